@@ -1,0 +1,66 @@
+"""What glmfit says when something is wrong: errors that stop a command, findings that accompany a result.
+
+Every error a user can cause is a `GlmfitError`. It carries a stable `code`, the sentence that says what was wrong and
+where, a `hint` that says what to do next, and the exit status of the process.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class GlmfitError(Exception):
+    """Base of all errors: `message` says what was wrong and where, `hint` what to do next."""
+
+    exit_code = 1
+
+    def __init__(self, code: str, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(GlmfitError):
+    """The command or the arguments do not make sense, whatever the data."""
+
+    exit_code = 2
+
+
+class DataError(GlmfitError):
+    """The file or its values cannot be used as asked."""
+
+    exit_code = 3
+
+
+class ModelError(GlmfitError):
+    """The model cannot be fitted to these data: a formula, a family, a link or a support does not fit."""
+
+    exit_code = 3
+
+
+class OutputError(GlmfitError):
+    """The result could not be written."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a reader of the result must know: a stable code, one sentence, and the terms it concerns."""
+
+    code: str
+    message: str
+    terms: tuple[str, ...] = ()
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """A hint naming the known words closest to `word`, or None where nothing comes near."""
+    names = list(known)
+    folded = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(word.casefold(), folded, n=2, cutoff=0.6)
+    if not close:
+        return None
+    return "did you mean " + " or ".join(f"'{folded[name]}'" for name in close) + "?"

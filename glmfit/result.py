@@ -1,0 +1,157 @@
+"""The answer: `Fit` and its parts, plain numbers that mirror the JSON of a fit; no array here grows with the rows.
+
+Missing numbers are NaN here (null in JSON). All tuples follow the order of the formula.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from glmfit.errors import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficient:
+    """One estimated coefficient of one parameter's linear predictor, on the link scale."""
+
+    parameter: str
+    term: str
+    estimate: float
+    std_error: float
+    statistic: float
+    p_value: float
+    conf_low: float
+    conf_high: float
+    status: str | None = None  # "aliased": a linear combination of earlier terms, not estimated
+
+
+@dataclass(frozen=True, slots=True)
+class Auxiliary:
+    """A parameter without covariates on its natural scale; the SE by the delta method, the interval transformed."""
+
+    name: str
+    estimate: float
+    std_error: float
+    conf_low: float
+    conf_high: float
+    fixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What was fitted, with every default filled in."""
+
+    formulas: tuple[str, ...]
+    response: str
+    family: str
+    links: Mapping[str, str]
+    fixed: Mapping[str, float]
+    weights: str | None = None
+    freq_weights: str | None = None
+    sampling_weights: str | None = None
+    offset: str | None = None
+    exposure: str | None = None
+    success: str | None = None  # the level counted as 1 where the response is text or boolean
+
+
+@dataclass(frozen=True, slots=True)
+class DataSummary:
+    """Which rows were used."""
+
+    source: str
+    rows_read: int
+    rows_used: int
+    dropped: Mapping[str, Mapping[str, int]]  # {"missing": {column: rows in which it was missing}}
+
+
+@dataclass(frozen=True, slots=True)
+class Covariance:
+    """Covariance of the coefficients: (p, p), aligned with `Fit.coefficients`, NaN rows for aliased terms."""
+
+    kind: str
+    correction: str | None  # the small-sample factor as a formula, such as "n/(n-k)"
+    matrix: tuple[tuple[float, ...], ...]
+    clusters: Mapping[str, int] | None = None  # clustering column -> number of clusters
+
+
+@dataclass(frozen=True, slots=True)
+class Dispersion:
+    """phi of Var(y) = phi V(mu) / w and how it was found: fixed, pearson, deviance, ml or modelled."""
+
+    estimate: float
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class FitStatistics:
+    """Goodness of fit; NaN where a quantity does not exist for the family (a quasi-likelihood has no AIC)."""
+
+    log_likelihood: float
+    deviance: float
+    null_deviance: float
+    pearson_chi2: float
+    aic: float
+    bic: float
+    n_parameters: int  # all that were estimated: coefficients, auxiliary parameters and the dispersion
+    df_residual: float
+    df_null: float
+
+
+@dataclass(frozen=True, slots=True)
+class Convergence:
+    """How the maximum was found and how flat it is there."""
+
+    status: str  # converged | max_iter | stalled
+    converged: bool
+    optimizer: str
+    iterations: int
+    gradient_max_abs: float  # largest |d logL / d coefficient|, coefficients as reported
+    newton_decrement: float  # sqrt(g' (-H)^-1 g): distance to the maximum in standard errors
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Separation:
+    """Directions in which the likelihood rises for ever."""
+
+    kind: str  # complete | quasi-complete
+    rows: int
+    terms: tuple[tuple[str, str, int], ...]  # (parameter, term, direction)
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """Whether the data determine every coefficient."""
+
+    aliased: tuple[str, ...]
+    separation: Separation | None
+    hessian_positive_definite: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A fitted model."""
+
+    version: str
+    model: Model
+    data: DataSummary
+    coefficients: tuple[Coefficient, ...]
+    statistic: str  # z | t
+    level: float
+    ci: str  # wald
+    covariance: Covariance
+    dispersion: Dispersion
+    auxiliary: tuple[Auxiliary, ...]
+    fit: FitStatistics
+    convergence: Convergence
+    identification: Identification
+    warnings: tuple[Finding, ...]
+    seconds: Mapping[str, float]
+
+    @property
+    def exit_code(self) -> int:
+        """0 a fit to trust, 4 not converged, 5 not identified."""
+        if not self.identification.hessian_positive_definite or self.identification.separation is not None:
+            return 5
+        return 0 if self.convergence.converged else 4

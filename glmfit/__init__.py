@@ -1,3 +1,39 @@
-"""glmfit: generalized linear models, and any other likelihood that can be written in torch, from CSV files."""
+"""glmfit: generalized linear models, and any other likelihood that can be written in torch, from CSV files.
+
+    import glmfit
+    fit = glmfit.fit("y ~ x", frame, family="poisson")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from glmfit.result import Fit
+    from glmfit.spec import ModelSpec
 
 __version__ = "0.1.0"
+
+__all__ = ["__version__", "fit", "fit_spec"]
+
+
+def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **options: Any) -> Fit:
+    """Fit one model to a file (its path), a pandas DataFrame, a pyarrow Table or a mapping of columns.
+
+    `formula` is "response ~ terms", or a sequence of it and further "parameter ~ terms". `options` are the fields of
+    `glmfit.spec.ModelSpec`: links, fixed, weights, offset, exposure, se, dispersion, level, optimizer and so on.
+    Raises a `glmfit.errors.GlmfitError`.
+    """
+    from glmfit.spec import ModelSpec
+
+    formulas = (formula,) if isinstance(formula, str) else tuple(formula)
+    return fit_spec(ModelSpec(formulas=formulas, family=family, **options), data)
+
+
+def fit_spec(spec: ModelSpec, data: Any) -> Fit:
+    """Fit the model that `spec` describes to `data`: a path, an opened source, a frame or a mapping of columns."""
+    from glmfit.data import read
+    from glmfit.pipeline import fit_data
+
+    return fit_data(read(spec, data))

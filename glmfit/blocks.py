@@ -1,0 +1,208 @@
+"""Blocks of a model matrix and the three operations that every estimate is made of.
+
+    matvec(b) = X b        rmatvec(v) = X' v        sandwich(h, Z) = X' diag(h) Z
+
+A `Dense` block is a matrix. A `Categorical` block is a code per row and a coding of the levels: its products gather and
+scatter levels and never see a one-hot matrix, so that a factor of 5,000 levels costs what one column costs. A coding
+is int64 (p,), the level that each column indicates, or a contrast matrix, float64 (levels, p).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+_ROWS = 8192  # rows multiplied at once: X * h for a slice stays in cache
+_FEW = 16  # columns up to which a slice of a factor is cheaper as a matrix than as codes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dense:
+    """A block of numeric columns: `values` float64 (n, p), contiguous."""
+
+    values: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, p)."""
+        return self.values.shape[0], self.values.shape[1]
+
+    def matvec(self, beta: Tensor) -> Tensor:
+        """X beta: (p,) -> (n,)."""
+        return self.values @ beta
+
+    def rmatvec(self, v: Tensor) -> Tensor:
+        """X' v: (n,) -> (p,)."""
+        return self.values.T @ v
+
+    def sandwich(self, h: Tensor, other: Block) -> Tensor:
+        """X' diag(h) Z: (p, q)."""
+        if isinstance(other, Categorical):
+            return other.sandwich(h, self).T
+        out = self.values.new_zeros(self.shape[1], other.shape[1])
+        for start in range(0, self.shape[0], _ROWS):
+            part = slice(start, start + _ROWS)
+            out.addmm_(self.values[part].T, other.values[part] * h[part, None])
+        return out
+
+    def rows(self, part: slice) -> Dense:
+        """Some of the rows, not a copy."""
+        return Dense(self.values[part])
+
+    def select(self, columns: Sequence[int]) -> Dense:
+        """Some of the columns."""
+        return Dense(self.values[:, list(columns)].contiguous())
+
+    def column(self, j: int) -> Tensor:
+        """Column j: (n,)."""
+        return self.values[:, j]
+
+    def dense(self) -> Tensor:
+        """The block as a matrix: (n, p)."""
+        return self.values
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Categorical:
+    """A factor, or several crossed: row i of the block is coding[codes[i]] * multiplier[i].
+
+    `codes` int64 (n,) in 0..levels-1; `coding` int64 (p,) or float64 (levels, p); `multiplier` float64 (n,) or None.
+    """
+
+    codes: Tensor
+    coding: Tensor
+    levels: int
+    multiplier: Tensor | None = None
+
+    @property
+    def indicator(self) -> bool:
+        """Whether each column indicates one level."""
+        return self.coding.ndim == 1
+
+    @property
+    def contrast(self) -> Tensor:
+        """The coding as a matrix: (levels, p)."""
+        if not self.indicator:
+            return self.coding
+        eye = torch.zeros(self.levels, len(self.coding), dtype=torch.float64)
+        eye[self.coding, torch.arange(len(self.coding))] = 1.0
+        return eye
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, p)."""
+        return len(self.codes), self.coding.shape[-1]
+
+    def _times(self, v: Tensor) -> Tensor:
+        return v if self.multiplier is None else v * self.multiplier
+
+    def _gathered(self, sums: Tensor) -> Tensor:
+        """Sums by level (levels, ...) -> by column (p, ...)."""
+        return sums[self.coding] if self.indicator else self.coding.T @ sums
+
+    def _by_level(self, v: Tensor) -> Tensor:
+        return torch.zeros(self.levels, dtype=torch.float64).index_add_(0, self.codes, v)
+
+    def matvec(self, beta: Tensor) -> Tensor:
+        """X beta: (p,) -> (n,)."""
+        if self.indicator:
+            effects = torch.zeros(self.levels, dtype=torch.float64).index_add_(0, self.coding, beta)
+        else:
+            effects = self.coding @ beta
+        return self._times(effects[self.codes])
+
+    def rmatvec(self, v: Tensor) -> Tensor:
+        """X' v: (n,) -> (p,)."""
+        return self._gathered(self._by_level(self._times(v)))
+
+    def sandwich(self, h: Tensor, other: Block) -> Tensor:
+        """X' diag(h) Z: (p, q), by way of sums over levels."""
+        h = self._times(h)
+        if isinstance(other, Dense):
+            return self._with_dense(h, other)
+        h = other._times(h)
+        if self.levels == other.levels and _same(self.codes, other.codes):
+            return self._same_codes(self._by_level(h), other)
+        return self._crossed(h, other)
+
+    def _with_dense(self, h: Tensor, other: Dense) -> Tensor:
+        """coding' (sums over levels of the other block's rows); few columns are unrolled a slice of rows at a time."""
+        few = self.shape[1] <= _FEW
+        contrast = self.contrast if few else self.coding
+        out = torch.zeros(self.shape[1] if few else self.levels, other.shape[1], dtype=torch.float64)
+        for start in range(0, self.shape[0], _ROWS):
+            part = slice(start, start + _ROWS)
+            weighted = other.values[part] * h[part, None]
+            if few:  # a product of matrices beats adding row by row
+                out.addmm_(contrast.index_select(0, self.codes[part]).T, weighted)
+            else:
+                out.index_add_(0, self.codes[part], weighted)
+        return out if few else self._gathered(out)
+
+    def _same_codes(self, sums: Tensor, other: Categorical) -> Tensor:
+        """coding' diag(sums) coding of the other block."""
+        if self.indicator and other.indicator:
+            # Only columns of the same level meet.
+            place = torch.full((self.levels,), -1, dtype=torch.int64)
+            place[other.coding] = torch.arange(len(other.coding))
+            column = place[self.coding]
+            met = torch.nonzero(column >= 0).squeeze(1)
+            out = torch.zeros(len(self.coding), len(other.coding), dtype=torch.float64)
+            out[met, column[met]] = sums[self.coding[met]]
+            return out
+        if self.indicator:
+            return sums[self.coding, None] * other.coding[self.coding]
+        if other.indicator:
+            return other._same_codes(sums, self).T
+        return self.coding.T @ (sums[:, None] * other.coding)
+
+    def _crossed(self, h: Tensor, other: Categorical) -> Tensor:
+        """The table of two different codes, then each one's coding."""
+        mine, mine_columns = self._cells()
+        theirs, their_columns = other._cells()
+        table = torch.zeros(mine_columns * their_columns, dtype=torch.float64)
+        table = table.index_add_(0, mine * their_columns + theirs, h).view(mine_columns, their_columns)
+        table = table[: self.shape[1]] if self.indicator else self.coding.T @ table
+        return table[:, : other.shape[1]] if other.indicator else table @ other.coding
+
+    def _cells(self) -> tuple[Tensor, int]:
+        """What to count by: for indicators the column of each row, with one more for rows that have none."""
+        if not self.indicator:
+            return self.codes, self.levels
+        p = len(self.coding)
+        column = torch.full((self.levels,), p, dtype=torch.int64)
+        column[self.coding] = torch.arange(p)
+        return column[self.codes], p + 1
+
+    def rows(self, part: slice) -> Categorical:
+        """Some of the rows, not a copy."""
+        multiplier = None if self.multiplier is None else self.multiplier[part]
+        return replace(self, codes=self.codes[part], multiplier=multiplier)
+
+    def select(self, columns: Sequence[int]) -> Categorical:
+        """Some of the columns."""
+        index = torch.as_tensor(list(columns), dtype=torch.int64)
+        return replace(self, coding=self.coding[..., index])
+
+    def column(self, j: int) -> Tensor:
+        """Column j: (n,)."""
+        if self.indicator:
+            return self._times((self.codes == self.coding[j]).to(torch.float64))
+        return self._times(self.coding[self.codes, j])
+
+    def dense(self) -> Tensor:
+        """The block as a matrix: (n, p)."""
+        rows = self.contrast[self.codes]
+        return rows if self.multiplier is None else rows * self.multiplier[:, None]
+
+
+Block: TypeAlias = Dense | Categorical
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    """Whether two code vectors are the same memory."""
+    return a is b or (a.data_ptr() == b.data_ptr() and a.shape == b.shape and a.stride() == b.stride())

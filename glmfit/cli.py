@@ -1,0 +1,312 @@
+"""The command line: options are defined once, commands are short, and `main` turns errors into exit statuses.
+
+The result goes to standard output and everything else to standard error. Whatever can be found wrong without a fit
+is found before torch is imported, which costs more than a second.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from glmfit import __version__, options
+from glmfit.errors import DataError, GlmfitError, UsageError, did_you_mean
+from glmfit.output import check_target, say, write_file, write_stdout
+from glmfit.spec import MISSING, OPTIMIZERS, ModelSpec
+
+if TYPE_CHECKING:
+    from glmfit.result import Fit
+    from glmfit.table import Source
+
+# The base class of the errors of the parser (click's), wherever this version of Typer keeps it.
+CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
+
+
+class _Verbatim:
+    """Values as typed: our options are text and flags, which `options` reads."""
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """`value`, nothing being an empty tuple for what may be repeated."""
+        return () if value is None and (param.multiple or param.nargs == -1) else value
+
+
+def _verbatim(parameters: list[Any]) -> list[Any]:
+    for parameter in parameters:
+        if hasattr(parameter, "_runtime_param"):  # a Typer that would import pydantic to convert values, for 0.15 s
+            parameter._runtime_param = _Verbatim()
+    return parameters
+
+
+class Group(TyperGroup):
+    """The commands."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _verbatim(super().get_params(ctx))
+
+
+class Command(TyperCommand):
+    """A command whose help lists options by panel in plain text: examples first, no rich to import."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _verbatim(super().get_params(ctx))
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return ["[OPTIONS]", *(str(p.metavar) for p in self.get_params(ctx) if p.param_type_name == "argument")]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is None:
+                continue
+            if parameter.param_type_name == "argument":  # without the type that Typer adds
+                record = (str(parameter.metavar), getattr(parameter, "help", ""))
+            panel = getattr(parameter, "rich_help_panel", None) or "Other options"
+            panels.setdefault(panel, []).append(record)
+        for panel, records in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl(records, col_max=26)
+
+
+app = typer.Typer(
+    cls=Group,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        write_stdout(f"glmfit {__version__}\n", machine=False)
+        raise typer.Exit()
+
+
+@app.callback(epilog="'glmfit COMMAND --help' says more about a command.")
+def glmfit(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Fit generalized linear models from CSV files by maximum likelihood.
+
+    \b
+    glmfit fit data.csv --y y --x x1,x2 --family poisson
+    glmfit fit data.csv "claims ~ age*region + offset(log(years))" -f nb
+    glmfit families
+    """
+
+
+@app.command("fit", cls=Command, short_help="Fit one model and report it.")
+def fit_command(
+    data: options.Data,
+    formulas: options.Formulas = None,
+    y: options.Y = None,
+    x: options.X = None,
+    family: options.FamilyName = "gaussian",
+    link: options.Link = None,
+    fix: options.Fix = None,
+    no_intercept: options.NoIntercept = False,
+    offset: options.Offset = None,
+    exposure: options.Exposure = None,
+    success: options.Success = None,
+    weights: options.Weights = None,
+    freq_weights: options.FreqWeights = None,
+    sampling_weights: options.SamplingWeights = None,
+    missing: options.Missing = "drop",
+    na: options.Na = None,
+    dispersion: options.DispersionOption = None,
+    se: options.Se = None,
+    level: options.Level = "0.95",
+    optimizer: options.OptimizerOption = "newton",
+    max_iter: options.MaxIter = "100",
+    tol: options.Tol = "1e-8",
+    start: options.Start = None,
+    json: options.Json = False,
+    format: options.Format = None,
+    output: options.Output = None,
+    exp: options.Exp = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Fit one model and report its coefficients, standard errors and fit statistics.
+
+    \b
+    glmfit fit data.csv --y y --x x1,x2 --family poisson
+    glmfit fit data.csv "claims ~ age*region" -f negative-binomial --json
+    glmfit fit data.csv "y ~ x" "alpha ~ region" -f nb --se cluster:firm
+    glmfit fit trials.csv --y dead/n --x dose -f binomial --link probit
+    """
+    chosen = options.output_format(json, format)
+    spec = ModelSpec(
+        formulas=tuple(formulas or ()),
+        y=y,
+        intercept=not no_intercept,
+        family=family,
+        links=options.links(link or ()),
+        fixed={
+            name: options.number(f"--fix {name}", text)
+            for name, text in options.assignments("--fix", "P=VALUE", fix or ())
+        },
+        weights=weights,
+        freq_weights=freq_weights,
+        sampling_weights=sampling_weights,
+        offset=offset,
+        exposure=exposure,
+        success=success,
+        dispersion=options.dispersion(dispersion),
+        se=options.standard_errors(se, sampling_weights),
+        level=options.number("--level", level),
+        missing=options.one_of("--missing", missing, MISSING),
+        na=tuple(na or ()),
+        optimizer=options.one_of("--optimizer", optimizer, OPTIMIZERS),
+        max_iter=options.whole_number("--max-iter", max_iter),
+        tol=options.number("--tol", tol),
+        start={
+            term: options.number(f"--start {term}", text)
+            for term, text in options.assignments("--start", "TERM=VALUE", start or ())
+        },
+    )
+    options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
+    _check_output(output, data)
+    source, spec = _open(data, spec, tuple(x or ()))
+
+    from glmfit.fit import fit_spec
+
+    fit = fit_spec(spec, source, _trace if verbose else None)
+    _report(fit, chosen, output, exp=exp, quiet=quiet)
+    raise typer.Exit(fit.exit_code)
+
+
+@app.command("families", cls=Command, short_help="List the families of distributions.")
+def families_command(family: options.FamilyArgument = None, json: options.Json = False) -> None:
+    """List the families of distributions, or say all about one.
+
+    \b
+    glmfit families
+    glmfit families negative-binomial
+    """
+    from glmfit.families.catalogue import FAMILIES, find_family
+    from glmfit.report.listing import families_json, family_list, family_text
+
+    chosen = FAMILIES if family is None else (find_family(family),)
+    text = family_list(chosen) if family is None else family_text(chosen[0])
+    write_stdout(families_json(chosen) if json else text, machine=json)
+
+
+def _check_output(output: str | None, data: str) -> None:
+
+    if output is None:
+        return
+    check_target(output)
+    if data != "-" and os.path.exists(data) and os.path.exists(output) and os.path.samefile(data, output):
+        raise UsageError("overwrites_data", f"--output {output} would overwrite the data", "give another file")
+
+
+def _open(data: str, spec: ModelSpec, x: tuple[str, ...]) -> tuple[Source, ModelSpec]:
+    """The data, and the specification with its list of terms; every column that it names exists."""
+    from dataclasses import replace
+
+    from glmfit.formula import parse, split_list
+    from glmfit.table import open_source
+
+    source = open_source(data)
+    items = [item for text in x for item in ((text,) if text in source.header else split_list(text))]
+    spec = replace(spec, x=tuple(items))
+    parse(spec, source.header)
+    clusters = spec.se.partition(":")[2].split(",") if spec.se and spec.se.startswith("cluster:") else []
+    roles = (spec.weights, spec.freq_weights, spec.sampling_weights, spec.offset, spec.exposure, *clusters)
+    for name in roles:
+        if name is not None and name not in source.header:
+            hint = did_you_mean(name, source.header) or f"the columns are {', '.join(source.header[:12])}"
+            raise DataError("unknown_column", f"no column '{name}' in {source.name}", hint)
+    return source, spec
+
+
+def _trace(step: dict[str, Any]) -> None:
+    say("  ".join(f"{key.replace('_', ' ')} {value:.10g}" for key, value in step.items()))
+
+
+def _report(fit: Fit, format: str, output: str | None, *, exp: bool, quiet: bool) -> None:
+    from glmfit import report
+
+    if format == "table":
+        text = report.to_table(fit, exp=exp, plain=output is not None)
+    else:
+        write = {"json": report.to_json, "csv": report.to_csv, "markdown": report.to_markdown}[format]
+        text = write(fit, exp=exp)
+    if output is None:
+        write_stdout(text, machine=format != "table")
+    else:
+        write_file(output, text)
+    if not quiet and (format == "csv" or output is not None):
+        for finding in fit.warnings:
+            say(f"warning: {finding.message} [{finding.code}]")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status; the only place where errors become text."""
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _program(argv)
+    except GlmfitError as error:
+        return _fail(error, argv)
+    except CommandLineError as error:
+        return _fail(_usage_error(error), argv)
+    except (KeyboardInterrupt, typer.Abort):
+        say("interrupted")
+        return 130
+    except Exception as error:  # a bug of ours: said in one line, with all there is to know under --verbose
+        if {"-v", "--verbose"} & set(argv):
+            import traceback
+
+            traceback.print_exc()
+        message = f"internal error: {type(error).__name__}: {error}"
+        return _fail(GlmfitError("internal", message, "this is a bug in glmfit; please report it with --verbose"), argv)
+
+
+def _program(argv: list[str]) -> int:
+    command = typer.main.get_command(app)
+    if not argv:
+        argv = ["--help"]
+    try:
+        with command.make_context("glmfit", argv) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+    return 0
+
+
+def _usage_error(error: Any) -> UsageError:
+    """Typer's error as ours."""
+    codes = {"NoSuchOption": "unknown_option", "MissingParameter": "missing_argument", "BadParameter": "invalid_value"}
+    context = getattr(error, "ctx", None)
+    hint = f"'{'glmfit' if context is None else context.command_path} --help' lists the options"
+    if getattr(error, "possibilities", None):
+        hint = "did you mean " + " or ".join(error.possibilities) + "?"
+    message = error.message if hasattr(error, "possibilities") else error.format_message()
+    return UsageError(codes.get(type(error).__name__, "usage"), message, hint)
+
+
+def _fail(error: GlmfitError, argv: Sequence[str]) -> int:
+    say(f"error: {error.message}")
+    if error.hint:
+        say(f"hint: {error.hint}")
+    if _wants_json(argv):
+        from glmfit.report.document import error_json
+
+        write_stdout(error_json(error), machine=True)
+    return error.exit_code
+
+
+def _wants_json(argv: Sequence[str]) -> bool:
+    """Whether JSON was asked for, told from the words alone as options may be what is wrong."""
+    words = list(argv[: argv.index("--")] if "--" in argv else argv)
+    after = [words[i + 1] for i, word in enumerate(words[:-1]) if word == "--format"]
+    return "--json" in words or "--format=json" in words or "json" in after

@@ -1,0 +1,119 @@
+"""Whether an answer can be trusted: each check gives a named finding with advice, or nothing.
+
+A direction in which the information has vanished since the start of the fit is one in which the likelihood rises or
+stays level for ever (separated data, an empty cell): there is no estimate there, whatever the optimiser says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from glmfit.errors import Finding
+from glmfit.likelihood import Likelihood
+from glmfit.optimize import Optimum, cholesky
+
+VANISHED = 1e-11  # information relative to that at the start
+COLLINEAR = 1e4  # condition number of the scaled information's root, with unit columns
+BOUNDARY = 1e-14  # fitted means this near to an end of their range, about where R's glm warns
+
+
+def flat_directions(optimum: Optimum, names: Sequence[str]) -> Finding | None:
+    """The terms along which the information has vanished between the start and the end of the fit."""
+    factor = cholesky(-optimum.start_hessian)
+    if factor is None or optimum.root is not None:
+        return None
+    half = torch.linalg.solve_triangular(factor, -optimum.hessian, upper=False)
+    relative = torch.linalg.solve_triangular(factor, half.T, upper=False)
+    values, vectors = torch.linalg.eigh(0.5 * (relative + relative.T))
+    flat = torch.nonzero(values < VANISHED)[:, 0]
+    if not len(flat):
+        return None
+    # In units of the starting standard errors: a term takes part where it moves along a flat direction.
+    moved = torch.linalg.solve_triangular(factor.T, vectors[:, flat], upper=True)
+    scale = torch.sqrt(torch.diagonal(torch.cholesky_inverse(factor)))
+    share = (moved.abs() / scale[:, None]).amax(dim=1)
+    terms = tuple(name for name, part in zip(names, share.tolist(), strict=True) if part > 1e-3)
+    return Finding(
+        "flat_direction",
+        f"the data do not determine {_listed(terms)}: the likelihood rises or stays level as they grow without limit "
+        "(separation, or a cell without variation), so their estimates and standard errors mean nothing",
+        terms,
+    )
+
+
+def not_a_maximum(hessian: Tensor, names: Sequence[str]) -> Finding:
+    """The Hessian is not negative definite: the terms along which it curves the wrong way, or not at all."""
+    scale = torch.sqrt(torch.diagonal(hessian).abs())
+    scale = torch.where(scale > 0, scale, 1.0)
+    vector = torch.linalg.eigh(-hessian / torch.outer(scale, scale)).eigenvectors[:, 0]
+    terms = _involved(names, vector)
+    return Finding(
+        "hessian_not_positive_definite",
+        f"the log-likelihood has no peak in {_listed(terms)}: there are no standard errors",
+        terms,
+    )
+
+
+def collinearity(optimum: Optimum, names: Sequence[str]) -> Finding | None:
+    """The condition number of the information's root with unit columns, where it costs digits, and its terms."""
+    if len(names) < 2:
+        return None
+    if optimum.root is not None:
+        values, vectors = torch.linalg.svd(optimum.root / torch.linalg.vector_norm(optimum.root, dim=0))[1:]
+        condition, vector = float(values[0] / values[-1]), vectors[-1]
+    else:
+        scale = torch.sqrt(torch.diagonal(optimum.hessian).abs())
+        squares, columns = torch.linalg.eigh(-optimum.hessian / torch.outer(scale, scale))
+        condition = math.sqrt(float(squares[-1]) / float(squares[0])) if float(squares[0]) > 0 else math.inf
+        vector = columns[:, 0]
+    if condition < COLLINEAR:
+        return None
+    terms = _involved(names, vector)
+    return Finding(
+        "near_collinear",
+        f"{_listed(terms)} are nearly linear combinations of each other (condition number {condition:.2g}): "
+        "their separate estimates rest on little information",
+        terms,
+    )
+
+
+def boundary(likelihood: Likelihood, theta: Tensor) -> Finding | None:
+    """Fitted probabilities of 0 or 1, or fitted rates of 0."""
+    at_end, total = 0, 0
+    unit = likelihood.family.trials
+    if likelihood.family.parameters[0].scale == "identity":
+        return None
+    for chunk in likelihood.chunks:
+        mu = likelihood.natural(chunk, likelihood.etas(chunk, theta))[0]
+        mean = float(mu.mean())
+        near = (mu < BOUNDARY) | (mu > 1 - BOUNDARY) if unit else mu < BOUNDARY * mean
+        at_end += int(near.sum())
+        total += len(mu)
+    if not at_end:
+        return None
+    what = "fitted probabilities are 0 or 1" if unit else "fitted means are 0"
+    return Finding("fitted_boundary", f"{at_end} of {total} {what} to fourteen digits")
+
+
+def worse_than_null(deviance: float, null_deviance: float) -> Finding | None:
+    """A deviance above that of the intercept alone cannot be a maximum."""
+    if not deviance > null_deviance * (1 + 1e-8) + 1e-8:
+        return None
+    return Finding(
+        "worse_than_null",
+        f"the deviance {deviance:.6g} exceeds that of the intercept-only model, {null_deviance:.6g}: "
+        "this is not the maximum",
+    )
+
+
+def _involved(names: Sequence[str], vector: Tensor) -> tuple[str, ...]:
+    return tuple(name for name, part in zip(names, vector.abs().tolist(), strict=True) if part > 0.1)
+
+
+def _listed(terms: Sequence[str]) -> str:
+    shown = ", ".join(f"'{term}'" for term in terms[:6])
+    return shown + (f" and {len(terms) - 6} more" if len(terms) > 6 else "")

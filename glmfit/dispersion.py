@@ -1,0 +1,67 @@
+"""The dispersion phi of Var(y) = phi V(mu) / w, the deviance and Pearson's chi-square, from a fitted mean.
+
+    pearson  X^2 / df      deviance  D / df      ml  the maximum of the log-likelihood in phi with the mean held
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from glmfit.likelihood import Likelihood, Rows
+from glmfit.model import Model
+from glmfit.optimize import newton
+
+
+@dataclass(frozen=True, slots=True)
+class Goodness:
+    """Sums over rows at a fitted mean, at phi = 1: the deviance, Pearson's chi-square, and their natural size."""
+
+    deviance: float
+    pearson: float
+    size: float  # sum of w E(y)^2 / V(mu): what the chi-square of the null fit to a response of 0 would be
+
+
+def row_weight(model: Model, chunk: Rows, first: int) -> Tensor:
+    """(n,) the weight of each row in sums of squares: prior weight times frequency or sampling weight."""
+    if model.log_prior is None:
+        return chunk.weight
+    return chunk.weight * torch.exp(model.log_prior[first : first + len(chunk.y)])
+
+
+def goodness(model: Model, likelihood: Likelihood, theta: Tensor) -> Goodness:
+    """Deviance and chi-square of the fitted mean of `likelihood` at theta."""
+    family, first = model.family, 0
+    sums = torch.zeros(3, dtype=torch.float64)
+    with torch.no_grad():
+        for chunk in likelihood.chunks:
+            etas = likelihood.etas(chunk, theta)
+            weight = row_weight(model, chunk, first)
+            named = dict(zip((p.name for p in family.parameters), likelihood.natural(chunk, etas), strict=True))
+            named.pop("phi", None)
+            working = dict(zip((p.name for p in family.parameters), likelihood.working(chunk, etas), strict=True))
+            working.pop("phi", None)
+            mean = family.mean(*named.values(), **chunk.columns)
+            variance = family.variance(*named.values(), **chunk.columns)
+            deviance = family.unit_deviance(chunk.y, *working.values(), **chunk.columns)
+            sums += torch.stack(
+                [
+                    (weight * deviance).sum(),
+                    (weight * (chunk.y - mean) ** 2 / variance).sum(),
+                    (weight * mean**2 / variance).sum(),
+                ]
+            )
+            first += len(chunk.y)
+    return Goodness(*sums.tolist())
+
+
+def maximum_likelihood(model: Model, theta: Tensor, start: float) -> tuple[float, float]:
+    """phi that maximises the log-likelihood with the mean held at theta, and that maximum."""
+    likelihood = model.likelihood()
+    etas = [likelihood.etas(chunk, theta) for chunk in likelihood.chunks]
+    mean = torch.cat([likelihood.working(chunk, eta)[0] for chunk, eta in zip(likelihood.chunks, etas, strict=True)])
+    optimum = newton(model.constants_only(("phi",), {"mu": mean}), torch.tensor([math.log(start)], dtype=torch.float64))
+    return math.exp(float(optimum.theta)), optimum.value

@@ -1,0 +1,400 @@
+"""Expressions of a formula: text -> tokens -> a small tree -> canonical text. Nothing is ever handed to Python's eval.
+
+One grammar serves both readings of a formula, as in R: between terms `+ : * / **` are Wilkinson and Rogers' algebra,
+inside a call they are arithmetic. The tree can hold names, numbers, strings, lists, operators and calls and nothing
+else, and `check` admits only columns of the data and the transforms listed here, so a formula may come from anywhere.
+Precedence is R's (`x > 1 & z < 2` needs no parentheses, `^` is a power); the canonical text is valid Python as well.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from glmfit.errors import GlmfitError, ModelError, UsageError, did_you_mean
+
+TRANSFORMS: Mapping[str, str] = {
+    "I": "arithmetic as it stands: I(x**2), I(a / b), I((x > 3) & (z < 2))",
+    "log": "natural logarithm",
+    "log2": "logarithm to base 2",
+    "log10": "logarithm to base 10",
+    "log1p": "log(1 + x)",
+    "exp": "exponential",
+    "expm1": "exp(x) - 1",
+    "sqrt": "square root",
+    "abs": "absolute value",
+    "sin": "sine, x in radians",
+    "cos": "cosine, x in radians",
+    "center": "x minus its mean",
+    "scale": "x minus its mean, divided by its standard deviation (n - 1)",
+    "standardize": "x minus its mean, divided by its standard deviation (n)",
+    "poly": "orthogonal polynomials: poly(x, 3); poly(x, 3, raw=True) for plain powers",
+    "bs": "B-splines: bs(x, df=6), bs(x, knots=[1, 2], degree=3)",
+    "cr": "natural cubic regression splines: cr(x, df=4), cr(x, df=4, constraints='center')",
+    "cs": "the same as cr",
+    "cc": "cyclic cubic regression splines: cc(x, df=4)",
+    "C": "a factor: C(x), C(g, Treatment('b')), C(g, ref='b'), C(g, contr.sum), C(g, levels=['b', 'a'])",
+    "offset": "a term with coefficient 1: offset(log(years))",
+}
+_SPLINE = ("df", "knots", "lower_bound", "upper_bound", "constraints", "extrapolation")
+# What a call takes after its data argument; transforms without an entry take the data alone.
+PARAMETERS: Mapping[str, tuple[str, ...]] = {
+    "scale": ("center", "scale", "ddof"),
+    "standardize": ("center", "rescale", "ddof"),
+    "poly": ("degree", "raw"),
+    "bs": ("df", "knots", "degree", "include_intercept", "lower_bound", "upper_bound", "extrapolation"),
+    "cr": _SPLINE,
+    "cs": _SPLINE,
+    "cc": _SPLINE,
+    "C": ("contrasts", "levels", "ref"),
+}
+OUTERMOST = frozenset({"C", "poly", "bs", "cr", "cs", "cc"})  # these give several columns: no arithmetic on them
+CONTRASTS: Mapping[str, str] = {
+    **{f"contr.{kind}": kind for kind in ("treatment", "SAS", "sum", "helmert", "poly", "diff")},
+    **{kind.capitalize(): kind for kind in ("treatment", "sum", "helmert", "poly", "diff")},
+}
+CONTRAST_PARAMETERS: Mapping[str, tuple[str, ...]] = {
+    "treatment": ("reference",),
+    "SAS": ("reference",),
+    "sum": (),
+    "helmert": ("reverse", "scale"),
+    "poly": ("scores",),
+    "diff": ("backward",),
+}
+_ELSEWHERE = {"factor": "C", "as.factor": "C", "ln": "log", "ns": "cr", "s": "cr", "pow": "I", "relevel": "C"}
+_CONSTANTS = {"True": True, "TRUE": True, "False": False, "FALSE": False, "None": None, "NULL": None}
+
+MAX_LENGTH = 100_000
+_MAX_DEPTH = 80
+_TERM = {"+": 10, "-": 10, "*": 20, "/": 20, "%in%": 25, ":": 30, "**": 50}
+_COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
+_ARITHMETIC = {"|": 2, "&": 4, **dict.fromkeys(_COMPARISONS, 6), "+": 10, "-": 10}
+_ARITHMETIC |= {"*": 20, "/": 20, "//": 20, "%": 20, "**": 50}
+# Python's own precedence, for the canonical text.
+_PRINT = {**dict.fromkeys(_COMPARISONS, 5), "|": 6, "&": 8, "+": 12, "-": 12}
+_PRINT |= {"*": 13, "/": 13, "//": 13, "%": 13, "unary": 14, "**": 15}
+_BARE = re.compile(r"(?:[^\W\d]|\.(?=[^\W\d]))[\w.]*")
+_TOKEN = re.compile(
+    r"""(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
+      | (?P<name>(?:[^\W\d]|\.(?=[^\W\d]))[\w.]*|\.)
+      | (?P<quoted>`[^`]+`)
+      | (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
+      | (?P<operator>%in%|\*\*|//|<=|>=|==|!=|[-+*/:^~(),\[\]=<>&|%])""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node of an expression: `kind` is number, string, constant, name, list, call, unary or binary."""
+
+    kind: str
+    value: Any
+    args: tuple[Node, ...] = ()
+    keywords: tuple[tuple[str, Node], ...] = ()
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of the text: number, name, quoted (in backticks), string, operator or end."""
+
+    kind: str
+    text: str
+    start: int
+
+
+def tokenize(text: str) -> list[Token]:
+    """The tokens of a formula, closed by one of kind `end`; raises UsageError at a character that fits nowhere."""
+    if len(text) > MAX_LENGTH:
+        raise UsageError("formula", f"the formula has {len(text)} characters; at most {MAX_LENGTH} are read")
+    tokens, place = [], 0
+    while place < len(text):
+        if text[place].isspace():
+            place += 1
+            continue
+        match = _TOKEN.match(text, place)
+        if match is None:
+            hint = "put a column name with unusual characters in backticks"
+            hint = "a quote or backtick that opens must close" if text[place] in "\"'`" else hint
+            raise _syntax(text, place, f"{text[place]!r} has no meaning here", hint)
+        kind = match.lastgroup or ""
+        piece = "**" if match.group() == "^" else match.group()
+        tokens.append(Token(kind, piece, place))
+        place = match.end()
+    tokens.append(Token("end", "", len(text)))
+    return tokens
+
+
+def _syntax(text: str, place: int, what: str, hint: str | None = None) -> UsageError:
+    shown = text if len(text) <= 120 else text[max(0, place - 50) : place + 50]
+    return UsageError("formula", f"cannot read '{shown}': {what} (character {place + 1})", hint)
+
+
+class _Parser:
+    """Operator precedence over the tokens; `arithmetic` tells the inside of a call from the algebra of terms."""
+
+    def __init__(self, text: str, tokens: list[Token]) -> None:
+        self.text, self.tokens, self.place, self.nesting = text, tokens, 0, 0
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.place]
+
+    def fail(self, what: str, hint: str | None = None) -> UsageError:
+        return _syntax(self.text, self.token.start, what, hint)
+
+    def unexpected(self) -> UsageError:
+        token = self.token
+        if token.kind == "end":
+            return self.fail("something is missing at the end")
+        if token.text == "[":
+            return self.fail("subscripts are not allowed")
+        hint = "a column name with spaces or signs goes in backticks: `my column`" if token.kind != "operator" else None
+        return self.fail(f"unexpected '{token.text}'", hint)
+
+    def accept(self, text: str) -> bool:
+        if self.token.kind == "operator" and self.token.text == text:
+            self.place += 1
+            return True
+        return False
+
+    def expect(self, text: str) -> None:
+        if not self.accept(text):
+            raise self.fail(f"'{text}' is missing") if self.token.kind == "end" else self.unexpected()
+
+    def node(self, kind: str, value: Any, args: tuple[Node, ...], keywords: Any = (), flat: bool = False) -> Node:
+        depths = [a.depth for a in args] + [k.depth for _, k in keywords]
+        # A sum of terms is as deep as its deepest term: it may be as long as the data are wide.
+        depth = max(depths[0], depths[1] + 1) if flat else 1 + max(depths, default=0)
+        if depth > _MAX_DEPTH:
+            raise self.fail("the expression is nested too deeply")
+        return Node(kind, value, args, tuple(keywords), depth)
+
+    def expression(self, minimum: int, arithmetic: bool) -> Node:
+        self.nesting += 1
+        if self.nesting > _MAX_DEPTH:
+            raise self.fail("the expression is nested too deeply")
+        powers = _ARITHMETIC if arithmetic else _TERM
+        left = self.operand(arithmetic)
+        while self.token.kind == "operator" and powers.get(operator := self.token.text, -1) >= minimum:
+            self.place += 1
+            right = self.expression(powers[operator] + (operator != "**"), arithmetic)
+            left = self.node("binary", operator, (left, right), flat=not arithmetic and operator in "+-")
+            if operator in _COMPARISONS and self.token.text in _COMPARISONS and self.token.kind == "operator":
+                raise self.fail("comparisons cannot be chained", "write (1 < x) & (x < 3)")
+        self.nesting -= 1
+        return left
+
+    def operand(self, arithmetic: bool) -> Node:
+        token = self.token
+        if token.kind == "operator":
+            return self.prefixed(token, arithmetic)
+        if token.kind == "end":
+            raise self.unexpected()
+        self.place += 1
+        if token.kind == "quoted":
+            return Node("name", token.text[1:-1])
+        if token.kind == "string":
+            return Node("string", re.sub(r"\\(.)", r"\1", token.text[1:-1], flags=re.DOTALL))
+        if token.kind == "number":
+            return self.number(token)
+        if self.accept("("):
+            return self.call(token.text)
+        if token.text in _CONSTANTS:
+            return Node("constant", _CONSTANTS[token.text])
+        return Node("name", token.text)
+
+    def prefixed(self, token: Token, arithmetic: bool) -> Node:
+        self.place += 1
+        if token.text in ("+", "-"):
+            return self.node("unary", token.text, (self.expression(40 if arithmetic else 11, arithmetic),))
+        if token.text == "(":
+            inner = self.expression(0, arithmetic)
+            self.expect(")")
+            # Parentheses close a sum of terms: `a + (b - a)` keeps a.
+            return inner if arithmetic else self.node("group", "", (inner,))
+        if token.text == "[" and arithmetic:
+            items = []
+            while not self.accept("]"):
+                items.append(self.expression(0, True))
+                if self.token.text != "]":
+                    self.expect(",")
+            return self.node("list", None, tuple(items))
+        self.place -= 1
+        raise self.unexpected()
+
+    def number(self, token: Token) -> Node:
+        whole = token.text.isdigit()
+        if len(token.text) > 40 or not math.isfinite(float(token.text)):
+            self.place -= 1
+            raise self.fail(f"the number {token.text[:40]} is out of range")
+        return Node("number", int(token.text) if whole else float(token.text))
+
+    def call(self, name: str) -> Node:
+        args: list[Node] = []
+        keywords: list[tuple[str, Node]] = []
+        while not self.accept(")"):
+            ahead = self.tokens[min(self.place + 1, len(self.tokens) - 1)]
+            if self.token.kind == "name" and ahead.kind == "operator" and ahead.text == "=":
+                key = self.token.text
+                self.place += 2
+                if key in dict(keywords):
+                    raise self.fail(f"'{key}' is given twice")
+                keywords.append((key, self.expression(0, True)))
+            elif keywords:
+                raise self.fail("an argument without a name follows one with a name")
+            else:
+                args.append(self.expression(0, True))
+            if self.token.text != ")":
+                self.expect(",")
+        return self.node("call", name, tuple(args), tuple(keywords))
+
+
+def read(text: str, tokens: list[Token] | None = None, *, arithmetic: bool) -> Node:
+    """The tree of an arithmetic expression or of a sum of terms; raises UsageError with the place of the mistake."""
+    parser = _Parser(text, tokenize(text) if tokens is None else tokens)
+    node = parser.expression(0, arithmetic)
+    if parser.token.kind != "end":
+        if not arithmetic and parser.token.text in _ARITHMETIC:
+            raise parser.fail(f"'{parser.token.text}' has no meaning between terms", "write arithmetic inside I(...)")
+        if arithmetic and parser.token.text in _TERM:
+            raise parser.fail(f"'{parser.token.text}' has no meaning in arithmetic")
+        raise parser.unexpected()
+    return node
+
+
+@lru_cache(maxsize=4096)
+def read_arithmetic(text: str) -> Node:
+    """`read(text, arithmetic=True)`, remembered."""
+    return read(text, arithmetic=True)
+
+
+def quote(name: str) -> str:
+    """A column's name as a formula spells it: bare where the grammar can read it so, else in backticks."""
+    return name if _BARE.fullmatch(name) and name not in _CONSTANTS else f"`{name}`"
+
+
+def render(node: Node, precedence: int = 0) -> str:
+    """The canonical text of an expression, spaced and parenthesised as Python's own printer does it."""
+    match node.kind:
+        case "name":
+            return quote(node.value)
+        case "list":
+            return "[" + ", ".join(render(a) for a in node.args) + "]"
+        case "call":
+            args = [render(a) for a in node.args] + [f"{k}={render(v)}" for k, v in node.keywords]
+            return f"{node.value}({', '.join(args)})"
+        case "unary":
+            own, text = _PRINT["unary"], node.value + render(node.args[0], _PRINT["unary"])
+        case "binary":
+            own = _PRINT[node.value]
+            # Comparisons do not associate; ** associates to the right.
+            left, right = (own + 1, own) if node.value == "**" else (own + (own == 5), own + 1)
+            text = f"{render(node.args[0], left)} {node.value} {render(node.args[1], right)}"
+        case _:
+            return repr(node.value)
+    return f"({text})" if own < precedence else text
+
+
+def columns_of(node: Node) -> Iterator[str]:
+    """The columns an expression uses, in order, with repeats; a factor's contrasts are not columns."""
+    if node.kind == "name":
+        yield node.value
+    for child in node.args[:1] if node.kind == "call" and node.value in PARAMETERS else node.args:
+        yield from columns_of(child)
+
+
+def check(node: Node, columns: Collection[str], *, outer: bool = True) -> None:
+    """Admit an expression of known columns and documented transforms; raise UsageError or ModelError for any other."""
+    if node.kind == "name":
+        if node.value not in columns:
+            raise unknown_column(node.value, columns)
+    elif node.kind in ("string", "constant", "list"):
+        raise UsageError("formula", f"{render(node)} stands where a number or a column is needed")
+    elif node.kind == "call":
+        _check_call(node, columns, outer)
+    else:
+        if node.kind == "binary" and node.value == "**" and not any(columns_of(node)):
+            raise UsageError("formula", f"the power {render(node)} contains no column", "write its value instead")
+        for child in node.args:
+            check(child, columns, outer=False)
+
+
+def unknown_column(name: str, columns: Collection[str]) -> GlmfitError:
+    """The error for a name that is no column of the data."""
+    if name == ".":
+        return UsageError("formula", "'.' stands for columns only as a term by itself")
+    if "__" in name:
+        return UsageError("formula", f"'{name}' is not allowed in a formula", "use the names of columns only")
+    listed = ", ".join(f"'{c}'" for c in list(columns)[:12]) + (", ..." if len(columns) > 12 else "")
+    hint = did_you_mean(name, columns) or (f"the columns are {listed}" if columns else None)
+    return ModelError("unknown_column", f"no column '{name}'", hint)
+
+
+def _check_call(node: Node, columns: Collection[str], outer: bool) -> None:
+    name = node.value
+    if name not in TRANSFORMS:
+        word = name.rsplit(".", 1)[-1]
+        hint = did_you_mean(word, TRANSFORMS) or "the transforms are " + ", ".join(TRANSFORMS)
+        if name in _ELSEWHERE or word in TRANSFORMS:
+            hint = f"write {_ELSEWHERE.get(name, word)}(...)"
+        raise UsageError("unknown_transform", f"no transform '{name}' in '{render(node)}'", hint)
+    if name == "offset":
+        raise UsageError("formula", f"'{render(node)}' can only stand as a term by itself")
+    if name in OUTERMOST and not outer:
+        raise UsageError("formula", f"'{render(node)}' gives several columns and cannot be part of another expression")
+    if not node.args:
+        raise UsageError("formula", f"'{render(node)}' needs a column or an expression as its first argument")
+    check(node.args[0], columns, outer=False)
+    if not any(columns_of(node.args[0])):
+        raise UsageError("formula", f"'{render(node)}' contains no column")
+    given = arguments(node)
+    if isinstance(contrasts := given.pop("contrasts", None), Node):
+        given |= contrast_of(contrasts)[1]
+    for value in given.values():
+        literal(value)
+
+
+def arguments(node: Node) -> dict[str, Node]:
+    """The arguments of a transform after its data, by name; raises UsageError for one it does not take."""
+    return _bind(node, node.args[1:], PARAMETERS.get(node.value, ()))
+
+
+def _bind(node: Node, positional: tuple[Node, ...], parameters: tuple[str, ...]) -> dict[str, Node]:
+    takes = f"it takes {', '.join(parameters)}" if parameters else "it takes no further argument"
+    if len(positional) > len(parameters):
+        raise UsageError("formula", f"too many arguments in '{render(node)}'", takes)
+    given = dict(zip(parameters, positional, strict=False))
+    for key, value in node.keywords:
+        key = "reference" if "reference" in parameters and key in ("base", "ref") else key
+        key = "ref" if "ref" in parameters and key in ("reference", "base") else key
+        if key not in parameters or key in given:
+            fault = "given twice" if key in given else "unknown"
+            raise UsageError("formula", f"the argument '{key}' is {fault} in '{render(node)}'", takes)
+        given[key] = value
+    return given
+
+
+def contrast_of(node: Node) -> tuple[str, dict[str, Node]]:
+    """The kind of contrasts that the second argument of C() names, and its arguments."""
+    if node.kind not in ("name", "call") or node.value not in CONTRASTS:
+        hint = did_you_mean(str(node.value), CONTRASTS) or "the contrasts are " + ", ".join(CONTRASTS)
+        raise UsageError("unknown_contrast", f"'{render(node)}' is not a kind of contrasts", hint)
+    kind = CONTRASTS[node.value]
+    return kind, _bind(node, node.args, CONTRAST_PARAMETERS[kind])
+
+
+def literal(node: Node) -> Any:
+    """The value of a constant argument: a number, text, True, False, None, or a list of these."""
+    if node.kind in ("number", "string", "constant"):
+        return node.value
+    if node.kind == "list" or (node.kind == "call" and node.value == "c" and not node.keywords):
+        return [literal(item) for item in node.args]
+    if node.kind == "unary" and node.args[0].kind == "number":
+        return -node.args[0].value if node.value == "-" else node.args[0].value
+    raise UsageError("formula", f"the argument '{render(node)}' must be a number, a text or a list of them")

@@ -1,0 +1,1 @@
+"""Families: one module for each kind of response; `catalogue` lists them all."""

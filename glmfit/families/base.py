@@ -1,0 +1,152 @@
+"""What a family is: named parameters, the support of its response, and one log-density per row.
+
+    l_i = log f(y_i | parameters on their working scales)        Var(y_i) = phi V(mu_i) / w_i  where phi is a parameter
+
+The density takes each parameter on its working scale (`log_mu`, `logit_mu`), and autograd writes every derivative.
+A family's facts stand here once, free of torch until a density is evaluated, so that listing families is instant.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from glmfit.errors import UsageError
+from glmfit.lazy import torch
+from glmfit.links import POSITIVE_LINKS, Link, find_link, link_kind
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a distribution: its name, the working scale of the density, and its links, the default first."""
+
+    name: str
+    scale: str
+    links: tuple[str, ...]
+
+    def link(self, name: str | None, family: str) -> Link:
+        """The link asked for, or the default; UsageError with the list of sensible ones otherwise."""
+        link = find_link(name or self.links[0])
+        if link_kind(link) not in self.links:
+            raise UsageError(
+                "bad_link",
+                f"the {link.name} link makes no sense for {self.name} of the {family} family",
+                f"links for {self.name}: {', '.join(self.links)}",
+            )
+        return link
+
+
+PHI = Parameter("phi", "log", ("log",))  # the log link alone, so that prior weights are an offset: log phi - log w
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """Where a response may lie: an interval, and whether its values are counts.
+
+    Counts off the integers are fitted all the same (a quasi-likelihood) and reported as a finding.
+    """
+
+    lower: float
+    upper: float
+    lower_open: bool = False
+    integer: bool = False
+    text: str = ""
+
+    def violations(self, y: np.ndarray, upper: np.ndarray | None = None) -> np.ndarray:
+        """(n,) bool: True where a value lies outside; `upper` replaces the bound row by row (binomial trials)."""
+        low = y <= self.lower if self.lower_open else y < self.lower
+        return low | (y > (self.upper if upper is None else upper)) | ~(abs(y) < math.inf)
+
+
+class Family:
+    """A response distribution; subclasses state the facts below and `log_density`.
+
+    Optional: `mean` and `variance` (of y, at phi = 1 and w = 1, from the parameters on their natural scales) bring
+    expected information and Pearson's chi-square, `unit_deviance` brings the deviance, `start` a better start.
+    All tensors are float64 of shape (n,).
+    """
+
+    name: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    summary: ClassVar[str]
+    example: ClassVar[str]
+    support: ClassVar[Support]
+    parameters: ClassVar[tuple[Parameter, ...]]
+    settings: ClassVar[tuple[str, ...]] = ()  # constants that `--fix NAME=VALUE` must give
+    quasi: ClassVar[bool] = False  # log_density is a quasi-likelihood: no AIC, and phi only by moments
+    trials: ClassVar[bool] = False  # the response is successes out of trials; `trials` is passed to every method
+    quadratic_links: ClassVar[tuple[str, ...]] = ()  # links of mu under which l is quadratic in eta: least squares
+
+    def log_density(self, y: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
+        """(n,) log f(y | parameters), the parameters on their working scales in the order of `parameters`."""
+        raise TypeError(f"{type(self).__name__} defines no log_density")
+
+    def mean(self, mu: Tensor, *others: Tensor, **columns: Tensor) -> Tensor:
+        """(n,) E(y)."""
+        return mu
+
+    def variance(self, mu: Tensor, *others: Tensor, **columns: Tensor) -> Tensor:
+        """(n,) V(mu) with Var(y) = phi V(mu) / w."""
+        raise TypeError(f"{type(self).__name__} defines no variance")
+
+    def unit_deviance(self, y: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
+        """(n,) d(y, mu) >= 0: twice the log-likelihood ratio against mu = y at phi = 1."""
+        raise TypeError(f"{type(self).__name__} defines no unit_deviance")
+
+    def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
+        """Natural-scale starting values of the intercept-only model, inside every link's domain."""
+        mean = float((weight * y).sum() / weight.sum())
+        return {"mu": mean}
+
+    @property
+    def has_dispersion(self) -> bool:
+        """Whether phi is a parameter, to be estimated; otherwise it is known to be 1."""
+        return any(parameter.name == "phi" for parameter in self.parameters)
+
+    @property
+    def has_moments(self) -> bool:
+        """Whether the variance of the response is stated."""
+        return type(self).variance is not Family.variance
+
+    def parameter(self, name: str) -> Parameter:
+        """The parameter called `name`; UsageError listing the family's parameters otherwise."""
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return parameter
+        names = ", ".join(p.name for p in self.parameters)
+        raise UsageError("unknown_parameter", f"the {self.name} family has no parameter '{name}'", f"it has: {names}")
+
+
+class PositiveMean(Family):
+    """Families whose mean is positive: working scale log mu, and a start away from zero."""
+
+    mu_parameter: ClassVar[Parameter] = Parameter("mu", "log", POSITIVE_LINKS)
+
+    def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
+        mean = float((weight * y).sum() / weight.sum())
+        if mean > 0:
+            return {"mu": mean}
+        return {"mu": 0.5 / max(1, y.numel())}  # an all-zero response has its maximum at mu = 0, on the boundary
+
+
+def y_log_y(y: Tensor) -> Tensor:
+    """y log y, 0 at 0; y is data and never differentiated."""
+    return torch.special.xlogy(y, y)
+
+
+def natural(scale: str, working: Tensor) -> Tensor:
+    """A parameter on its natural scale, from its working scale."""
+    if scale == "log":
+        return torch.exp(working)
+    return torch.sigmoid(working) if scale == "logit" else working
+
+
+LOG_2PI = math.log(2 * math.pi)
+
+Columns = Mapping[str, "Tensor"]

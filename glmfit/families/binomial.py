@@ -1,0 +1,45 @@
+"""Successes out of trials: log f = log C(m, y) + y log p + (m - y) log(1 - p), V = m p (1 - p)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from glmfit.families.base import Family, Parameter, Support, y_log_y
+from glmfit.lazy import torch
+from glmfit.links import UNIT_LINKS
+from glmfit.special import softplus
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Binomial(Family):
+    """y successes in m trials, p = mu; with logit p = z, log p = -log(1 + exp(-z)) and log(1 - p) = -log(1 + exp(z))."""
+
+    name = "binomial"
+    aliases = ("bernoulli", "logistic", "logit")
+    summary = "0/1 outcomes, or successes out of trials"
+    example = 'glmfit fit sample_data/birthwt.csv "low ~ age + lwt + race + smoke" --family binomial'
+    support = Support(0, math.inf, integer=True, text="0/1, two levels, or successes between 0 and the trials")
+    parameters = (Parameter("mu", "logit", UNIT_LINKS),)
+    trials = True
+
+    def log_density(self, y: Tensor, logit_mu: Tensor, *, trials: Tensor) -> Tensor:  # type: ignore[override]
+        choose = torch.lgamma(trials + 1) - torch.lgamma(y + 1) - torch.lgamma(trials - y + 1)
+        return choose - y * softplus(-logit_mu) - (trials - y) * softplus(logit_mu)
+
+    def mean(self, mu: Tensor, *others: Tensor, trials: Tensor) -> Tensor:  # type: ignore[override]
+        return trials * mu
+
+    def variance(self, mu: Tensor, *others: Tensor, trials: Tensor) -> Tensor:  # type: ignore[override]
+        return trials * mu * (1 - mu)
+
+    def unit_deviance(self, y: Tensor, logit_mu: Tensor, *others: Tensor, trials: Tensor) -> Tensor:  # type: ignore[override]
+        saturated = y_log_y(y) + y_log_y(trials - y) - y_log_y(trials)
+        return 2 * (saturated + y * softplus(-logit_mu) + (trials - y) * softplus(logit_mu))
+
+    def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
+        # Half a success and half a failure keep the start off 0 and 1, where every link is infinite.
+        successes, trials = float((weight * y).sum()), float((weight * columns["trials"]).sum())
+        return {"mu": (successes + 0.5) / (trials + 1)} if successes in (0.0, trials) else {"mu": successes / trials}

@@ -1,0 +1,379 @@
+"""What was asked for -> terms: the plain list (`--y y --x x1,x2`) and Wilkinson and Rogers' formulas give the same.
+
+A model is a response and, for each parameter, a set of terms; a term is a product of factors; a factor is a column or a
+checked expression of columns. The algebra is R's: `a*b` = a + b + a:b, `a/b` = a + a:b, `b %in% a` = a:b, `(a + b)^2`
+to degree 2, `-` removes, `0` or `-1` removes the intercept, `.` is every other column; terms are sorted by degree.
+Nothing heavy is imported: reading a formula takes microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from glmfit.errors import ModelError, UsageError, did_you_mean
+from glmfit.expression import Node, Token, check, columns_of, quote, read, render, tokenize, unknown_column
+from glmfit.spec import ModelSpec
+
+_MAX_TERMS = 20_000
+Terms = dict[frozenset[str], tuple[str, ...]]  # a term's factors as a set -> in the order written
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The left-hand side: a value (y,), a ratio (successes, trials) or cbind (successes, failures)."""
+
+    label: str
+    kind: str  # value | ratio | cbind
+    parts: tuple[str, ...]  # each a column's name or a checked expression
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A product of factors, each a column's name or a checked expression; no factors is the intercept."""
+
+    factors: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The term as reports show it."""
+        return ":".join(self.factors) or "Intercept"
+
+
+@dataclass(frozen=True, slots=True)
+class PredictorFormula:
+    """The linear predictor of one parameter: its terms and the expressions added with coefficient 1."""
+
+    parameter: str
+    terms: tuple[Term, ...]
+    offsets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFormula:
+    """A response, the linear predictors (the first is that of `mu`), and the columns of the data that they use."""
+
+    response: Response
+    predictors: tuple[PredictorFormula, ...]
+    variables: tuple[str, ...]
+    texts: tuple[str, ...]  # normalised, each can be read again
+
+
+def split_list(text: str) -> tuple[str, ...]:
+    """The items between top-level commas, stripped: "x1,poly(x2, 2)" has two; empty items are dropped."""
+    items, depth, quoted, start = [], 0, "", 0
+    for place, character in enumerate(text):
+        if quoted:
+            quoted = "" if character == quoted else quoted
+        elif character in "\"'`":
+            quoted = character
+        elif character in "([":
+            depth += 1
+        elif character in ")]":
+            depth -= 1
+        elif character == "," and depth <= 0:
+            items.append(text[start:place])
+            start = place + 1
+    items.append(text[start:])
+    return tuple(stripped for item in items if (stripped := item.strip()))
+
+
+def parse(spec: ModelSpec, header: Sequence[str]) -> ModelFormula:
+    """The response and terms that a specification asks for, over the columns in `header`.
+
+    Raises UsageError for what cannot be read or contradicts itself, ModelError for an unknown column.
+    """
+    sides = [_sides(text) for text in spec.formulas]
+    response, main, rest = _main(spec, sides, header)
+    named = {spec.weights, spec.freq_weights, spec.sampling_weights, spec.offset, spec.exposure}
+    excluded = named | {name for part in response.parts for name in _variables(part, header)}
+    dot = tuple(name for name in header if name not in excluded)
+    predictors = [_predictor("mu", main, header, dot, spec.intercept)]
+    for text, left, right in rest:
+        parameter = _parameter(text, left)
+        if any(parameter == p.parameter for p in predictors):
+            raise UsageError("formula", f"the parameter '{parameter}' has two formulas", "join their terms with +")
+        predictors.append(_predictor(parameter, [right], header, dot, True))
+    variables = dict.fromkeys(name for part in response.parts for name in _variables(part, header))
+    answer = set(_variables(response.parts[0], header))  # trials may well be a covariate, successes may not
+    for predictor in predictors:
+        for text in (*(f for term in predictor.terms for f in term.factors), *predictor.offsets):
+            used = dict.fromkeys(_variables(text, header))
+            if not answer.isdisjoint(used):
+                what = f"the response '{response.label}' is also on the right, in '{text}'"
+                raise ModelError("response_on_right", what, "take it out of the terms")
+            variables.update(used)
+    texts = tuple(
+        f"{_spelled(response, header) if i == 0 else quote(p.parameter)} ~ {_right(p, header)}"
+        for i, p in enumerate(predictors)
+    )
+    return ModelFormula(response, tuple(predictors), tuple(variables), texts)
+
+
+_Sides = tuple[str, Node | None, Node]  # the text, the left-hand side and the terms
+
+
+def _main(spec: ModelSpec, sides: list[_Sides], header: Sequence[str]) -> tuple[Response, list[Node], list[_Sides]]:
+    """The response, the trees of the mean's terms, and the formulas left for other parameters."""
+    if spec.y is None:
+        if spec.x:
+            raise UsageError("usage", "--x needs --y, the response", "add --y COLUMN, or write 'response ~ terms'")
+        if not sides:
+            raise UsageError("usage", "no model was given", "add --y COLUMN --x COLUMNS, or 'response ~ terms'")
+        text, left, right = sides[0]
+        if left is None:
+            raise UsageError("formula", f"'{text}' names no response", "write 'response ~ terms'")
+        return _response(left, header), [right], sides[1:]
+    response = _plain_response(spec.y, header)
+    if sides:
+        text, left, right = sides[0]
+        if left is None or _same(left, response):
+            if spec.x:
+                raise UsageError("usage", f"both --x and the formula '{text}' list terms", "give one of them")
+            return response, [right], sides[1:]
+        if left.kind != "name" or (not spec.x and left.value in header):
+            raise UsageError(
+                "usage", f"--y asks for the response '{spec.y}', the formula '{text}' for '{render(left)}'", "give one"
+            )
+    return response, [_item(text, header) for text in spec.x], sides
+
+
+def _sides(text: str) -> _Sides:
+    """A formula split at its one tilde."""
+    tokens = tokenize(text)
+    tildes = [i for i, token in enumerate(tokens) if token.kind == "operator" and token.text == "~"]
+    if not tildes:
+        hint = f"write 'response ~ terms', for example '{text.strip()} ~ x', or use --y and --x"
+        raise UsageError("formula", f"the formula '{_short(text)}' has no '~'", hint if len(text) < 40 else None)
+    if len(tildes) > 1:
+        raise UsageError("formula", f"the formula '{_short(text)}' has more than one '~'")
+    cut = tildes[0]
+    left = tokens[:cut]
+    if tokens[cut + 1].kind == "end":
+        hint = "write ~ 1 for an intercept alone"
+        raise UsageError("formula", f"the formula '{_short(text)}' has nothing to the right of '~'", hint)
+    left_tree = read(text, [*left, Token("end", "", tokens[cut].start)], arithmetic=True) if left else None
+    return text, left_tree, read(text, tokens[cut + 1 :], arithmetic=False)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _plain_response(text: str, header: Sequence[str]) -> Response:
+    name = text if text in header else text.strip()
+    if name in header:
+        return Response(name, "value", (name,))
+    try:
+        tree = read(text, arithmetic=True)
+    except UsageError as error:
+        raise _or_column(error, text, header) from error
+    return _response(tree, header)
+
+
+def _item(text: str, header: Sequence[str]) -> Node:
+    """One item of --x: an exact column name, or a term as in a formula."""
+    name = text if text in header else text.strip()
+    if name in header:
+        return Node("name", name)
+    try:
+        return read(text, arithmetic=False)
+    except UsageError as error:
+        raise _or_column(error, text, header) from error
+
+
+def _or_column(error: UsageError, text: str, header: Sequence[str]) -> ModelError | UsageError:
+    """What cannot be read is most often a column's name misspelt."""
+    return unknown_column(text, header) if did_you_mean(text, header) else error  # type: ignore[return-value]
+
+
+def _response(tree: Node, header: Sequence[str]) -> Response:
+    if tree.kind == "call" and tree.value == "cbind":
+        kind, trees = "cbind", tree.args
+        if len(trees) != 2 or tree.keywords:
+            raise UsageError("formula", f"'{render(tree)}' must be cbind(successes, failures)")
+    elif tree.kind == "binary" and tree.value == "/":
+        kind, trees = "ratio", tree.args
+    else:
+        kind, trees = "value", (tree,)
+    for part in trees:
+        check(part, header, outer=False)
+    if not any(columns_of(trees[0])):
+        raise UsageError("formula", f"the response '{render(tree)}' contains no column")
+    label = render(tree) if tree.kind != "name" else tree.value
+    return Response(label, kind, tuple(_text(part) for part in trees))
+
+
+def _same(left: Node, response: Response) -> bool:
+    return response.label == (left.value if left.kind == "name" else render(left))
+
+
+def _parameter(text: str, left: Node | None) -> str:
+    if left is None or left.kind != "name":
+        what = "names no parameter" if left is None else f"has '{render(left)}' on its left"
+        raise UsageError("formula", f"the formula '{_short(text)}' {what}", "a further formula is 'parameter ~ terms'")
+    return str(left.value)
+
+
+def _text(node: Node) -> str:
+    """A factor's expression: a column's own name as it is, anything else in canonical form."""
+    return str(node.value) if node.kind == "name" else render(node)
+
+
+def _variables(text: str, header: Sequence[str]) -> Iterable[str]:
+    """The columns of a factor's expression; an exact column name always wins over parsing."""
+    return (text,) if text in header else columns_of(read(text, arithmetic=True))
+
+
+def _spelled(response: Response, header: Sequence[str]) -> str:
+    return quote(response.label) if response.label in header else response.label
+
+
+def _right(predictor: PredictorFormula, header: Sequence[str]) -> str:
+    """The right-hand side, normalised."""
+    pieces = [":".join(quote(f) if f in header else f for f in term.factors) for term in predictor.terms]
+    if "" not in pieces:
+        pieces.insert(0, "0")
+    elif len(pieces) > 1 or predictor.offsets:
+        pieces.remove("")
+    offsets = [f"offset({quote(o) if o in header else o})" for o in predictor.offsets]
+    return " + ".join([piece or "1" for piece in pieces] + offsets)
+
+
+def _predictor(
+    parameter: str, trees: list[Node], header: Sequence[str], dot: tuple[str, ...], intercept: bool
+) -> PredictorFormula:
+    algebra = _Algebra(header, dot)
+    terms: Terms = {}
+    for tree in trees:
+        algebra.add(tree, terms)
+    factors = sorted(terms.values(), key=len)
+    if algebra.intercept and intercept:
+        factors.insert(0, ())
+    return PredictorFormula(parameter, tuple(Term(f) for f in factors), tuple(algebra.offsets))
+
+
+class _Algebra:
+    """Expansion of a tree into terms; the intercept is one flag for the whole predictor, as in R."""
+
+    def __init__(self, header: Sequence[str], dot: tuple[str, ...]) -> None:
+        self.header, self.dot = frozenset(header), dot
+        self.listed = list(header)
+        self.intercept = True
+        self.offsets: list[str] = []
+
+    def add(self, tree: Node, terms: Terms) -> None:
+        """Add the summands of a tree to `terms`, or take them away, from left to right."""
+        summands: list[tuple[Node, bool]] = []
+        keep = True
+        while tree.kind in ("binary", "unary") and tree.value in ("+", "-"):
+            # A long sum leans to the left: unrolled here, so that its length costs no recursion.
+            summands.append((tree.args[-1], tree.value == "+"))
+            if tree.kind == "unary":
+                break
+            tree = tree.args[0]
+        else:
+            summands.append((tree, keep))
+        for node, plus in reversed(summands):
+            while node.kind == "unary":
+                node, plus = node.args[0], plus == (node.value == "+")
+            self.summand(node, plus, terms)
+
+    def summand(self, node: Node, plus: bool, terms: Terms) -> None:
+        if node.kind == "number" and node.value in (0, 1):
+            self.intercept = plus == (node.value == 1)
+        elif node.kind == "call" and node.value == "offset":
+            self.offset(node, plus)
+        elif plus:
+            terms.update((key, term) for key, term in self.expand(node).items() if key not in terms)
+        else:
+            for key in self.expand(node):
+                terms.pop(key, None)
+
+    def offset(self, node: Node, plus: bool) -> None:
+        if not plus:
+            raise UsageError("formula", f"'{render(node)}' cannot be taken away", "leave it out")
+        if len(node.args) != 1 or node.keywords:
+            raise UsageError("formula", f"'{render(node)}' must have one argument")
+        check(node.args[0], self.header, outer=False)
+        self.offsets.append(_text(node.args[0]))
+
+    def expand(self, node: Node) -> Terms:
+        """The terms that one summand stands for."""
+        if node.kind == "group":
+            inside: Terms = {}
+            self.add(node.args[0], inside)
+            return inside
+        if node.kind == "binary":
+            if node.value == "**":
+                return self.power(node)
+            left, right = (self.expand(child) for child in node.args)
+            return self.combine(str(node.value), left, right)
+        if node.kind == "unary" or node.kind == "number":
+            hint = "0 or -1 drops the intercept; write arithmetic inside I(...)"
+            raise UsageError("formula", f"'{_short(_plain(node))}' cannot be part of a term", hint)
+        if node.kind == "name" and node.value == "." and "." not in self.header:
+            return {frozenset((name,)): (name,) for name in self.dot}
+        if node.kind != "name" and render(node) in self.header:
+            return self.single(render(node))
+        if node.kind == "name" and node.value not in self.header:
+            raise unknown_column(node.value, self.listed)
+        check(node, self.header)
+        return self.single(_text(node))
+
+    @staticmethod
+    def single(factor: str) -> Terms:
+        return {frozenset((factor,)): (factor,)}
+
+    def combine(self, operator: str, left: Terms, right: Terms) -> Terms:
+        if operator == ":":
+            return self.product(left, right)
+        if operator == "*":
+            return {**left, **right, **self.product(left, right)}
+        if operator == "/":
+            return {**left, **self.product(self.joined(left), right)}
+        return self.product(self.joined(right), left)  # left %in% right
+
+    @staticmethod
+    def joined(terms: Terms) -> Terms:
+        """One term of all the factors."""
+        factors = tuple(dict.fromkeys(f for term in terms.values() for f in term))
+        return {frozenset(factors): factors}
+
+    @staticmethod
+    def product(left: Terms, right: Terms) -> Terms:
+        if len(left) * len(right) > 100 * _MAX_TERMS:
+            raise ModelError("too_many_terms", f"the formula expands to more than {_MAX_TERMS} terms")
+        out: Terms = {}
+        for a in left.values():
+            for b in right.values():
+                factors = tuple(dict.fromkeys(a + b))
+                out.setdefault(frozenset(factors), factors)
+        if len(out) > _MAX_TERMS:
+            raise ModelError("too_many_terms", f"the formula expands to more than {_MAX_TERMS} terms")
+        return out
+
+    def power(self, node: Node) -> Terms:
+        base, exponent = self.expand(node.args[0]), node.args[1]
+        if exponent.kind != "number" or not isinstance(exponent.value, int) or exponent.value < 1:
+            hint = "write I(x**2) for the square of a column"
+            raise UsageError("formula", f"the power of '{_short(_plain(node))}' must be a positive whole number", hint)
+        terms = base
+        for _ in range(exponent.value - 1):
+            grown = self.product(terms, base)
+            complete = len(grown) == len(terms)
+            terms = grown
+            if complete:
+                break
+        return terms
+
+
+def _plain(node: Node) -> str:
+    """A tree of terms as text for messages."""
+    if node.kind == "group":
+        return f"({_plain(node.args[0])})"
+    if node.kind == "unary":
+        return f"{node.value}{_plain(node.args[0])}"
+    if node.kind == "binary":
+        return f"{_plain(node.args[0])} {node.value} {_plain(node.args[1])}"
+    return render(node)

@@ -1,0 +1,201 @@
+"""From a maximum to standard errors: covariance kinds, Wald tests and intervals.
+
+    hessian, expected   A^-1 phi           A = -Hessian, observed or with the mean's rows expected
+    hc0 ... cluster     A^-1 M A^-1        M = sum of outer products of scores, by row or by cluster
+
+The bread A is the observed information (White 1982); the leverages of hc2 and hc3 are those of McCullagh & Nelder's hat
+matrix, from the expected information. Small-sample factors are named in what is returned.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import torch
+from torch import Tensor
+
+from glmfit.errors import ModelError, UsageError
+from glmfit.likelihood import Likelihood, Rows
+from glmfit.optimize import Optimum, cholesky
+
+SCORE_CELLS = 4_000_000  # scores are formed for at most this many numbers at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Covariance:
+    """Covariance (p, p) of the working coefficients, its kind, and its small-sample factor as a formula."""
+
+    matrix: Tensor
+    kind: str
+    correction: str | None = None
+    clusters: Mapping[str, int] | None = None
+
+
+def inverse_information(optimum: Optimum) -> Tensor | None:
+    """(-Hessian)^-1 (p, p), from the root where there is one; None where -Hessian is not positive definite."""
+    identity = torch.eye(len(optimum.theta), dtype=torch.float64)
+    if optimum.root is not None:
+        half = torch.linalg.solve_triangular(optimum.root, identity, upper=True)
+        return half @ half.T
+    scale = torch.sqrt(torch.diagonal(optimum.hessian).abs())
+    factor = cholesky(-optimum.hessian / torch.outer(scale, scale))
+    if factor is None:
+        return None
+    return torch.cholesky_solve(identity, factor) / torch.outer(scale, scale)
+
+
+def covariance(
+    kind: str,
+    likelihood: Likelihood,
+    optimum: Optimum,
+    bread: Tensor,
+    scale: float,
+    n: float,
+    clusters: Mapping[str, Tensor],
+) -> Covariance:
+    """The covariance of `kind`; `scale` is phi over the phi held in the likelihood, `n` the number of observations."""
+    if kind == "hessian":
+        return Covariance(scale * bread, kind)
+    if kind == "expected":
+        return Covariance(scale * _inverse_expected(likelihood, optimum), kind)
+    if kind.startswith("cluster:"):
+        return _clustered(likelihood, optimum, bread, kind, clusters)
+    size = len(optimum.theta)
+    if kind in ("hc0", "hc1", "sampling"):
+        meat = _meat(likelihood, optimum, lambda chunk, scores: scores / torch.sqrt(chunk.frequency)[:, None])
+        factor, text = {
+            "hc0": (1.0, None),
+            "hc1": (n / (n - size) if n > size else math.nan, "n/(n-k)"),
+            "sampling": (n / (n - 1) if n > 1 else math.nan, "n/(n-1)"),
+        }[kind]
+        return Covariance(factor * (bread @ meat @ bread), kind, text)
+    meat = _leverage_meat(likelihood, optimum, kind)
+    text = "1/(1-h)" if kind == "hc2" else "1/(1-h)^2"
+    return Covariance(bread @ meat @ bread, kind, text)
+
+
+def _inverse_expected(likelihood: Likelihood, optimum: Optimum) -> Tensor:
+    information = likelihood.expected(optimum.theta)
+    factor = None if information is None else cholesky(-information)
+    if factor is None:
+        raise ModelError(
+            "no_expected_information",
+            f"the {likelihood.family.name} family has no usable expected information here",
+            "use --se hessian",
+        )
+    return torch.cholesky_inverse(factor)
+
+
+def _row_scores(likelihood: Likelihood, optimum: Optimum) -> Iterator[tuple[slice, Rows, Tensor]]:
+    """For runs of rows: where they stand among all rows, the rows, and their weighted scores (rows, p)."""
+    first = 0
+    for chunk, _, row in likelihood.rows(optimum.theta):
+        step = max(1, SCORE_CELLS // max(1, likelihood.size))
+        for start in range(0, len(chunk.y), step):
+            part = slice(start, min(start + step, len(chunk.y)))
+            rows = chunk.rows(part)
+            scores = torch.zeros((len(rows.y), likelihood.size), dtype=torch.float64)
+            for k, predictor in enumerate(rows.predictors):
+                weighted = (rows.weight * row.g[part, k])[:, None] * predictor.X.dense()
+                scores.index_add_(1, predictor.columns, weighted)
+            yield slice(first + part.start, first + part.stop), rows, scores
+        first += len(chunk.y)
+
+
+def _meat(likelihood: Likelihood, optimum: Optimum, scaled: Callable[[Rows, Tensor], Tensor]) -> Tensor:
+    """(p, p) the sum of outer products of scaled scores; a row of frequency f is f rows of score s/f each."""
+    total = torch.zeros((likelihood.size, likelihood.size), dtype=torch.float64)
+    for _, rows, scores in _row_scores(likelihood, optimum):
+        part = scaled(rows, scores)
+        total += part.T @ part
+    return total
+
+
+def _leverage_meat(likelihood: Likelihood, optimum: Optimum, kind: str) -> Tensor:
+    if len(likelihood.chunks[0].predictors) != 1 or not likelihood.has_expected:
+        raise UsageError(
+            "bad_se",
+            f"--se {kind} needs the leverage of a model with one linear predictor",
+            "use --se hc0 or hc1, or hold the other parameters with --fix",
+        )
+    covariance = _inverse_expected(likelihood, optimum)
+    total = torch.zeros_like(covariance)
+    for chunk, etas, row in likelihood.rows(optimum.theta):
+        x = chunk.predictors[0].X.dense()
+        each = chunk.weight / chunk.frequency
+        information = -each * likelihood.expected_rows(chunk, etas, row.h)[:, 0, 0]
+        spare = 1 - information * ((x @ covariance) * x).sum(dim=1)
+        if bool((spare < 1e-10).any()):
+            raise ModelError(
+                "leverage_one",
+                f"--se {kind} does not exist: {int((spare < 1e-10).sum())} rows have leverage 1, fitted exactly by "
+                "a coefficient of their own",
+                "use --se hc1, or leave out the terms that only one row determines",
+            )
+        power = 0.5 if kind == "hc2" else 1.0
+        scores = (torch.sqrt(chunk.frequency) * each * row.g[:, 0] / spare**power)[:, None] * x
+        total += scores.T @ scores
+    return total
+
+
+def _clustered(
+    likelihood: Likelihood, optimum: Optimum, bread: Tensor, kind: str, clusters: Mapping[str, Tensor]
+) -> Covariance:
+    """One-way clusters, or V1 + V2 - V12 for two ways, each with its own G/(G-1) (Cameron, Gelbach & Miller 2011)."""
+    codes = dict(clusters)
+    signs = dict.fromkeys(codes, 1.0)
+    if len(codes) == 2:
+        (first, a), (second, b) = codes.items()
+        both = f"{first}&{second}"
+        codes[both] = torch.unique(a * (int(b.max()) + 1) + b, return_inverse=True)[1]
+        signs[both] = -1.0
+    counts = {name: int(code.max()) + 1 for name, code in codes.items()}
+    for name in clusters:
+        if counts[name] < 2:
+            raise ModelError(
+                "one_cluster", f"column '{name}' has a single cluster", "cluster by a column with more than one value"
+            )
+    sums = {name: torch.zeros((count, likelihood.size), dtype=torch.float64) for name, count in counts.items()}
+    for part, _, scores in _row_scores(likelihood, optimum):
+        for name, code in codes.items():
+            sums[name].index_add_(0, code[part], scores)
+    meat = torch.zeros_like(bread)
+    for name, total in sums.items():
+        meat += signs[name] * counts[name] / (counts[name] - 1) * (total.T @ total)
+    return Covariance(bread @ meat @ bread, kind, "G/(G-1)", {name: counts[name] for name in clusters})
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The distribution that test statistics are held against: the standard normal (df None), or Student's t."""
+
+    df: float | None
+
+    @property
+    def statistic(self) -> str:
+        return "z" if self.df is None else "t"
+
+    def p_value(self, statistic: float) -> float:
+        """Two-sided, from the tail itself."""
+        if math.isnan(statistic):
+            return math.nan
+        if self.df is None:
+            return math.erfc(abs(statistic) / math.sqrt(2))
+        if self.df <= 0:
+            return math.nan
+        from scipy.special import stdtr
+
+        return 2 * float(stdtr(self.df, -abs(statistic)))
+
+    def quantile(self, level: float) -> float:
+        """Half-width of the central interval of this level, in standard errors."""
+        if self.df is None:
+            return -NormalDist().inv_cdf((1 - level) / 2)
+        if self.df <= 0:
+            return math.nan
+        from scipy.special import stdtrit
+
+        return -float(stdtrit(self.df, (1 - level) / 2))

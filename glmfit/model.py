@@ -1,0 +1,246 @@
+"""Data -> a likelihood: design matrices, links, weights and held parameters of one model, in working coordinates.
+
+Working coefficients gamma belong to centred and scaled columns, reported coefficients theta to the columns as they are;
+each predictor's `Standardization` maps between them. Prior weights enter as Var = phi V / w: through log phi - log w
+where phi is a parameter, else (phi known to be 1) as a multiplier of the log-density, as in R.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from glmfit.data import Data
+from glmfit.design import Dense, Matrix, Standardization, build
+from glmfit.errors import ModelError, UsageError
+from glmfit.families.base import Family
+from glmfit.formula import PredictorFormula, Term
+from glmfit.likelihood import Likelihood, Predictor, Rows
+from glmfit.links import SCALES, Link
+from glmfit.rank import aliased_columns
+from glmfit.terms import Evaluator
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """One model in working coordinates: rows with all predictors, and the maps back to reported coefficients.
+
+    `names` are (parameter, term) of the reported coefficients, aliased ones included; `kept` are the positions among
+    them of the `size` that are estimated. `standardizations` belong to the predictors, aliased columns left out.
+    """
+
+    family: Family
+    links: Mapping[str, Link]
+    rows: Rows
+    standardizations: tuple[Standardization, ...]
+    names: tuple[tuple[str, str], ...]
+    kept: tuple[int, ...]
+    aliased: tuple[str, ...]
+    has_intercept: bool
+    log_prior: Tensor | None  # log of the prior weights where they belong to phi
+
+    @property
+    def size(self) -> int:
+        return len(self.kept)
+
+    def label(self, place: int) -> str:
+        """The name of estimated coefficient `place`: its term, with the parameter in front where it is not mu's."""
+        parameter, term = self.names[self.kept[place]]
+        return term if parameter == "mu" else f"{parameter}:{term}"
+
+    @property
+    def n(self) -> float:
+        """Number of observations: rows, or the sum of frequency weights."""
+        return float(self.rows.frequency.sum())
+
+    @property
+    def holds_phi(self) -> bool:
+        """Whether phi is held while the coefficients are estimated (it does not change them)."""
+        return "phi" in self.rows.held
+
+    def held_at(self, phi: float) -> Model:
+        """The same model with phi held at a value; phi / w row by row where there are prior weights."""
+        log_phi = torch.full_like(self.rows.y, phi).log()
+        if self.log_prior is not None:
+            log_phi = log_phi - self.log_prior
+        return replace(self, rows=replace(self.rows, held={**self.rows.held, "phi": log_phi}))
+
+    def likelihood(self) -> Likelihood:
+        return Likelihood(self.family, self.links, self.rows.chunks(), self.size)
+
+    def constants_only(self, parameters: Sequence[str], held: Mapping[str, Tensor]) -> Likelihood:
+        """The likelihood with a constant for each of `parameters` (offsets kept), the others held, (n,) each."""
+        n = len(self.rows.y)
+        ones = Matrix((Dense(torch.ones((n, 1), dtype=torch.float64)),), (torch.tensor([0]),), ("Intercept",), n)
+        offsets = {p.parameter: p.offset for p in self.rows.predictors}
+        if self.log_prior is not None:
+            offsets.setdefault("phi", -self.log_prior)
+        predictors = tuple(
+            Predictor(name, ones, torch.tensor([k]), offsets.get(name, torch.zeros_like(self.rows.y)))
+            for k, name in enumerate(parameters)
+        )
+        rows = replace(self.rows, predictors=predictors, held={**self.rows.held, **held})
+        return Likelihood(self.family, self.links, rows.chunks(), len(parameters))
+
+    # ---- between working and reported coordinates ----
+
+    def reported(self, gamma: Tensor) -> Tensor:
+        """Coefficients (size,) on the scale of the columns as they are."""
+        return self._each("coefficients", gamma)
+
+    def working(self, theta: Tensor) -> Tensor:
+        """The inverse of `reported`."""
+        return self._each("working", theta)
+
+    def reported_gradient(self, gradient: Tensor) -> Tensor:
+        """d l / d theta from d l / d gamma."""
+        return self._each("gradient", gradient)
+
+    def reported_covariance(self, matrix: Tensor) -> Tensor:
+        """Covariance (size, size) of theta from that of gamma: T M T', block by block."""
+        out = torch.zeros_like(matrix)
+        pairs = list(zip(self.rows.predictors, self.standardizations, strict=True))
+        for first, left in pairs:
+            for second, right in pairs:
+                block = matrix[first.columns[:, None], second.columns]
+                out[first.columns[:, None], second.columns] = left.sandwich(block, right)
+        return out
+
+    def _each(self, operation: str, vector: Tensor) -> Tensor:
+        parts = [
+            getattr(standardization, operation)(vector[predictor.columns])
+            for predictor, standardization in zip(self.rows.predictors, self.standardizations, strict=True)
+        ]
+        return torch.cat(parts) if parts else vector
+
+    def constant_start(self, constants: Mapping[str, float]) -> Tensor:
+        """Working coefficients whose linear predictors come closest to constants, exactly where X spans one."""
+        parts = []
+        for predictor, standardization in zip(self.rows.predictors, self.standardizations, strict=True):
+            constant = constants[predictor.parameter]
+            if bool((standardization.unit != 0).any()):
+                parts.append(standardization.unit * constant)
+            else:
+                parts.append(_project(predictor.X, torch.full_like(self.rows.y, constant)))
+        return torch.cat(parts)
+
+
+    def response_start(self) -> Tensor:
+        """Working coefficients nearest to the link of responses drawn halfway to their mean, for the mean alone."""
+        rows, parts = self.rows, []
+        for predictor in rows.predictors:
+            if predictor.parameter != "mu":
+                parts.append(torch.zeros(predictor.X.shape[1], dtype=torch.float64))
+                continue
+            trials = rows.columns.get("trials", torch.ones_like(rows.y))
+            mean = (rows.weight * rows.y).sum() / (rows.weight * trials).sum()
+            drawn = 0.5 * (rows.y / trials + mean)
+            parts.append(_project(predictor.X, self.links["mu"].link(drawn) - predictor.offset))
+        return torch.cat(parts)
+
+
+def _project(X: Matrix, target: Tensor) -> Tensor:
+    """Least-squares coefficients (q,) of `target` (n,) on the columns of X."""
+    gram = X.sandwich(torch.ones_like(target), X)
+    return torch.linalg.lstsq(gram, X.rmatvec(target)[:, None]).solution[:, 0]
+
+
+def assemble(data: Data) -> Model:
+    """The model of prepared data: every predictor's matrix standardised, aliased columns left out."""
+    spec, family, table = data.spec, data.family, data.table
+    y = torch.from_numpy(data.response.y)
+    n = len(y)
+    formulas = {predictor.parameter: predictor for predictor in data.formula.predictors}
+    for name in formulas:
+        family.parameter(name)
+    for name in spec.links:
+        family.parameter(name)
+    links = {p.name: p.link(spec.links.get(p.name), family.name) for p in family.parameters}
+    held = _held(data, formulas, n)
+    frequency = torch.ones_like(y) if data.frequency is None else torch.from_numpy(data.frequency)
+    weight = frequency if data.sampling is None else torch.from_numpy(data.sampling)
+    log_prior = None
+    if data.weights is not None:
+        prior = torch.from_numpy(data.weights)
+        if family.has_dispersion:
+            log_prior = prior.log()
+        else:
+            weight = weight * prior
+    predictors, standardizations, names, kept, aliased = [], [], [], [], []
+    size = 0
+    evaluator = Evaluator(table)
+    for parameter in family.parameters:
+        if parameter.name in held:
+            continue
+        formula = formulas.get(parameter.name, PredictorFormula(parameter.name, (Term(),)))
+        matrix, offset = build(formula, table, evaluator)
+        if parameter.name == "mu":
+            offset = offset + torch.from_numpy(data.offset)
+        if parameter.name == "phi" and log_prior is not None:
+            offset = offset - log_prior
+        if matrix.shape[1] == 0 and parameter.name != "mu":
+            raise UsageError("formula", f"the formula for {parameter.name} has no terms", f"write {parameter.name} ~ 1")
+        standard, standardization = matrix.standardized()
+        out = aliased_columns(standard)
+        inside = [j for j in range(matrix.shape[1]) if j not in set(out)]
+        if out:
+            standard, standardization = matrix.select(inside).standardized()
+        kept += [len(names) + j for j in inside]
+        names += [(parameter.name, name) for name in matrix.names]
+        aliased += [matrix.names[j] for j in out]
+        columns = torch.arange(size, size + len(inside))
+        predictors.append(Predictor(parameter.name, standard, columns, offset))
+        standardizations.append(standardization)
+        size += len(inside)
+    if not kept:
+        raise ModelError("empty_model", "the model has no coefficient to estimate", "add a term, or the intercept")
+    if size > float(frequency.sum()):
+        raise ModelError(
+            "too_few_rows", f"{size} coefficients cannot be estimated from {n} rows", "leave out terms, or add data"
+        )
+    columns = {} if data.response.trials is None else {"trials": torch.from_numpy(data.response.trials)}
+    rows = Rows(y, weight, frequency, columns, tuple(predictors), held)
+    mean_terms = formulas["mu"].terms
+    return Model(
+        family=family,
+        links=links,
+        rows=rows,
+        standardizations=tuple(standardizations),
+        names=tuple(names),
+        kept=tuple(kept),
+        aliased=tuple(aliased),
+        has_intercept=any(not term.factors for term in mean_terms),
+        log_prior=log_prior,
+    )
+
+
+def _held(data: Data, formulas: Mapping[str, PredictorFormula], n: int) -> dict[str, Tensor]:
+    """Parameters that are not estimated with the coefficients, (n,) on their working scales."""
+    held = {}
+    for parameter in data.family.parameters:
+        if parameter.name == "phi" and "phi" not in formulas:
+            held["phi"] = torch.zeros(n, dtype=torch.float64)
+        elif parameter.name in data.spec.fixed:
+            if parameter.name in formulas:
+                raise UsageError(
+                    "fixed_and_modelled", f"{parameter.name} has a formula and is fixed as well", "leave one of them out"
+                )
+            value = torch.full((n,), float(data.spec.fixed[parameter.name]), dtype=torch.float64)
+            working = SCALES[parameter.scale](value)
+            if not bool(torch.isfinite(working).all()):
+                raise UsageError(
+                    "bad_fix",
+                    f"{parameter.name} = {data.spec.fixed[parameter.name]:g} is outside its range",
+                    f"{parameter.name} lies on a {parameter.scale} scale: give a value inside",
+                )
+            held[parameter.name] = working
+    if "phi" in formulas and data.family.quasi:
+        raise ModelError(
+            "quasi_phi",
+            f"the {data.family.name} family is a quasi-likelihood: it has no density in which phi could have a formula",
+            "use gaussian, gamma, inverse-gaussian, or negative-binomial with a formula for alpha",
+        )
+    return held

@@ -1,0 +1,24 @@
+"""What an optimiser knows of a model: a value, its derivatives, and its values along a line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from torch import Tensor
+
+
+class Objective(Protocol):
+    """A function of theta (p,) to be maximised."""
+
+    def value(self, theta: Tensor) -> float:
+        """The value; NaN or -inf where it is not defined."""
+
+    def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Tensor]:
+        """Value, gradient (p,), Hessian (p, p)."""
+
+    def along(self, theta: Tensor, direction: Tensor) -> Callable[[float], float]:
+        """t -> value(theta + t direction)."""
+
+    def expected(self, theta: Tensor) -> Tensor | None:
+        """(p, p) an expected Hessian to step with where the observed one is not negative definite, or None."""

@@ -1,0 +1,246 @@
+"""Maximisation: Newton's method with a line search, least squares by QR, and bridges to scipy.optimize.
+
+    step solves (-H) d = g        decrement = sqrt(g' d): the distance to the maximum in standard errors
+
+An iteration ends when the scaled gradient max_j |g_j| / sqrt(-H_jj) and the decrement are both below the tolerance, never
+because the coefficients have stopped moving. One more step is then taken, which squares the error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from glmfit.errors import ModelError
+from glmfit.objective import Objective
+
+Trace = Callable[[dict[str, float]], None]
+
+ARMIJO = 1e-4
+HALVINGS = 60
+ROUNDING = 16 * torch.finfo(torch.float64).eps  # of a sum, relative to its value
+AT_ROUNDING = 1e-6  # a decrement below this that no longer falls has met the rounding error of the gradient
+QUASI_NEWTON_TOL = 1e-4  # line searches on values alone cannot see differences below this (in standard errors)
+SMALLEST_EIGENVALUE = 1e-8  # relative floor when a matrix is repaired to find a step
+
+STATUS_TEXT: Mapping[str, str] = {
+    "converged": "converged",
+    "max_iter": "stopped at the limit of iterations before the maximum was found",
+    "stalled": "no step along the search direction raises the log-likelihood, but the gradient is not zero",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Optimum:
+    """Where an optimiser stopped: theta (p,), value, gradient (p,), Hessian (p, p), and how it got there.
+
+    `start_hessian` is the Hessian (p, p) where it began. `root` is an upper triangular R with R'R = -Hessian where it was computed more accurately than the Hessian.
+    """
+
+    theta: Tensor
+    value: float
+    gradient: Tensor
+    hessian: Tensor
+    decrement: float
+    iterations: int
+    status: str
+    optimizer: str
+    start_hessian: Tensor
+    root: Tensor | None = None
+
+    @property
+    def converged(self) -> bool:
+        return self.status == "converged"
+
+    @property
+    def message(self) -> str:
+        return STATUS_TEXT[self.status]
+
+
+def cholesky(matrix: Tensor) -> Tensor | None:
+    """The lower Cholesky factor, or None where the matrix is not (numerically) positive definite."""
+    if not bool(torch.isfinite(matrix).all()):
+        return None
+    factor, info = torch.linalg.cholesky_ex(matrix)
+    return factor if int(info) == 0 else None
+
+
+def ascent(objective: Objective, theta: Tensor, gradient: Tensor, hessian: Tensor) -> Tensor:
+    """A direction (p,) in which the value rises: Newton's where -H is positive definite, else a repaired one."""
+    factor = cholesky(-hessian)
+    if factor is None:
+        expected = objective.expected(theta)
+        factor = None if expected is None else cholesky(-expected)
+    if factor is not None:
+        return torch.cholesky_solve(gradient[:, None], factor)[:, 0]
+    scale = torch.sqrt(torch.diagonal(hessian).abs().clamp_min(torch.finfo(torch.float64).tiny))
+    values, vectors = torch.linalg.eigh(-hessian / torch.outer(scale, scale))
+    size = values.abs()
+    size = torch.maximum(size, SMALLEST_EIGENVALUE * size.max())
+    return (vectors @ ((vectors.T @ (gradient / scale)) / size)) / scale
+
+
+def scaled_gradient(gradient: Tensor, hessian: Tensor) -> float:
+    """max_j |g_j| / sqrt(|H_jj|), the gradient in units of each coefficient's conditional standard error."""
+    if gradient.numel() == 0:
+        return 0.0
+    curvature = torch.diagonal(hessian).abs()
+    return float(torch.where(gradient == 0, 0.0, gradient.abs() / torch.sqrt(curvature)).max())
+
+
+def newton(
+    objective: Objective, start: Tensor, tol: float = 1e-8, max_iter: int = 100, trace: Trace | None = None
+) -> Optimum:
+    """Maximise by Newton's method from `start` (p,), where the value must be finite (ModelError otherwise)."""
+    theta = start
+    value, gradient, hessian = objective.derivatives(theta)
+    if not (math.isfinite(value) and bool(torch.isfinite(gradient).all()) and bool(torch.isfinite(hessian).all())):
+        raise ModelError(
+            "bad_start",
+            "the log-likelihood or its derivatives are not finite at the starting values",
+            "give feasible ones with --start TERM=VALUE, or use a link whose domain is the whole line, such as log",
+        )
+    start_hessian = hessian
+    status, iterations, decrement, previous = "max_iter", 0, math.inf, math.inf
+    while True:
+        step = ascent(objective, theta, gradient, hessian)
+        slope = float(gradient @ step)
+        previous, decrement = decrement, math.sqrt(max(slope, 0.0))
+        if trace is not None:
+            trace({"iteration": iterations, "log_likelihood": value, "newton_decrement": decrement})
+        near = max(decrement, scaled_gradient(gradient, hessian))
+        if near <= tol or (near <= AT_ROUNDING and decrement > 0.5 * previous):
+            status = "converged"
+        if status == "converged" or iterations >= max_iter:
+            break
+        length = line_search(objective.along(theta, step), value, slope)
+        if length is None:
+            status = "stalled"
+            break
+        theta = theta + length * step
+        value, gradient, hessian = objective.derivatives(theta)
+        iterations += 1
+        if not (bool(torch.isfinite(gradient).all()) and bool(torch.isfinite(hessian).all())):
+            raise ModelError(
+                "not_finite_derivatives",
+                f"derivatives of the log-likelihood are not finite in iteration {iterations}",
+                "rescale extreme covariates, or start elsewhere with --start TERM=VALUE",
+            )
+    if status == "converged":
+        # The error of one more Newton step is the square of this one's.
+        last = objective.derivatives(theta + step)
+        last_step = ascent(objective, theta + step, last[1], last[2])
+        last_decrement = math.sqrt(max(float(last[1] @ last_step), 0.0))
+        if math.isfinite(last[0]) and last_decrement < decrement:
+            theta, (value, gradient, hessian) = theta + step, last
+            decrement, iterations = last_decrement, iterations + 1
+    return Optimum(theta, value, gradient, hessian, decrement, iterations, status, "newton", start_hessian)
+
+
+def line_search(value_at: Callable[[float], float], value: float, slope: float) -> float | None:
+    """The first of 1, 1/2, 1/4 ... at which the value rises enough (Armijo); NaN and -inf are rejected steps."""
+    slack = ROUNDING * abs(value)
+    length = 1.0
+    for _ in range(HALVINGS):
+        trial = value_at(length)
+        if math.isfinite(trial) and trial >= value + ARMIJO * length * slope - slack:
+            return length
+        length *= 0.5
+    return None
+
+
+def least_squares(
+    objective: Objective, root: Tensor, start: Tensor, max_iter: int = 10, trace: Trace | None = None
+) -> Optimum:
+    """Maximise a quadratic by QR with iterative refinement: R'R d = X'r again and again until d is rounding error.
+
+    `root` (p, p) is the R of a QR factorisation with R'R = -H: the corrected seminormal equations, as accurate as
+    Householder QR while the condition number is below 1/eps (Bjorck 1987, Linear Algebra and its Applications 88/89).
+    """
+    theta, decrement, iterations = start, math.inf, 0
+    best = theta
+    while iterations < max_iter:
+        value, gradient, _ = objective.derivatives(theta)
+        half = torch.linalg.solve_triangular(root.T, gradient[:, None], upper=False)
+        now = float(torch.linalg.vector_norm(half))
+        if trace is not None:
+            trace({"iteration": iterations, "log_likelihood": value, "newton_decrement": now})
+        if not math.isfinite(now) or now >= 0.5 * decrement:
+            break
+        best, decrement = theta, now
+        theta = theta + torch.linalg.solve_triangular(root, half, upper=True)[:, 0]
+        iterations += 1
+    value, gradient, hessian = objective.derivatives(best)
+    status = "converged" if decrement <= AT_ROUNDING else "stalled"
+    return Optimum(best, value, gradient, hessian, decrement, iterations, status, "newton", hessian, root)
+
+
+def scipy_optimum(
+    objective: Objective, start: Tensor, method: str, max_iter: int = 100, trace: Trace | None = None
+) -> Optimum:
+    """Maximise by scipy's `bfgs`, `l-bfgs` or `trust-exact` with the same derivatives.
+
+    The coordinates are those in which -H at the start is the identity, so scipy's tolerances are in standard errors.
+    """
+    from scipy.optimize import minimize
+
+    _, _, start_hessian = objective.derivatives(start)
+    curvature = -start_hessian
+    factor = cholesky(curvature)
+    if factor is None:
+        expected = objective.expected(start)
+        factor = None if expected is None else cholesky(-expected)
+    if factor is None:
+        factor = torch.diag(torch.sqrt(torch.diagonal(curvature).abs().clamp_min(1e-8)))
+    size = start.numel()
+    cache: dict[bytes, tuple[float, np.ndarray, np.ndarray]] = {}
+
+    def theta_of(u: np.ndarray) -> Tensor:
+        return start + torch.linalg.solve_triangular(factor.T, torch.from_numpy(u.copy())[:, None], upper=True)[:, 0]
+
+    def at(u: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        key = u.tobytes()
+        if key not in cache:
+            cache.clear()
+            value, gradient, hessian = objective.derivatives(theta_of(u))
+            if not math.isfinite(value):
+                cache[key] = (math.inf, np.zeros(size), np.eye(size))  # a rejected step
+            else:
+                g = torch.linalg.solve_triangular(factor, gradient[:, None], upper=False)
+                half = torch.linalg.solve_triangular(factor, hessian, upper=False)
+                h = torch.linalg.solve_triangular(factor, half.T, upper=False)
+                cache[key] = (-value, -g[:, 0].numpy(), -h.numpy())
+        return cache[key]
+
+    count = 0
+
+    def callback(u: np.ndarray) -> None:
+        nonlocal count
+        count += 1
+        if trace is not None:
+            value, gradient, _ = at(u)
+            trace({"iteration": count, "log_likelihood": -value, "gradient_norm": float(np.linalg.norm(gradient))})
+
+    names = {"bfgs": "BFGS", "l-bfgs": "L-BFGS-B", "trust-exact": "trust-exact"}
+    tolerances = {"bfgs": {"gtol": 1e-8}, "l-bfgs": {"gtol": 1e-8, "ftol": 0.0}, "trust-exact": {"gtol": 1e-8}}
+    result = minimize(
+        lambda u: at(u)[0],
+        np.zeros(size),
+        method=names[method],
+        jac=lambda u: at(u)[1],
+        hess=(lambda u: at(u)[2]) if method == "trust-exact" else None,
+        callback=callback,
+        options={"maxiter": max_iter, **tolerances[method]},
+    )
+    theta = theta_of(result.x)
+    value, gradient, hessian = objective.derivatives(theta)
+    step = ascent(objective, theta, gradient, hessian)
+    decrement = math.sqrt(max(float(gradient @ step), 0.0))
+    near = max(decrement, scaled_gradient(gradient, hessian))
+    status = "converged" if near <= QUASI_NEWTON_TOL else "max_iter" if result.nit >= max_iter else "stalled"
+    return Optimum(theta, value, gradient, hessian, decrement, int(result.nit), status, method, start_hessian)

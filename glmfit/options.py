@@ -1,0 +1,215 @@
+"""The options of the command line, each defined once, and the checks of their values that need no data.
+
+An option is an `Annotated` alias that commands use in their signatures. A value that cannot be right is a `UsageError`
+that lists the possible ones; whatever the families' own facts can refuse is refused here too, before torch is imported.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from glmfit.errors import UsageError, did_you_mean
+from glmfit.spec import DISPERSIONS, SE_KINDS, ModelSpec
+
+FORMATS = ("table", "json", "csv", "markdown")
+
+
+def _option(panel: str, *names: str, metavar: str | None = None, help: str) -> Any:
+    return typer.Option(*names, metavar=metavar, help=help, rich_help_panel=panel, show_default=False)
+
+
+_ARGUMENTS = {"rich_help_panel": "Arguments", "show_default": False}
+Data = Annotated[
+    str, typer.Argument(metavar="DATA", help="CSV, TSV, .gz, .zst or Parquet file; - reads stdin.", **_ARGUMENTS)
+]
+Formulas = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[FORMULA]...", help="'response ~ terms'; each further one 'parameter ~ terms'.", **_ARGUMENTS
+    ),
+]
+_M, _R, _I, _F, _O = "Model", "Rows and weights", "Inference", "Fitting", "Output"
+Y = Annotated[str | None, _option(_M, "--y", metavar="COLUMN", help="Response; dead/n for successes/trials.")]
+X = Annotated[
+    list[str] | None,
+    _option(_M, "--x", metavar="TERMS", help="Terms separated by commas: x1,C(g),I(x2**2). Repeatable."),
+]
+FamilyName = Annotated[
+    str, _option(_M, "--family", "-f", metavar="FAMILY", help="See 'glmfit families'; default gaussian.")
+]
+Link = Annotated[
+    list[str] | None, _option(_M, "--link", metavar="[P=]LINK", help="Link of the mean, or of parameter P. Repeatable.")
+]
+Fix = Annotated[
+    list[str] | None, _option(_M, "--fix", metavar="P=VALUE", help="Hold parameter P at a value: alpha=1. Repeatable.")
+]
+NoIntercept = Annotated[bool, _option(_M, "--no-intercept", help="Leave out the intercept of the mean.")]
+Offset = Annotated[str | None, _option(_M, "--offset", metavar="COLUMN", help="Added to the linear predictor.")]
+Exposure = Annotated[
+    str | None, _option(_M, "--exposure", metavar="COLUMN", help="Its logarithm is added to the linear predictor.")
+]
+Success = Annotated[
+    str | None, _option(_M, "--success", metavar="LEVEL", help="Level of a two-level response that counts as 1.")
+]
+Weights = Annotated[
+    str | None, _option(_R, "--weights", metavar="COLUMN", help="Prior weights: Var(y) = phi V(mu) / w.")
+]
+FreqWeights = Annotated[
+    str | None, _option(_R, "--freq-weights", metavar="COLUMN", help="Frequency weights: a row seen w times.")
+]
+SamplingWeights = Annotated[
+    str | None, _option(_R, "--sampling-weights", metavar="COLUMN", help="Survey weights; standard errors are robust.")
+]
+Missing = Annotated[
+    str, _option(_R, "--missing", metavar="drop|error", help="Rows with missing values: drop (default) or error.")
+]
+Na = Annotated[
+    list[str] | None, _option(_R, "--na", metavar="TEXT", help="A further spelling of a missing value. Repeatable.")
+]
+DispersionOption = Annotated[
+    str | None,
+    _option(_I, "--dispersion", metavar="METHOD", help="pearson, deviance, ml, or a number; default by family."),
+]
+Se = Annotated[
+    str | None,
+    _option(_I, "--se", metavar="KIND", help="hessian (default), expected, hc0 to hc3, cluster:COL[,COL2]."),
+]
+Level = Annotated[str, _option(_I, "--level", metavar="SHARE", help="Level of the intervals; default 0.95.")]
+OptimizerOption = Annotated[
+    str, _option(_F, "--optimizer", metavar="NAME", help="newton (default), bfgs, l-bfgs or trust-exact.")
+]
+MaxIter = Annotated[str, _option(_F, "--max-iter", metavar="N", help="Most iterations; default 100.")]
+Tol = Annotated[
+    str, _option(_F, "--tol", metavar="T", help="Distance to the maximum, in standard errors; default 1e-8.")
+]
+Start = Annotated[
+    list[str] | None,
+    _option(_F, "--start", metavar="TERM=VALUE", help="Starting value; P:TERM=VALUE for parameter P. Repeatable."),
+]
+Json = Annotated[bool, _option(_O, "--json", help="The same as --format json.")]
+Format = Annotated[
+    str | None, _option(_O, "--format", metavar="FORMAT", help="table (default), json, csv or markdown.")
+]
+Output = Annotated[
+    str | None, _option(_O, "--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all.")
+]
+Exp = Annotated[bool, _option(_O, "--exp", help="Show exponentiated coefficients: rate, odds or hazard ratios.")]
+Quiet = Annotated[bool, _option(_O, "--quiet", "-q", help="Nothing on stderr but errors.")]
+Verbose = Annotated[bool, _option(_O, "--verbose", "-v", help="Iterations on stderr; tracebacks of internal errors.")]
+FamilyArgument = Annotated[str | None, typer.Argument(metavar="[FAMILY]", help="Say all about this one.", **_ARGUMENTS)]
+
+
+def output_format(json: bool, format: str | None) -> str:
+    """The format asked for, `--json` being short for one of them."""
+    chosen = one_of("--format", format or ("json" if json else "table"), FORMATS)
+    if json and chosen != "json":
+        raise UsageError("contradiction", f"--json and --format {chosen} contradict each other", "give one of them")
+    return chosen
+
+
+def one_of(option: str, value: str, known: Sequence[str]) -> str:
+    """`value` if it is one of the known ones; `UsageError` that lists them otherwise."""
+    if value in known:
+        return value
+    hint = did_you_mean(value, known) or f"possible values: {', '.join(known)}"
+    raise UsageError("invalid_value", f"{option}: '{value}' is not one of {', '.join(known)}", hint)
+
+
+def assignments(option: str, form: str, texts: Sequence[str]) -> list[tuple[str, str]]:
+    """NAME=VALUE texts split at their last `=`, as a term may contain one; a name may occur once."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.rpartition("="))
+        if not (name and equals and value):
+            raise UsageError("invalid_value", f"{option}: '{text}' is not of the form {form}", f"write {option} {form}")
+        if name in found:
+            raise UsageError("contradiction", f"{option}: '{name}' is given twice", "give it once")
+        found[name] = value
+    return list(found.items())
+
+
+def number(what: str, text: str) -> float:
+    """A finite number; `UsageError` otherwise."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UsageError("invalid_value", f"{what}: '{text}' is not a finite number", "write a number such as 0.5")
+    return value
+
+
+def whole_number(what: str, text: str) -> int:
+    """A whole number from 0 up; `UsageError` otherwise."""
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError("invalid_value", f"{what}: '{text}' is not a whole number", "write 0 or more, such as 100")
+    return int(text)
+
+
+def links(texts: Sequence[str]) -> dict[str, str]:
+    """Parameter -> link, a link alone being that of mu."""
+    return dict(assignments("--link", "P=LINK", [text if "=" in text else f"mu={text}" for text in texts]))
+
+
+def dispersion(text: str | None) -> str | float | None:
+    """A method or a positive number."""
+    if text is None or text in DISPERSIONS:
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        hint = did_you_mean(text, DISPERSIONS) or "a number holds the dispersion at that value"
+        known = f"one of {', '.join(DISPERSIONS)} or a positive number"
+        raise UsageError("invalid_value", f"--dispersion: '{text}' is not {known}", hint)
+    return value
+
+
+def standard_errors(kind: str | None, sampling_weights: str | None) -> str | None:
+    """A kind of standard errors that goes with the weights."""
+    if kind is None:
+        return None
+    name, colon, columns = kind.partition(":")
+    if name == "cluster":
+        count = len([column for column in columns.split(",") if column.strip()])
+        if not colon or not 1 <= count <= 2 or count != columns.count(",") + 1:
+            raise UsageError("invalid_value", f"--se: '{kind}' must name one or two columns", "write --se cluster:COL")
+        return kind
+    one_of("--se", kind, (*SE_KINDS[:6], "cluster:COL"))
+    if sampling_weights is not None and kind in ("hessian", "expected"):
+        message = f"--se {kind} and --sampling-weights contradict each other: sampling weights need robust errors"
+        raise UsageError("contradiction", message, "leave out --se, or use hc1 or cluster:COL")
+    return kind
+
+
+def check(spec: ModelSpec, *, exp: bool, quiet: bool, verbose: bool) -> None:
+    """What can be wrong with the options whatever the data."""
+    if not 0 < spec.level < 1:
+        hint = f"did you mean --level {spec.level / 100:g}?" if 1 < spec.level < 100 else "0.95 is usual"
+        raise UsageError("invalid_value", f"--level: {spec.level:g} is not between 0 and 1", hint)
+    if not (math.isfinite(spec.tol) and spec.tol > 0):
+        raise UsageError("invalid_value", f"--tol: {spec.tol:g} is not a positive number", "1e-8 is usual")
+    if quiet and verbose:
+        raise UsageError("contradiction", "--quiet and --verbose contradict each other", "give one of them")
+    options = ("weights", "freq_weights", "sampling_weights")
+    given = [f"--{option.replace('_', '-')}" for option in options if getattr(spec, option) is not None]
+    if len(given) > 1:
+        message = f"{' and '.join(given)} contradict each other: rows have one kind of weight"
+        raise UsageError("contradiction", message, "prior, frequency and sampling weights differ; see --help")
+    _check_family(spec, exp)
+
+
+def _check_family(spec: ModelSpec, exp: bool) -> None:
+    from glmfit.families.catalogue import make_family
+
+    family = make_family(spec.family, spec.fixed)
+    links = {name: family.parameter(name).link(link, family.name).name for name, link in spec.links.items()}
+    if exp:
+        from glmfit.report.exponentiate import check_link
+
+        check_link(family.name, links.get("mu") or family.parameters[0].links[0])

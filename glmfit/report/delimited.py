@@ -1,0 +1,46 @@
+"""A fit as tidy CSV: one row per coefficient in full precision, then one per auxiliary parameter on its natural scale.
+
+`scale` says what a row's numbers are: `link`, `exp` (exponentiated coefficient) or `natural` (the parameter itself,
+whose `term` is empty). A number that does not exist is an empty field; an infinite one reads `inf` or `-inf`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+from glmfit.report.exponentiate import PARAMETER, coefficients
+from glmfit.result import Fit
+
+HEADER = (
+    "parameter",
+    "term",
+    "estimate",
+    "std_error",
+    "statistic",
+    "p_value",
+    "conf_low",
+    "conf_high",
+    "status",
+    "scale",
+)
+
+
+def to_csv(fit: Fit, *, exp: bool = False) -> str:
+    """The coefficients as CSV (RFC 4180, LF line ends)."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(HEADER)
+    for c in coefficients(fit, exp):
+        values = (c.estimate, c.std_error, c.statistic, c.p_value, c.conf_low, c.conf_high)
+        scale = "exp" if exp and c.parameter == PARAMETER else "link"
+        writer.writerow([c.parameter, c.term, *map(_field, values), c.status or "", scale])
+    for a in fit.auxiliary:
+        values = (a.estimate, a.std_error, math.nan, math.nan, a.conf_low, a.conf_high)
+        writer.writerow([a.name, "", *map(_field, values), "fixed" if a.fixed else "", "natural"])
+    return out.getvalue()
+
+
+def _field(value: float) -> str:
+    return "" if math.isnan(value) else repr(float(value))

@@ -1,0 +1,73 @@
+"""A fit as Markdown to paste into a report: what was fitted, coefficients, auxiliary parameters, statistics, findings.
+
+Tables are GitHub's; text that came from the data is escaped, so that a term such as `a*b` or `x|y` shows as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from glmfit.report import numbers, words
+from glmfit.report.exponentiate import coefficients
+from glmfit.result import Auxiliary, Coefficient, Fit
+
+
+def to_markdown(fit: Fit, *, exp: bool = False) -> str:
+    """The fit as Markdown, headed by its family."""
+    family = fit.model.family
+    title = f"{family[0].upper()}{family[1:]} regression of {fit.model.response}"
+    blocks = [f"## {_escape(title)}", _facts(fit, exp)]
+    groups = words.groups(fit, coefficients(fit, exp))
+    for parameter, rows in groups.items():
+        if len(groups) > 1:
+            blocks.append(f"### {_escape(words.group_heading(fit, parameter))}")
+        blocks.append(_coefficients(fit, parameter, rows, exp))
+    if fit.auxiliary:
+        blocks.append(_auxiliary(fit, fit.auxiliary))
+    blocks += [_statistics(fit), _escape(words.convergence(fit))]
+    blocks += [f"> **Warning** ({finding.code}): {_escape(finding.message)}" for finding in fit.warnings]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _facts(fit: Fit, exp: bool) -> str:
+    return "\n".join(f"- {label or 'Formula'}: {_escape(text)}" for label, text in words.facts(fit, exp=exp))
+
+
+def _coefficients(fit: Fit, parameter: str, rows: Sequence[Coefficient], exp: bool) -> str:
+    estimates = numbers.columns([(c.estimate, c.std_error, c.conf_low, c.conf_high) for c in rows])
+    tests = numbers.test_statistics([c.statistic for c in rows])
+    heading = ["Term", words.estimate_heading(fit, parameter, exp), "Std. Error"]
+    heading += [f"{fit.statistic} value", f"Pr(>|{fit.statistic}|)", *words.interval_headings(fit.level)]
+    body = []
+    for c, (estimate, std_error, low, high), test in zip(rows, estimates, tests, strict=True):
+        if c.status == "aliased":
+            body.append([c.term, "(aliased)", "", "", "", "", ""])
+        else:
+            body.append([c.term, estimate, std_error, test, numbers.p_value(c.p_value), low, high])
+    return _table(heading, body)
+
+
+def _auxiliary(fit: Fit, rows: Sequence[Auxiliary]) -> str:
+    estimates = numbers.columns([(a.estimate, a.std_error, a.conf_low, a.conf_high) for a in rows])
+    body = [
+        [a.name, text[0], "(fixed)", "", ""] if a.fixed else [a.name, *text]
+        for a, text in zip(rows, estimates, strict=True)
+    ]
+    return _table(["Parameter", "Estimate", "Std. Error", *words.interval_headings(fit.level)], body)
+
+
+def _statistics(fit: Fit) -> str:
+    likelihood, residual = words.statistics(fit)
+    return _table(["Statistic", "Value", ""], [[s.label, s.value, s.note] for s in [*likelihood, *residual]])
+
+
+def _table(heading: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    rule = ["---", *["---:"] * (len(heading) - 1)]
+    lines = [list(map(_escape, heading)), rule, *([_escape(cell) for cell in row] for row in body)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _escape(text: str) -> str:
+    """Text as it is: Markdown's signs escaped, line breaks made spaces."""
+    return re.sub(r"([\\`*_<|])", r"\\\1", " ".join(text.split()))

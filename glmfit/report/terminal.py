@@ -1,0 +1,160 @@
+"""A fit as an aligned table for a terminal, a pipe or a file: what was fitted, coefficients, statistics, findings.
+
+rich finds out the width and whether colour is welcome; columns of numbers get the width they need, and a term that does
+not fit beside them stands on a line of its own. No number is ever cut: where even that is too wide, lines run on.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from glmfit.report import numbers, words
+from glmfit.report.exponentiate import coefficients
+from glmfit.result import Coefficient, Fit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+GAP = "  "
+SHORTEST_TERM = 12  # terms get at least this much room
+LONGEST_TERM = 60  # and at most this much, however wide the terminal
+Line = list[tuple[str, str]]  # pieces of text with their styles
+Row = tuple[str, list[str]]  # a term and its numbers
+
+
+def to_table(fit: Fit, *, exp: bool = False, width: int | None = None, plain: bool = False) -> str:
+    """The fit as text for standard output; `plain` for a file: no colour, 80 columns unless `width` says otherwise."""
+    from rich.text import Text
+
+    console = _console(width, plain)
+    lines = [Text.assemble(*line) for line in _lines(fit, exp, console.width)]
+    with console.capture() as capture:
+        console.print(Text("\n").join(lines), soft_wrap=True)
+    return capture.get()
+
+
+def _console(width: int | None, plain: bool) -> Console:
+    from rich.console import Console
+
+    if plain:
+        return Console(file=io.StringIO(), width=width or 80, color_system=None)
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") in ("dumb", "unknown"):
+        return Console(width=width, color_system=None)
+    return Console(width=width)
+
+
+def _lines(fit: Fit, exp: bool, width: int) -> Iterator[Line]:
+    yield from _facts(fit, exp, width)
+    yield []
+    tables = _tables(fit, exp)
+    widths = _widths([table[1:] for table in tables], width)
+    shown: list[str] = []  # headings stand once, and again only where they change
+    for title, heading, rows in tables:
+        yield from _numbers(title, [] if heading == shown else heading, rows, widths, width)
+        yield []
+        shown = heading
+    yield from _statistics(fit)
+    yield []
+    yield from _sentence(words.convergence(fit), "" if fit.convergence.converged else "bold red", width)
+    for finding in fit.warnings:
+        yield from _sentence(f"Warning: {finding.message} [{finding.code}]", "yellow", width)
+
+
+def _facts(fit: Fit, exp: bool, width: int) -> Iterator[Line]:
+    facts = words.facts(fit, exp=exp)
+    indent = max(len(label) for label, _ in facts) + len(GAP)
+    for label, text in facts:
+        for i, part in enumerate(wrap(text, max(width - indent, 20), break_on_hyphens=False) or [""]):
+            yield [((label if i == 0 else "").ljust(indent), "bold"), (part, "")]
+
+
+def _tables(fit: Fit, exp: bool) -> list[tuple[str, list[str], list[Row]]]:
+    """Title, headings and rows of each parameter's coefficients, then of the parameters on their natural scale."""
+    s = fit.statistic
+    interval = words.interval_headings(fit.level)
+    groups = words.groups(fit, coefficients(fit, exp))
+    tables = []
+    for name, rows in groups.items():
+        title = words.group_heading(fit, name) if len(groups) > 1 else ""
+        heading = [words.estimate_heading(fit, name, exp), "Std. Error", f"{s} value", f"Pr(>|{s}|)", *interval]
+        tables.append((title, heading, _coefficient_rows(rows)))
+    if fit.auxiliary:
+        tests = ["", ""] if exp or not tables else [f"{s} value", f"Pr(>|{s}|)"]
+        tables.append(("Parameters", ["Estimate", "Std. Error", *tests, *interval], _auxiliary_rows(fit)))
+    return tables
+
+
+def _coefficient_rows(rows: Sequence[Coefficient]) -> list[Row]:
+    estimates = numbers.columns([(c.estimate, c.std_error, c.conf_low, c.conf_high) for c in rows])
+    tests = numbers.test_statistics([c.statistic for c in rows])
+    return [
+        (numbers.visible(c.term), ["(aliased)", "", "", "", "", ""])
+        if c.status == "aliased"
+        else (numbers.visible(c.term), [text[0], text[1], test, numbers.p_value(c.p_value), text[2], text[3]])
+        for c, text, test in zip(rows, estimates, tests, strict=True)
+    ]
+
+
+def _auxiliary_rows(fit: Fit) -> list[Row]:
+    estimates = numbers.columns([(a.estimate, a.std_error, a.conf_low, a.conf_high) for a in fit.auxiliary])
+    return [
+        (a.name, [text[0], "(fixed)", "", "", "", ""] if a.fixed else [text[0], text[1], "", "", text[2], text[3]])
+        for a, text in zip(fit.auxiliary, estimates, strict=True)
+    ]
+
+
+def _widths(tables: Sequence[tuple[list[str], list[Row]]], width: int) -> list[int]:
+    """Columns of numbers as wide as their widest entry, the terms as wide as the longest that fits beside them."""
+    from rich.cells import cell_len
+
+    cells = [heading for heading, _ in tables] + [row[1] for _, rows in tables for row in rows]
+    columns = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    room = max(min(width - sum(columns) - len(GAP) * len(columns), LONGEST_TERM), SHORTEST_TERM)
+    lengths = [cell_len(term) for _, rows in tables for term, _ in rows]
+    return [max((length for length in lengths if length <= room), default=SHORTEST_TERM), *columns]
+
+
+def _numbers(
+    title: str, heading: Sequence[str], rows: Sequence[Row], widths: Sequence[int], width: int
+) -> Iterator[Line]:
+    from rich.cells import cell_len, set_cell_size
+
+    def beside(left: str, cells: Sequence[str]) -> str:
+        right = [cell.rjust(column) for cell, column in zip(cells, widths[1:], strict=False)]
+        return GAP.join([set_cell_size(left, widths[0]), *right]).rstrip()
+
+    if heading and len(title) > widths[0]:
+        yield [(title, "bold")]
+        title = ""
+    yield [(beside(title, heading) if heading else title, "bold")]
+    yield [("-" * (sum(widths) + len(GAP) * (len(widths) - 1)), "dim")]
+    for term, cells in rows:
+        if cell_len(term) > widths[0]:
+            yield from ([(part, "")] for part in wrap(term, width, break_on_hyphens=False))
+            term = ""
+        yield [(beside(term, cells), "")]
+
+
+def _statistics(fit: Fit) -> Iterator[Line]:
+    """The fit statistics, those of the likelihood beside those of the residuals."""
+    likelihood, residual = words.statistics(fit)
+    columns = []
+    for half in (likelihood, residual):
+        cells = [(s.label, s.value, s.note) for s in half]
+        labels, values, notes = (max(map(len, column)) for column in zip(*cells, strict=True))
+        columns.append([(a.ljust(labels) + GAP, b.rjust(values) + GAP, c.ljust(notes)) for a, b, c in cells])
+    for left, right in zip_longest(*columns, fillvalue=("", "", "")):
+        pieces = [*left, GAP, *right]
+        text = [(piece, "bold" if i in (0, 4) else "") for i, piece in enumerate(pieces)]
+        yield [*text[:-1], (text[-1][0].rstrip(), "")]
+
+
+def _sentence(text: str, style: str, width: int) -> Iterator[Line]:
+    """A sentence folded to the width, its further lines indented."""
+    for part in wrap(text, width, subsequent_indent="  ", break_on_hyphens=False):
+        yield [(part, style)]

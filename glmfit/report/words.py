@@ -1,0 +1,166 @@
+"""What is said about a fit in words, once for the table and for Markdown: the model, the rows, the errors, the end.
+
+Each function returns plain sentences or (label, text) pairs and leaves their looks to the caller.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from glmfit.report import numbers
+from glmfit.report.exponentiate import PARAMETER, ratios
+from glmfit.result import Coefficient, Covariance, Fit
+
+DISPERSION_METHODS = {"pearson": "Pearson", "deviance": "deviance", "ml": "maximum likelihood"}
+ROBUST = {"hc0": "HC0", "hc1": "HC1", "hc2": "HC2", "hc3": "HC3"}
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """One line of the fit statistics: label, number and a note such as its degrees of freedom."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
+    """What was fitted to what, as (label, text) pairs."""
+    model = fit.model
+    lines = [("Formula" if i == 0 else "", formula) for i, formula in enumerate(model.formulas)]
+    lines.append(("Family", _family(fit)))
+    if model.success is not None:
+        lines.append(("Success", f"{model.response} = {model.success}"))
+    lines.append(("Data", f"{fit.data.source}: {_rows(fit)}"))
+    lines += [(label, text) for label, text in _roles(fit) if text is not None]
+    if not math.isnan(fit.dispersion.estimate):
+        lines.append(("Dispersion", dispersion(fit)))
+    lines.append(("Std. errors", standard_errors(fit.covariance)))
+    if exp:
+        lines.append(("Shown", exponentiated(fit)))
+    return lines
+
+
+def _family(fit: Fit) -> str:
+    model = fit.model
+    link = model.links.get(PARAMETER)
+    parts = [model.family] if link is None else [model.family, f"{link} link"]
+    parts += [f"{name} fixed at {value:g}" for name, value in model.fixed.items()]
+    return ", ".join(parts)
+
+
+def _rows(fit: Fit) -> str:
+    data = fit.data
+    text = f"{data.rows_used} of {data.rows_read} rows used"
+    dropped = data.rows_read - data.rows_used
+    if not dropped:
+        return text
+    reasons = [
+        f"{reason}: " + ", ".join(f"{column} {count}" for column, count in columns.items())
+        for reason, columns in data.dropped.items()
+        if columns
+    ]
+    return f"{text}, {dropped} dropped" + (f" ({'; '.join(reasons)})" if reasons else "")
+
+
+def _roles(fit: Fit) -> list[tuple[str, str | None]]:
+    model = fit.model
+    return [
+        ("Weights", model.weights and f"{model.weights} (prior weights)"),
+        ("Weights", model.freq_weights and f"{model.freq_weights} (frequency weights)"),
+        ("Weights", model.sampling_weights and f"{model.sampling_weights} (sampling weights)"),
+        ("Offset", model.offset),
+        ("Exposure", model.exposure and f"log({model.exposure}) is added to the linear predictor"),
+    ]
+
+
+def dispersion(fit: Fit) -> str:
+    """The dispersion and where it comes from."""
+    method = fit.dispersion.method
+    return f"{numbers.short(fit.dispersion.estimate)} ({DISPERSION_METHODS.get(method, method)})"
+
+
+def standard_errors(covariance: Covariance) -> str:
+    """The kind of covariance, its clusters and its small-sample factor."""
+    kind, _, _ = covariance.kind.partition(":")
+    if kind in ROBUST:
+        text = f"robust ({ROBUST[kind]})"
+    elif covariance.clusters:
+        groups = " and ".join(f"{column} ({count} clusters)" for column, count in covariance.clusters.items())
+        text = f"clustered by {groups}"
+    else:
+        text = {"hessian": "observed information (hessian)", "expected": "expected information"}.get(
+            kind, covariance.kind
+        )
+    return text if covariance.correction is None else f"{text}, corrected by {covariance.correction}"
+
+
+def exponentiated(fit: Fit) -> str:
+    """What --exp has changed and what it has not."""
+    found = ratios(fit)
+    return (
+        f"exponentiated coefficients of {PARAMETER} ({found.measure}s; exp of the intercept is a baseline), standard "
+        f"errors by the delta method; {fit.statistic} and p-value are those of the coefficient itself"
+    )
+
+
+def estimate_heading(fit: Fit, parameter: str, exp: bool) -> str:
+    """The heading of the column of estimates of one parameter."""
+    return ratios(fit).measure.capitalize() if exp and parameter == PARAMETER else "Estimate"
+
+
+def interval_headings(level: float) -> tuple[str, str]:
+    """The two tail probabilities that bound the interval, such as `2.5 %` and `97.5 %`."""
+    tail = (1 - level) / 2
+    return numbers.percent(tail), numbers.percent(1 - tail)
+
+
+def groups(fit: Fit, rows: tuple[Coefficient, ...]) -> dict[str, list[Coefficient]]:
+    """Coefficients by parameter; one that is only an intercept and has an auxiliary row is left to that row."""
+    by_parameter: dict[str, list[Coefficient]] = {}
+    for row in rows:
+        by_parameter.setdefault(row.parameter, []).append(row)
+    natural = {auxiliary.name for auxiliary in fit.auxiliary}
+    return {name: found for name, found in by_parameter.items() if not (name in natural and len(found) == 1)}
+
+
+def group_heading(fit: Fit, parameter: str) -> str:
+    """The heading of the coefficients of one parameter."""
+    link = fit.model.links.get(parameter)
+    return parameter if link is None else f"{parameter} ({link} link)"
+
+
+def statistics(fit: Fit) -> tuple[list[Statistic], list[Statistic]]:
+    """What rests on the likelihood, and what rests on deviance and residuals."""
+    s = fit.fit
+    text = numbers.statistic
+    likelihood = [
+        Statistic("Log-likelihood", text(s.log_likelihood), f"({s.n_parameters} parameters)"),
+        Statistic("AIC", text(s.aic)),
+        Statistic("BIC", text(s.bic)),
+    ]
+    residual = [
+        Statistic("Null deviance", text(s.null_deviance), _degrees(s.df_null)),
+        Statistic("Deviance", text(s.deviance), _degrees(s.df_residual)),
+        Statistic("Pearson chi2", text(s.pearson_chi2), _degrees(s.df_residual)),
+    ]
+    if all(math.isnan(v) for v in (s.null_deviance, s.deviance, s.pearson_chi2)):
+        return likelihood, [Statistic("Residual df", f"{s.df_residual:g}")]
+    return likelihood, residual
+
+
+def _degrees(df: float) -> str:
+    return "" if math.isnan(df) else f"on {df:.10g} df"
+
+
+def convergence(fit: Fit) -> str:
+    """One sentence on how the search ended."""
+    c = fit.convergence
+    many = "" if c.iterations == 1 else "s"
+    where = f"largest gradient component {numbers.small(c.gradient_max_abs)}"
+    if c.converged:
+        return f"Converged: {c.optimizer}, {c.iterations} iteration{many}, {where}"
+    distance = f"about {numbers.short(c.newton_decrement)} standard errors from a maximum"
+    text = f"NOT CONVERGED ({c.status}): {c.optimizer}, {c.iterations} iteration{many}, {where}, {distance}"
+    return f"{text}. {c.message}" if c.message else text

@@ -1,0 +1,148 @@
+"""The left-hand side of a formula -> the response of a family, checked against its support; numpy only.
+
+For families of successes out of trials: 0/1, two levels of text, `dead/n`, `cbind(dead, alive)`, or a proportion whose
+prior weights are the trials. Every other family takes one number per row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from glmfit import formula
+from glmfit.errors import Finding, ModelError, UsageError
+from glmfit.families.base import Family
+from glmfit.table import Column, Table
+from glmfit.terms import Evaluator
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Response:
+    """y (n,), the trials (n,) where the family counts successes, and what a reader must know of them.
+
+    `weights_are_trials` says that the prior weights have become the trials and no longer weigh the rows.
+    """
+
+    label: str
+    y: np.ndarray
+    trials: np.ndarray | None = None
+    success: str | None = None
+    weights_are_trials: bool = False
+    findings: tuple[Finding, ...] = ()
+
+
+def read_response(
+    what: formula.Response, table: Table, family: Family, success: str | None, weights: np.ndarray | None
+) -> Response:
+    """The response of `family` from the checked left-hand side; ModelError naming row and value where it cannot be."""
+    evaluator = Evaluator(table)
+    column = table.columns.get(what.parts[0]) if what.kind == "value" else None
+    if column is not None and column.levels is not None and family.trials:
+        response = _two_levels(what.label, column, success)
+    elif success is not None:
+        raise UsageError(
+            "bad_success", f"--success names a level of a text response, and '{what.label}' is not one", "leave it out"
+        )
+    elif family.trials:
+        response = _successes(what, evaluator, weights, table.rows)
+    else:
+        response = Response(what.label, _value(what, evaluator, family))
+    return _supported(response, family, table.rows)
+
+
+def _value(what: formula.Response, evaluator: Evaluator, family: Family) -> np.ndarray:
+    if what.kind == "cbind":
+        raise ModelError(
+            "bad_response",
+            f"'{what.label}' is successes and failures, which the {family.name} family does not take",
+            "use --family binomial or quasi-binomial",
+        )
+    if what.kind == "ratio":
+        above, below = (evaluator.numbers(part) for part in what.parts)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return above / below
+    return evaluator.numbers(what.parts[0])
+
+
+def _two_levels(label: str, column: Column, success: str | None) -> Response:
+    levels = column.levels or ()
+    if len(levels) != 2:
+        shown = ", ".join(f"'{level}'" for level in levels[:6]) + (" ..." if len(levels) > 6 else "")
+        raise ModelError(
+            "bad_response",
+            f"a binomial response has two levels, and '{label}' has {len(levels)}: {shown}",
+            "compare one level with the rest in a 0/1 column, or keep two levels",
+        )
+    chosen = levels[1] if success is None else success
+    if chosen not in levels:
+        raise UsageError("bad_success", f"'{label}' has no level '{chosen}'", f"its levels: {levels[0]}, {levels[1]}")
+    y = (column.values == levels.index(chosen)).astype(np.float64)
+    return Response(label, y, np.ones_like(y), chosen)
+
+
+def _successes(what: formula.Response, evaluator: Evaluator, weights: np.ndarray | None, rows: np.ndarray) -> Response:
+    first = evaluator.numbers(what.parts[0])
+    if what.kind in ("ratio", "cbind"):
+        second = evaluator.numbers(what.parts[1])
+        if what.kind == "cbind":
+            _refuse(what.parts[1], second, second < 0, rows, "failures are counted from 0")
+        return Response(what.label, first, second if what.kind == "ratio" else first + second)
+    outside = (first < 0) | (first > 1)
+    _refuse(
+        what.label,
+        first,
+        outside,
+        rows,
+        "a binomial response is 0/1, two levels of text, or a proportion",
+        "for successes out of trials write successes/trials, or cbind(successes, failures)",
+    )
+    fractional = (first != 0) & (first != 1)
+    if not fractional.any():
+        return Response(what.label, first, np.ones_like(first))
+    if weights is not None:
+        # A proportion of w trials is w y successes; rounding puts 3/7 * 7 back on 3.
+        successes = first * weights
+        nearest = np.rint(successes)
+        close = np.abs(successes - nearest) <= 1e-9 * np.maximum(weights, 1)
+        return Response(what.label, np.where(close, nearest, successes), weights, weights_are_trials=True)
+    finding = Finding(
+        "fractional_response",
+        f"'{what.label}' lies between 0 and 1 in {int(fractional.sum())} rows and no weights give the trials: "
+        "this is a quasi-likelihood fit, use --se hc1 or --family quasi-binomial",
+    )
+    return Response(what.label, first, np.ones_like(first), findings=(finding,))
+
+
+def _supported(response: Response, family: Family, rows: np.ndarray) -> Response:
+    y, support = response.y, family.support
+    outside = support.violations(y, response.trials)
+    if response.trials is not None:
+        _refuse(response.label, response.trials, ~(response.trials > 0), rows, "trials are counted from 1")
+    _refuse(response.label, y, outside, rows, f"responses of the {family.name} family are {support.text}")
+    counts = y if response.trials is None else np.stack([y, response.trials])
+    off = (counts != np.rint(counts)).reshape(-1, len(y)).any(axis=0)
+    if not (support.integer and off.any()) or response.findings:
+        return response
+    finding = Finding(
+        "non_integer_response",
+        f"'{response.label}' is no whole number in {int(off.sum())} rows (first in row {rows[int(np.argmax(off))]}): "
+        f"the estimates are those of a quasi-likelihood, use --se hc1; the log-likelihood is not that of a {family.name}",
+    )
+    return Response(
+        response.label, y, response.trials, response.success, response.weights_are_trials, (finding,)
+    )
+
+
+def _refuse(
+    label: str, values: np.ndarray, wrong: np.ndarray, rows: np.ndarray, rule: str, hint: str | None = None
+) -> None:
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        count = int(wrong.sum())
+        more = f" (and {count - 1} more)" if count > 1 else ""
+        raise ModelError(
+            "outside_support",
+            f"'{label}' is {values[at]:.10g} in row {rows[at]}{more}: {rule}",
+            hint or "correct the value, drop the row, or choose another family",
+        )

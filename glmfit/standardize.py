@@ -1,0 +1,144 @@
+"""Centred and scaled columns for the optimiser, and the way back.
+
+Working column j is (x_j - center_j) / scale_j, and X unit = 1, so that with gamma the working coefficients
+
+    theta = T gamma,    T = (I - unit center') diag(1 / scale),    T^-1 = diag(scale) (I + unit center')
+
+(center'unit = 0, for columns that make up the constant are not moved). T is never formed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from glmfit.blocks import Block, Categorical, Dense
+
+_ROWS = 65_536  # rows looked at together
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Standardization:
+    """The map between working and reported coefficients: `center`, `scale`, `unit`, each float64 (p,)."""
+
+    center: Tensor
+    scale: Tensor
+    unit: Tensor
+
+    def coefficients(self, gamma: Tensor) -> Tensor:
+        """theta = T gamma."""
+        theta = gamma / self.scale
+        return theta - self.unit * (self.center @ theta)
+
+    def working(self, theta: Tensor) -> Tensor:
+        """gamma = T^-1 theta."""
+        return self.scale * (theta + self.unit * (self.center @ theta))
+
+    def covariance(self, matrix: Tensor) -> Tensor:
+        """T M T': the covariance of theta from that of gamma, (p, p)."""
+        return self.sandwich(matrix, self)
+
+    def sandwich(self, matrix: Tensor, other: Standardization) -> Tensor:
+        """T M S' with S the map of `other`: a covariance (p, q) between two sets of coefficients."""
+        left = matrix / self.scale[:, None]
+        left = left - torch.outer(self.unit, self.center @ left)
+        right = left / other.scale
+        return right - torch.outer(right @ other.center, other.unit)
+
+    def gradient(self, g: Tensor) -> Tensor:
+        """T^-T g: the gradient in theta from that in gamma."""
+        scaled = self.scale * g
+        return scaled + self.center * (self.unit @ scaled)
+
+    def hessian(self, matrix: Tensor) -> Tensor:
+        """T^-T M T^-1: the Hessian in theta from that in gamma, (p, p)."""
+        scaled = matrix * self.scale[:, None] * self.scale
+        return _congruence(scaled, self.center, self.unit, 1.0)
+
+
+def _congruence(matrix: Tensor, a: Tensor, b: Tensor, sign: float) -> Tensor:
+    """(I + sign a b') M (I + sign b a')."""
+    left = matrix + sign * torch.outer(a, b @ matrix)
+    return left + sign * torch.outer(left @ b, a)
+
+
+def unit_vector(blocks: tuple[Block, ...], places: tuple[Tensor, ...], p: int) -> Tensor:
+    """A v with X v = 1: a constant column, or a full set of indicators; zeros where there is neither."""
+    unit = torch.zeros(p, dtype=torch.float64)
+    for block, place in zip(blocks, places, strict=True):
+        if isinstance(block, Dense):
+            constant = [(j, value) for j, value in _unchanging(block.values) if value != 0]
+            if constant:
+                # Of several, the one nearest to 1 in size: the intercept, where there is one.
+                distance = [abs(math.log(abs(value))) for _, value in constant]
+                j, value = constant[distance.index(min(distance))]
+                unit[place[j]] = 1.0 / value
+                return unit
+    for block, place in zip(blocks, places, strict=True):
+        if isinstance(block, Categorical) and block.indicator and block.multiplier is None:
+            used = torch.zeros(block.levels, dtype=torch.bool)
+            used[block.coding] = True
+            if bool(used[block.codes].all()):
+                unit[place] = 1.0
+                return unit
+    return unit
+
+
+def _unchanging(values: Tensor) -> list[tuple[int, float]]:
+    """The columns that hold one value, and that value; a slice of rows rules most columns out."""
+    if not len(values):
+        return []
+    first = values[0]
+    alike = torch.nonzero((values[:_ROWS] == first).all(dim=0)).squeeze(1).tolist()
+    return [(j, float(first[j])) for j in alike if bool((values[:, j] == first[j]).all())]
+
+
+def standardize_dense(block: Dense, weights: Tensor | None, centre: bool) -> tuple[Dense, Tensor, Tensor]:
+    """The working block with its centers and scales; constant columns are left alone."""
+    values = block.values
+    center, scale = values.new_zeros(values.shape[1]), values.new_ones(values.shape[1])
+    moving = torch.ones(values.shape[1], dtype=torch.bool)
+    moving[[j for j, _ in _unchanging(values)]] = False
+    if not len(values) or not bool(moving.any()):
+        return block, center, scale
+    weights, total = _weights(values, weights)
+    working = values.clone()
+    if centre:
+        for _ in range(2):  # the second pass takes up what rounding left of a large common part
+            mean = weights @ working / total
+            center += torch.where(moving & torch.isfinite(mean), mean, torch.zeros_like(mean))
+            torch.sub(values, center, out=working)
+    spread = _root_mean_square(working, weights, total)
+    scale = torch.where(moving & (spread > 0) & torch.isfinite(spread), spread, scale)
+    working /= scale
+    return Dense(working), center, scale
+
+
+def _weights(values: Tensor, weights: Tensor | None) -> tuple[Tensor, float]:
+    """Weights of the rows and their sum; all rows count alike where none are given or they add up to zero."""
+    if weights is None or not float(weights.sum()) > 0:
+        return values.new_ones(len(values)), float(len(values))
+    return weights, float(weights.sum())
+
+
+def _root_mean_square(values: Tensor, weights: Tensor, total: float) -> Tensor:
+    """sqrt(mean(x^2)) by column, also where the squares overflow or vanish."""
+    mean = values.new_zeros(values.shape[1])
+    for start in range(0, len(values), _ROWS):
+        mean += weights[start : start + _ROWS] @ values[start : start + _ROWS].square() / total
+    if bool(((mean > 1e-200) & (mean < 1e200)).all()):
+        return mean.sqrt()
+    largest = values.abs().amax(dim=0)
+    largest = torch.where(largest > 0, largest, torch.ones_like(largest))
+    return largest * (weights @ (values / largest).square() / total).sqrt()
+
+
+def multiplier_scale(multiplier: Tensor, weights: Tensor | None) -> float:
+    """The root mean square of a multiplier, 1 where it is zero throughout."""
+    if not len(multiplier):
+        return 1.0
+    spread = float(_root_mean_square(multiplier[:, None], *_weights(multiplier, weights))[0])
+    return spread if spread > 0 and math.isfinite(spread) else 1.0

@@ -1,0 +1,72 @@
+"""Arrow arrays to numpy, straight from their buffers.
+
+Arrow's own `to_numpy` imports pandas, and most of its methods import pyarrow.compute; either costs more than reading a
+small file does. Values and validity bits are therefore read from the buffers here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+_NUMPY_NAMES = {"halffloat": "float16", "float": "float32", "double": "float64"}
+
+
+def valid(array: Any) -> np.ndarray:
+    """Where an Arrow array is not null: bool (n,)."""
+    bits = array.buffers()[0]
+    if bits is None or array.null_count == 0:
+        return np.ones(len(array), dtype=bool)
+    return _bits(bits, array.offset, len(array))
+
+
+def values(array: Any) -> np.ndarray:
+    """The values of an Arrow array of integers, floats or booleans, arbitrary where it is null: (n,), not a copy."""
+    n, data = len(array), array.buffers()[1]
+    if n == 0 or data is None:
+        return np.zeros(n)
+    if str(array.type) == "bool":
+        return _bits(data, array.offset, n)
+    dtype = np.dtype(_NUMPY_NAMES.get(str(array.type), str(array.type)))
+    return np.frombuffer(data, dtype=dtype, count=n, offset=array.offset * dtype.itemsize)
+
+
+def float_values(chunked: Any) -> np.ndarray:
+    """A chunked array of numbers or booleans as float64 (n,), NaN where null."""
+    out = np.empty(len(chunked))
+    start = 0
+    for chunk in chunked.chunks:
+        part = out[start : start + len(chunk)]
+        part[:] = values(chunk)
+        if chunk.null_count:
+            part[~valid(chunk)] = np.nan
+        start += len(chunk)
+    return out
+
+
+def codes_and_levels(chunked: Any) -> tuple[np.ndarray, list[Any]]:
+    """A chunked dictionary array as int64 codes (n,), -1 where null, and its values in the order of the dictionary."""
+    if len(chunked) == 0:
+        return np.zeros(0, dtype=np.int64), []
+    chunks = chunked.unify_dictionaries().chunks
+    codes = np.empty(len(chunked), dtype=np.int64)
+    start = 0
+    for chunk in chunks:
+        part = codes[start : start + len(chunk)]
+        part[:] = values(chunk.indices)
+        part[~valid(chunk.indices)] = -1
+        start += len(chunk)
+    levels = chunks[0].dictionary.to_pylist()
+    if None in levels:  # a null may also stand in the dictionary itself
+        codes[np.isin(codes, [at for at, level in enumerate(levels) if level is None])] = -1
+        levels = ["" if level is None else level for level in levels]
+    return codes, levels
+
+
+def _bits(buffer: Any, offset: int, n: int) -> np.ndarray:
+    """Bits `offset` to `offset + n` of a buffer, the least significant of each byte first: bool (n,)."""
+    first = offset // 8
+    packed = np.frombuffer(buffer, dtype=np.uint8, count=(offset + n + 7) // 8 - first, offset=first)
+    skip = offset - 8 * first
+    return np.unpackbits(packed, bitorder="little", count=skip + n)[skip:].astype(bool)

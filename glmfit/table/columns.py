@@ -1,0 +1,160 @@
+"""Typed columns held as numpy arrays, and the rows of a table that are complete.
+
+A number column is float64 with NaN where missing. Every other column is a vector of integer codes into its levels, -1
+where missing; no level is ever without a row. `Table.rows` remembers where each row stood in the source, so that a
+message can name it after rows have been dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from glmfit.errors import DataError, Finding, UsageError, did_you_mean
+from glmfit.table.text import is_number, shorten
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """One column of n rows.
+
+    `kind` is "number", "boolean", "text" or "date". `values` is float64 (n,) with NaN where missing for a number, and
+    int64 codes (n,) into `levels` with -1 where missing for the others. `levels` is None for a number, a part of
+    ("False", "True") for a boolean, and otherwise sorted as plain strings (a pandas Categorical keeps its own order).
+    """
+
+    name: str
+    kind: str
+    values: np.ndarray
+    levels: tuple[str, ...] | None = None
+
+    @property
+    def missing(self) -> np.ndarray:
+        """Where the value is missing: bool (n,)."""
+        return np.isnan(self.values) if self.levels is None else self.values < 0
+
+    @classmethod
+    def factor(cls, name: str, kind: str, codes: np.ndarray, levels: Sequence[str]) -> Column:
+        """A column of codes (n,) into `levels`, -1 where missing; levels without a row are dropped, order is kept."""
+        used = np.zeros(len(levels), dtype=bool)
+        used[codes[codes >= 0]] = True
+        # One more entry than there are levels, so that code -1 picks the last one and stays -1.
+        renumbered = np.append(np.where(used, np.cumsum(used) - 1, -1), -1).astype(np.int64)
+        kept = tuple(level for level, keep in zip(levels, used, strict=True) if keep)
+        return cls(name, kind, renumbered[codes], kept)
+
+    def take(self, index: np.ndarray) -> Column:
+        """The rows selected by `index`, a bool (n,) or an integer vector."""
+        if self.levels is None:
+            return replace(self, values=self.values[index])
+        return Column.factor(self.name, self.kind, self.values[index], self.levels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Columns of equal length read from one source.
+
+    `rows` is int64 (n,): the 1-based data-row number in the source of every row still here. `dropped` maps a column to
+    the number of rows that were dropped and in which it was missing; columns that cost no row are absent.
+    """
+
+    source: str
+    rows_read: int
+    columns: Mapping[str, Column]
+    rows: np.ndarray
+    dropped: Mapping[str, int]
+    findings: tuple[Finding, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, name: str) -> Column:
+        """The column called `name`; `DataError` "unknown_column" where there is none."""
+        try:
+            return self.columns[name]
+        except KeyError:
+            raise unknown_column(name, self.columns, self.source) from None
+
+    def numbers(self, name: str) -> np.ndarray:
+        """The column as float64 (n,), NaN where missing; False is 0 and True is 1.
+
+        Raises `DataError` "not_numeric" for text and dates, naming the first value that is no number, and its row.
+        """
+        column = self[name]
+        if column.levels is None:
+            return column.values
+        if column.kind == "boolean":
+            value = np.array([*(float(level == "True") for level in column.levels), np.nan])
+            return value[column.values]
+        raise self._not_numeric(column, column.levels)
+
+    def _not_numeric(self, column: Column, levels: tuple[str, ...]) -> DataError:
+        offends = np.array([not is_number(level) for level in levels] + [False])
+        at = np.flatnonzero(offends[column.values])
+        if at.size == 0:  # numbers that a typed source stores as text
+            at = np.flatnonzero(~column.missing)
+        level = levels[column.values[at[0]]]
+        what = "holds dates, not numbers" if column.kind == "date" else "is not numeric"
+        message = f"column '{column.name}' {what}: '{shorten(level)}' in row {self.rows[at[0]]}"
+        return DataError("not_numeric", message, _numeric_hint(column.kind, level))
+
+
+def _numeric_hint(kind: str, level: str) -> str:
+    if kind == "date":
+        return "make a column of numbers from it first, such as days since a fixed date"
+    if is_number(level):
+        return "the source stores these numbers as text; store them as numbers"
+    if "," in level and is_number(level.replace(",", "")):
+        return "write numbers with a decimal point and without thousands separators"
+    return f"correct the value; if it means that the value is missing, declare it so with --na '{shorten(level)}'"
+
+
+def unknown_column(name: str, known: Iterable[str], source: str) -> DataError:
+    """The error for a column that `source` does not have."""
+    names = [known_name for known_name in known if known_name]
+    hint = did_you_mean(name, names)
+    if hint is None:
+        listed = ", ".join(f"'{shorten(known_name)}'" for known_name in names[:12])
+        hint = f"the columns are {listed}" + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+    if len(names) == 1 and any(mark in names[0] for mark in " ,:;|\t"):
+        hint = (
+            f"the header is read as the single column '{shorten(names[0])}': "
+            "columns must be separated by commas, tabs, semicolons or pipes"
+        )
+    return DataError("unknown_column", f"no column '{name}' in {source}", hint)
+
+
+def complete_rows(table: Table, columns: Sequence[str], policy: str = "drop") -> Table:
+    """The rows of `table` in which none of `columns` is missing; levels that no longer occur are dropped.
+
+    `dropped` counts for each column the rows in which it is missing (a row may count for several), added to what was
+    dropped before. Raises `DataError` "missing_values" under the policy "error", "no_rows" where no row is left.
+    """
+    if policy not in ("drop", "error"):
+        raise UsageError("unknown_policy", f"no policy '{policy}' for missing values", "use 'drop' or 'error'")
+    missing = {name: table[name].missing for name in dict.fromkeys(columns)}
+    counts = {name: int(where.sum()) for name, where in missing.items() if where.any()}
+    if not counts:
+        return table
+    if policy == "error":
+        first = {name: int(table.rows[np.argmax(missing[name])]) for name in counts}
+        listed = "; ".join(
+            f"column '{name}' in {_count(counts[name], 'row')}, first in row {first[name]}" for name in counts
+        )
+        raise DataError("missing_values", f"missing values: {listed}", "drop these rows with --missing drop")
+    keep = ~np.logical_or.reduce([missing[name] for name in counts])
+    if not keep.any():
+        listed = ", ".join(f"'{name}' in {count}" for name, count in counts.items())
+        message = f"no row of {table.source} is complete: of {_count(len(table), 'row')}, missing are {listed}"
+        raise DataError("no_rows", message, "leave out the columns that are missing most often")
+    dropped = dict(table.dropped)
+    for name, count in counts.items():
+        dropped[name] = dropped.get(name, 0) + count
+    kept = {name: column.take(keep) for name, column in table.columns.items()}
+    return replace(table, columns=kept, rows=table.rows[keep], dropped=dropped)
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

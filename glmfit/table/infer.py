@@ -1,0 +1,120 @@
+"""Coded text to a typed column: numbers, truth values, dates, or text with sorted levels.
+
+A file says nothing of types, so the distinct values decide, all of them, wherever in the file they stand: a column is
+numeric where every value is a number. Working on levels makes this cost what the distinct values cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from glmfit.errors import DataError, Finding
+from glmfit.table import text
+from glmfit.table.columns import Column
+
+
+def typed_column(
+    name: str, codes: np.ndarray, levels: Sequence[str], na: tuple[str, ...], decimal_comma: bool
+) -> tuple[Column, list[Finding]]:
+    """The column that codes (n,) into distinct texts `levels` mean, -1 where missing, and what must be said about it.
+
+    `na` adds spellings of a missing value; with `decimal_comma`, `1,5` is 1.5 where the whole column is written so.
+    """
+    absent = text.MISSING.union(na)
+    present = [level.strip() not in absent and level not in absent for level in levels]
+    words = [level for level, here in zip(levels, present, strict=True) if here]
+    codes = _renumber(codes, present)
+    _refuse_nul(name, codes, words)
+
+    parsed = _parse_numbers(words)
+    if parsed is not None:
+        values = _gather(codes, parsed)
+        return number_column(name, values, na), _large_integers(name, values, codes, words)
+    if decimal_comma and text.has_decimal_commas(words):
+        numbers = [float(word.replace(",", ".")) for word in words]
+        return number_column(name, _gather(codes, numbers), na), _decimal_comma(name, codes, words)
+    truth = text.truth_values(words)
+    if truth is not None:
+        codes = np.array([*map(int, truth), -1], dtype=np.int64)[codes]
+        return Column.factor(name, "boolean", codes, ("False", "True")), []
+    kind = "date" if all(map(text.is_date, words)) else "text"
+    return sorted_factor(name, kind, codes, words), []
+
+
+def number_column(name: str, values: np.ndarray, na: tuple[str, ...]) -> Column:
+    """A column of float64 (n,), NaN where missing; spellings in `na` that are numbers count by value: -99 is -99.0."""
+    absent = [float(spelling) for spelling in na if text.is_number(spelling)]
+    if absent:
+        values = np.where(np.isin(values, absent), np.nan, values)
+    return Column(name, "number", values)
+
+
+def sorted_factor(name: str, kind: str, codes: np.ndarray, levels: Sequence[str]) -> Column:
+    """A column of codes (n,) into distinct `levels`, renumbered so that the levels stand in plain string order."""
+    order = sorted(range(len(levels)), key=levels.__getitem__)
+    rank = np.full(len(levels) + 1, -1, dtype=np.int64)
+    rank[order] = np.arange(len(levels))
+    return Column.factor(name, kind, rank[codes], [levels[at] for at in order])
+
+
+def large_integer(name: str, row: int, value: str) -> Finding:
+    """The finding that `value` in `row`, and perhaps others, is an integer that had to be rounded."""
+    message = (
+        f"column '{name}' has integers that float64 cannot hold: {value} in row {row} is read as {int(float(value))}; "
+        "if it is an identifier, leave it out of the model, else scale it down"
+    )
+    return Finding("large_integers", message, (name,))
+
+
+def _renumber(codes: np.ndarray, present: list[bool]) -> np.ndarray:
+    """Codes into the levels that are present, -1 for the others."""
+    if all(present):
+        return codes
+    new = np.cumsum(present) - 1
+    return np.append(np.where(present, new, -1), -1)[codes]
+
+
+def _parse_numbers(words: list[str]) -> list[float] | None:
+    """The number that each word means, NaN for "None"; None at the first word that is no number."""
+    numbers = []
+    for word in words:
+        if text.is_number(word):
+            numbers.append(float(word))
+        elif word.strip() == text.MISSING_NUMBER:
+            numbers.append(np.nan)
+        else:
+            return None
+    return numbers
+
+
+def _gather(codes: np.ndarray, numbers: list[float]) -> np.ndarray:
+    return np.array([*numbers, np.nan])[codes]
+
+
+def _first_row(codes: np.ndarray, levels: list[int]) -> int:
+    """The 1-based row in which one of these levels is seen first."""
+    return int(np.flatnonzero(np.isin(codes, levels))[0]) + 1
+
+
+def _large_integers(name: str, values: np.ndarray, codes: np.ndarray, words: list[str]) -> list[Finding]:
+    for at in np.flatnonzero(np.isfinite(values) & (np.abs(values) >= text.EXACT)):
+        if text.is_inexact_integer(words[codes[at]]):
+            return [large_integer(name, int(at) + 1, words[codes[at]].strip())]
+    return []
+
+
+def _decimal_comma(name: str, codes: np.ndarray, words: list[str]) -> list[Finding]:
+    row = _first_row(codes, [at for at, word in enumerate(words) if "," in word])
+    word = words[codes[row - 1]].strip()
+    message = f"column '{name}' is read with decimal commas: {word} in row {row} is {word.replace(',', '.')}"
+    return [Finding("decimal_comma", message, (name,))]
+
+
+def _refuse_nul(name: str, codes: np.ndarray, words: list[str]) -> None:
+    damaged = [at for at, word in enumerate(words) if "\0" in word]
+    if damaged:
+        row = _first_row(codes, damaged)
+        message = f"column '{name}' has a NUL byte in row {row}: the file is damaged or not a text file"
+        raise DataError("nul_bytes", message, "write the file again, or remove the bytes with: tr -d '\\000'")

@@ -1,0 +1,118 @@
+"""Opening an input: what its first bytes are decides how it is read, whatever its name.
+
+Standard input and compressed files are held in memory, plain files are mapped.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+from glmfit.errors import DataError, did_you_mean
+from glmfit.table.delimited import DelimitedSource, not_utf8
+from glmfit.table.source import Source
+from glmfit.table.text import shorten
+from glmfit.table.typed import FrameSource, ParquetSource
+
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_PARQUET = b"PAR1"
+_SUFFIXES = {".gz", ".gzip", ".zst", ".zstd"}
+_FOREIGN = {  # first bytes -> what it is, and how to get a file that can be read
+    b"PK\x03\x04": ("an Excel workbook or a zip archive", "save the sheet as CSV, or unpack the archive"),
+    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save the sheet as CSV"),
+    b"BZh91AY&SY": ("compressed with bzip2", "unpack it: bzcat FILE | glmfit fit - ..."),
+    b"\xfd7zXZ": ("compressed with xz", "unpack it: xzcat FILE | glmfit fit - ..."),
+    b"RDX3\n": ("an R data file", "write it as CSV in R: write.csv(data, 'data.csv', row.names = FALSE)"),
+    b"X\n\0\0": ("an R data file", "write it as CSV in R: write.csv(data, 'data.csv', row.names = FALSE)"),
+    b"ARROW1": ("an Arrow (Feather) file", "write it as Parquet or CSV"),
+    b"SQLite format 3": ("an SQLite database", "export the table: sqlite3 -header -csv FILE 'select * from ...'"),
+    b"%PDF": ("a PDF document", "extract the table as CSV"),
+}
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_PROBE = 1 << 16
+
+
+def open_source(path: str) -> Source:
+    """The input at `path`, "-" for standard input: delimited text or Parquet, plain or compressed with gzip or zstd.
+
+    Raises `DataError` where it cannot be opened or is not one of these.
+    """
+    data = _unpacked(path, _standard_input() if path == "-" else _contents(path))
+    if data[: len(_PARQUET)] == _PARQUET:
+        return ParquetSource(path, data)
+    probe = bytes(data[:_PROBE])
+    if not probe.removeprefix(b"\xef\xbb\xbf").strip():
+        what = "standard input" if path == "-" else path
+        raise DataError("empty_file", f"{what} is empty", "give a file with a header and rows of data")
+    _refuse_foreign(path, probe)
+    name = Path(path)
+    plain = name.with_suffix("") if name.suffix.lower() in _SUFFIXES else name
+    return DelimitedSource(path, data, tab=plain.suffix.lower() in (".tsv", ".tab"))
+
+
+def from_frame(frame: Any) -> Source:
+    """A table in memory: a pandas DataFrame, an Arrow table (or what exports one), or a mapping of name to sequence."""
+    return FrameSource(frame)
+
+
+def _standard_input() -> bytes:
+    return sys.stdin.buffer.read()
+
+
+def _contents(path: str) -> bytes | mmap.mmap:
+    try:
+        with open(path, "rb") as file:
+            status = os.fstat(file.fileno())
+            if stat.S_ISREG(status.st_mode) and status.st_size > 0:
+                return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return file.read()
+    except FileNotFoundError:
+        raise _not_found(path) from None
+    except IsADirectoryError:
+        raise DataError("is_directory", f"{path} is a directory, not a file", "give one file in it") from None
+    except PermissionError:
+        message = f"{path} may not be read: permission denied"
+        raise DataError("not_readable", message, f"check its permissions: ls -l '{path}'") from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL character
+        raise DataError("not_readable", f"{path!r} cannot be read: {error}", "check the path") from error
+
+
+def _not_found(path: str) -> DataError:
+    if "://" in path:
+        return DataError("not_found", f"{path} is not a file", f"download it: curl -sL '{path}' | glmfit fit - ...")
+    folder = Path(path).parent
+    if not folder.is_dir():
+        return DataError("not_found", f"no file {path}: there is no folder {folder}", "check the path")
+    names = sorted(entry.name for entry in folder.iterdir()) if os.access(folder, os.R_OK) else []
+    near = did_you_mean(Path(path).name, names)
+    return DataError("not_found", f"no file {path}", near or "check the path")
+
+
+def _unpacked(path: str, data: bytes | mmap.mmap) -> bytes | mmap.mmap:
+    codec = next((codec for magic, codec in _COMPRESSED.items() if data[: len(magic)] == magic), None)
+    if codec is None:
+        return data
+    import pyarrow as pa
+
+    try:
+        return pa.CompressedInputStream(pa.BufferReader(pa.py_buffer(data)), codec).read()
+    except OSError as error:
+        message = f"{path} is a damaged or incomplete {codec} file: {shorten(str(error), 200)}"
+        raise DataError("damaged_compression", message, "write or download the file again") from error
+
+
+def _refuse_foreign(path: str, probe: bytes) -> None:
+    """Raise for what is certainly no UTF-8 text."""
+    if probe.startswith(_UTF16):
+        raise not_utf8(path, f"{path} is not UTF-8 text but UTF-16", "UTF-16")
+    for magic, (what, remedy) in _FOREIGN.items():
+        if probe.startswith(magic):
+            raise DataError("not_a_table", f"{path} is {what}", remedy.replace("FILE", f"'{path}'"))
+    nul = probe.find(b"\0")
+    if nul >= 0:
+        message = f"{path} is not a text file: NUL byte at position {nul + 1}"
+        raise DataError("nul_bytes", message, "give a CSV or Parquet file, in UTF-8, plain or gzip or zstd")

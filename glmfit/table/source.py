@@ -1,0 +1,57 @@
+"""An opened input: its header is known, its columns are not yet read.
+
+A kind of input says how the columns at some positions are loaded; everything that concerns names is the same for all.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+
+from glmfit.errors import DataError, Finding
+from glmfit.table.columns import Column, Table, unknown_column
+
+Loaded = tuple[int, list[tuple[Column, list[Finding]]]]  # rows, and each column with what must be said about it
+
+
+class Source(ABC):
+    """An opened input; `name` is the path as typed, "-" for standard input, "<frame>" for a frame in memory."""
+
+    def __init__(self, name: str, header: Sequence[str]) -> None:
+        self.name = name
+        self.header = tuple(header)
+
+    @abstractmethod
+    def _load(self, positions: list[int], na: tuple[str, ...]) -> Loaded:
+        """The columns at `positions` (at least one) of the header."""
+
+    def read(self, columns: Sequence[str], na: Sequence[str] = ()) -> Table:
+        """The columns asked for; `na` adds spellings of a missing value to the usual ones.
+
+        Raises `DataError` for an unknown, blank or duplicate name among them, and for whatever is wrong in the data.
+        """
+        names = list(dict.fromkeys(columns))
+        positions = [self._position(name) for name in names]
+        if not self.header:
+            raise DataError("no_columns", f"{self.name} has no columns", "give a table with named columns")
+        n, loaded = self._load(positions or [0], tuple(na))
+        if n == 0:
+            raise DataError("no_rows", f"{self.name} has a header but no data rows", "check how the file was written")
+        kept = dict(zip(names, (column for column, _ in loaded), strict=False))
+        findings = tuple(finding for _, found in loaded for finding in found)
+        return Table(self.name, n, kept, np.arange(1, n + 1, dtype=np.int64), {}, findings)
+
+    def _position(self, name: str) -> int:
+        if not name.strip():
+            message = f"a column with a blank name was asked for in {self.name}"
+            raise DataError("blank_column", message, "give the column a name in the header")
+        found = [at for at, known in enumerate(self.header) if known == name]
+        if not found:
+            raise unknown_column(name, self.header, self.name)
+        if len(found) > 1:
+            places = " and ".join(str(at + 1) for at in found)
+            message = f"column '{name}' of {self.name} is ambiguous: columns {places} have that name"
+            raise DataError("duplicate_column", message, "give each column its own name in the header")
+        return found[0]

@@ -1,0 +1,209 @@
+"""Inputs that carry their own types: Parquet files, and pandas, Arrow and plain Python columns in memory.
+
+Types are taken as declared: text stays text, even where it looks like numbers, and only nulls, NaN and the spellings
+the caller adds are missing. Levels are sorted; a pandas Categorical and an ordered dictionary keep their own order.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from glmfit.errors import DataError, Finding, UsageError
+from glmfit.table import arrow
+from glmfit.table.columns import Column
+from glmfit.table.infer import large_integer, number_column, sorted_factor
+from glmfit.table.source import Loaded, Source
+from glmfit.table.text import EXACT, shorten
+
+_ZERO_FRACTION = re.compile(r"(:\d\d)\.0+(?=$|Z|[+-])")
+
+
+class ParquetSource(Source):
+    """A Parquet file held as bytes or as a mapped file."""
+
+    def __init__(self, name: str, data: Any) -> None:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        try:
+            self._file = parquet.ParquetFile(pa.BufferReader(pa.py_buffer(data)))
+            self._schema = self._file.schema_arrow
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(name, error) from error
+        super().__init__(name, self._schema.names)
+
+    def _load(self, positions: list[int], na: tuple[str, ...]) -> Loaded:
+        import pyarrow as pa
+
+        names = [self.header[at] for at in positions]
+        try:
+            table = self._file.read(columns=names)
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(self.name, error) from error
+        # pandas writes a Categorical in its own order; the dictionaries of other writers follow the rows.
+        own_order = b"pandas" in (self._schema.metadata or {})
+        return len(table), [_from_arrow(name, table.column(name), na, own_order) for name in names]
+
+
+class FrameSource(Source):
+    """Columns in memory; `frame` is a pandas DataFrame, an Arrow table (or what exports one), or a mapping."""
+
+    def __init__(self, frame: Any) -> None:
+        pandas = sys.modules.get("pandas")
+        self._columns: list[Any]
+        if pandas is not None and isinstance(frame, pandas.DataFrame):
+            names = list(frame.columns)
+            self._columns = [frame.iloc[:, at] for at in range(len(names))]
+        elif isinstance(frame, Mapping):
+            names, self._columns = list(frame), list(frame.values())
+        elif hasattr(frame, "__arrow_c_stream__"):
+            import pyarrow as pa
+
+            table = pa.table(frame)
+            names, self._columns = table.column_names, table.columns
+        else:
+            message = f"a {type(frame).__name__} is not a table"
+            raise UsageError("not_a_table", message, "give a pandas DataFrame, an Arrow table or a mapping of columns")
+        super().__init__("<frame>", [str(name) for name in names])
+
+    def _load(self, positions: list[int], na: tuple[str, ...]) -> Loaded:
+        loaded = [_from_memory(self.header[at], self._columns[at], na) for at in positions]
+        lengths = {column.name: len(column.values) for column, _ in loaded}
+        if len(set(lengths.values())) > 1:
+            listed = ", ".join(f"'{name}' has {n}" for name, n in lengths.items())
+            message = f"columns have different numbers of rows: {listed}"
+            raise DataError("unequal_lengths", message, "give columns of equal length")
+        return len(loaded[0][0].values), loaded
+
+
+def _from_memory(name: str, values: Any, na: tuple[str, ...]) -> tuple[Column, list[Finding]]:
+    import pyarrow as pa
+
+    if str(getattr(values, "dtype", "")) == "category" and hasattr(values, "array"):  # a pandas Series
+        values = values.array
+    if hasattr(values, "categories") and hasattr(values, "codes"):
+        codes, levels = np.asarray(values.codes, dtype=np.int64), [str(level) for level in values.categories]
+        return Column.factor(name, "text", _without(codes, levels, na), levels), []
+    if isinstance(values, pa.ChunkedArray):
+        return _from_arrow(name, values, na, own_order=False)
+    if hasattr(values, "__array__") and not hasattr(values, "__arrow_array__") and not hasattr(values, "iloc"):
+        values = np.asarray(values)
+        if values.ndim != 1:
+            message = f"column '{name}' has shape {values.shape}, not one value a row"
+            raise DataError("not_a_vector", message, "give each column as a vector")
+    try:
+        return _from_arrow(name, pa.chunked_array([pa.array(values, from_pandas=True)]), na, own_order=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
+        raise _mixed(name, values, error) from error
+
+
+def _mixed(name: str, values: Any, error: Exception) -> DataError:
+    """The error for a column of Python objects that are not all of one type."""
+    first: tuple[int, Any] | None = None
+    for row, value in enumerate(values, start=1):
+        if value is None or value != value:
+            continue
+        if first is None:
+            first = row, value
+        elif type(value) is not type(first[1]):
+            message = f"column '{name}' mixes types: {first[1]!r} in row {first[0]}, {value!r} in row {row}"
+            return DataError("mixed_types", message, "make all values numbers, or all of them text")
+    return DataError(
+        "unsupported_type",
+        f"column '{name}' cannot be read: {shorten(str(error), 200)}",
+        "convert it to numbers or text",
+    )
+
+
+def _from_arrow(name: str, chunked: Any, na: tuple[str, ...], own_order: bool) -> tuple[Column, list[Finding]]:
+    import pyarrow as pa
+
+    kind, is_type = chunked.type, pa.types
+    if is_type.is_null(kind):
+        return Column(name, "number", np.full(len(chunked), np.nan)), []
+    if is_type.is_integer(kind):
+        return number_column(name, arrow.float_values(chunked), na), _large_integers(name, chunked)
+    if is_type.is_floating(kind):
+        return number_column(name, arrow.float_values(chunked), na), []
+    if is_type.is_decimal(kind):
+        return _from_decimals(name, chunked.to_pylist(), na)
+    if is_type.is_boolean(kind):
+        truth = arrow.float_values(chunked)
+        codes = np.where(np.isnan(truth), -1, truth).astype(np.int64)
+        return Column.factor(name, "boolean", codes, ("False", "True")), []
+    if is_type.is_dictionary(kind):
+        codes, values = arrow.codes_and_levels(chunked)
+        levels = [str(value) for value in values]
+        codes = _without(codes, levels, na)
+        if kind.ordered or own_order:
+            return Column.factor(name, "text", codes, levels), []
+        return sorted_factor(name, "text", codes, levels), []
+    if is_type.is_date(kind) or is_type.is_timestamp(kind) or is_type.is_time(kind):
+        codes, levels = arrow.codes_and_levels(chunked.cast(pa.utf8()).dictionary_encode())
+        levels = _plain_dates(levels)
+        return sorted_factor(name, "date", _without(codes, levels, na), levels), []
+    if "string" in str(kind) or "binary" in str(kind):
+        return _from_strings(name, chunked, na)
+    message = f"column '{name}' holds values of type {kind}, which is neither numbers nor text"
+    raise DataError("unsupported_type", message, "convert it to numbers or text before")
+
+
+def _from_strings(name: str, chunked: Any, na: tuple[str, ...]) -> tuple[Column, list[Finding]]:
+    import pyarrow as pa
+
+    try:
+        codes, levels = arrow.codes_and_levels(chunked.cast(pa.large_utf8()).dictionary_encode())
+    except pa.ArrowInvalid as error:
+        message = f"column '{name}' holds bytes that are not UTF-8 text: {shorten(str(error), 200)}"
+        raise DataError("not_utf8", message, "store it as text in UTF-8") from error
+    return sorted_factor(name, "text", _without(codes, levels, na), levels), []
+
+
+def _from_decimals(name: str, decimals: list[Decimal | None], na: tuple[str, ...]) -> tuple[Column, list[Finding]]:
+    # float(Decimal) rounds correctly; a division by a power of ten need not.
+    values = np.array([np.nan if value is None else float(value) for value in decimals], dtype=np.float64)
+    for at in np.flatnonzero(np.abs(values) >= EXACT):
+        value = decimals[at]
+        if value is not None and value == value.to_integral_value() and int(value) != int(values[at]):
+            return number_column(name, values, na), [large_integer(name, int(at) + 1, str(int(value)))]
+    return number_column(name, values, na), []
+
+
+def _large_integers(name: str, chunked: Any) -> list[Finding]:
+    """The finding for the first integer that float64 rounds, told from the integers themselves."""
+    start = 0
+    for chunk in chunked.chunks:
+        values = arrow.values(chunk)
+        if values.dtype.itemsize == 8:
+            bound = int(EXACT)
+            large = (values >= bound) | (values <= -bound if values.dtype.kind == "i" else False)
+            for at in np.flatnonzero(large & arrow.valid(chunk)):
+                if int(values[at]) != int(float(values[at])):
+                    return [large_integer(name, start + int(at) + 1, str(values[at]))]
+        start += len(chunk)
+    return []
+
+
+def _without(codes: np.ndarray, levels: list[str], na: tuple[str, ...]) -> np.ndarray:
+    """The codes with -1 where the level is one of the spellings `na` of a missing value."""
+    absent = [at for at, level in enumerate(levels) if level in na]
+    return np.where(np.isin(codes, absent), -1, codes) if absent else codes
+
+
+def _plain_dates(levels: list[str]) -> list[str]:
+    """Dates without empty fractions of a second, and without the time of day where it is midnight throughout."""
+    levels = [_ZERO_FRACTION.sub(r"\1", level) for level in levels]
+    if all(level.endswith(" 00:00:00") for level in levels):
+        return [level.removesuffix(" 00:00:00") for level in levels]
+    return levels
+
+
+def _damaged(name: str, error: Exception) -> DataError:
+    message = f"{name} is a damaged or incomplete Parquet file: {shorten(str(error), 200)}"
+    return DataError("damaged_parquet", message, "write or download the file again")

@@ -1,0 +1,320 @@
+"""Terms over a table -> columns and codes in numpy: how factors evaluate, and how each is coded so that ranks add up.
+
+`Evaluator` turns a checked expression into numbers or into a factor, and remembers levels and transform state, so that
+new data are evaluated as the old ones were. `code_terms` decides between full and reduced coding: a term adds the part
+of its space that earlier terms do not span already. With a- the reduced factor, space(a:b) = 1 + a- + b- + a-:b-, and
+what is left is collected again by the rule  t + t:a- = t:a.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from glmfit import contrasts
+from glmfit.errors import DataError, ModelError
+from glmfit.expression import OUTERMOST, Node, arguments, columns_of, contrast_of, literal, read_arithmetic, render
+
+if TYPE_CHECKING:
+    from glmfit.formula import Term
+    from glmfit.table import Table
+
+Scoped = tuple[tuple[str, bool], ...]  # factors of a coded term, each with: is it reduced?
+
+_ELEMENTWISE: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "log": np.log, "log2": np.log2, "log10": np.log10, "log1p": np.log1p, "exp": np.exp, "expm1": np.expm1,
+    "sqrt": np.sqrt, "abs": np.abs, "sin": np.sin, "cos": np.cos,
+}  # fmt: skip
+_OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "//": np.floor_divide, "%": np.mod,
+    "**": np.power, "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "==": np.equal,
+    "!=": np.not_equal,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A numeric factor: columns (n,) with what is appended to its name; `spans` if they add up to the constant."""
+
+    labels: tuple[str, ...]
+    columns: tuple[np.ndarray, ...]
+    spans: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """A factor: codes (n,) int64, its levels, and the contrasts of its reduced coding."""
+
+    codes: np.ndarray
+    levels: tuple[str, ...]
+    kind: str = "treatment"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class DesignState:
+    """What new data need to be evaluated as the old: levels of factors and state of transforms, by expression."""
+
+    levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    transforms: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+class Evaluator:
+    """Evaluates factors over one table, each once; with the `state` of an earlier table, as they were there."""
+
+    def __init__(self, table: Table, state: DesignState | None = None) -> None:
+        self.table = table
+        self.new_data = state is not None
+        self.state = state if state is not None else DesignState()
+        self._factors: dict[str, Numbers | Levels] = {}
+        self._crossed: dict[tuple[str, ...], np.ndarray] = {}
+
+    def factor(self, expression: str) -> Numbers | Levels:
+        """A factor of a term: a text, date or boolean column or C() has levels, anything else numbers."""
+        if expression not in self._factors:
+            self._factors[expression] = self._evaluate(expression)
+        return self._factors[expression]
+
+    def numbers(self, expression: str) -> np.ndarray:
+        """A numeric expression of one value per row, float64 (n,), such as a response or an offset."""
+        if expression in self.table.columns:
+            values = self._column(expression).astype(np.float64, copy=False)
+        else:
+            node = read_arithmetic(expression)
+            with np.errstate(all="ignore"):
+                values = np.asarray(self._arithmetic(node), dtype=np.float64)
+        if values.ndim == 0:
+            values = np.full(len(self.table), values)
+        self._finite(expression, values)
+        return values
+
+    def crossed(self, factors: tuple[str, ...]) -> np.ndarray:
+        """Combined codes of several factors, the first varying fastest."""
+        if factors not in self._crossed:
+            codes, levels = np.zeros(len(self.table), dtype=np.int64), 1
+            for name in factors:
+                factor = self.factor(name)
+                assert isinstance(factor, Levels)
+                codes = codes + levels * factor.codes if levels > 1 else factor.codes
+                levels *= len(factor.levels)
+            # Writable, for torch; and one array for each set of factors, so that blocks know their codes are the same.
+            self._crossed[factors] = np.require(codes, np.int64, ["C", "W"])
+        return self._crossed[factors]
+
+    def _evaluate(self, expression: str) -> Numbers | Levels:
+        if expression in self.table.columns:
+            column = self.table[expression]
+            if column.levels is not None:
+                return self._observed(expression, column.values, column.levels)
+            if column.kind == "boolean":
+                return self._observed(expression, column.values.astype(np.int64), ("False", "True"))
+            return Numbers(("",), (self.numbers(expression),))
+        node = read_arithmetic(expression)
+        if node.kind == "call" and node.value == "C":
+            return self._levels(node, expression)
+        if node.kind == "call" and node.value in OUTERMOST:
+            result = self._basis(node, expression)
+            for values in result.columns:
+                self._finite(expression, values)
+            return result
+        return Numbers(("",), (self.numbers(expression),))
+
+    def _observed(self, name: str, codes: np.ndarray, levels: Sequence[str]) -> Levels:
+        """A factor over the levels that occur, or over those remembered."""
+        if name in self.state.levels:
+            return Levels(self._recode(name, codes, levels, self.state.levels[name]), self.state.levels[name])
+        seen = np.flatnonzero(np.bincount(codes, minlength=len(levels)))
+        if len(seen) < len(levels):
+            place = np.zeros(len(levels), dtype=np.int64)
+            place[seen] = np.arange(len(seen))
+            codes = place[codes]
+        kept = tuple(levels[i] for i in seen.tolist())
+        self.state.levels[name] = kept
+        return Levels(codes, kept)
+
+    def _recode(self, name: str, codes: np.ndarray, levels: Sequence[str], target: Sequence[str]) -> np.ndarray:
+        place = {level: i for i, level in enumerate(target)}
+        moved = np.array([place.get(level, -1) for level in levels], dtype=np.int64)[codes]
+        if len(strange := np.flatnonzero(moved < 0)):
+            row = int(strange[0])
+            what = f"row {self.table.rows[row]}: '{levels[codes[row]]}' is not among the levels of '{name}'"
+            raise DataError("unknown_level", what, "the levels are " + ", ".join(f"'{t}'" for t in target[:10]))
+        return moved
+
+    def _levels(self, node: Node, expression: str) -> Levels:
+        """C(data, contrasts, levels=, ref=)."""
+        data, given = node.args[0], arguments(node)
+        key = render(data) if data.kind != "name" else data.value
+        if data.kind == "name" and (column := self.table[data.value]).levels is not None:
+            codes, levels = column.values, tuple(column.levels)
+        else:
+            with np.errstate(all="ignore"):
+                values = np.asarray(self._arithmetic(data))
+            self._finite(expression, values)
+            boolean = values.dtype == np.bool_ or (data.kind == "name" and self.table[data.value].kind == "boolean")
+            distinct, codes = np.unique(values, return_inverse=True)
+            codes = codes.reshape(-1).astype(np.int64)
+            levels = tuple(_number_names(distinct, boolean))
+        chosen = literal(given["levels"]) if "levels" in given else None
+        if chosen is not None and expression not in self.state.levels:
+            wanted = _spelled_levels(chosen, levels, key)
+            codes = self._recode(key, codes, levels, wanted)
+            levels = wanted
+        base = self._observed(expression, codes, levels)
+        kind, options = "treatment", {}
+        if "contrasts" in given:
+            kind, nodes = contrast_of(given["contrasts"])
+            options = {name: literal(value) for name, value in nodes.items()}
+        if "ref" in given:
+            options = {**options, "reference": literal(given["ref"])}
+            if kind not in ("treatment", "SAS"):
+                raise ModelError("reference", f"'{expression}': a reference level needs treatment contrasts")
+        return Levels(base.codes, base.levels, kind, options)
+
+    def _column(self, name: str) -> np.ndarray:
+        column = self.table[name]
+        if column.levels is not None and column.kind != "boolean":
+            hint = f"use it as a factor: C({name})" if column.kind == "text" else None
+            raise ModelError("not_numeric", f"the column '{name}' holds {column.kind}, not numbers", hint)
+        return self.table.numbers(name)
+
+    def _arithmetic(self, node: Node) -> Any:
+        """The value of an expression: (n,) float64 or bool, or a scalar where no column occurs."""
+        if node.kind == "number":
+            return np.float64(node.value)
+        if node.kind == "name":
+            return self._column(node.value)
+        if node.kind == "unary":
+            value = np.asarray(self._arithmetic(node.args[0]), dtype=np.float64)
+            return -value if node.value == "-" else value
+        if node.kind == "binary":
+            left, right = (self._arithmetic(child) for child in node.args)
+            if node.value in ("&", "|"):
+                left, right = np.asarray(left) != 0, np.asarray(right) != 0
+                return left & right if node.value == "&" else left | right
+            left, right = np.asarray(left, dtype=np.float64), np.asarray(right, dtype=np.float64)
+            return _OPERATORS[node.value](left, right)
+        value = self._arithmetic(node.args[0])
+        if node.value == "I":
+            return value
+        value = np.asarray(value, dtype=np.float64)
+        if node.value in _ELEMENTWISE:
+            return _ELEMENTWISE[node.value](value)
+        return self._stateful(node, value)
+
+    def _basis(self, node: Node, expression: str) -> Numbers:
+        """poly, bs, cr, cc: several columns of one variable."""
+        with np.errstate(all="ignore"):
+            data = np.asarray(self._arithmetic(node.args[0]), dtype=np.float64)
+        self._finite(render(node.args[0]), data)
+        if node.value == "poly":
+            given = arguments(node)
+            degree = literal(given["degree"]) if "degree" in given else 1
+            if not isinstance(degree, int) or degree < 1:
+                raise ModelError("transform", f"'{expression}': the degree must be a positive whole number")
+            if not self.new_data and degree >= (distinct := len(np.unique(data))):
+                what = f"'{expression}': degree {degree} needs more than {degree} distinct values, there are {distinct}"
+                raise ModelError("transform", what, "lower the degree")
+        result = self._stateful(node, data)
+        spans = bool(getattr(getattr(result, "__formulaic_metadata__", None), "spans_intercept", False))
+        values = getattr(result, "__wrapped__", result)
+        if isinstance(values, dict):
+            columns = {f"[{key}]": np.asarray(column, dtype=np.float64) for key, column in values.items()}
+        else:
+            names = result.__formulaic_metadata__.column_names if values is not result else range(values.shape[1])
+            columns = {f"[{key}]": values[:, i].astype(np.float64) for i, key in enumerate(names)}
+        return Numbers(tuple(columns), tuple(columns.values()), spans)
+
+    def _stateful(self, node: Node, value: np.ndarray) -> Any:
+        """A transform of formulaic's that remembers what it learned from the data."""
+        from formulaic.transforms import TRANSFORMS as KNOWN
+
+        text = render(node)
+        options = {name: literal(argument) for name, argument in arguments(node).items()}
+        state = self.state.transforms.setdefault(text, {})
+        try:
+            with np.errstate(all="ignore"):
+                return KNOWN[node.value](value, _state=state, **options)
+        except (ValueError, TypeError, IndexError, np.linalg.LinAlgError) as error:
+            raise ModelError("transform", f"'{text}' cannot be evaluated: {error}") from error
+
+    def _finite(self, expression: str, values: np.ndarray) -> None:
+        """Raise DataError for the first row on which an expression is not a finite number."""
+        if values.dtype == np.bool_ or np.isfinite(values).all():
+            return
+        row = int(np.flatnonzero(~np.isfinite(values))[0])
+        plain = expression in self.table.columns
+        names = [expression] if plain else list(dict.fromkeys(columns_of(read_arithmetic(expression))))
+        inputs = {n: self.table[n] for n in names}
+        shown = [f"{n} = {c.values[row]:.12g}" for n, c in inputs.items() if c.levels is None]
+        what = f"row {self.table.rows[row]}: '{expression}' is {float(values[row])}"
+        where = f" where {', '.join(shown)}" if shown and not plain else ""
+        count = int(np.count_nonzero(~np.isfinite(values)))
+        more = f" ({count} rows in all)" if count > 1 else ""
+        hint = "drop these rows, or use a transform that is defined there"
+        raise DataError("not_finite", what + where + more, hint)
+
+
+def _number_names(values: np.ndarray, boolean: bool) -> list[str]:
+    """Levels of a numeric factor: whole numbers without a point."""
+    if boolean:
+        return ["True" if value else "False" for value in values]
+    if np.all(values == np.floor(values)) and np.all(np.abs(values) < 2**53):
+        return [str(int(value)) for value in values]
+    return [repr(float(value)) for value in values]
+
+
+def _spelled_levels(chosen: Any, levels: Sequence[str], name: str) -> tuple[str, ...]:
+    """The levels listed in C(..., levels=[...]) as the data spell them; levels that do not occur are left out."""
+    if not isinstance(chosen, list) or not chosen:
+        raise ModelError("levels", f"the levels of '{name}' must be a list", "write levels=['b', 'a']")
+    known = {level: level for level in levels}
+    found = [known.get(str(value), known.get(str(float(value)) if isinstance(value, int) else "")) for value in chosen]
+    if len(set(map(str, chosen))) < len(chosen):
+        raise ModelError("levels", f"a level of '{name}' is listed twice")
+    return tuple(level for level in found if level is not None)
+
+
+def code_terms(terms: Sequence[Term], spans: Callable[[str], bool]) -> list[list[Scoped]]:
+    """For each term the coded parts it adds; `spans(factor)` says whether full coding contains the constant."""
+    spanned: set[frozenset[tuple[str, bool]]] = set()
+    coded: list[list[Scoped]] = []
+    for term in terms:
+        choices: list[list[tuple[tuple[str, bool], ...]]] = [
+            [((f, True),), ()] if spans(f) else [((f, False),)] for f in term.factors
+        ]
+        span: list[Scoped] = [tuple(part for choice in pick for part in choice) for pick in product(*choices)]
+        fresh = [scoped for scoped in span if frozenset(scoped) not in spanned]
+        spanned.update(frozenset(scoped) for scoped in fresh)
+        coded.append(_collect(fresh))
+    return coded
+
+
+def _collect(parts: Sequence[Scoped]) -> list[Scoped]:
+    """Join t and t:a- into t:a, as long as there is something to join."""
+    out: list[Scoped] = []
+    for part in sorted(parts, key=len):
+        for i, shorter in enumerate(out):
+            extra = set(part) - set(shorter)
+            if len(part) == len(shorter) + 1 and len(extra) == 1 and (new := extra.pop())[1]:
+                joined = tuple((f, False) if (f, r) == new else (f, r) for f, r in part)
+                out = _collect([*out[:i], *out[i + 1 :], joined])
+                break
+        else:
+            out.append(part)
+    return out
+
+
+def coding(name: str, factor: Levels, reduce: bool) -> contrasts.Coding:
+    """The columns of a factor; raises ModelError where a single level leaves none."""
+    if not reduce:
+        return contrasts.full(factor.levels)
+    if len(factor.levels) < 2:
+        level = f"'{factor.levels[0]}'" if factor.levels else "none"
+        what = f"the factor '{name}' has a single level in the rows used: {level}"
+        raise ModelError("single_level", what, "leave it out of the model")
+    return contrasts.reduced(factor.kind, factor.options, factor.levels, name)

@@ -1,0 +1,8 @@
+# Writes every tests/reference/*.json. Run from the root of the repository: Rscript tests/reference/write_reference.R
+# R 4.2.2 with MASS 7.3-58.2, statmod 1.5.0, sandwich 3.0-2, nlme 3.1-162, numDeriv 2016.8-1.1, jsonlite 1.8.4.
+
+options(warn = 1)
+source("tests/reference/reference_case.R")
+for (subject in c("links", "formulas", "weights", "covariances", "joint")) {
+  source(file.path("tests/reference", paste0("cases_", subject, ".R")))
+}

@@ -1,7 +1,7 @@
 """glmfit: generalized linear models, and any other likelihood that can be written in torch, from CSV files.
 
-    import glmfit
-    fit = glmfit.fit("y ~ x", frame, family="poisson")
+import glmfit
+fit = glmfit.fit("y ~ x", frame, family="poisson")
 """
 
 from __future__ import annotations

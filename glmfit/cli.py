@@ -15,13 +15,13 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from glmfit import __version__, options
-from glmfit.errors import DataError, GlmfitError, UsageError, did_you_mean
+from glmfit.errors import GlmfitError, UsageError
 from glmfit.output import check_target, say, write_file, write_stdout
 from glmfit.spec import MISSING, OPTIMIZERS, ModelSpec
 
 if TYPE_CHECKING:
+    from glmfit.data import Data
     from glmfit.result import Fit
-    from glmfit.table import Source
 
 # The base class of the errors of the parser (click's), wherever this version of Typer keeps it.
 CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
@@ -161,7 +161,7 @@ def fit_command(
         exposure=exposure,
         success=success,
         dispersion=options.dispersion(dispersion),
-        se=options.standard_errors(se, sampling_weights),
+        se=options.standard_errors(se),
         level=options.number("--level", level),
         missing=options.one_of("--missing", missing, MISSING),
         na=tuple(na or ()),
@@ -175,11 +175,11 @@ def fit_command(
     )
     options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
     _check_output(output, data)
-    source, spec = _open(data, spec, tuple(x or ()))
+    rows, seconds = _read(data, spec, tuple(x or ()))
 
-    from glmfit.fit import fit_spec
+    from glmfit.pipeline import fit_data  # imports torch
 
-    fit = fit_spec(spec, source, _trace if verbose else None)
+    fit = fit_data(rows, _trace if verbose else None, seconds)
     _report(fit, chosen, output, exp=exp, quiet=quiet)
     raise typer.Exit(fit.exit_code)
 
@@ -209,24 +209,20 @@ def _check_output(output: str | None, data: str) -> None:
         raise UsageError("overwrites_data", f"--output {output} would overwrite the data", "give another file")
 
 
-def _open(data: str, spec: ModelSpec, x: tuple[str, ...]) -> tuple[Source, ModelSpec]:
-    """The data, and the specification with its list of terms; every column that it names exists."""
+def _read(path: str, spec: ModelSpec, x: tuple[str, ...]) -> tuple[Data, float]:
+    """The rows of the model, every check of the data passed, and the seconds that took."""
     from dataclasses import replace
+    from time import perf_counter
 
-    from glmfit.formula import parse, split_list
+    from glmfit.data import prepare
+    from glmfit.formula import split_list
     from glmfit.table import open_source
 
-    source = open_source(data)
+    begin = perf_counter()
+    source = open_source(path)
     items = [item for text in x for item in ((text,) if text in source.header else split_list(text))]
-    spec = replace(spec, x=tuple(items))
-    parse(spec, source.header)
-    clusters = spec.se.partition(":")[2].split(",") if spec.se and spec.se.startswith("cluster:") else []
-    roles = (spec.weights, spec.freq_weights, spec.sampling_weights, spec.offset, spec.exposure, *clusters)
-    for name in roles:
-        if name is not None and name not in source.header:
-            hint = did_you_mean(name, source.header) or f"the columns are {', '.join(source.header[:12])}"
-            raise DataError("unknown_column", f"no column '{name}' in {source.name}", hint)
-    return source, spec
+    rows = prepare(replace(spec, x=tuple(items)), source)
+    return rows, perf_counter() - begin
 
 
 def _trace(step: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ def flat_directions(optimum: Optimum, names: Sequence[str]) -> Finding | None:
     half = torch.linalg.solve_triangular(factor, -optimum.hessian, upper=False)
     relative = torch.linalg.solve_triangular(factor, half.T, upper=False)
     values, vectors = torch.linalg.eigh(0.5 * (relative + relative.T))
-    flat = torch.nonzero(values < VANISHED)[:, 0]
+    flat = torch.nonzero(values.abs() < VANISHED)[:, 0]
     if not len(flat):
         return None
     # In units of the starting standard errors: a term takes part where it moves along a flat direction.

@@ -1,6 +1,6 @@
 """The dispersion phi of Var(y) = phi V(mu) / w, the deviance and Pearson's chi-square, from a fitted mean.
 
-    pearson  X^2 / df      deviance  D / df      ml  the maximum of the log-likelihood in phi with the mean held
+pearson  X^2 / df      deviance  D / df      ml  the maximum of the log-likelihood in phi with the mean held
 """
 
 from __future__ import annotations

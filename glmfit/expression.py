@@ -119,8 +119,8 @@ def tokenize(text: str) -> list[Token]:
             continue
         match = _TOKEN.match(text, place)
         if match is None:
-            hint = "put a column name with unusual characters in backticks"
-            hint = "a quote or backtick that opens must close" if text[place] in "\"'`" else hint
+            opens = text[place] in "\"'`"
+            hint = "what opens must close" if opens else "put a column name with unusual characters in backticks"
             raise _syntax(text, place, f"{text[place]!r} has no meaning here", hint)
         kind = match.lastgroup or ""
         piece = "**" if match.group() == "^" else match.group()

@@ -8,7 +8,7 @@ Nothing heavy is imported: reading a formula takes microseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from glmfit.errors import ModelError, UsageError, did_you_mean
@@ -78,11 +78,12 @@ def split_list(text: str) -> tuple[str, ...]:
     return tuple(stripped for item in items if (stripped := item.strip()))
 
 
-def parse(spec: ModelSpec, header: Sequence[str]) -> ModelFormula:
+def parse(spec: ModelSpec, header: Collection[str]) -> ModelFormula:
     """The response and terms that a specification asks for, over the columns in `header`.
 
     Raises UsageError for what cannot be read or contradicts itself, ModelError for an unknown column.
     """
+    header = dict.fromkeys(header).keys()  # in order, and quick to look up
     sides = [_sides(text) for text in spec.formulas]
     response, main, rest = _main(spec, sides, header)
     named = {spec.weights, spec.freq_weights, spec.sampling_weights, spec.offset, spec.exposure}
@@ -113,7 +114,7 @@ def parse(spec: ModelSpec, header: Sequence[str]) -> ModelFormula:
 _Sides = tuple[str, Node | None, Node]  # the text, the left-hand side and the terms
 
 
-def _main(spec: ModelSpec, sides: list[_Sides], header: Sequence[str]) -> tuple[Response, list[Node], list[_Sides]]:
+def _main(spec: ModelSpec, sides: list[_Sides], header: Collection[str]) -> tuple[Response, list[Node], list[_Sides]]:
     """The response, the trees of the mean's terms, and the formulas left for other parameters."""
     if spec.y is None:
         if spec.x:
@@ -160,7 +161,7 @@ def _short(text: str) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _plain_response(text: str, header: Sequence[str]) -> Response:
+def _plain_response(text: str, header: Collection[str]) -> Response:
     name = text if text in header else text.strip()
     if name in header:
         return Response(name, "value", (name,))
@@ -171,7 +172,7 @@ def _plain_response(text: str, header: Sequence[str]) -> Response:
     return _response(tree, header)
 
 
-def _item(text: str, header: Sequence[str]) -> Node:
+def _item(text: str, header: Collection[str]) -> Node:
     """One item of --x: an exact column name, or a term as in a formula."""
     name = text if text in header else text.strip()
     if name in header:
@@ -182,12 +183,12 @@ def _item(text: str, header: Sequence[str]) -> Node:
         raise _or_column(error, text, header) from error
 
 
-def _or_column(error: UsageError, text: str, header: Sequence[str]) -> ModelError | UsageError:
+def _or_column(error: UsageError, text: str, header: Collection[str]) -> ModelError | UsageError:
     """What cannot be read is most often a column's name misspelt."""
     return unknown_column(text, header) if did_you_mean(text, header) else error  # type: ignore[return-value]
 
 
-def _response(tree: Node, header: Sequence[str]) -> Response:
+def _response(tree: Node, header: Collection[str]) -> Response:
     if tree.kind == "call" and tree.value == "cbind":
         kind, trees = "cbind", tree.args
         if len(trees) != 2 or tree.keywords:
@@ -220,16 +221,16 @@ def _text(node: Node) -> str:
     return str(node.value) if node.kind == "name" else render(node)
 
 
-def _variables(text: str, header: Sequence[str]) -> Iterable[str]:
+def _variables(text: str, header: Collection[str]) -> Iterable[str]:
     """The columns of a factor's expression; an exact column name always wins over parsing."""
     return (text,) if text in header else columns_of(read(text, arithmetic=True))
 
 
-def _spelled(response: Response, header: Sequence[str]) -> str:
+def _spelled(response: Response, header: Collection[str]) -> str:
     return quote(response.label) if response.label in header else response.label
 
 
-def _right(predictor: PredictorFormula, header: Sequence[str]) -> str:
+def _right(predictor: PredictorFormula, header: Collection[str]) -> str:
     """The right-hand side, normalised."""
     pieces = [":".join(quote(f) if f in header else f for f in term.factors) for term in predictor.terms]
     if "" not in pieces:
@@ -241,7 +242,7 @@ def _right(predictor: PredictorFormula, header: Sequence[str]) -> str:
 
 
 def _predictor(
-    parameter: str, trees: list[Node], header: Sequence[str], dot: tuple[str, ...], intercept: bool
+    parameter: str, trees: list[Node], header: Collection[str], dot: tuple[str, ...], intercept: bool
 ) -> PredictorFormula:
     algebra = _Algebra(header, dot)
     terms: Terms = {}
@@ -256,9 +257,8 @@ def _predictor(
 class _Algebra:
     """Expansion of a tree into terms; the intercept is one flag for the whole predictor, as in R."""
 
-    def __init__(self, header: Sequence[str], dot: tuple[str, ...]) -> None:
-        self.header, self.dot = frozenset(header), dot
-        self.listed = list(header)
+    def __init__(self, header: Collection[str], dot: tuple[str, ...]) -> None:
+        self.header, self.dot = header, dot
         self.intercept = True
         self.offsets: list[str] = []
 
@@ -317,7 +317,7 @@ class _Algebra:
         if node.kind != "name" and render(node) in self.header:
             return self.single(render(node))
         if node.kind == "name" and node.value not in self.header:
-            raise unknown_column(node.value, self.listed)
+            raise unknown_column(node.value, self.header)
         check(node, self.header)
         return self.single(_text(node))
 

@@ -155,7 +155,9 @@ class Likelihood:
         slope = [[p.X.matvec(direction[p.columns]) for p in chunk.predictors] for chunk in self.chunks]
 
         def value(t: float) -> float:
-            return self._value([[b + t * s for b, s in zip(*pair, strict=True)] for pair in zip(base, slope, strict=True)])
+            return self._value(
+                [[b + t * s for b, s in zip(*pair, strict=True)] for pair in zip(base, slope, strict=True)]
+            )
 
         return value
 

@@ -127,7 +127,6 @@ class Model:
                 parts.append(_project(predictor.X, torch.full_like(self.rows.y, constant)))
         return torch.cat(parts)
 
-
     def response_start(self) -> Tensor:
         """Working coefficients nearest to the link of responses drawn halfway to their mean, for the mean alone."""
         rows, parts = self.rows, []
@@ -169,7 +168,11 @@ def assemble(data: Data) -> Model:
             log_prior = prior.log()
         else:
             weight = weight * prior
-    predictors, standardizations, names, kept, aliased = [], [], [], [], []
+    predictors: list[Predictor] = []
+    standardizations: list[Standardization] = []
+    names: list[tuple[str, str]] = []
+    kept: list[int] = []
+    aliased: list[str] = []
     size = 0
     evaluator = Evaluator(table)
     for parameter in family.parameters:
@@ -201,8 +204,8 @@ def assemble(data: Data) -> Model:
         raise ModelError(
             "too_few_rows", f"{size} coefficients cannot be estimated from {n} rows", "leave out terms, or add data"
         )
-    columns = {} if data.response.trials is None else {"trials": torch.from_numpy(data.response.trials)}
-    rows = Rows(y, weight, frequency, columns, tuple(predictors), held)
+    extra = {} if data.response.trials is None else {"trials": torch.from_numpy(data.response.trials)}
+    rows = Rows(y, weight, frequency, extra, tuple(predictors), held)
     mean_terms = formulas["mu"].terms
     return Model(
         family=family,
@@ -226,7 +229,9 @@ def _held(data: Data, formulas: Mapping[str, PredictorFormula], n: int) -> dict[
         elif parameter.name in data.spec.fixed:
             if parameter.name in formulas:
                 raise UsageError(
-                    "fixed_and_modelled", f"{parameter.name} has a formula and is fixed as well", "leave one of them out"
+                    "fixed_and_modelled",
+                    f"{parameter.name} has a formula and is fixed as well",
+                    "leave one of them out",
                 )
             value = torch.full((n,), float(data.spec.fixed[parameter.name]), dtype=torch.float64)
             working = SCALES[parameter.scale](value)

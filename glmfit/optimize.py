@@ -2,8 +2,8 @@
 
     step solves (-H) d = g        decrement = sqrt(g' d): the distance to the maximum in standard errors
 
-An iteration ends when the scaled gradient max_j |g_j| / sqrt(-H_jj) and the decrement are both below the tolerance, never
-because the coefficients have stopped moving. One more step is then taken, which squares the error.
+An iteration ends when the scaled gradient max_j |g_j| / sqrt(-H_jj) and the decrement are both below the tolerance,
+never because the coefficients have stopped moving. One more step is then taken, which squares the error.
 """
 
 from __future__ import annotations
@@ -24,14 +24,16 @@ Trace = Callable[[dict[str, float]], None]
 ARMIJO = 1e-4
 HALVINGS = 60
 ROUNDING = 16 * torch.finfo(torch.float64).eps  # of a sum, relative to its value
-AT_ROUNDING = 1e-6  # a decrement below this that no longer falls has met the rounding error of the gradient
+AT_ROUNDING = 1e-6  # a decrement below this that no longer falls has met the rounding error of the gradient,
+UNSEEN = 1e-4  # and so has one below this whose promised rise is less than the rounding error of the value
+STILL = 0.9  # a decrement that is more than this share of the one before no longer falls
 QUASI_NEWTON_TOL = 1e-4  # line searches on values alone cannot see differences below this (in standard errors)
 SMALLEST_EIGENVALUE = 1e-8  # relative floor when a matrix is repaired to find a step
 
 STATUS_TEXT: Mapping[str, str] = {
     "converged": "converged",
     "max_iter": "stopped at the limit of iterations before the maximum was found",
-    "stalled": "no step along the search direction raises the log-likelihood, but the gradient is not zero",
+    "stalled": "stopped where no step raises the log-likelihood, although the gradient is not zero",
 }
 
 
@@ -39,7 +41,8 @@ STATUS_TEXT: Mapping[str, str] = {
 class Optimum:
     """Where an optimiser stopped: theta (p,), value, gradient (p,), Hessian (p, p), and how it got there.
 
-    `start_hessian` is the Hessian (p, p) where it began. `root` is an upper triangular R with R'R = -Hessian where it was computed more accurately than the Hessian.
+    `start_hessian` is the Hessian (p, p) where it began. `root` is an upper triangular R with R'R = -Hessian, where it
+    was computed more accurately than the Hessian.
     """
 
     theta: Tensor
@@ -99,7 +102,7 @@ def newton(
     """Maximise by Newton's method from `start` (p,), where the value must be finite (ModelError otherwise)."""
     theta = start
     value, gradient, hessian = objective.derivatives(theta)
-    if not (math.isfinite(value) and bool(torch.isfinite(gradient).all()) and bool(torch.isfinite(hessian).all())):
+    if not _finite((value, gradient, hessian)):
         raise ModelError(
             "bad_start",
             "the log-likelihood or its derivatives are not finite at the starting values",
@@ -114,7 +117,9 @@ def newton(
         if trace is not None:
             trace({"iteration": iterations, "log_likelihood": value, "newton_decrement": decrement})
         near = max(decrement, scaled_gradient(gradient, hessian))
-        if near <= tol or (near <= AT_ROUNDING and decrement > 0.5 * previous):
+        still = decrement > STILL * previous
+        unseen = near <= UNSEEN and 0.5 * slope <= ROUNDING * abs(value)
+        if near <= tol or (still and (near <= AT_ROUNDING or unseen)):
             status = "converged"
         if status == "converged" or iterations >= max_iter:
             break
@@ -122,15 +127,13 @@ def newton(
         if length is None:
             status = "stalled"
             break
+        reached = objective.derivatives(theta + length * step)
+        if not _finite(reached):
+            status = "stalled"
+            break
         theta = theta + length * step
-        value, gradient, hessian = objective.derivatives(theta)
+        value, gradient, hessian = reached
         iterations += 1
-        if not (bool(torch.isfinite(gradient).all()) and bool(torch.isfinite(hessian).all())):
-            raise ModelError(
-                "not_finite_derivatives",
-                f"derivatives of the log-likelihood are not finite in iteration {iterations}",
-                "rescale extreme covariates, or start elsewhere with --start TERM=VALUE",
-            )
     if status == "converged":
         # The error of one more Newton step is the square of this one's.
         last = objective.derivatives(theta + step)
@@ -140,6 +143,11 @@ def newton(
             theta, (value, gradient, hessian) = theta + step, last
             decrement, iterations = last_decrement, iterations + 1
     return Optimum(theta, value, gradient, hessian, decrement, iterations, status, "newton", start_hessian)
+
+
+def _finite(derivatives: tuple[float, Tensor, Tensor]) -> bool:
+    value, gradient, hessian = derivatives
+    return math.isfinite(value) and bool(torch.isfinite(gradient).all()) and bool(torch.isfinite(hessian).all())
 
 
 def line_search(value_at: Callable[[float], float], value: float, slope: float) -> float | None:

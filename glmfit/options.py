@@ -170,21 +170,11 @@ def dispersion(text: str | None) -> str | float | None:
     return value
 
 
-def standard_errors(kind: str | None, sampling_weights: str | None) -> str | None:
-    """A kind of standard errors that goes with the weights."""
-    if kind is None:
-        return None
-    name, colon, columns = kind.partition(":")
-    if name == "cluster":
-        count = len([column for column in columns.split(",") if column.strip()])
-        if not colon or not 1 <= count <= 2 or count != columns.count(",") + 1:
-            raise UsageError("invalid_value", f"--se: '{kind}' must name one or two columns", "write --se cluster:COL")
+def standard_errors(kind: str | None) -> str | None:
+    """A kind of standard errors; the columns of clusters are checked with the data."""
+    if kind is None or kind.startswith("cluster:"):
         return kind
-    one_of("--se", kind, (*SE_KINDS[:6], "cluster:COL"))
-    if sampling_weights is not None and kind in ("hessian", "expected"):
-        message = f"--se {kind} and --sampling-weights contradict each other: sampling weights need robust errors"
-        raise UsageError("contradiction", message, "leave out --se, or use hc1 or cluster:COL")
-    return kind
+    return one_of("--se", kind, (*SE_KINDS[:6], "cluster:COL"))
 
 
 def check(spec: ModelSpec, *, exp: bool, quiet: bool, verbose: bool) -> None:
@@ -196,11 +186,6 @@ def check(spec: ModelSpec, *, exp: bool, quiet: bool, verbose: bool) -> None:
         raise UsageError("invalid_value", f"--tol: {spec.tol:g} is not a positive number", "1e-8 is usual")
     if quiet and verbose:
         raise UsageError("contradiction", "--quiet and --verbose contradict each other", "give one of them")
-    options = ("weights", "freq_weights", "sampling_weights")
-    given = [f"--{option.replace('_', '-')}" for option in options if getattr(spec, option) is not None]
-    if len(given) > 1:
-        message = f"{' and '.join(given)} contradict each other: rows have one kind of weight"
-        raise UsageError("contradiction", message, "prior, frequency and sampling weights differ; see --help")
     _check_family(spec, exp)
 
 

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -58,7 +59,7 @@ def fit_data(data: Data, trace: Trace | None = None, read_seconds: float = 0.0) 
     clock.append(time.perf_counter())
     fit = report(data, found)
     clock.append(time.perf_counter())
-    seconds = (after - before for before, after in zip(clock, clock[1:], strict=False))
+    seconds = (after - before for before, after in pairwise(clock))
     return replace(fit, seconds={"read": read_seconds, **dict(zip(STAGES, seconds, strict=True))})
 
 
@@ -184,7 +185,7 @@ def report(data: Data, found: Maximum) -> Fit:
     pseudo = spec.sampling_weights is not None
     minus_two = math.nan if pseudo else -2 * scale.log_likelihood
     # The search measured in units of the phi it held; what is said is in units of the phi found.
-    step = 1 / unit if model.holds_phi and unit > 0 else 1.0
+    step = 1 / unit if model.holds_phi and sums.deviance > PERFECT * sums.size else 1.0
     gradient = step * model.reported_gradient(optimum.gradient)
     return Fit(
         version=__version__,
@@ -227,13 +228,15 @@ def _findings(found: Maximum, sums: Goodness, scale: Scale, null: float, df: flo
     model, optimum = found.model, found.optimum
     names = [model.label(place) for place in range(model.size)]
     checks: list[Finding | None] = []
-    if not optimum.converged:
+    flat = diagnose.flat_directions(optimum, names)
+    if flat is not None:
+        checks.append(flat)
+    elif not optimum.converged:
         checks.append(Finding("not_converged", f"{optimum.optimizer} {optimum.message}: do not use these estimates"))
-    if inverse_information(optimum) is None:
+    elif inverse_information(optimum) is None:
         checks.append(diagnose.not_a_maximum(optimum.hessian, names))
     else:
-        flat = diagnose.flat_directions(optimum, names)
-        checks += [flat, None if flat else diagnose.collinearity(optimum, names)]
+        checks.append(diagnose.collinearity(optimum, names))
     checks.append(diagnose.boundary(found.likelihood, optimum.theta))
     if model.has_intercept and not model.family.quasi:
         checks.append(diagnose.worse_than_null(sums.deviance, null))
@@ -294,10 +297,9 @@ def _auxiliary(
             eta = torch.tensor(own[0].estimate, dtype=torch.float64, requires_grad=True)
             value = link.inverse(eta)
             (slope,) = torch.autograd.grad(value, eta)
-            ends = [
-                float(link.inverse(torch.tensor(own[0].estimate + side * width * own[0].std_error, dtype=torch.float64)))
-                for side in (-1, 1)
-            ]
+            half = width * own[0].std_error
+            bounds = torch.tensor([own[0].estimate - half, own[0].estimate + half], dtype=torch.float64)
+            ends = link.inverse(bounds).tolist()
             error = abs(float(slope)) * own[0].std_error
             low, high = (min(ends), max(ends)) if not math.isnan(ends[0] + ends[1]) else (math.nan, math.nan)
             rows.append(Auxiliary(parameter.name, float(value.detach()), error, low, high))

@@ -127,11 +127,9 @@ def _supported(response: Response, family: Family, rows: np.ndarray) -> Response
     finding = Finding(
         "non_integer_response",
         f"'{response.label}' is no whole number in {int(off.sum())} rows (first in row {rows[int(np.argmax(off))]}): "
-        f"the estimates are those of a quasi-likelihood, use --se hc1; the log-likelihood is not that of a {family.name}",
+        f"the estimates are those of a quasi-likelihood, use --se hc1; the log-likelihood is not a {family.name} one",
     )
-    return Response(
-        response.label, y, response.trials, response.success, response.weights_are_trials, (finding,)
-    )
+    return Response(response.label, y, response.trials, response.success, response.weights_are_trials, (finding,))
 
 
 def _refuse(

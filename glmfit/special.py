@@ -67,7 +67,8 @@ def _stirling(z: Tensor) -> Tensor:
 def log_gamma_normaliser(log_phi: Tensor) -> Tensor:
     """k log k - k - lgamma(k) with k = 1/phi: what a gamma density of mean 1 has at y = 1.
 
-    Was: k * k.log() - k - torch.lgamma(k), whose terms cancel for a large shape; Stirling leaves (log k - log 2 pi)/2 - S(k).
+    Was: k * k.log() - k - torch.lgamma(k), whose terms cancel for a large shape; by Stirling's formula it is
+    (log k - log 2 pi)/2 - S(k).
     """
     threshold = -math.log(_LARGE_SHAPE)
     large = log_phi < threshold

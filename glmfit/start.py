@@ -17,6 +17,8 @@ from glmfit.errors import ModelError, UsageError, did_you_mean
 from glmfit.model import Model
 from glmfit.optimize import newton
 
+ROUGHLY = 0.1  # standard errors: a start needs no more, and one that runs off to infinity must not run far
+
 
 def constants(model: Model) -> dict[str, float]:
     """Linear predictors (without offsets) of the intercept-only fit, one constant for each estimated parameter."""
@@ -31,7 +33,7 @@ def constants(model: Model) -> dict[str, float]:
         likelihood = model.held_at(phi).constants_only(names, {})
     if not math.isfinite(likelihood.value(start)):
         return dict(zip(names, begin, strict=True))  # an offset leaves the domain; the full model may not
-    return dict(zip(names, newton(likelihood, start).theta.tolist(), strict=True))
+    return dict(zip(names, newton(likelihood, start, ROUGHLY).theta.tolist(), strict=True))
 
 
 def _link_value(model: Model, name: str, natural: Mapping[str, float]) -> float:

@@ -1,6 +1,6 @@
 """The command line: exit statuses, streams, errors as JSON, files written whole, and what is never imported.
 
-Where only the handling of a fit matters, `fit_spec` is replaced by one that gives a fit made by hand.
+Where only the handling of a fit matters, `fit_data` is replaced by one that gives a fit made by hand.
 """
 
 from __future__ import annotations
@@ -40,27 +40,24 @@ def data(tmp_path: Path) -> str:
     return str(path)
 
 
-Asked = list[tuple[ModelSpec, Any]]
-
-
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Asked]:
-    """Makes `fit_spec` return a given fit, or raise a given error, and records what it was asked for."""
+def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[ModelSpec]]:
+    """Makes `fit_data` return a given fit, or raise a given error, and records the specifications that it got."""
 
-    def install(result: Any) -> Asked:
-        asked: Asked = []
+    def install(result: Any) -> list[ModelSpec]:
+        asked: list[ModelSpec] = []
 
-        def fit_spec(spec: ModelSpec, source: Any, trace: Any = None) -> Any:
-            asked.append((spec, source))
+        def fit_data(data: Any, trace: Any = None, read_seconds: float = 0.0) -> Any:
+            asked.append(data.spec)
             if trace is not None:
                 trace({"iteration": 1, "log_likelihood": -12.5, "newton_decrement": 0.25})
             if isinstance(result, BaseException):
                 raise result
             return result
 
-        module = types.ModuleType("glmfit.fit")
-        module.fit_spec = fit_spec  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, "glmfit.fit", module)
+        module = types.ModuleType("glmfit.pipeline")
+        module.fit_data = fit_data  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "glmfit.pipeline", module)
         return asked
 
     return install
@@ -75,8 +72,12 @@ def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
 # Options
 
 
-def test_every_option_reaches_the_specification(data: str, engine: Callable[[Any], Asked]) -> None:
+def test_every_option_reaches_the_specification(
+    data: str, engine: Callable[[Any], list[ModelSpec]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = engine(fits.poisson())
+    # Together these options make no model: the check of the data is left out.
+    monkeypatch.setattr("glmfit.data.prepare", lambda spec, source: types.SimpleNamespace(spec=spec))
     options = [
         "--y",
         "y",
@@ -125,7 +126,7 @@ def test_every_option_reaches_the_specification(data: str, engine: Callable[[Any
         "alpha:g[T.b]=2",
     ]
     assert main(["fit", data, "alpha ~ g", *options]) == 0
-    assert asked[0][0] == ModelSpec(
+    assert asked[0] == ModelSpec(
         formulas=("alpha ~ g",),
         y="y",
         x=("x1", "I(x2**2)", "g"),
@@ -149,18 +150,18 @@ def test_every_option_reaches_the_specification(data: str, engine: Callable[[Any
     )
 
 
-def test_defaults_are_those_of_the_specification(data: str, engine: Callable[[Any], Asked]) -> None:
+def test_defaults_are_those_of_the_specification(data: str, engine: Callable[[Any], list[ModelSpec]]) -> None:
     asked = engine(fits.poisson())
     assert main(["fit", data, "y ~ x1"]) == 0
-    assert asked[0][0] == ModelSpec(formulas=("y ~ x1",))
+    assert asked[0] == ModelSpec(formulas=("y ~ x1",))
 
 
-def test_an_exact_column_name_is_not_split(tmp_path: Path, engine: Callable[[Any], Asked]) -> None:
+def test_an_exact_column_name_is_not_split(tmp_path: Path, engine: Callable[[Any], list[ModelSpec]]) -> None:
     asked = engine(fits.poisson())
     path = tmp_path / "names.csv"
     path.write_text('y,"a,b",c\n1,2,3\n2,3,5\n', encoding="utf-8")
     assert main(["fit", str(path), "--y", "y", "--x", "a,b", "--x", "c"]) == 0
-    assert asked[0][0].x == ("a,b", "c")
+    assert asked[0].x == ("a,b", "c")
 
 
 USAGE = [
@@ -176,14 +177,14 @@ USAGE = [
     (["--dispersion", "pearsn"], "invalid_value", "pearsn", "pearson"),
     (["--dispersion", "-1"], "invalid_value", "-1", "number"),
     (["--se", "hc4"], "invalid_value", "hc4", "hc"),
-    (["--se", "cluster:"], "invalid_value", "cluster:", "cluster:COL"),
-    (["--se", "cluster:a,b,c"], "invalid_value", "cluster:a,b,c", "cluster:COL"),
     (["--missing", "keep"], "invalid_value", "keep", "drop, error"),
     (["--optimizer", "newtn"], "invalid_value", "newtn", "newton"),
     (["--max-iter", "-1"], "invalid_value", "-1", "0 or more"),
     (["--tol", "0"], "invalid_value", "--tol", "1e-8"),
-    (["--weights", "w", "--freq-weights", "w"], "contradiction", "--weights and --freq-weights", "differ"),
-    (["--sampling-weights", "w", "--se", "hessian"], "contradiction", "robust", "hc1"),
+    (["--weights", "w", "--freq-weights", "w"], "two_weights", "prior, frequency", "--freq-weights"),
+    (["--sampling-weights", "w", "--se", "hessian"], "bad_se", "--se hessian", "hc1"),
+    (["--se", "cluster:"], "bad_se", "cluster:", "cluster:COL"),
+    (["--se", "cluster:a,b,c"], "bad_se", "cluster:a,b,c", "cluster:COL"),
     (["--json", "--format", "csv"], "contradiction", "--format csv", "one of them"),
     (["--format", "jsn"], "invalid_value", "jsn", "json"),
     (["--exp"], "exp_has_no_meaning", "identity", "log, logit, cloglog"),
@@ -249,7 +250,7 @@ def test_errors_are_json_where_json_was_asked_for(asks: list[str], capsys: pytes
     ("name", "status"), [("poisson", 0), ("with_aliased", 0), ("not_converged", 5), ("two_predictors", 0)]
 )
 def test_exit_status_of_a_fit(
-    name: str, status: int, data: str, engine: Callable[[Any], Asked], capsys: pytest.CaptureFixture[str]
+    name: str, status: int, data: str, engine: Callable[[Any], list[ModelSpec]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     fit = fits.ALL[name]()
     engine(fit)
@@ -258,7 +259,7 @@ def test_exit_status_of_a_fit(
 
 
 def test_not_converged_is_status_4_with_the_result(
-    data: str, engine: Callable[[Any], Asked], capsys: pytest.CaptureFixture[str]
+    data: str, engine: Callable[[Any], list[ModelSpec]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     from dataclasses import replace
 
@@ -270,7 +271,7 @@ def test_not_converged_is_status_4_with_the_result(
 
 @pytest.mark.parametrize("format", ["table", "json", "csv", "markdown"])
 def test_findings_are_shown_in_every_format(
-    format: str, data: str, engine: Callable[[Any], Asked], capsys: pytest.CaptureFixture[str]
+    format: str, data: str, engine: Callable[[Any], list[ModelSpec]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     fit = fits.not_converged()
     engine(fit)
@@ -284,7 +285,7 @@ def test_findings_are_shown_in_every_format(
 
 
 def test_verbose_shows_iterations_on_stderr(
-    data: str, engine: Callable[[Any], Asked], capsys: pytest.CaptureFixture[str]
+    data: str, engine: Callable[[Any], list[ModelSpec]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     engine(fits.poisson())
     assert main(["fit", data, *ARGUMENTS, "--json", "-v"]) == 0
@@ -293,13 +294,15 @@ def test_verbose_shows_iterations_on_stderr(
     assert captured.err == "iteration 1  log likelihood -12.5  newton decrement 0.25\n"
 
 
-def test_model_errors(data: str, engine: Callable[[Any], Asked], capsys: pytest.CaptureFixture[str]) -> None:
+def test_model_errors(data: str, engine: Callable[[Any], list[ModelSpec]], capsys: pytest.CaptureFixture[str]) -> None:
     engine(ModelError("support", "row 3 of y is -1", "counts are not negative"))
     assert main(["fit", data, *ARGUMENTS]) == 3
     assert capsys.readouterr() == ("", "error: row 3 of y is -1\nhint: counts are not negative\n")
 
 
-def test_internal_errors(data: str, engine: Callable[[Any], Asked], capsys: pytest.CaptureFixture[str]) -> None:
+def test_internal_errors(
+    data: str, engine: Callable[[Any], list[ModelSpec]], capsys: pytest.CaptureFixture[str]
+) -> None:
     engine(ZeroDivisionError("division by zero"))
     assert main(["fit", data, *ARGUMENTS, "--json"]) == 1
     captured = capsys.readouterr()
@@ -311,7 +314,7 @@ def test_internal_errors(data: str, engine: Callable[[Any], Asked], capsys: pyte
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_interruption(data: str, engine: Callable[[Any], Asked], capsys: pytest.CaptureFixture[str]) -> None:
+def test_interruption(data: str, engine: Callable[[Any], list[ModelSpec]], capsys: pytest.CaptureFixture[str]) -> None:
     engine(KeyboardInterrupt())
     assert main(["fit", data, *ARGUMENTS]) == 130
     assert capsys.readouterr() == ("", "interrupted\n")
@@ -321,7 +324,7 @@ def test_interruption(data: str, engine: Callable[[Any], Asked], capsys: pytest.
 
 
 def test_output_goes_to_the_file_alone(
-    data: str, tmp_path: Path, engine: Callable[[Any], Asked], capsys: pytest.CaptureFixture[str]
+    data: str, tmp_path: Path, engine: Callable[[Any], list[ModelSpec]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     engine(fits.poisson())
     target = tmp_path / "fit.json"
@@ -334,7 +337,9 @@ def test_output_goes_to_the_file_alone(
     assert stat.S_IMODE(target.stat().st_mode) == 0o666 & ~mask
 
 
-def test_output_keeps_the_mode_and_follows_a_link(data: str, tmp_path: Path, engine: Callable[[Any], Asked]) -> None:
+def test_output_keeps_the_mode_and_follows_a_link(
+    data: str, tmp_path: Path, engine: Callable[[Any], list[ModelSpec]]
+) -> None:
     engine(fits.poisson())
     target, link = tmp_path / "fit.txt", tmp_path / "link.txt"
     target.write_text("old")
@@ -347,7 +352,7 @@ def test_output_keeps_the_mode_and_follows_a_link(data: str, tmp_path: Path, eng
 
 
 def test_output_has_no_colour(
-    data: str, tmp_path: Path, engine: Callable[[Any], Asked], monkeypatch: pytest.MonkeyPatch
+    data: str, tmp_path: Path, engine: Callable[[Any], list[ModelSpec]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine(fits.poisson())
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -360,7 +365,7 @@ def test_a_failure_leaves_the_old_file_intact(
     failing: str,
     data: str,
     tmp_path: Path,
-    engine: Callable[[Any], Asked],
+    engine: Callable[[Any], list[ModelSpec]],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -378,7 +383,9 @@ def test_a_failure_leaves_the_old_file_intact(
     assert {path.name for path in tmp_path.iterdir()} == {"data.csv", "fit.txt"}
 
 
-def test_an_error_leaves_the_old_file_intact(data: str, tmp_path: Path, engine: Callable[[Any], Asked]) -> None:
+def test_an_error_leaves_the_old_file_intact(
+    data: str, tmp_path: Path, engine: Callable[[Any], list[ModelSpec]]
+) -> None:
     engine(ModelError("support", "row 3 of y is -1"))
     target = tmp_path / "fit.txt"
     target.write_text("old")
@@ -400,7 +407,7 @@ def test_an_impossible_target_is_named_before_the_fit(
     code: str,
     data: str,
     tmp_path: Path,
-    engine: Callable[[Any], Asked],
+    engine: Callable[[Any], list[ModelSpec]],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     asked = engine(fits.poisson())
@@ -417,7 +424,7 @@ def test_output_does_not_overwrite_the_data(data: str, capsys: pytest.CaptureFix
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
-def test_a_full_disk(data: str, engine: Callable[[Any], Asked], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk(data: str, engine: Callable[[Any], list[ModelSpec]], capsys: pytest.CaptureFixture[str]) -> None:
     engine(fits.poisson())
     assert main(["fit", data, *ARGUMENTS, "-o", "/dev/full"]) == 3
     assert "no space is left" in capsys.readouterr().err
@@ -456,6 +463,9 @@ def test_a_closed_pipe_ends_quietly() -> None:
         (["fit", "DATA", *ARGUMENTS, "--link", "inverse", "-f", "nb", "--exp"], 2),
         (["fit", "DATA", "--y", "y", "--x", "nothing"], 3),
         (["fit", "DATA", "y ~ log(nothing)"], 3),
+        (["fit", "DATA", *ARGUMENTS, "--weights", "wt"], 3),
+        (["fit", "DATA", *ARGUMENTS, "--weights", "g"], 3),
+        (["fit", "DATA", *ARGUMENTS, "--weights", "w", "--freq-weights", "w"], 2),
         (["fit", "no-such-file.csv", *ARGUMENTS], 3),
     ],
 )

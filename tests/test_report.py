@@ -196,25 +196,41 @@ def test_rounded_estimates_stay_close_and_short(rows: list[list[float]]) -> None
             assert len(text) <= 18
             if math.isfinite(value):
                 assert (float(text) == 0) == (value == 0)
-                assert float(text) == pytest.approx(value, rel=0.06, abs=0.05 * abs(row[1]) if row[1] == row[1] else 0)
+                error = 0.05 * row[1] if math.isfinite(row[1]) and row[1] > 0 else 0.0
+                assert float(text) == pytest.approx(value, rel=0.06, abs=error)
             else:
                 assert text in ("NaN", "Inf", "-Inf")
 
 
 @pytest.mark.parametrize(
     ("p", "text"),
-    [(0.0, "<2e-16"), (1e-300, "<2e-16"), (1.3e-5, "1.3e-05"), (0.05, "0.0500"), (1.0, "1.0000"), (math.nan, "NaN")],
+    [
+        (0.0, "<2e-16"),
+        (1e-300, "<2e-16"),
+        (1.3e-5, "1.3e-05"),
+        (3.46e-4, "3.5e-04"),
+        (0.001, "0.0010"),
+        (0.05, "0.0500"),
+        (1.0, "1.0000"),
+        (math.nan, "NaN"),
+    ],
 )
 def test_p_values(p: float, text: str) -> None:
     assert numbers.p_value(p) == text
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
-    [(-1234.5678, "-1234.568"), (0.5, "0.5000"), (123456789.0, "123456789.0"), (math.nan, "n/a"), (math.inf, "Inf")],
+    ("values", "texts"),
+    [
+        ([-1234.5678, 2473.1], ["-1234.568", "2473.100"]),
+        ([0.5, math.nan], ["0.5000", "n/a"]),
+        ([123456789.0, 3e-16, 0.0], ["123456789.0", "3.0e-16", "0.0"]),
+        ([math.inf, -math.inf], ["Inf", "-Inf"]),
+        ([1e12], ["1.000e+12"]),
+    ],
 )
-def test_statistics(value: float, text: str) -> None:
-    assert numbers.statistic(value) == text
+def test_statistics(values: list[float], texts: list[str]) -> None:
+    assert numbers.statistics(values) == texts
 
 
 # Tables

@@ -497,7 +497,7 @@ REFUSED = {
         b"x,y\n1,2\n\n3\n4,5\n",
         "x",
         "ragged_rows",
-        "row 2 .* has 1 fields where the header has 2: '3'",
+        "row 2 .* has 1 field where the header has 2: '3'",
         "double quotes",
     ),
     "too many fields": (
@@ -517,7 +517,7 @@ REFUSED = {
         "byte 0xE9 at position 20, in row 3 ",
         "iconv -f WINDOWS-1252",
     ),
-    "latin-1 in a ragged row": (b"x,y\n1,2\n\xe9\n", "x", "ragged_rows", "row 2 .* has 1 fields", ""),
+    "latin-1 in a ragged row": (b"x,y\n1,2\n\xe9\n", "x", "ragged_rows", "row 2 .* has 1 field", ""),
     "latin-1 late": (
         b"x,y\n" + b"a,2\n" * BLOCK + b"\xe9,2\n",
         "x",

@@ -76,7 +76,7 @@ class Family:
     aliases: ClassVar[tuple[str, ...]] = ()
     summary: ClassVar[str]
     example: ClassVar[str]
-    support: ClassVar[Support]
+    support: Support
     parameters: ClassVar[tuple[Parameter, ...]]
     settings: ClassVar[tuple[str, ...]] = ()  # constants that `--fix NAME=VALUE` must give
     quasi: ClassVar[bool] = False  # log_density is a quasi-likelihood: no AIC, and phi only by moments

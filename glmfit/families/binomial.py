@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Binomial(Family):
-    """y successes in m trials, p = mu; with logit p = z, log p = -log(1 + exp(-z)) and log(1 - p) = -log(1 + exp(z))."""
+    """y successes in m trials, p = mu; with z = logit p, log p = -softplus(-z) and log(1 - p) = -softplus(z)."""
 
     name = "binomial"
     aliases = ("bernoulli", "logistic", "logit")

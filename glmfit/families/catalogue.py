@@ -56,9 +56,7 @@ FAMILIES: tuple[FamilyInfo, ...] = tuple(
     for cls in CLASSES
 )
 
-_BY_NAME: Mapping[str, int] = {
-    key: index for index, info in enumerate(FAMILIES) for key in (info.name, *info.aliases)
-}
+_BY_NAME: Mapping[str, int] = {key: index for index, info in enumerate(FAMILIES) for key in (info.name, *info.aliases)}
 
 
 def _index(name: str) -> int:

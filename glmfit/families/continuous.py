@@ -1,6 +1,6 @@
 """Continuous responses with a dispersion phi: gaussian, gamma, inverse-gaussian.
 
-    gaussian V = 1      gamma V = mu^2      inverse-gaussian V = mu^3        (McCullagh & Nelder 1989, table 2.1)
+gaussian V = 1      gamma V = mu^2      inverse-gaussian V = mu^3        (McCullagh & Nelder 1989, table 2.1)
 """
 
 from __future__ import annotations

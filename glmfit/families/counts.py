@@ -1,6 +1,6 @@
 """Counts: poisson, negative-binomial, geometric.
 
-    poisson V = mu      negative binomial V = mu + alpha mu^2      geometric: alpha = 1
+poisson V = mu      negative binomial V = mu + alpha mu^2      geometric: alpha = 1
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Poisson(PositiveMean):
 
 
 class NegativeBinomial(PositiveMean):
-    """NB2, Var = mu + alpha mu^2: log f = sum_{j<y} log(1 + j alpha) - log y! + y log mu - (y + 1/alpha) log(1 + alpha mu).
+    """NB2: log f = sum_{j<y} log(1 + j alpha) - log y! + y log mu - (y + 1/alpha) log(1 + alpha mu).
 
     alpha is estimated together with the coefficients; Lawless (1987), Canadian Journal of Statistics 15, 209-225.
     """
@@ -71,23 +71,20 @@ class NegativeBinomial(PositiveMean):
         return {"mu": mean, "alpha": max((variance - mean) / mean**2, 0.05)}
 
 
-class Geometric(NegativeBinomial):
-    """The negative binomial with alpha = 1."""
+class Geometric(PositiveMean):
+    """The negative binomial with alpha = 1: log f = y log mu - (y + 1) log(1 + mu)."""
 
     name = "geometric"
-    aliases = ()
     summary = "counts with Var = mu + mu^2, the number of failures before a success"
     example = 'glmfit fit sample_data/quine.csv "Days ~ Sex + Age" --family geometric'
+    support = COUNTS
     parameters = (PositiveMean.mu_parameter,)
 
     def log_density(self, y: Tensor, log_mu: Tensor) -> Tensor:  # type: ignore[override]
         return y * log_mu - (y + 1) * softplus(log_mu)
 
-    def variance(self, mu: Tensor) -> Tensor:  # type: ignore[override]
+    def variance(self, mu: Tensor, *others: Tensor, **columns: Tensor) -> Tensor:
         return mu + mu**2
 
     def unit_deviance(self, y: Tensor, log_mu: Tensor) -> Tensor:  # type: ignore[override]
-        return super().unit_deviance(y, log_mu, torch.zeros_like(log_mu))
-
-    def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
-        return PositiveMean.start(self, y, weight)
+        return NegativeBinomial().unit_deviance(y, log_mu, torch.zeros_like(log_mu))

@@ -1,6 +1,6 @@
 """Quasi-likelihoods: a variance function and a dispersion, no density, so no log-likelihood and no AIC.
 
-    q = -d(y, mu) / (2 phi), d the unit deviance of V(mu)        (Wedderburn 1974, Biometrika 61, 439-447)
+q = -d(y, mu) / (2 phi), d the unit deviance of V(mu)        (Wedderburn 1974, Biometrika 61, 439-447)
 """
 
 from __future__ import annotations
@@ -21,15 +21,28 @@ if TYPE_CHECKING:
 
 
 class Quasi(Family):
-    """The quasi-likelihood that a unit deviance defines."""
+    """The quasi-likelihood with the mean, variance function and unit deviance of the family `like`."""
 
     quasi = True
+    like: Family
 
     def log_density(self, y: Tensor, working_mu: Tensor, log_phi: Tensor, **columns: Tensor) -> Tensor:  # type: ignore[override]
         return -0.5 * self.unit_deviance(y, working_mu, **columns) * torch.exp(-log_phi)
 
+    def mean(self, mu: Tensor, *others: Tensor, **columns: Tensor) -> Tensor:
+        return self.like.mean(mu, **columns)
 
-class QuasiPoisson(Quasi, Poisson):
+    def variance(self, mu: Tensor, *others: Tensor, **columns: Tensor) -> Tensor:
+        return self.like.variance(mu, **columns)
+
+    def unit_deviance(self, y: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
+        return self.like.unit_deviance(y, working[0], **columns)
+
+    def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
+        return self.like.start(y, weight, **columns)
+
+
+class QuasiPoisson(Quasi):
     """Var = phi mu."""
 
     name = "quasi-poisson"
@@ -38,9 +51,10 @@ class QuasiPoisson(Quasi, Poisson):
     example = 'glmfit fit sample_data/warpbreaks.csv "breaks ~ wool*tension" --family quasi-poisson'
     support = Support(0, math.inf, text="numbers from 0 up")
     parameters = (PositiveMean.mu_parameter, PHI)
+    like = Poisson()
 
 
-class QuasiBinomial(Quasi, Binomial):
+class QuasiBinomial(Quasi):
     """Var = phi m mu (1 - mu)."""
 
     name = "quasi-binomial"
@@ -49,26 +63,15 @@ class QuasiBinomial(Quasi, Binomial):
     example = 'glmfit fit sample_data/budworm.csv "dead/n ~ sex + log2(dose)" --family quasi-binomial'
     support = Support(0, math.inf, text="0/1, two levels, a proportion, or successes between 0 and the trials")
     parameters = (Parameter("mu", "logit", UNIT_LINKS), PHI)
+    trials = True
+    like = Binomial()
 
 
-class Tweedie(Quasi, PositiveMean):
-    """Var = phi mu^power with the power held: 1 < power < 2 for amounts with exact zeros."""
-
-    name = "tweedie"
-    summary = "amounts with exact zeros: Var = phi mu^power, the power given by --fix power=P"
-    example = 'glmfit fit sample_data/rainfall.csv "rain ~ month" --family tweedie --fix power=1.5'
-    support = Support(0, math.inf, text="numbers from 0 up (above 0 where power >= 2)")
-    parameters = (PositiveMean.mu_parameter, PHI)
-    settings = ("power",)
+class TweedieDeviance(PositiveMean):
+    """V = mu^power, and its unit deviance."""
 
     def __init__(self, power: float) -> None:
-        if not (power >= 1 and math.isfinite(power)):
-            raise UsageError(
-                "bad_power", f"power={power:g} is no Tweedie variance power for responses from 0 up", "give power >= 1"
-            )
         self.power = power
-        if power >= 2:
-            self.support = Support(0, math.inf, lower_open=True, text="positive numbers (power >= 2)")  # type: ignore[misc]
 
     def variance(self, mu: Tensor, *others: Tensor, **columns: Tensor) -> Tensor:
         return mu**self.power
@@ -80,3 +83,23 @@ class Tweedie(Quasi, PositiveMean):
             return Gamma().unit_deviance(y, log_mu)
         one, two = 1 - self.power, 2 - self.power
         return 2 * (y**two / (one * two) - y * torch.exp(one * log_mu) / one + torch.exp(two * log_mu) / two)
+
+
+class Tweedie(Quasi):
+    """Var = phi mu^power with the power held: 1 < power < 2 for amounts with exact zeros."""
+
+    name = "tweedie"
+    summary = "amounts with exact zeros: Var = phi mu^power, the power given by --fix power=P"
+    example = 'glmfit fit sample_data/tobin.csv "durable ~ age + quant" --family tweedie --fix power=1.5'
+    support = Support(0, math.inf, text="numbers from 0 up (above 0 where power >= 2)")
+    parameters = (PositiveMean.mu_parameter, PHI)
+    settings = ("power",)
+
+    def __init__(self, power: float) -> None:
+        if not (power >= 1 and math.isfinite(power)):
+            raise UsageError(
+                "bad_power", f"power={power:g} is no Tweedie variance power for responses from 0 up", "give power >= 1"
+            )
+        self.like = TweedieDeviance(power)
+        if power >= 2:
+            self.support = Support(0, math.inf, lower_open=True, text="positive numbers (power >= 2)")

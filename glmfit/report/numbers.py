@@ -43,11 +43,11 @@ def columns(rows: Sequence[Sequence[float]]) -> list[list[str]]:
 
 
 def _scale(row: Sequence[float]) -> float:
-    """What the digits of a row are measured by: its standard error, or without one its estimate."""
-    estimate, std_error = row[0], row[1]
+    """What the digits of a row are measured by: its standard error, or without one its smallest number but 0."""
+    std_error = row[1]
     if math.isfinite(std_error) and std_error > 0:
         return std_error
-    return abs(estimate) if math.isfinite(estimate) else 0.0
+    return min((abs(v) for v in row if math.isfinite(v) and v), default=0.0)
 
 
 def _decimals(plain: Sequence[tuple[float, float]]) -> int:
@@ -86,18 +86,14 @@ def p_value(value: float) -> str:
         return special
     if value < SMALLEST_P:
         return "<2e-16"
-    return f"{value:.1e}" if value < 1e-4 else f"{value:.4f}"
+    return f"{value:.1e}" if value < 1e-3 else f"{value:.4f}"
 
 
-def statistic(value: float) -> str:
-    """A log-likelihood, deviance or information criterion: about seven significant digits, at most four decimals."""
-    special = _special(value)
-    if special is not None:
-        return "n/a" if special == "NaN" else special
-    power = _magnitude(value)
-    if value and not -4 <= power < 10:
-        return f"{value:.5e}"
-    return f"{value:.{max(1, min(4, 6 - power))}f}"
+def statistics(values: Sequence[float]) -> list[str]:
+    """Log-likelihoods, deviances, information criteria: seven digits of the largest, the same decimals for all."""
+    largest = max((abs(v) for v in values if math.isfinite(v)), default=0.0)
+    decimals = max(1, min(4, 6 - _magnitude(largest)))
+    return ["n/a" if math.isnan(v) else number(v, decimals, scientific=abs(v) >= 1e10) for v in values]
 
 
 def visible(text: str) -> str:

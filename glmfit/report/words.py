@@ -13,6 +13,11 @@ from glmfit.report.exponentiate import PARAMETER, ratios
 from glmfit.result import Coefficient, Covariance, Fit
 
 DISPERSION_METHODS = {"pearson": "Pearson", "deviance": "deviance", "ml": "maximum likelihood"}
+OTHER_KINDS = {
+    "hessian": "observed information (hessian)",
+    "expected": "expected information",
+    "sampling": "linearized, for sampling weights",
+}
 ROBUST = {"hc0": "HC0", "hc1": "HC1", "hc2": "HC2", "hc3": "HC3"}
 
 
@@ -57,7 +62,7 @@ def _rows(fit: Fit) -> str:
     if not dropped:
         return text
     reasons = [
-        f"{reason}: " + ", ".join(f"{column} {count}" for column, count in columns.items())
+        f"{reason.replace('_', ' ')}: " + ", ".join(f"{column} {count}" for column, count in columns.items())
         for reason, columns in data.dropped.items()
         if columns
     ]
@@ -78,6 +83,8 @@ def _roles(fit: Fit) -> list[tuple[str, str | None]]:
 def dispersion(fit: Fit) -> str:
     """The dispersion and where it comes from."""
     method = fit.dispersion.method
+    if method == "modelled":
+        return "modelled, see phi"
     return f"{numbers.short(fit.dispersion.estimate)} ({DISPERSION_METHODS.get(method, method)})"
 
 
@@ -90,9 +97,7 @@ def standard_errors(covariance: Covariance) -> str:
         groups = " and ".join(f"{column} ({count} clusters)" for column, count in covariance.clusters.items())
         text = f"clustered by {groups}"
     else:
-        text = {"hessian": "observed information (hessian)", "expected": "expected information"}.get(
-            kind, covariance.kind
-        )
+        text = OTHER_KINDS.get(kind, covariance.kind)
     return text if covariance.correction is None else f"{text}, corrected by {covariance.correction}"
 
 
@@ -134,19 +139,20 @@ def group_heading(fit: Fit, parameter: str) -> str:
 def statistics(fit: Fit) -> tuple[list[Statistic], list[Statistic]]:
     """What rests on the likelihood, and what rests on deviance and residuals."""
     s = fit.fit
-    text = numbers.statistic
+    log_likelihood, aic, bic = numbers.statistics([s.log_likelihood, s.aic, s.bic])
     likelihood = [
-        Statistic("Log-likelihood", text(s.log_likelihood), f"({s.n_parameters} parameters)"),
-        Statistic("AIC", text(s.aic)),
-        Statistic("BIC", text(s.bic)),
-    ]
-    residual = [
-        Statistic("Null deviance", text(s.null_deviance), _degrees(s.df_null)),
-        Statistic("Deviance", text(s.deviance), _degrees(s.df_residual)),
-        Statistic("Pearson chi2", text(s.pearson_chi2), _degrees(s.df_residual)),
+        Statistic("Log-likelihood", log_likelihood, f"({s.n_parameters} parameters)"),
+        Statistic("AIC", aic),
+        Statistic("BIC", bic),
     ]
     if all(math.isnan(v) for v in (s.null_deviance, s.deviance, s.pearson_chi2)):
         return likelihood, [Statistic("Residual df", f"{s.df_residual:g}")]
+    null_deviance, deviance, pearson_chi2 = numbers.statistics([s.null_deviance, s.deviance, s.pearson_chi2])
+    residual = [
+        Statistic("Null deviance", null_deviance, _degrees(s.df_null)),
+        Statistic("Deviance", deviance, _degrees(s.df_residual)),
+        Statistic("Pearson chi2", pearson_chi2, _degrees(s.df_residual)),
+    ]
     return likelihood, residual
 
 
@@ -161,6 +167,7 @@ def convergence(fit: Fit) -> str:
     where = f"largest gradient component {numbers.small(c.gradient_max_abs)}"
     if c.converged:
         return f"Converged: {c.optimizer}, {c.iterations} iteration{many}, {where}"
-    distance = f"about {numbers.short(c.newton_decrement)} standard errors from a maximum"
-    text = f"NOT CONVERGED ({c.status}): {c.optimizer}, {c.iterations} iteration{many}, {where}, {distance}"
-    return f"{text}. {c.message}" if c.message else text
+    text = f"NOT CONVERGED ({c.status}): {c.optimizer}, {c.iterations} iteration{many}, {where}"
+    if math.isfinite(c.newton_decrement):
+        text += f", about {numbers.short(c.newton_decrement)} standard errors from a maximum"
+    return f"{text}. {c.message[0].upper()}{c.message[1:]}" if c.message else text

@@ -121,7 +121,7 @@ class DelimitedSource(Source):
 
     def _ragged(self, row: int, expected: int, got: int, text: str) -> DataError:
         message = (
-            f"row {row} of {self.name} has {got} fields where the header has {expected}: "
+            f"row {row} of {self.name} has {got} field{'s' * (got != 1)} where the header has {expected}: "
             f"'{shorten(text)}' (row 1 is the first after the header)"
         )
         if got == expected + 1 and text.rstrip("\r\n").endswith(self._delimiter):

@@ -47,11 +47,14 @@ def goodness(model: Model, likelihood: Likelihood, theta: Tensor) -> Goodness:
             mean = family.mean(*named.values(), **chunk.columns)
             variance = family.variance(*named.values(), **chunk.columns)
             deviance = family.unit_deviance(chunk.y, *working.values(), **chunk.columns)
+            # A fitted mean that has rounded to its bound has a variance of 0; met by the response, it adds nothing.
+            exact = (variance == 0) & (chunk.y == mean)
+            variance = torch.where(exact, 1.0, variance)
             sums += torch.stack(
                 [
                     (weight * deviance).sum(),
                     (weight * (chunk.y - mean) ** 2 / variance).sum(),
-                    (weight * mean**2 / variance).sum(),
+                    (weight * torch.where(exact, 0.0, mean**2 / variance)).sum(),
                 ]
             )
             first += len(chunk.y)

@@ -193,7 +193,9 @@ class Likelihood:
         expected = observed.clone()
         expected[:, mu, :] = 0
         expected[:, :, mu] = 0
-        expected[:, mu, mu] = -(slope**2) / self.variance(chunk, [p.detach() for p in parameters])
+        variance = self.variance(chunk, [p.detach() for p in parameters])
+        # A fitted mean that has rounded to 0 or 1 has no variance left, and carries no information: the limit of 0/0.
+        expected[:, mu, mu] = torch.where(variance == 0, 0.0, -(slope**2) / variance)
         return expected
 
     @property

@@ -60,12 +60,13 @@ def _power(exponent: float) -> Link:
         return LINKS["log"]
     if exponent == 1:
         return LINKS["identity"]
+    text = repr(exponent).removesuffix(".0")  # every digit: the name gives the same link back
     return Link(
-        f"power:{exponent:g}",
+        f"power:{text}",
         link=lambda mu: mu**exponent,
         inverse=lambda eta: _positive(eta) ** (1 / exponent),
         scales={"log": lambda eta: torch.log(eta) / exponent},
-        formula=f"eta = mu^{exponent:g}",
+        formula=f"eta = mu^{text}",
     )
 
 

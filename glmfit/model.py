@@ -52,9 +52,9 @@ class Model:
         return term if parameter == "mu" else f"{parameter}:{term}"
 
     @property
-    def n(self) -> float:
+    def n(self) -> int:
         """Number of observations: rows, or the sum of frequency weights."""
-        return float(self.rows.frequency.sum())
+        return round(float(self.rows.frequency.sum()))
 
     @property
     def holds_phi(self) -> bool:

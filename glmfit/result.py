@@ -94,8 +94,8 @@ class FitStatistics:
     aic: float
     bic: float
     n_parameters: int  # all that were estimated: coefficients, auxiliary parameters and the dispersion
-    df_residual: float
-    df_null: float
+    df_residual: int
+    df_null: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 from glmfit import __version__, options
 from glmfit.errors import GlmfitError, UsageError
 from glmfit.output import check_target, say, write_file, write_stdout
-from glmfit.spec import MISSING, OPTIMIZERS, ModelSpec
+from glmfit.spec import ModelSpec
 
 if TYPE_CHECKING:
     from glmfit.data import Data
@@ -161,11 +161,11 @@ def fit_command(
         exposure=exposure,
         success=success,
         dispersion=options.dispersion(dispersion),
-        se=options.standard_errors(se),
+        se=se,
         level=options.number("--level", level),
-        missing=options.one_of("--missing", missing, MISSING),
+        missing=missing,
         na=tuple(na or ()),
-        optimizer=options.one_of("--optimizer", optimizer, OPTIMIZERS),
+        optimizer=optimizer,
         max_iter=options.whole_number("--max-iter", max_iter),
         tol=options.number("--tol", tol),
         start={

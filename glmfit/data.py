@@ -17,7 +17,7 @@ from glmfit.families.base import Family
 from glmfit.families.catalogue import make_family
 from glmfit.formula import ModelFormula, parse
 from glmfit.response import Response, read_response
-from glmfit.spec import ModelSpec
+from glmfit.spec import ModelSpec, cluster_columns, validate
 from glmfit.table import Source, Table, complete_rows, from_frame, open_source
 from glmfit.terms import Evaluator
 
@@ -43,17 +43,11 @@ class Data:
     dropped: Mapping[str, Mapping[str, int]]
 
 
-def cluster_columns(se: str | None) -> tuple[str, ...]:
-    """The columns named by `cluster:COL` or `cluster:COL1,COL2`; none for other kinds."""
-    if se is None or not se.startswith("cluster:"):
-        return ()
-    return tuple(name.strip() for name in se.removeprefix("cluster:").split(",") if name.strip())
-
-
 def prepare(spec: ModelSpec, source: Source) -> Data:
     """Read the columns that the model uses and check everything that can be checked without fitting."""
+    validate(spec)
     family = make_family(spec.family, spec.fixed)
-    _check(spec, family)
+    _check_exposure(spec, family)
     formula = parse(spec, source.header)
     special = (spec.weights, spec.freq_weights, spec.sampling_weights, spec.offset, spec.exposure)
     used = [*formula.variables, *(name for name in special if name), *cluster_columns(spec.se)]
@@ -66,6 +60,8 @@ def prepare(spec: ModelSpec, source: Source) -> Data:
     if frequency is not None:
         _refuse(spec.freq_weights, frequency, frequency != np.rint(frequency), table, "whole numbers of repetitions")
     sampling = _weights(table, spec.sampling_weights, "--sampling-weights")
+    if sampling is not None:
+        sampling = sampling / sampling.mean()  # only their ratios mean anything, and phi must not grow with their unit
     response = read_response(formula.response, table, family, spec.success, weights)
     return Data(
         spec=spec,
@@ -82,24 +78,7 @@ def prepare(spec: ModelSpec, source: Source) -> Data:
     )
 
 
-def _check(spec: ModelSpec, family: Family) -> None:
-    kinds = [name for name in (spec.weights, spec.freq_weights, spec.sampling_weights) if name]
-    if len(kinds) > 1:
-        raise UsageError(
-            "two_weights",
-            "prior, frequency and sampling weights mean different things and cannot be combined",
-            "give one of --weights, --freq-weights, --sampling-weights",
-        )
-    if spec.se is not None and spec.se.startswith("cluster") and len(cluster_columns(spec.se)) not in (1, 2):
-        raise UsageError(
-            "bad_se", f"'{spec.se}' names no clusters", "write --se cluster:COLUMN or cluster:COLUMN1,COLUMN2"
-        )
-    if spec.sampling_weights and spec.se in ("hessian", "expected"):
-        raise UsageError(
-            "bad_se",
-            f"--se {spec.se} is not valid with sampling weights: the log-likelihood is not that of the sample",
-            "leave --se out (linearized standard errors), or use hc0, hc1 or cluster:COLUMN",
-        )
+def _check_exposure(spec: ModelSpec, family: Family) -> None:
     if spec.exposure:
         link = family.parameters[0].link(spec.links.get("mu"), family.name).name
         if link != "log":
@@ -118,10 +97,9 @@ def _drop_weightless(
     response = formula.response
     if family.trials and response.kind in ("ratio", "cbind"):
         evaluator = Evaluator(table)
-        trials = evaluator.numbers(response.parts[1])
-        if response.kind == "cbind":
-            trials = trials + evaluator.numbers(response.parts[0])
-        table = _without(table, trials == 0, "zero_trials", response.label, dropped)
+        # no successes and no trials (or no failures); 3 out of 0, or -1 and 1, are for the response to refuse
+        first, second = (evaluator.numbers(part) for part in response.parts)
+        table = _without(table, (first == 0) & (second == 0), "zero_trials", response.label, dropped)
     return table
 
 

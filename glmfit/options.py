@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from glmfit.errors import UsageError, did_you_mean
-from glmfit.spec import DISPERSIONS, SE_KINDS, ModelSpec
+from glmfit.errors import UsageError
+from glmfit.spec import ModelSpec, one_of, validate
 
 FORMATS = ("table", "json", "csv", "markdown")
 
@@ -111,14 +111,6 @@ def output_format(json: bool, format: str | None) -> str:
     return chosen
 
 
-def one_of(option: str, value: str, known: Sequence[str]) -> str:
-    """`value` if it is one of the known ones; `UsageError` that lists them otherwise."""
-    if value in known:
-        return value
-    hint = did_you_mean(value, known) or f"possible values: {', '.join(known)}"
-    raise UsageError("invalid_value", f"{option}: '{value}' is not one of {', '.join(known)}", hint)
-
-
 def assignments(option: str, form: str, texts: Sequence[str]) -> list[tuple[str, str]]:
     """NAME=VALUE texts split at their last `=`, as a term may contain one; a name may occur once."""
     found: dict[str, str] = {}
@@ -156,34 +148,18 @@ def links(texts: Sequence[str]) -> dict[str, str]:
 
 
 def dispersion(text: str | None) -> str | float | None:
-    """A method or a positive number."""
-    if text is None or text in DISPERSIONS:
-        return text
+    """A method or a number."""
+    if text is None:
+        return None
     try:
-        value = float(text)
+        return float(text)
     except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value > 0):
-        hint = did_you_mean(text, DISPERSIONS) or "a number holds the dispersion at that value"
-        known = f"one of {', '.join(DISPERSIONS)} or a positive number"
-        raise UsageError("invalid_value", f"--dispersion: '{text}' is not {known}", hint)
-    return value
-
-
-def standard_errors(kind: str | None) -> str | None:
-    """A kind of standard errors; the columns of clusters are checked with the data."""
-    if kind is None or kind.startswith("cluster:"):
-        return kind
-    return one_of("--se", kind, (*SE_KINDS[:6], "cluster:COL"))
+        return text
 
 
 def check(spec: ModelSpec, *, exp: bool, quiet: bool, verbose: bool) -> None:
     """What can be wrong with the options whatever the data."""
-    if not 0 < spec.level < 1:
-        hint = f"did you mean --level {spec.level / 100:g}?" if 1 < spec.level < 100 else "0.95 is usual"
-        raise UsageError("invalid_value", f"--level: {spec.level:g} is not between 0 and 1", hint)
-    if not (math.isfinite(spec.tol) and spec.tol > 0):
-        raise UsageError("invalid_value", f"--tol: {spec.tol:g} is not a positive number", "1e-8 is usual")
+    validate(spec)
     if quiet and verbose:
         raise UsageError("contradiction", "--quiet and --verbose contradict each other", "give one of them")
     _check_family(spec, exp)

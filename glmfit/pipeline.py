@@ -79,9 +79,10 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None) -> Maximum:
         now = sums.pearson / model.n
         if not PERFECT * sums.size < sums.deviance or now > PHI_SETTLED * phi:
             break
-        phi, model = now, model.held_at(now)
+        phi, model, before = now, model.held_at(now), optimum.iterations
         likelihood = model.likelihood()
         optimum = _search(likelihood, optimum.theta, spec, trace)
+        optimum = replace(optimum, iterations=before + optimum.iterations)
     return Maximum(model, likelihood, optimum, constants, phi)
 
 
@@ -229,10 +230,10 @@ def _findings(found: Maximum, sums: Goodness, scale: Scale, null: float, df: flo
     names = [model.label(place) for place in range(model.size)]
     checks: list[Finding | None] = []
     flat = diagnose.flat_directions(optimum, names)
+    if flat is None and not optimum.converged:
+        checks.append(Finding("not_converged", f"{optimum.optimizer} {optimum.message}: do not use these estimates"))
     if flat is not None:
         checks.append(flat)
-    elif not optimum.converged:
-        checks.append(Finding("not_converged", f"{optimum.optimizer} {optimum.message}: do not use these estimates"))
     elif inverse_information(optimum) is None:
         checks.append(diagnose.not_a_maximum(optimum.hessian, names))
     else:

@@ -45,7 +45,7 @@ def read_response(
             "bad_success", f"--success names a level of a text response, and '{what.label}' is not one", "leave it out"
         )
     elif family.trials:
-        response = _successes(what, evaluator, weights, table.rows)
+        response = _successes(what, evaluator, weights, table.rows, family.quasi)
     else:
         response = Response(what.label, _value(what, evaluator, family))
     return _supported(response, family, table.rows)
@@ -81,7 +81,9 @@ def _two_levels(label: str, column: Column, success: str | None) -> Response:
     return Response(label, y, np.ones_like(y), chosen)
 
 
-def _successes(what: formula.Response, evaluator: Evaluator, weights: np.ndarray | None, rows: np.ndarray) -> Response:
+def _successes(
+    what: formula.Response, evaluator: Evaluator, weights: np.ndarray | None, rows: np.ndarray, quasi: bool
+) -> Response:
     first = evaluator.numbers(what.parts[0])
     if what.kind in ("ratio", "cbind"):
         second = evaluator.numbers(what.parts[1])
@@ -98,7 +100,7 @@ def _successes(what: formula.Response, evaluator: Evaluator, weights: np.ndarray
         "for successes out of trials write successes/trials, or cbind(successes, failures)",
     )
     fractional = (first != 0) & (first != 1)
-    if not fractional.any():
+    if not fractional.any() or (quasi and weights is None):
         return Response(what.label, first, np.ones_like(first))
     if weights is not None:
         # A proportion of w trials is w y successes; rounding puts 3/7 * 7 back on 3.

@@ -5,6 +5,7 @@ Missing numbers are NaN here (null in JSON). All tuples follow the order of the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -151,7 +152,9 @@ class Fit:
 
     @property
     def exit_code(self) -> int:
-        """0 a fit to trust, 4 not converged, 5 not identified."""
-        if not self.identification.hessian_positive_definite or self.identification.separation is not None:
+        """0 a fit to trust, 4 not converged, 5 not identified: an estimated coefficient without a standard error."""
+        without_error = any(c.status != "aliased" and math.isnan(c.std_error) for c in self.coefficients)
+        if not self.identification.hessian_positive_definite or self.identification.separation or without_error:
             return 5
-        return 0 if self.convergence.converged else 4
+        worse = any(finding.code == "worse_than_null" for finding in self.warnings)
+        return 4 if worse or not self.convergence.converged else 0

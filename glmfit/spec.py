@@ -1,9 +1,12 @@
-"""What was asked: the model specification, frozen, free of data and of torch."""
+"""What was asked: the model specification, frozen, free of data and of torch, and whether it makes sense."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from glmfit.errors import UsageError, did_you_mean
 
 SE_KINDS = ("hessian", "expected", "hc0", "hc1", "hc2", "hc3", "cluster:COL", "cluster:COL1,COL2")
 OPTIMIZERS = ("newton", "bfgs", "l-bfgs", "trust-exact")
@@ -41,3 +44,73 @@ class ModelSpec:
     max_iter: int = 100
     tol: float = 1e-8  # on the scaled gradient and the Newton decrement, in standard-error units
     start: Mapping[str, float] = field(default_factory=dict)  # "term" or "parameter:term" -> coefficient
+
+
+def cluster_columns(se: str | None) -> tuple[str, ...]:
+    """The columns named by `cluster:COL` or `cluster:COL1,COL2`; none for other kinds."""
+    if se is None or not se.startswith("cluster:"):
+        return ()
+    return tuple(name.strip() for name in se.removeprefix("cluster:").split(",") if name.strip())
+
+
+def one_of(option: str, value: str, known: Sequence[str]) -> str:
+    """`value` if it is one of the known ones; `UsageError` that lists them otherwise."""
+    if value in known:
+        return value
+    hint = did_you_mean(value, known) or f"possible values: {', '.join(known)}"
+    raise UsageError("invalid_value", f"{option}: '{value}' is not one of {', '.join(known)}", hint)
+
+
+def validate(spec: ModelSpec) -> None:
+    """Raises `UsageError` for a value that cannot be right, or for options that contradict each other."""
+    if not 0 < spec.level < 1:
+        hint = f"did you mean --level {spec.level / 100:g}?" if 1 < spec.level < 100 else "0.95 is usual"
+        raise UsageError("invalid_value", f"--level: {spec.level:g} is not between 0 and 1", hint)
+    if not (math.isfinite(spec.tol) and spec.tol > 0):
+        raise UsageError("invalid_value", f"--tol: {spec.tol:g} is not a positive number", "1e-8 is usual")
+    if spec.max_iter < 0:
+        raise UsageError("invalid_value", f"--max-iter: {spec.max_iter} is negative", "write 0 or more, such as 100")
+    one_of("--optimizer", spec.optimizer, OPTIMIZERS)
+    one_of("--missing", spec.missing, MISSING)
+    if isinstance(spec.links, str):
+        raise UsageError("invalid_value", f"links: '{spec.links}' is no mapping", "write links={'mu': 'log'}")
+    _validate_dispersion(spec)
+    _validate_errors(spec)
+
+
+def _validate_dispersion(spec: ModelSpec) -> None:
+    asked = spec.dispersion
+    if isinstance(asked, str) and asked not in DISPERSIONS:
+        known = f"one of {', '.join(DISPERSIONS)} or a positive number"
+        hint = did_you_mean(asked, DISPERSIONS) or "a number holds the dispersion at that value"
+        raise UsageError("invalid_value", f"--dispersion: '{asked}' is not {known}", hint)
+    for option, value in (("--dispersion", asked), ("--fix phi", spec.fixed.get("phi"))):
+        if isinstance(value, int | float) and not (math.isfinite(value) and value > 0):
+            raise UsageError("invalid_value", f"{option}: {value:g} is not a positive number", "write a number such as 1.5")
+    if asked is not None and "phi" in spec.fixed:
+        raise UsageError("contradiction", "--fix phi and --dispersion contradict each other", "give one of them")
+
+
+def _validate_errors(spec: ModelSpec) -> None:
+    kinds = [name for name in (spec.weights, spec.freq_weights, spec.sampling_weights) if name]
+    if len(kinds) > 1:
+        raise UsageError(
+            "two_weights",
+            "prior, frequency and sampling weights mean different things and cannot be combined",
+            "give one of --weights, --freq-weights, --sampling-weights",
+        )
+    if spec.se is None:
+        return
+    if spec.se.startswith("cluster"):
+        if len(cluster_columns(spec.se)) not in (1, 2):
+            raise UsageError(
+                "bad_se", f"'{spec.se}' names no clusters", "write --se cluster:COLUMN or cluster:COLUMN1,COLUMN2"
+            )
+        return
+    one_of("--se", spec.se, (*SE_KINDS[:6], "cluster:COL"))
+    if spec.sampling_weights and spec.se in ("hessian", "expected"):
+        raise UsageError(
+            "bad_se",
+            f"--se {spec.se} is not valid with sampling weights: the log-likelihood is not that of the sample",
+            "leave --se out (linearized standard errors), or use hc0, hc1 or cluster:COLUMN",
+        )

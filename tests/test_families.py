@@ -96,7 +96,10 @@ CASES = (
         COUNT_EDGES,
         lambda y, mu: scipy.stats.geom.logpmf(y + 1, 1 / (1 + mu)),
     ),
-    *(Case(tweedie(power), POSITIVE, (0.0, 1e-12, 1e12) if power < 2 else (1e-3, 1e3)) for power in (1, 1.5, 2, 3, 2.6)),
+    *(
+        Case(tweedie(power), POSITIVE, (0.0, 1e-12, 1e12) if power < 2 else (1e-3, 1e3))
+        for power in (1, 1.5, 2, 3, 2.6)
+    ),
     Case(make_family("quasi-poisson", {}), (0.5, 1.0, 4.2), (0.0, 1e6)),
     Case(make_family("quasi-binomial", {}), (1.0, 3.0, 7.5), (0.0, 9.0), None, {"trials": 9.0}),
 )
@@ -141,7 +144,9 @@ def test_every_family_is_here() -> None:
 
 @with_density
 def test_the_density_is_scipys(case: Case) -> None:
-    y, parameters = grid(case, tuple(v for v in (*case.inner, *case.edges[:1]) if v > 1e-9 or case.family.support.integer))
+    y, parameters = grid(
+        case, tuple(v for v in (*case.inner, *case.edges[:1]) if v > 1e-9 or case.family.support.integer)
+    )
     if case.family.support.integer:
         keep = y == y.round()
         y, parameters = y[keep], [p[keep] for p in parameters]

@@ -112,7 +112,11 @@ def test_round_trip(name: str) -> None:
     link = find_link(name)
     eta = torch.tensor(domain(name, "identity" if name in ("identity", "inverse") else "log"), dtype=torch.float64)
     mu = link.inverse(eta)
-    inside = mu < 1 - 1e-9 if name in ("cloglog", "logit", "probit", "loglog", "log-complement") else torch.ones_like(mu, dtype=torch.bool)
+    inside = (
+        mu < 1 - 1e-9
+        if name in ("cloglog", "logit", "probit", "loglog", "log-complement")
+        else torch.ones_like(mu, dtype=torch.bool)
+    )
     torch.testing.assert_close(link.link(mu)[inside], eta[inside], rtol=1e-7, atol=1e-9)
     torch.testing.assert_close(link.inverse(link.link(mu))[inside], mu[inside], rtol=1e-9, atol=1e-12)
     assert int(inside.sum()) >= 5

@@ -78,13 +78,13 @@ def test_json_keeps_every_digit_and_never_writes_nan(value: float, other: float)
     found = json.loads(written, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))["coefficients"][0]
     assert found["estimate"] == (value if math.isfinite(value) else None)
     assert found["std_error"] == other
-    assert found["status"] == (None if math.isfinite(value) else "not-finite")
+    assert found["status"] == (None if math.isfinite(value) else "not_finite")
 
 
 def test_json_of_an_infinite_number_is_null_with_a_status() -> None:
     document = json.loads(to_json(fits.not_converged()))
     assert document["coefficients"][1]["conf_high"] is None
-    assert document["coefficients"][1]["status"] == "not-finite"
+    assert document["coefficients"][1]["status"] == "not_finite"
     assert document["identification"]["separation"] == {
         "kind": "quasi-complete",
         "rows": 13,

@@ -19,7 +19,7 @@ from glmfit.result import Auxiliary, Coefficient, Fit, Separation
 
 FIT = "glmfit/fit/1"
 ERROR = "glmfit/error/1"
-NOT_FINITE = "not-finite"  # the status of a row in which a number had to become null
+NOT_FINITE = "not_finite"  # the status of a row in which a number had to become null
 SCHEMAS = {FIT: "fit-1.json", ERROR: "error-1.json"}
 
 

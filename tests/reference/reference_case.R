@@ -65,7 +65,9 @@ prepare <- function(spec, data_path, r_formula, family_object, second = NULL, fl
   prior <- if (is.null(spec$weights)) rep(1, nrow(data)) else data[[spec$weights]]
   data <- data[prior > 0, ]
   data$.prior <- prior[prior > 0]
-  data$.sampling <- if (is.null(spec$sampling_weights)) 1 else data[[spec$sampling_weights]]
+  # As survey::svyglm: only the ratios of sampling weights mean anything.
+  pw <- data[[spec$sampling_weights %or% "none"]]
+  data$.sampling <- if (is.null(pw)) 1 else pw / mean(pw)
   data$.offset <- 0
   if (!is.null(spec$offset)) data$.offset <- data[[spec$offset]]
   if (!is.null(spec$exposure)) data$.offset <- log(data[[spec$exposure]])

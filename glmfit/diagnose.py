@@ -14,29 +14,38 @@ from torch import Tensor
 
 from glmfit.errors import Finding
 from glmfit.likelihood import Likelihood
-from glmfit.optimize import Optimum, cholesky
+from glmfit.optimize import Optimum
 
 VANISHED = 1e-11  # information relative to that at the start
+SUSPICIOUS = 1e-5  # below this an optimiser that stops early is not believed, see pipeline
+TAKES_PART = 1e-3  # share of a term's own starting standard error that a flat direction of unit length moves it by
 COLLINEAR = 1e4  # condition number of the scaled information's root, with unit columns
 BOUNDARY = 1e-14  # fitted means this near to an end of their range, about where R's glm warns
 
 
-def flat_directions(optimum: Optimum, names: Sequence[str]) -> Finding | None:
-    """The terms along which the information has vanished between the start and the end of the fit."""
-    factor = cholesky(-optimum.start_hessian)
-    if factor is None or optimum.root is not None:
-        return None
-    half = torch.linalg.solve_triangular(factor, -optimum.hessian, upper=False)
-    relative = torch.linalg.solve_triangular(factor, half.T, upper=False)
+def relative_information(optimum: Optimum, reference: Tensor) -> tuple[Tensor, Tensor]:
+    """Information at the optimum relative to L L' with L = `reference` (p, p): ascending values, directions (p, p)."""
+    if optimum.root is not None:
+        half = torch.linalg.solve_triangular(reference, optimum.root.T, upper=False)
+        vectors, values, _ = torch.linalg.svd(half)
+        return values.flip(0) ** 2, vectors.flip(1)
+    half = torch.linalg.solve_triangular(reference, -optimum.hessian, upper=False)
+    relative = torch.linalg.solve_triangular(reference, half.T, upper=False)
     values, vectors = torch.linalg.eigh(0.5 * (relative + relative.T))
+    return values, vectors
+
+
+def flat_directions(optimum: Optimum, reference: Tensor, names: Sequence[str]) -> Finding | None:
+    """The terms along which the information has vanished between the start and the end of the fit."""
+    values, vectors = relative_information(optimum, reference)
     flat = torch.nonzero(values.abs() < VANISHED)[:, 0]
     if not len(flat):
         return None
     # In units of the starting standard errors: a term takes part where it moves along a flat direction.
-    moved = torch.linalg.solve_triangular(factor.T, vectors[:, flat], upper=True)
-    scale = torch.sqrt(torch.diagonal(torch.cholesky_inverse(factor)))
+    moved = torch.linalg.solve_triangular(reference.T, vectors[:, flat], upper=True)
+    scale = torch.sqrt(torch.diagonal(torch.cholesky_inverse(reference)))
     share = (moved.abs() / scale[:, None]).amax(dim=1)
-    terms = tuple(name for name, part in zip(names, share.tolist(), strict=True) if part > 1e-3)
+    terms = tuple(name for name, part in zip(names, share.tolist(), strict=True) if part > TAKES_PART)
     return Finding(
         "flat_direction",
         f"the data do not determine {_listed(terms)}: the likelihood rises or stays level as they grow without limit "

@@ -66,5 +66,7 @@ def maximum_likelihood(model: Model, theta: Tensor, start: float) -> tuple[float
     likelihood = model.likelihood()
     etas = [likelihood.etas(chunk, theta) for chunk in likelihood.chunks]
     mean = torch.cat([likelihood.working(chunk, eta)[0] for chunk, eta in zip(likelihood.chunks, etas, strict=True)])
-    optimum = newton(model.constants_only(("phi",), {"mu": mean}), torch.tensor([math.log(start)], dtype=torch.float64))
+    optimum = newton(
+        model.constants_only(("phi",), {model.family.main: mean}), torch.tensor([math.log(start)], dtype=torch.float64)
+    )
     return math.exp(float(optimum.theta)), optimum.value

@@ -17,9 +17,10 @@ from statistics import NormalDist
 import torch
 from torch import Tensor
 
+from glmfit import curvature
 from glmfit.errors import ModelError, UsageError
 from glmfit.likelihood import Likelihood, Rows
-from glmfit.optimize import Optimum, cholesky
+from glmfit.optimize import Optimum
 
 SCORE_CELLS = 4_000_000  # scores are formed for at most this many numbers at a time
 
@@ -40,11 +41,8 @@ def inverse_information(optimum: Optimum) -> Tensor | None:
     if optimum.root is not None:
         half = torch.linalg.solve_triangular(optimum.root, identity, upper=True)
         return half @ half.T
-    scale = torch.sqrt(torch.diagonal(optimum.hessian).abs())
-    factor = cholesky(-optimum.hessian / torch.outer(scale, scale))
-    if factor is None:
-        return None
-    return torch.cholesky_solve(identity, factor) / torch.outer(scale, scale)
+    lower = curvature.cholesky(-optimum.hessian)
+    return None if lower is None else torch.cholesky_inverse(lower)
 
 
 def covariance(
@@ -78,15 +76,20 @@ def covariance(
 
 
 def _inverse_expected(likelihood: Likelihood, optimum: Optimum) -> Tensor:
+    """The inverse of the expected information (p, p); NaN where it is singular, as under separation."""
     information = likelihood.expected(optimum.theta)
-    factor = None if information is None else cholesky(-information)
-    if factor is None:
+    if information is None:
         raise ModelError(
             "no_expected_information",
-            f"the {likelihood.family.name} family has no usable expected information here",
+            f"the {likelihood.family.name} family has no expected information for this model",
             "use --se hessian",
         )
-    return torch.cholesky_inverse(factor)
+    lower = curvature.cholesky(-information)
+    if lower is None or not curvature.well_conditioned(lower):
+        root = likelihood.information_root(optimum.theta, expected=True)
+        if root is not None and bool((torch.diagonal(root) != 0).all()):
+            return torch.cholesky_inverse(root, upper=True)
+    return torch.full_like(information, math.nan) if lower is None else torch.cholesky_inverse(lower)
 
 
 def _row_scores(likelihood: Likelihood, optimum: Optimum) -> Iterator[tuple[slice, Rows, Tensor]]:

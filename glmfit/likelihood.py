@@ -21,6 +21,7 @@ from glmfit.families.base import Family, natural
 from glmfit.links import Link
 
 CHUNK_ROWS = 16_384
+MOST_DENSE_COLUMNS = 1_000  # up to here the columns of a chunk may be laid side by side
 
 
 class RowDerivatives(NamedTuple):
@@ -184,7 +185,7 @@ class Likelihood:
         -E(h_mu) = (d E(y) / d eta)^2 / Var(y), and no cross terms: in every family here with a mean and a variance
         mu is orthogonal to the other parameters, whose own rows stay observed.
         """
-        mu = next(k for k, predictor in enumerate(chunk.predictors) if predictor.parameter == "mu")
+        mu = next(k for k, predictor in enumerate(chunk.predictors) if predictor.parameter == self.family.main)
         leaf = etas[mu].detach().requires_grad_(True)
         others = [leaf if k == mu else eta for k, eta in enumerate(etas)]
         parameters = self.natural(chunk, others)
@@ -201,7 +202,9 @@ class Likelihood:
     @property
     def has_expected(self) -> bool:
         """Whether the mean is estimated here and its family states a variance."""
-        return self.family.has_moments and any(p.parameter == "mu" for p in self.chunks[0].predictors)
+        family = self.family
+        estimated = any(predictor.parameter == family.main for predictor in self.chunks[0].predictors)
+        return estimated and family.has_moments and family.orthogonal_mean
 
     def variance(self, chunk: Rows, parameters: Sequence[Tensor]) -> Tensor:
         """(n,) Var(y) = phi V(mu) from natural parameters; a phi held on the rows carries the prior weights."""
@@ -219,17 +222,23 @@ class Likelihood:
             add_hessian(hessian, chunk, chunk.weight[:, None, None] * self.expected_rows(chunk, etas, row.h))
         return hessian
 
-    def information_root(self, theta: Tensor) -> Tensor:
-        """Upper triangular R (size, size) with R'R = -Hessian, by QR of the rows sqrt(-w h) x; one predictor, h <= 0.
+    def information_root(self, theta: Tensor, expected: bool = False) -> Tensor | None:
+        """Upper triangular R (size, size) with R'R = -Hessian (or its expectation), by QR of the rows sqrt(-w h) x.
 
-        The Hessian itself has the square of the condition number of X; R does not, and keeps twice the digits.
+        The Hessian itself has the square of the condition number of X; R does not, and keeps twice the digits. None
+        where there is more than one predictor, a row with h > 0, or more columns than can be laid side by side.
         """
+        if len(self.chunks[0].predictors) != 1 or self.size > MOST_DENSE_COLUMNS:
+            return None
         root = theta.new_zeros((0, self.size))
-        for chunk, _, row in self.rows(theta):
-            (predictor,) = chunk.predictors
-            scaled = torch.sqrt(-chunk.weight * row.h[:, 0, 0])[:, None] * predictor.X.dense()
+        for chunk, etas, row in self.rows(theta):
+            h = self.expected_rows(chunk, etas, row.h) if expected else row.h
+            information = -chunk.weight * h[:, 0, 0]
+            if not bool((information >= 0).all()):  # NaN is none either
+                return None
+            scaled = torch.sqrt(information)[:, None] * chunk.predictors[0].X.dense()
             root = torch.linalg.qr(torch.cat([root, scaled]), mode="r").R
-        return root
+        return root if len(root) == self.size else None
 
 
 def add_gradient(total: Tensor, chunk: Rows, g: Tensor) -> None:

@@ -41,6 +41,7 @@ class Model:
     aliased: tuple[str, ...]
     has_intercept: bool
     log_prior: Tensor | None  # log of the prior weights where they belong to phi
+    limits: tuple[str, ...] = ()  # parameters held at an end of their range, because the data put them there
 
     @property
     def size(self) -> int:
@@ -49,7 +50,7 @@ class Model:
     def label(self, place: int) -> str:
         """The name of estimated coefficient `place`: its term, with the parameter in front where it is not mu's."""
         parameter, term = self.names[self.kept[place]]
-        return term if parameter == "mu" else f"{parameter}:{term}"
+        return term if parameter == self.family.main else f"{parameter}:{term}"
 
     @property
     def n(self) -> int:
@@ -67,6 +68,26 @@ class Model:
         if self.log_prior is not None:
             log_phi = log_phi - self.log_prior
         return replace(self, rows=replace(self.rows, held={**self.rows.held, "phi": log_phi}))
+
+    def at_limit(self, parameter: str) -> Model:
+        """The same model with `parameter`, which has no covariates, held at the end of its range."""
+        limit = self.family.parameter(parameter).limit
+        assert limit is not None
+        place = next(k for k, p in enumerate(self.rows.predictors) if p.parameter == parameter)
+        predictors: list[Predictor] = []
+        size = 0
+        for predictor in (*self.rows.predictors[:place], *self.rows.predictors[place + 1 :]):
+            columns = torch.arange(size, size + len(predictor.columns))
+            predictors.append(replace(predictor, columns=columns))
+            size += len(columns)
+        held = {**self.rows.held, parameter: torch.full_like(self.rows.y, limit[0])}
+        return replace(
+            self,
+            rows=replace(self.rows, predictors=tuple(predictors), held=held),
+            standardizations=(*self.standardizations[:place], *self.standardizations[place + 1 :]),
+            kept=tuple(at for at in self.kept if self.names[at][0] != parameter),
+            limits=(*self.limits, parameter),
+        )
 
     def likelihood(self) -> Likelihood:
         return Likelihood(self.family, self.links, self.rows.chunks(), self.size)
@@ -131,13 +152,13 @@ class Model:
         """Working coefficients nearest to the link of responses drawn halfway to their mean, for the mean alone."""
         rows, parts = self.rows, []
         for predictor in rows.predictors:
-            if predictor.parameter != "mu":
+            if predictor.parameter != self.family.main:
                 parts.append(torch.zeros(predictor.X.shape[1], dtype=torch.float64))
                 continue
             trials = rows.columns.get("trials", torch.ones_like(rows.y))
             mean = (rows.weight * rows.y).sum() / (rows.weight * trials).sum()
             drawn = 0.5 * (rows.y / trials + mean)
-            parts.append(_project(predictor.X, self.links["mu"].link(drawn) - predictor.offset))
+            parts.append(_project(predictor.X, self.links[self.family.main].link(drawn) - predictor.offset))
         return torch.cat(parts)
 
 
@@ -174,17 +195,17 @@ def assemble(data: Data) -> Model:
     kept: list[int] = []
     aliased: list[str] = []
     size = 0
-    evaluator = Evaluator(table)
+    evaluator = Evaluator(table, frequency=data.frequency)
     for parameter in family.parameters:
         if parameter.name in held:
             continue
         formula = formulas.get(parameter.name, PredictorFormula(parameter.name, (Term(),)))
         matrix, offset = build(formula, table, evaluator)
-        if parameter.name == "mu":
+        if parameter.name == family.main:
             offset = offset + torch.from_numpy(data.offset)
         if parameter.name == "phi" and log_prior is not None:
             offset = offset - log_prior
-        if matrix.shape[1] == 0 and parameter.name != "mu":
+        if matrix.shape[1] == 0 and parameter.name != family.main:
             raise UsageError("formula", f"the formula for {parameter.name} has no terms", f"write {parameter.name} ~ 1")
         standard, standardization = matrix.standardized()
         out = aliased_columns(standard)
@@ -206,7 +227,7 @@ def assemble(data: Data) -> Model:
         )
     extra = {} if data.response.trials is None else {"trials": torch.from_numpy(data.response.trials)}
     rows = Rows(y, weight, frequency, extra, tuple(predictors), held)
-    mean_terms = formulas["mu"].terms
+    mean_terms = formulas[family.main].terms
     return Model(
         family=family,
         links=links,

@@ -22,3 +22,6 @@ class Objective(Protocol):
 
     def expected(self, theta: Tensor) -> Tensor | None:
         """(p, p) an expected Hessian to step with where the observed one is not negative definite, or None."""
+
+    def information_root(self, theta: Tensor) -> Tensor | None:
+        """Upper triangular R (p, p) with R'R = -Hessian, not computed from the Hessian; None where there is none."""

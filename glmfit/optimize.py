@@ -16,19 +16,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from glmfit import curvature
 from glmfit.errors import ModelError
 from glmfit.objective import Objective
 
 Trace = Callable[[dict[str, float]], None]
 
 ARMIJO = 1e-4
-HALVINGS = 60
+HALVINGS = 10
+REDUCTIONS = 60  # of the step's length, by halves and then by tens: where curvature vanishes steps are 1e30 too long
 ROUNDING = 16 * torch.finfo(torch.float64).eps  # of a sum, relative to its value
 AT_ROUNDING = 1e-6  # a decrement below this that no longer falls has met the rounding error of the gradient,
 UNSEEN = 1e-4  # and so has one below this whose promised rise is less than the rounding error of the value
 STILL = 0.9  # a decrement that is more than this share of the one before no longer falls
 QUASI_NEWTON_TOL = 1e-4  # line searches on values alone cannot see differences below this (in standard errors)
-SMALLEST_EIGENVALUE = 1e-8  # relative floor when a matrix is repaired to find a step
 
 STATUS_TEXT: Mapping[str, str] = {
     "converged": "converged",
@@ -41,8 +42,8 @@ STATUS_TEXT: Mapping[str, str] = {
 class Optimum:
     """Where an optimiser stopped: theta (p,), value, gradient (p,), Hessian (p, p), and how it got there.
 
-    `start_hessian` is the Hessian (p, p) where it began. `root` is an upper triangular R with R'R = -Hessian, where it
-    was computed more accurately than the Hessian.
+    `reference` is the factor L (p, p) of the curvature L L' where it began. `root` is an upper triangular R with
+    R'R = -Hessian, where the Hessian has lost too many digits.
     """
 
     theta: Tensor
@@ -53,7 +54,7 @@ class Optimum:
     iterations: int
     status: str
     optimizer: str
-    start_hessian: Tensor
+    reference: Tensor
     root: Tensor | None = None
 
     @property
@@ -63,29 +64,6 @@ class Optimum:
     @property
     def message(self) -> str:
         return STATUS_TEXT[self.status]
-
-
-def cholesky(matrix: Tensor) -> Tensor | None:
-    """The lower Cholesky factor, or None where the matrix is not (numerically) positive definite."""
-    if not bool(torch.isfinite(matrix).all()):
-        return None
-    factor, info = torch.linalg.cholesky_ex(matrix)
-    return factor if int(info) == 0 else None
-
-
-def ascent(objective: Objective, theta: Tensor, gradient: Tensor, hessian: Tensor) -> Tensor:
-    """A direction (p,) in which the value rises: Newton's where -H is positive definite, else a repaired one."""
-    factor = cholesky(-hessian)
-    if factor is None:
-        expected = objective.expected(theta)
-        factor = None if expected is None else cholesky(-expected)
-    if factor is not None:
-        return torch.cholesky_solve(gradient[:, None], factor)[:, 0]
-    scale = torch.sqrt(torch.diagonal(hessian).abs().clamp_min(torch.finfo(torch.float64).tiny))
-    values, vectors = torch.linalg.eigh(-hessian / torch.outer(scale, scale))
-    size = values.abs()
-    size = torch.maximum(size, SMALLEST_EIGENVALUE * size.max())
-    return (vectors @ ((vectors.T @ (gradient / scale)) / size)) / scale
 
 
 def scaled_gradient(gradient: Tensor, hessian: Tensor) -> float:
@@ -108,10 +86,13 @@ def newton(
             "the log-likelihood or its derivatives are not finite at the starting values",
             "give feasible ones with --start TERM=VALUE, or use a link whose domain is the whole line, such as log",
         )
-    start_hessian = hessian
+    reference: Tensor | None = None
     status, iterations, decrement, previous = "max_iter", 0, math.inf, math.inf
     while True:
-        step = ascent(objective, theta, gradient, hessian)
+        lower = curvature.factor(objective, theta, hessian)
+        if reference is None:
+            reference = lower
+        step = curvature.solve(lower, gradient)
         slope = float(gradient @ step)
         previous, decrement = decrement, math.sqrt(max(slope, 0.0))
         if trace is not None:
@@ -137,12 +118,35 @@ def newton(
     if status == "converged":
         # The error of one more Newton step is the square of this one's.
         last = objective.derivatives(theta + step)
-        last_step = ascent(objective, theta + step, last[1], last[2])
-        last_decrement = math.sqrt(max(float(last[1] @ last_step), 0.0))
-        if math.isfinite(last[0]) and last_decrement < decrement:
-            theta, (value, gradient, hessian) = theta + step, last
-            decrement, iterations = last_decrement, iterations + 1
-    return Optimum(theta, value, gradient, hessian, decrement, iterations, status, "newton", start_hessian)
+        if _finite(last):
+            last_decrement = _decrement(objective, theta + step, last[1], last[2])
+            if last_decrement < decrement:
+                theta, (value, gradient, hessian) = theta + step, last
+                decrement, iterations = last_decrement, iterations + 1
+    return _optimum(objective, theta, (value, gradient, hessian), decrement, iterations, status, "newton", reference)
+
+
+def _decrement(objective: Objective, theta: Tensor, gradient: Tensor, hessian: Tensor) -> float:
+    step = curvature.solve(curvature.factor(objective, theta, hessian), gradient)
+    return math.sqrt(max(float(gradient @ step), 0.0))
+
+
+def _optimum(
+    objective: Objective,
+    theta: Tensor,
+    derivatives: tuple[float, Tensor, Tensor],
+    decrement: float,
+    iterations: int,
+    status: str,
+    optimizer: str,
+    reference: Tensor,
+) -> Optimum:
+    """The optimum, with the root of its information where the Hessian has lost too many digits."""
+    value, gradient, hessian = derivatives
+    lower = curvature.cholesky(-hessian)
+    accurate = lower is not None and curvature.well_conditioned(lower)
+    root = None if accurate else curvature.usable_root(objective, theta)
+    return Optimum(theta, value, gradient, hessian, decrement, iterations, status, optimizer, reference, root)
 
 
 def _finite(derivatives: tuple[float, Tensor, Tensor]) -> bool:
@@ -154,11 +158,11 @@ def line_search(value_at: Callable[[float], float], value: float, slope: float) 
     """The first of 1, 1/2, 1/4 ... at which the value rises enough (Armijo); NaN and -inf are rejected steps."""
     slack = ROUNDING * abs(value)
     length = 1.0
-    for _ in range(HALVINGS):
+    for reduction in range(REDUCTIONS):
         trial = value_at(length)
         if math.isfinite(trial) and trial >= value + ARMIJO * length * slope - slack:
             return length
-        length *= 0.5
+        length *= 0.5 if reduction < HALVINGS else 0.1
     return None
 
 
@@ -185,7 +189,7 @@ def least_squares(
         iterations += 1
     value, gradient, hessian = objective.derivatives(best)
     status = "converged" if decrement <= AT_ROUNDING else "stalled"
-    return Optimum(best, value, gradient, hessian, decrement, iterations, status, "newton", hessian, root)
+    return Optimum(best, value, gradient, hessian, decrement, iterations, status, "newton", root.T, root)
 
 
 def scipy_optimum(
@@ -197,19 +201,13 @@ def scipy_optimum(
     """
     from scipy.optimize import minimize
 
-    _, _, start_hessian = objective.derivatives(start)
-    curvature = -start_hessian
-    factor = cholesky(curvature)
-    if factor is None:
-        expected = objective.expected(start)
-        factor = None if expected is None else cholesky(-expected)
-    if factor is None:
-        factor = torch.diag(torch.sqrt(torch.diagonal(curvature).abs().clamp_min(1e-8)))
+    _, _, hessian = objective.derivatives(start)
+    lower = curvature.factor(objective, start, hessian)
     size = start.numel()
     cache: dict[bytes, tuple[float, np.ndarray, np.ndarray]] = {}
 
     def theta_of(u: np.ndarray) -> Tensor:
-        return start + torch.linalg.solve_triangular(factor.T, torch.from_numpy(u.copy())[:, None], upper=True)[:, 0]
+        return start + torch.linalg.solve_triangular(lower.T, torch.from_numpy(u.copy())[:, None], upper=True)[:, 0]
 
     def at(u: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         key = u.tobytes()
@@ -219,9 +217,9 @@ def scipy_optimum(
             if not math.isfinite(value):
                 cache[key] = (math.inf, np.zeros(size), np.eye(size))  # a rejected step
             else:
-                g = torch.linalg.solve_triangular(factor, gradient[:, None], upper=False)
-                half = torch.linalg.solve_triangular(factor, hessian, upper=False)
-                h = torch.linalg.solve_triangular(factor, half.T, upper=False)
+                g = torch.linalg.solve_triangular(lower, gradient[:, None], upper=False)
+                half = torch.linalg.solve_triangular(lower, hessian, upper=False)
+                h = torch.linalg.solve_triangular(lower, half.T, upper=False)
                 cache[key] = (-value, -g[:, 0].numpy(), -h.numpy())
         return cache[key]
 
@@ -246,9 +244,8 @@ def scipy_optimum(
         options={"maxiter": max_iter, **tolerances[method]},
     )
     theta = theta_of(result.x)
-    value, gradient, hessian = objective.derivatives(theta)
-    step = ascent(objective, theta, gradient, hessian)
-    decrement = math.sqrt(max(float(gradient @ step), 0.0))
-    near = max(decrement, scaled_gradient(gradient, hessian))
+    derivatives = objective.derivatives(theta)
+    decrement = _decrement(objective, theta, derivatives[1], derivatives[2])
+    near = max(decrement, scaled_gradient(derivatives[1], derivatives[2]))
     status = "converged" if near <= QUASI_NEWTON_TOL else "max_iter" if result.nit >= max_iter else "stalled"
-    return Optimum(theta, value, gradient, hessian, decrement, int(result.nit), status, method, start_hessian)
+    return _optimum(objective, theta, derivatives, decrement, int(result.nit), status, method, lower)

@@ -12,11 +12,14 @@ import torch
 from torch import Tensor
 
 from glmfit import __version__, diagnose, start
+from glmfit.curvature import usable_root
 from glmfit.data import Data
 from glmfit.dispersion import Goodness, goodness, maximum_likelihood
 from glmfit.errors import Finding, UsageError
+from glmfit.families.base import Parameter, natural
 from glmfit.inference import Covariance, Reference, covariance, inverse_information
 from glmfit.likelihood import Likelihood
+from glmfit.links import Link
 from glmfit.model import Model, assemble
 from glmfit.optimize import Optimum, Trace, least_squares, newton, scipy_optimum
 from glmfit.result import (
@@ -34,8 +37,9 @@ from glmfit.result import Model as ReportedModel
 from glmfit.spec import DISPERSIONS, ModelSpec
 
 PERFECT = 1e-26  # deviance relative to the size of the means: nothing but rounding is left
-MOST_DENSE_COLUMNS = 1_000  # up to here least squares goes by QR, which needs the columns of a chunk side by side
 STAGES = ("design", "optimize", "inference")
+NEAR_LIMIT = 1.0  # log-likelihood lost at the end of a parameter's range, beyond which the end is out of the question
+AS_GOOD = 1e-7  # log-likelihood that tells an interior maximum from one at the end of the range
 PHI_SETTLED = 0.5  # refit once phi has fallen below this share of the phi that the search used as its unit
 
 
@@ -48,6 +52,7 @@ class Maximum:
     optimum: Optimum
     constants: Mapping[str, float]
     phi: float
+    flat: Finding | None
 
 
 def fit_data(data: Data, trace: Trace | None = None, read_seconds: float = 0.0) -> Fit:
@@ -74,25 +79,56 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None) -> Maximum:
     theta = start.coefficients(model, constants, spec.start)
     likelihood = model.likelihood()
     optimum = _search(likelihood, theta, spec, trace)
-    while model.holds_phi and optimum.converged and optimum.root is None:
+    reference = optimum.reference
+    flat = _flat(model, likelihood, optimum, reference)
+    while model.holds_phi and optimum.converged and optimum.root is None and flat is None:
         sums = goodness(model, likelihood, optimum.theta)
         now = sums.pearson / model.n
         if not PERFECT * sums.size < sums.deviance or now > PHI_SETTLED * phi:
             break
+        reference = reference * math.sqrt(phi / now)
         phi, model, before = now, model.held_at(now), optimum.iterations
         likelihood = model.likelihood()
         optimum = _search(likelihood, optimum.theta, spec, trace)
         optimum = replace(optimum, iterations=before + optimum.iterations)
-    return Maximum(model, likelihood, optimum, constants, phi)
+        flat = _flat(model, likelihood, optimum, reference)
+    return _at_limit(Maximum(model, likelihood, optimum, constants, phi, flat), spec)
+
+
+def _flat(model: Model, likelihood: Likelihood, optimum: Optimum, reference: Tensor) -> Finding | None:
+    """What the data do not determine. Where the information is suspiciously small, Newton's method must agree: on a
+    slope that never ends an optimiser that looks at values stops early, and Newton's goes on a unit at a time."""
+    smallest = float(diagnose.relative_information(optimum, reference)[0].abs().min())
+    if diagnose.VANISHED < smallest < diagnose.SUSPICIOUS:
+        optimum = newton(likelihood, optimum.theta)
+    return diagnose.flat_directions(optimum, reference, [model.label(place) for place in range(model.size)])
+
+
+def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
+    """The same, or the model with a parameter at the end of its range where that is as good: no overdispersion, say."""
+    for predictor in found.model.rows.predictors:
+        parameter = found.model.family.parameter(predictor.parameter)
+        if parameter.limit is None or predictor.X.names != ("Intercept",):
+            continue
+        model = found.model.at_limit(parameter.name)
+        likelihood = model.likelihood()
+        theta = found.optimum.theta[torch.cat([p.columns for p in found.model.rows.predictors if p is not predictor])]
+        if likelihood.value(theta) < found.optimum.value - NEAR_LIMIT:
+            continue
+        optimum = _search(likelihood, theta, spec, None)
+        if optimum.value >= found.optimum.value - AS_GOOD:
+            flat = _flat(model, likelihood, optimum, optimum.reference)
+            return replace(found, model=model, likelihood=likelihood, optimum=optimum, flat=flat)
+    return found
 
 
 def _search(likelihood: Likelihood, theta: Tensor, spec: ModelSpec, trace: Trace | None) -> Optimum:
     if spec.optimizer != "newton":
         return scipy_optimum(likelihood, theta, spec.optimizer, spec.max_iter, trace)
-    single = len(likelihood.chunks[0].predictors) == 1
-    quadratic = likelihood.links["mu"].name in likelihood.family.quadratic_links
-    if single and quadratic and likelihood.size <= MOST_DENSE_COLUMNS:
-        return least_squares(likelihood, likelihood.information_root(theta), theta, trace=trace)
+    if likelihood.links[likelihood.family.main].name in likelihood.family.quadratic_links:
+        root = usable_root(likelihood, theta)
+        if root is not None:
+            return least_squares(likelihood, root, theta, trace=trace)
     return newton(likelihood, theta, spec.tol, spec.max_iter, trace)
 
 
@@ -142,14 +178,15 @@ def _scale(data: Data, found: Maximum, sums: Goodness, df: float) -> Scale:
 def _null_deviance(data: Data, found: Maximum) -> float:
     """The deviance of the intercept alone (without one: of the offset alone), other parameters as fitted."""
     model, likelihood, theta = found.model, found.likelihood, found.optimum.theta
+    main = model.family.main
     working = [likelihood.working(chunk, likelihood.etas(chunk, theta)) for chunk in likelihood.chunks]
     others = {
         parameter.name: torch.cat([chunk[k] for chunk in working])
         for k, parameter in enumerate(model.family.parameters)
-        if parameter.name != "mu"
+        if parameter.name != main
     }
-    null = model.constants_only(("mu",), others)
-    begin = torch.tensor([found.constants["mu"] if model.has_intercept else 0.0], dtype=torch.float64)
+    null = model.constants_only((main,), others)
+    begin = torch.tensor([found.constants[main] if model.has_intercept else 0.0], dtype=torch.float64)
     if not math.isfinite(null.value(begin)):
         return math.nan
     theta = newton(null, begin).theta if model.has_intercept else begin
@@ -160,7 +197,7 @@ def report(data: Data, found: Maximum) -> Fit:
     """Everything that is said of a maximum."""
     model, optimum, spec = found.model, found.optimum, data.spec
     n = model.n
-    mean_columns = sum(len(p.columns) for p in model.rows.predictors if p.parameter == "mu")
+    mean_columns = sum(len(p.columns) for p in model.rows.predictors if p.parameter == model.family.main)
     df = n - mean_columns
     sums = goodness(model, found.likelihood, optimum.theta)
     scale = _scale(data, found, sums, df)
@@ -177,12 +214,12 @@ def report(data: Data, found: Maximum) -> Fit:
         cov = Covariance(torch.full((model.size, model.size), math.nan, dtype=torch.float64), kind)
     else:
         cov = covariance(kind, found.likelihood, optimum, bread, unit, n, clusters)
-    flat = next((finding.terms for finding in findings if finding.code == "flat_direction"), ())
+    flat = () if found.flat is None else found.flat.terms
     reference = Reference(df if scale.estimated else None)
     coefficients, matrix = _coefficients(model, optimum.theta, cov.matrix, reference, spec.level, flat)
     if any(c.status is None and math.isnan(c.std_error) for c in coefficients) and bread is not None and df > 0:
         findings.append(Finding("negative_variance", "some variances came out negative: no standard error exists"))
-    estimated = model.size + (1 if model.holds_phi and scale.estimated else 0)
+    estimated = model.size + len(model.limits) + (1 if model.holds_phi and scale.estimated else 0)
     pseudo = spec.sampling_weights is not None
     minus_two = math.nan if pseudo else -2 * scale.log_likelihood
     # The search measured in units of the phi it held; what is said is in units of the phi found.
@@ -229,7 +266,7 @@ def _findings(found: Maximum, sums: Goodness, scale: Scale, null: float, df: flo
     model, optimum = found.model, found.optimum
     names = [model.label(place) for place in range(model.size)]
     checks: list[Finding | None] = []
-    flat = diagnose.flat_directions(optimum, names)
+    flat = found.flat
     if flat is None and not optimum.converged:
         checks.append(Finding("not_converged", f"{optimum.optimizer} {optimum.message}: do not use these estimates"))
     if flat is not None:
@@ -241,6 +278,16 @@ def _findings(found: Maximum, sums: Goodness, scale: Scale, null: float, df: flo
     checks.append(diagnose.boundary(found.likelihood, optimum.theta))
     if model.has_intercept and not model.family.quasi:
         checks.append(diagnose.worse_than_null(sums.deviance, null))
+    for name in model.limits:
+        simpler = (model.family.parameter(name).limit or (0.0, ""))[1]
+        checks.append(
+            Finding(
+                "at_limit",
+                f"{name} is estimated at the end of its range, where the family is {simpler}: {name} has no standard "
+                f"error, and all else is that of the {simpler} model",
+                (name,),
+            )
+        )
     if scale.estimated and sums.deviance <= PERFECT * sums.size:
         checks.append(Finding("perfect_fit", "the model fits perfectly: standard errors are rounding error"))
     if scale.estimated and df <= 0:
@@ -267,7 +314,13 @@ def _coefficients(
     rows = []
     for at, ((parameter, term), estimate) in enumerate(zip(model.names, estimates.tolist(), strict=True)):
         error = math.nan if at in unidentified else errors[at]
-        status = "aliased" if at not in inside else "not_identified" if at in unidentified else None
+        status = "not_identified" if at in unidentified else None if at in inside else "aliased"
+        if parameter in model.limits:
+            limit = model.family.parameter(parameter)
+            end = natural(limit.scale, torch.tensor((limit.limit or (math.nan,))[0], dtype=torch.float64)).round(
+                decimals=12
+            )
+            estimate, status = float(model.links[parameter].link(end)), "at_limit"
         statistic = estimate / error if error > 0 else math.nan
         rows.append(
             Coefficient(
@@ -299,10 +352,11 @@ def _auxiliary(
             value = link.inverse(eta)
             (slope,) = torch.autograd.grad(value, eta)
             half = width * own[0].std_error
-            bounds = torch.tensor([own[0].estimate - half, own[0].estimate + half], dtype=torch.float64)
-            ends = link.inverse(bounds).tolist()
+            ends = [
+                natural_end(parameter, link, own[0].estimate + side * half, float(slope) * side) for side in (-1, 1)
+            ]
             error = abs(float(slope)) * own[0].std_error
-            low, high = (min(ends), max(ends)) if not math.isnan(ends[0] + ends[1]) else (math.nan, math.nan)
+            low, high = (min(ends), max(ends)) if not math.isnan(sum(ends)) else (math.nan, math.nan)
             rows.append(Auxiliary(parameter.name, float(value.detach()), error, low, high))
         elif parameter.name in data.spec.fixed and parameter.name != "phi":
             rows.append(
@@ -311,6 +365,20 @@ def _auxiliary(
     for setting in model.family.settings:
         rows.append(Auxiliary(setting, data.spec.fixed[setting], math.nan, math.nan, math.nan, fixed=True))
     return tuple(rows)
+
+
+def natural_end(parameter: Parameter, link: Link, eta: float, direction: float) -> float:
+    """The natural value at an end of an interval in eta; outside the link's domain that is the end of the range.
+
+    `direction` is positive where the parameter rises towards this end, negative where it falls.
+    """
+    if math.isnan(eta):
+        return math.nan
+    value = natural(parameter.scale, link.to(parameter.scale, torch.tensor(eta, dtype=torch.float64)))
+    if not bool(torch.isnan(value)):
+        return float(value)
+    upper = 1.0 if parameter.scale == "logit" else math.inf
+    return upper if direction > 0 else 0.0
 
 
 def _reported_model(data: Data, model: Model) -> ReportedModel:

@@ -10,12 +10,11 @@ import torch
 from torch import Tensor
 
 from glmfit.design import Matrix
-from glmfit.likelihood import CHUNK_ROWS
+from glmfit.likelihood import CHUNK_ROWS, MOST_DENSE_COLUMNS
 
 TOLERANCE = 1e-10
 CLEARLY_INDEPENDENT = 1e-2  # unexplained parts this long are seen safely in X'X, which squares them
-DENSE_COLUMNS = 1_000  # beyond this many columns X'X decides alone, at a tolerance above its rounding error
-GRAM_TOLERANCE = 1e-6
+GRAM_TOLERANCE = 1e-6  # with too many columns for QR X'X decides alone, at a tolerance above its rounding error
 
 
 def aliased_columns(standard: Matrix) -> list[int]:
@@ -29,7 +28,7 @@ def aliased_columns(standard: Matrix) -> list[int]:
     correlation = gram / torch.outer(length, length)
     if not bool(empty.any()) and _first_dependent(correlation, CLEARLY_INDEPENDENT) is None:
         return []
-    if size > DENSE_COLUMNS:
+    if size > MOST_DENSE_COLUMNS:
         return _from_correlation(correlation)
     root = torch.zeros((0, size), dtype=torch.float64)
     for start in range(0, n, CHUNK_ROWS):

@@ -74,11 +74,18 @@ def _two_levels(label: str, column: Column, success: str | None) -> Response:
             f"a binomial response has two levels, and '{label}' has {len(levels)}: {shown}",
             "compare one level with the rest in a 0/1 column, or keep two levels",
         )
-    chosen = levels[1] if success is None else success
+    chosen = _second(levels) if success is None else success
     if chosen not in levels:
         raise UsageError("bad_success", f"'{label}' has no level '{chosen}'", f"its levels: {levels[0]}, {levels[1]}")
     y = (column.values == levels.index(chosen)).astype(np.float64)
     return Response(label, y, np.ones_like(y), chosen)
+
+
+def _second(levels: tuple[str, ...]) -> str:
+    """The second level: of plain text whatever the case, as in R ("Yes" after "no"), else in the column's own order."""
+    if levels == tuple(sorted(levels)):
+        levels = tuple(sorted(levels, key=str.casefold))
+    return levels[1]
 
 
 def _successes(

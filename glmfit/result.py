@@ -153,7 +153,9 @@ class Fit:
     @property
     def exit_code(self) -> int:
         """0 a fit to trust, 4 not converged, 5 not identified: an estimated coefficient without a standard error."""
-        without_error = any(c.status != "aliased" and math.isnan(c.std_error) for c in self.coefficients)
+        without_error = any(
+            c.status not in ("aliased", "at_limit") and math.isnan(c.std_error) for c in self.coefficients
+        )
         if not self.identification.hessian_positive_definite or self.identification.separation or without_error:
             return 5
         worse = any(finding.code == "worse_than_null" for finding in self.warnings)

@@ -86,7 +86,9 @@ def _validate_dispersion(spec: ModelSpec) -> None:
         raise UsageError("invalid_value", f"--dispersion: '{asked}' is not {known}", hint)
     for option, value in (("--dispersion", asked), ("--fix phi", spec.fixed.get("phi"))):
         if isinstance(value, int | float) and not (math.isfinite(value) and value > 0):
-            raise UsageError("invalid_value", f"{option}: {value:g} is not a positive number", "write a number such as 1.5")
+            raise UsageError(
+                "invalid_value", f"{option}: {value:g} is not a positive number", "write a number such as 1.5"
+            )
     if asked is not None and "phi" in spec.fixed:
         raise UsageError("contradiction", "--fix phi and --dispersion contradict each other", "give one of them")
 

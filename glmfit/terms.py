@@ -35,6 +35,8 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
     "!=": np.not_equal,
 }  # fmt: skip
 
+_MOST_REPEATED = 100_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
@@ -64,10 +66,14 @@ class DesignState:
 
 
 class Evaluator:
-    """Evaluates factors over one table, each once; with the `state` of an earlier table, as they were there."""
+    """Evaluates factors over one table, each once; with the `state` of an earlier table, as they were there.
 
-    def __init__(self, table: Table, state: DesignState | None = None) -> None:
+    `frequency` (n,) says how many rows each row stands for, to transforms that learn from the data.
+    """
+
+    def __init__(self, table: Table, state: DesignState | None = None, frequency: np.ndarray | None = None) -> None:
         self.table = table
+        self.frequency = None if frequency is None else frequency.astype(np.int64)
         self.new_data = state is not None
         self.state = state if state is not None else DesignState()
         self._factors: dict[str, Numbers | Levels] = {}
@@ -234,10 +240,15 @@ class Evaluator:
         from formulaic.transforms import TRANSFORMS as KNOWN
 
         text = render(node)
+        if self.frequency is not None and self.frequency.sum() > _MOST_REPEATED:
+            what = f"'{text}' learns from the data, and the frequency weights add up to more than {_MOST_REPEATED} rows"
+            raise ModelError("transform", what, "transform the column beforehand")
         options = {name: literal(argument) for name, argument in arguments(node).items()}
         state = self.state.transforms.setdefault(text, {})
         try:
             with np.errstate(all="ignore"):
+                if self.frequency is not None and not state:  # learn from the rows written out
+                    KNOWN[node.value](np.repeat(value, self.frequency), _state=state, **options)
                 return KNOWN[node.value](value, _state=state, **options)
         except (ValueError, TypeError, IndexError, np.linalg.LinAlgError) as error:
             raise ModelError("transform", f"'{text}' cannot be evaluated: {error}") from error

@@ -198,6 +198,7 @@ def test_chunks_are_the_whole(case: Case, size: int) -> None:
     whole, parts = case.likelihood(), case.likelihood(size)
     assert len(parts.chunks) == math.ceil(N / size)
     assert parts.value(theta) == pytest.approx(whole.value(theta), rel=1e-13)
+    assert parts.derivatives(theta)[0] == pytest.approx(whole.value(theta), rel=1e-13)
     direction = torch.ones_like(theta) * 0.01
     assert parts.along(theta, direction)(0.7) == pytest.approx(whole.value(theta + 0.7 * direction), rel=1e-13)
     for one, other in zip(parts.derivatives(theta)[1:], whole.derivatives(theta)[1:], strict=True):

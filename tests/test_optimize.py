@@ -156,6 +156,7 @@ def test_the_line_search_rejects_what_is_not_a_number() -> None:
     assert line_search(value, 0.0, 1.0) == 0.0625
     assert line_search(lambda t: -t, 0.0, 1.0) is None
     assert line_search(lambda t: math.nan, 0.0, 1.0) is None
+    assert line_search(lambda t: math.inf if t > 0.3 else t, 0.0, 1.0) == 0.25
     assert line_search(lambda t: t, 0.0, 1.0) == 1.0
 
 

@@ -248,7 +248,7 @@ def test_an_unknown_column_suggests_a_near_one() -> None:
 @pytest.mark.parametrize(
     ("formula", "options", "kind", "code", "text"),
     [
-        ("y ~ x", {"family": "poisson", "links": {"alpha": "log"}}, UsageError, "unknown_parameter", "parameter 'alpha'"),
+        ("y ~ x", {"family": "poisson", "links": {"alpha": "log"}}, UsageError, "unknown_parameter", "no parameter"),
         (["y ~ x", "phi ~ x"], {"family": "poisson"}, UsageError, "unknown_parameter", "no parameter 'phi'"),
         ("y ~ x", {"family": "poisson", "links": {"mu": "logit"}}, UsageError, "bad_link", "logit link makes no sense"),
         ("b ~ x", {"family": "binomial", "links": {"mu": "inverse"}}, UsageError, "bad_link", "inverse link makes"),

@@ -24,11 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter of a distribution: its name, the working scale of the density, and its links, the default first."""
+    """One parameter of a distribution: its name, the working scale of the density, and its links, the default first.
+
+    `limit` is a working value that is the end of its range to rounding error, and the simpler family found there: an
+    estimate that data may ask for although no finite linear predictor reaches it.
+    """
 
     name: str
     scale: str
     links: tuple[str, ...]
+    limit: tuple[float, str] | None = None
 
     def link(self, name: str | None, family: str) -> Link:
         """The link asked for, or the default; UsageError with the list of sensible ones otherwise."""
@@ -81,6 +86,7 @@ class Family:
     settings: ClassVar[tuple[str, ...]] = ()  # constants that `--fix NAME=VALUE` must give
     quasi: ClassVar[bool] = False  # log_density is a quasi-likelihood: no AIC, and phi only by moments
     trials: ClassVar[bool] = False  # the response is successes out of trials; `trials` is passed to every method
+    orthogonal_mean: ClassVar[bool] = False  # E(d2 l / d mu d other) = 0: the mean's expected information stands alone
     quadratic_links: ClassVar[tuple[str, ...]] = ()  # links of mu under which l is quadratic in eta: least squares
 
     def log_density(self, y: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
@@ -100,9 +106,13 @@ class Family:
         raise TypeError(f"{type(self).__name__} defines no unit_deviance")
 
     def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
-        """Natural-scale starting values of the intercept-only model, inside every link's domain."""
-        mean = float((weight * y).sum() / weight.sum())
-        return {"mu": mean}
+        """Natural-scale starting values of the intercept-only model; parameters left out start at 1."""
+        return {}
+
+    @property
+    def main(self) -> str:
+        """The parameter that the first formula is for."""
+        return self.parameters[0].name
 
     @property
     def has_dispersion(self) -> bool:
@@ -113,6 +123,11 @@ class Family:
     def has_moments(self) -> bool:
         """Whether the variance of the response is stated."""
         return type(self).variance is not Family.variance
+
+    @property
+    def has_deviance(self) -> bool:
+        """Whether a unit deviance is stated."""
+        return type(self).unit_deviance is not Family.unit_deviance
 
     def parameter(self, name: str) -> Parameter:
         """The parameter called `name`; UsageError listing the family's parameters otherwise."""
@@ -127,6 +142,7 @@ class PositiveMean(Family):
     """Families whose mean is positive: working scale log mu, and a start away from zero."""
 
     mu_parameter: ClassVar[Parameter] = Parameter("mu", "log", POSITIVE_LINKS)
+    orthogonal_mean = True
 
     def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
         mean = float((weight * y).sum() / weight.sum())

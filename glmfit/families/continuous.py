@@ -27,6 +27,10 @@ class Gaussian(Family):
     support = Support(-math.inf, math.inf, text="real numbers")
     parameters = (Parameter("mu", "identity", REAL_LINKS), PHI)
     quadratic_links = ("identity",)
+    orthogonal_mean = True
+
+    def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
+        return {"mu": float((weight * y).sum() / weight.sum())}
 
     def log_density(self, y: Tensor, mu: Tensor, log_phi: Tensor) -> Tensor:  # type: ignore[override]
         return -0.5 * (LOG_2PI + log_phi + (y - mu) ** 2 * torch.exp(-log_phi))

@@ -48,7 +48,10 @@ class NegativeBinomial(PositiveMean):
     summary = "overdispersed counts: Var = mu + alpha mu^2, alpha estimated"
     example = 'glmfit fit sample_data/quine.csv "Days ~ Sex + Age + Eth*Lrn" --family negative-binomial'
     support = COUNTS
-    parameters = (PositiveMean.mu_parameter, Parameter("alpha", "log", ("log", "identity", "sqrt", "inverse")))
+    parameters = (
+        PositiveMean.mu_parameter,
+        Parameter("alpha", "log", ("log", "identity", "sqrt", "inverse"), limit=(-40.0, "poisson")),
+    )
 
     def log_density(self, y: Tensor, log_mu: Tensor, log_alpha: Tensor) -> Tensor:  # type: ignore[override]
         return (

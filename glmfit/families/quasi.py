@@ -24,6 +24,7 @@ class Quasi(Family):
     """The quasi-likelihood with the mean, variance function and unit deviance of the family `like`."""
 
     quasi = True
+    orthogonal_mean = True
     like: Family
 
     def log_density(self, y: Tensor, working_mu: Tensor, log_phi: Tensor, **columns: Tensor) -> Tensor:  # type: ignore[override]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 SIGNIFICANT = 4  # digits of the smallest standard error
 MAX_DECIMALS = 6
+MOST_DIGITS = 15  # that a double has
 MAX_DIGITS = 9  # before and after the decimal point together, in fixed notation
 LARGEST = 1e7  # beyond it fixed notation is too wide
 SMALLEST_P = 2.220446049250313e-16  # double precision: a p-value below it is not told from 0
@@ -36,9 +37,21 @@ def columns(rows: Sequence[Sequence[float]]) -> list[list[str]]:
     largest = [max((abs(v) for v in row if math.isfinite(v)), default=0.0) for row in rows]
     plain = [(s, m) for s, m in zip(scales, largest, strict=True) if s >= 10.0**-MAX_DECIMALS and m < LARGEST]
     decimals = _decimals(plain)
+    return [_row(row, scale, top, decimals) for row, scale, top in zip(rows, scales, largest, strict=True)]
+
+
+def _row(row: Sequence[float], scale: float, top: float, decimals: int) -> list[str]:
+    """One row in fixed notation with the common decimals, its own, or in scientific notation: what keeps its digits."""
+    if not _is_lost(scale, top, decimals):
+        return [number(v, decimals) for v in row]
+    own = 1 - _magnitude(scale)  # two digits of the standard error
+    if top >= 1 and own > 0 and own + 1 + _magnitude(top) <= MOST_DIGITS:
+        return [number(v, own) for v in row]
     return [
-        [number(v, decimals, scientific=_is_lost(scale, top, decimals)) for v in row]
-        for row, scale, top in zip(rows, scales, largest, strict=True)
+        number(v, decimals, scientific=True, digits=min(MOST_DIGITS, 2 + _magnitude(v) - _magnitude(scale)))
+        if math.isfinite(v)
+        else number(v, decimals)
+        for v in row
     ]
 
 
@@ -63,13 +76,13 @@ def _is_lost(scale: float, top: float, decimals: int) -> bool:
     return 0 < scale < 10.0 ** (1 - decimals) or top >= LARGEST
 
 
-def number(value: float, decimals: int, *, scientific: bool = False) -> str:
+def number(value: float, decimals: int, *, scientific: bool = False, digits: int = SIGNIFICANT) -> str:
     """One number with given decimals; in scientific notation if asked, or where it would be rounded to 0."""
     special = _special(value)
     if special is not None:
         return special
     if scientific and value:
-        return f"{value:.{SIGNIFICANT - 1}e}"
+        return f"{value:.{max(SIGNIFICANT, digits) - 1}e}"
     text = f"{value:.{decimals}f}"
     return text if text.strip("-0.") or not value else f"{value:.1e}"
 
@@ -93,7 +106,10 @@ def statistics(values: Sequence[float]) -> list[str]:
     """Log-likelihoods, deviances, information criteria: seven digits of the largest, the same decimals for all."""
     largest = max((abs(v) for v in values if math.isfinite(v)), default=0.0)
     decimals = max(1, min(4, 6 - _magnitude(largest)))
-    return ["n/a" if math.isnan(v) else number(v, decimals, scientific=abs(v) >= 1e10) for v in values]
+    fewest = 10.0 ** (2 - decimals)  # below it fewer than three digits would be left
+    return [
+        "n/a" if math.isnan(v) else number(v, decimals, scientific=abs(v) >= 1e10 or abs(v) < fewest) for v in values
+    ]
 
 
 def visible(text: str) -> str:

@@ -11,9 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from glmfit.errors import UsageError
 from glmfit.likelihood import Likelihood, Rows
 from glmfit.model import Model
-from glmfit.optimize import newton
+from glmfit.optimize import Optimum, newton
+from glmfit.spec import DISPERSIONS, ModelSpec
+
+PERFECT = 1e-26  # deviance relative to the size of the means: nothing but rounding is left
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +74,65 @@ def maximum_likelihood(model: Model, theta: Tensor, start: float) -> tuple[float
         model.constants_only(("phi",), {model.family.main: mean}), torch.tensor([math.log(start)], dtype=torch.float64)
     )
     return math.exp(float(optimum.theta)), optimum.value
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """phi, how it was found, and the log-likelihood at its own maximum likelihood estimate (or at a phi given)."""
+
+    phi: float
+    method: str
+    log_likelihood: float
+
+    @property
+    def estimated(self) -> bool:
+        return self.method in DISPERSIONS
+
+
+def dispersion(model: Model, spec: ModelSpec, found: Optimum, sums: Goodness, df: int) -> Scale:
+    """phi as asked for, or by the family's default."""
+    asked = spec.fixed.get("phi", spec.dispersion)
+    if not model.holds_phi and model.family.has_dispersion:
+        if asked is not None:
+            raise UsageError("bad_dispersion", "phi has a formula, and a dispersion is given", "leave one of them out")
+        return Scale(1.0, "modelled", found.value)
+    if asked is None:
+        asked = "pearson" if model.holds_phi else 1.0
+    if asked == "ml" and (model.family.quasi or not model.holds_phi):
+        raise UsageError(
+            "bad_dispersion",
+            f"the {model.family.name} family has no density in which phi could be estimated by maximum likelihood",
+            "use --dispersion pearson or deviance",
+        )
+    phi, log_likelihood = math.nan, math.nan if model.family.quasi else found.value
+    if model.holds_phi and not model.family.quasi:
+        if not isinstance(asked, str):
+            log_likelihood = model.held_at(asked).likelihood().value(found.theta)
+        elif sums.deviance > PERFECT * sums.size:
+            phi, log_likelihood = maximum_likelihood(model, found.theta, sums.deviance / model.n)
+        else:
+            phi, log_likelihood = 0.0, math.inf
+    if not isinstance(asked, str):
+        return Scale(float(asked), "fixed", log_likelihood)
+    if asked != "ml":
+        phi = {"pearson": sums.pearson, "deviance": sums.deviance}[asked] / df if df > 0 else math.nan
+    return Scale(phi, asked, log_likelihood)
+
+
+def null_deviance(model: Model, likelihood: Likelihood, theta: Tensor, constant: float) -> float:
+    """The deviance of the intercept alone (without one: of the offset alone), other parameters as fitted."""
+    main = model.family.main
+    working = [likelihood.working(chunk, likelihood.etas(chunk, theta)) for chunk in likelihood.chunks]
+    others = {
+        parameter.name: torch.cat([chunk[k] for chunk in working])
+        for k, parameter in enumerate(model.family.parameters)
+        if parameter.name != main
+    }
+    null = model.constants_only((main,), others)
+    begin = torch.tensor([constant if model.has_intercept else 0.0], dtype=torch.float64)
+    if not math.isfinite(null.value(begin)):
+        return math.nan
+    if not model.has_intercept:
+        return goodness(model, null, begin).deviance
+    optimum = newton(null, begin)
+    return goodness(model, null, optimum.theta).deviance if optimum.converged else math.nan

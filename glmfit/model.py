@@ -47,10 +47,11 @@ class Model:
     def size(self) -> int:
         return len(self.kept)
 
-    def label(self, place: int) -> str:
-        """The name of estimated coefficient `place`: its term, with the parameter in front where it is not mu's."""
-        parameter, term = self.names[self.kept[place]]
-        return term if parameter == self.family.main else f"{parameter}:{term}"
+    @property
+    def labels(self) -> list[str]:
+        """Names of the estimated coefficients: the term, with the parameter in front where it is not the main one."""
+        names = (self.names[at] for at in self.kept)
+        return [term if parameter == self.family.main else f"{parameter}:{term}" for parameter, term in names]
 
     @property
     def n(self) -> int:

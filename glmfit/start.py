@@ -72,9 +72,9 @@ def coefficients(model: Model, start: Mapping[str, float], given: Mapping[str, f
         return theta
     reported = model.reported(theta)
     places = {}
-    for place, at in enumerate(model.kept):
+    for place, (at, label) in enumerate(zip(model.kept, model.labels, strict=True)):
         places[":".join(model.names[at])] = place
-        places[model.label(place)] = place
+        places[label] = place
     for name, value in given.items():
         if name not in places:
             hint = did_you_mean(name, places) or f"coefficients: {', '.join(list(places)[:12])}"

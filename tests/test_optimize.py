@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from glmfit import curvature
 from glmfit.errors import ModelError
 from glmfit.optimize import (
     STATUS_TEXT,
-    ascent,
-    cholesky,
     least_squares,
     line_search,
     newton,
@@ -44,6 +43,9 @@ class Function:
     def expected(self, theta: Tensor) -> Tensor | None:
         return None if self.information is None else -self.information(theta)
 
+    def information_root(self, theta: Tensor) -> Tensor | None:
+        return None
+
 
 def tensor(*values: float) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
@@ -70,7 +72,8 @@ def test_newton_finds_a_maximum_with_its_decrement_and_says_so() -> None:
     values = [step["log_likelihood"] for step in traced]
     assert values == sorted(values)
     assert [step["iteration"] for step in traced] == list(range(len(traced)))
-    torch.testing.assert_close(found.start_hessian, torch.func.hessian(concave)(tensor(3.0, -2.0003)))
+    begun = found.reference @ found.reference.T
+    torch.testing.assert_close(begun, -torch.func.hessian(concave)(tensor(3.0, -2.0003)))
     torch.testing.assert_close(found.hessian, torch.func.hessian(concave)(found.theta))
     assert found.iterations >= len(traced) - 1
 
@@ -133,7 +136,8 @@ def test_the_step_always_rises(entries: list[float], slope: list[float]) -> None
     hessian, gradient = square + square.T, tensor(*slope)
     if float(torch.diagonal(hessian).abs().min()) < 1e-3:
         hessian = hessian - torch.eye(3).double()
-    step = ascent(Function(lambda t: t.sum()), torch.zeros(3).double(), gradient, hessian)
+    lower = curvature.factor(Function(lambda t: t.sum()), torch.zeros(3).double(), hessian)
+    step = curvature.solve(lower, gradient)
     assert bool(torch.isfinite(step).all())
     if float(gradient.abs().max()) > 1e-6:
         assert float(gradient @ step) > 0
@@ -142,10 +146,20 @@ def test_the_step_always_rises(entries: list[float], slope: list[float]) -> None
 def test_the_step_is_newtons_where_it_can_be_and_scorings_where_it_cannot() -> None:
     gradient, information = tensor(1.0, 2.0), torch.diag(tensor(4.0, 8.0))
     f = Function(lambda t: t.sum(), lambda _: information)
-    positive = ascent(f, torch.zeros(2).double(), gradient, -torch.diag(tensor(2.0, 5.0)))
+    start = torch.zeros(2).double()
+    positive = curvature.solve(curvature.factor(f, start, -torch.diag(tensor(2.0, 5.0))), gradient)
     torch.testing.assert_close(positive, tensor(0.5, 0.4))
-    indefinite = ascent(f, torch.zeros(2).double(), gradient, torch.diag(tensor(-2.0, 5.0)))
+    indefinite = curvature.solve(curvature.factor(f, start, torch.diag(tensor(-2.0, 5.0))), gradient)
     torch.testing.assert_close(indefinite, tensor(0.25, 0.25))
+
+
+def test_a_repaired_matrix_keeps_what_is_positive_and_turns_the_rest() -> None:
+    lower = curvature.repaired(tensor(2.0, 1.0, 1.0, -3.0).reshape(2, 2))
+    assert bool((torch.linalg.eigvalsh(lower @ lower.T) > 0).all())
+    matrix = tensor(4.0, 1.0, 1.0, 3.0).reshape(2, 2)
+    lower = curvature.repaired(matrix)
+    torch.testing.assert_close(lower @ lower.T, matrix)
+    torch.testing.assert_close(lower, lower.tril())
 
 
 def test_the_line_search_rejects_what_is_not_a_number() -> None:
@@ -170,9 +184,9 @@ def test_the_scaled_gradient_has_no_unit() -> None:
 
 
 def test_cholesky_is_none_where_there_is_none() -> None:
-    assert cholesky(torch.diag(tensor(1.0, -1.0))) is None
-    assert cholesky(torch.diag(tensor(1.0, math.nan))) is None
-    factor = cholesky(torch.diag(tensor(4.0, 9.0)))
+    assert curvature.cholesky(torch.diag(tensor(1.0, -1.0))) is None
+    assert curvature.cholesky(torch.diag(tensor(1.0, math.nan))) is None
+    factor = curvature.cholesky(torch.diag(tensor(4.0, 9.0)))
     assert factor is not None
     torch.testing.assert_close(factor, torch.diag(tensor(2.0, 3.0)))
 

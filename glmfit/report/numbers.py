@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 SIGNIFICANT = 4  # digits of the smallest standard error
 MAX_DECIMALS = 6
-MOST_DIGITS = 15  # that a double has
+MOST_DIGITS = 11  # of one number, however small its standard error
 MAX_DIGITS = 9  # before and after the decimal point together, in fixed notation
 LARGEST = 1e7  # beyond it fixed notation is too wide
 SMALLEST_P = 2.220446049250313e-16  # double precision: a p-value below it is not told from 0
@@ -44,15 +44,13 @@ def _row(row: Sequence[float], scale: float, top: float, decimals: int) -> list[
     """One row in fixed notation with the common decimals, its own, or in scientific notation: what keeps its digits."""
     if not _is_lost(scale, top, decimals):
         return [number(v, decimals) for v in row]
+    if not row[1] > 0 or not math.isfinite(row[1]):  # no standard error says how far digits mean anything
+        return [number(v, decimals, scientific=True) for v in row]
     own = 1 - _magnitude(scale)  # two digits of the standard error
     if top >= 1 and own > 0 and own + 1 + _magnitude(top) <= MOST_DIGITS:
         return [number(v, own) for v in row]
-    return [
-        number(v, decimals, scientific=True, digits=min(MOST_DIGITS, 2 + _magnitude(v) - _magnitude(scale)))
-        if math.isfinite(v)
-        else number(v, decimals)
-        for v in row
-    ]
+    digits = 2 + _magnitude(top) - _magnitude(scale)
+    return [number(v, decimals, scientific=True, digits=min(MOST_DIGITS, digits)) for v in row]
 
 
 def _scale(row: Sequence[float]) -> float:

@@ -1,0 +1,181 @@
+"""Fits whose verdict matters more than their numbers: separated data, ends of ranges, ill-conditioned columns."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import glmfit
+from glmfit.result import Fit
+
+X = np.arange(10.0)
+SEPARATED = {"x": X, "y": (X > 4).astype(float)}
+OVERLAPPING = {"x": X, "y": np.array([0.0, 0, 0, 0, 1, 0, 1, 1, 1, 1])}
+
+
+def zero_cell(overdispersed: bool, seed: int = 1) -> dict[str, Any]:
+    """Counts by a factor with an x; in level c all are 0, so that its coefficient has no finite estimate."""
+    rng = np.random.default_rng(seed)
+    g = np.repeat(["a", "b", "c"], 30)
+    x = rng.normal(size=90)
+    mean = 4 * (rng.gamma(0.7, 1 / 0.7, size=90) if overdispersed else 1)
+    return {"g": g, "x": x, "y": np.where(g == "c", 0, rng.poisson(mean)).astype(float)}
+
+
+def codes(fit: Fit) -> set[str]:
+    return {finding.code for finding in fit.warnings}
+
+
+def assert_unidentified(fit: Fit, term: str) -> None:
+    assert fit.exit_code == 5
+    assert "flat_direction" in codes(fit)
+    row = next(c for c in fit.coefficients if c.term == term)
+    assert row.status == "not_identified"
+    assert math.isnan(row.std_error)
+    assert math.isnan(row.p_value)
+
+
+@pytest.mark.parametrize("link", ["logit", "probit", "cauchit", "cloglog", "loglog"])
+@pytest.mark.parametrize("optimizer", ["newton", "bfgs", "l-bfgs", "trust-exact"])
+def test_separated_binary_data_have_no_estimate(link: str, optimizer: str) -> None:
+    fit = glmfit.fit("y ~ x", SEPARATED, family="binomial", links={"mu": link}, optimizer=optimizer, max_iter=500)
+    assert_unidentified(fit, "x")
+
+
+@pytest.mark.parametrize("link", ["logit", "probit", "cauchit", "cloglog", "loglog"])
+@pytest.mark.parametrize("optimizer", ["newton", "bfgs", "trust-exact"])
+def test_overlapping_binary_data_have_one(link: str, optimizer: str) -> None:
+    fit = glmfit.fit("y ~ x", OVERLAPPING, family="binomial", links={"mu": link}, optimizer=optimizer, max_iter=500)
+    assert fit.exit_code == 0
+    assert codes(fit) <= {"fitted_boundary"}  # cloglog and loglog do reach 1 and 0 to fourteen digits here
+
+
+@pytest.mark.parametrize(
+    ("family", "fixed"),
+    [
+        ("poisson", {}),
+        ("quasi-poisson", {}),
+        ("geometric", {}),
+        ("negative-binomial", {}),
+        ("negative-binomial", {"alpha": 1.0}),
+        ("tweedie", {"power": 1.5}),
+    ],
+)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_level_of_zeros_has_no_estimate(family: str, fixed: dict[str, float], seed: int) -> None:
+    fit = glmfit.fit("y ~ x + g", zero_cell(True, seed), family=family, fixed=fixed)
+    assert_unidentified(fit, "g[T.c]")
+    others = [c for c in fit.coefficients if c.parameter == "mu" and c.term != "g[T.c]"]
+    without = zero_cell(True, seed)
+    keep = without["g"] != "c"
+    rest = glmfit.fit("y ~ x + g", {k: v[keep] for k, v in without.items()}, family=family, fixed=fixed)
+    for row, expected in zip(others, rest.coefficients, strict=False):
+        assert row.estimate == pytest.approx(expected.estimate, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("options", [{"tol": 1e-4}, {"se": "expected"}, {"se": "hc3"}, {"se": "hc0"}])
+def test_separation_is_seen_whatever_is_asked(options: dict[str, Any]) -> None:
+    assert_unidentified(glmfit.fit("y ~ x", SEPARATED, family="binomial", **options), "x")
+
+
+def test_separation_is_seen_under_a_quasi_likelihood() -> None:
+    assert_unidentified(glmfit.fit("y ~ x", SEPARATED, family="quasi-binomial"), "x")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_counts_without_overdispersion_have_the_poisson_fit(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=80)
+    data = {"x": x, "y": rng.binomial(6, 1 / (1 + np.exp(-0.5 * x))).astype(float)}
+    fit = glmfit.fit("y ~ x", data, family="negative-binomial")
+    poisson = glmfit.fit("y ~ x", data, family="poisson")
+    assert fit.exit_code == 0
+    assert codes(fit) == {"at_limit"}
+    assert fit.fit.log_likelihood == pytest.approx(poisson.fit.log_likelihood, rel=1e-12)
+    assert fit.fit.n_parameters == 3
+    (alpha,) = fit.auxiliary
+    assert alpha.estimate == 0
+    assert math.isnan(alpha.std_error)
+    for row, expected in zip(fit.coefficients[:2], poisson.coefficients, strict=True):
+        assert row.estimate == pytest.approx(expected.estimate, rel=1e-8)
+        assert row.std_error == pytest.approx(expected.std_error, rel=1e-8)
+    assert fit.coefficients[2].status == "at_limit"
+
+
+def test_little_overdispersion_is_estimated() -> None:
+    rng = np.random.default_rng(5)
+    y = rng.poisson(3 * rng.gamma(20, 1 / 20, size=400)).astype(float)
+    fit = glmfit.fit("y ~ 1", {"y": y}, family="negative-binomial")
+    assert fit.exit_code == 0
+    assert not codes(fit)
+    assert fit.auxiliary[0].estimate > 0
+
+
+def test_a_square_root_link_next_to_zero_cells_ends_in_a_verdict() -> None:
+    counts = {
+        "L00": [0],
+        "L01": [0, 1, 2, 2],
+        "L02": [0, 0, 0, 1, 2, 4, 8],
+        "L03": [1, 3],
+        "L04": [0, 0, 2],
+        "L05": [0, 1, 1, 2, 3, 5, 6, 8],
+    }
+    data = {
+        "c": np.array([level for level, values in counts.items() for _ in values]),
+        "y": np.array([float(value) for values in counts.values() for value in values]),
+    }
+    fit = glmfit.fit("y ~ c", data, family="negative-binomial", links={"mu": "sqrt"})
+    assert fit.convergence.newton_decrement < 1e-6
+    means = {c.term: c.estimate for c in fit.coefficients if c.parameter == "mu"}
+    assert (means["Intercept"] + means["c[T.L03]"]) ** 2 == pytest.approx(2, rel=1e-6)  # the mean of 1 and 3
+    assert means["Intercept"] ** 2 == pytest.approx(0, abs=1e-10)
+
+
+def test_an_interval_beyond_the_links_domain_has_no_end() -> None:
+    rng = np.random.default_rng(2)
+    y = rng.poisson(3 * rng.gamma(4, 1 / 4, size=60)).astype(float)
+    fit = glmfit.fit("y ~ 1", {"y": y}, family="negative-binomial", links={"alpha": "inverse"})
+    eta = fit.coefficients[1]
+    assert eta.conf_low < 0 < eta.conf_high
+    (alpha,) = fit.auxiliary
+    assert alpha.conf_low == pytest.approx(1 / eta.conf_high)
+    assert alpha.conf_high == math.inf
+
+
+@pytest.mark.parametrize("term", ["poly(x, 2)", "scale(x)", "center(x)", "bs(x, df=5)", "cr(x, df=4)"])
+def test_transforms_learn_from_rows_as_often_as_they_are_seen(term: str) -> None:
+    rng = np.random.default_rng(3)
+    x, y, f = rng.normal(size=40), rng.poisson(3, size=40).astype(float), rng.integers(1, 5, size=40)
+    weighted = glmfit.fit(f"y ~ {term}", {"x": x, "y": y, "f": f.astype(float)}, family="poisson", freq_weights="f")
+    written_out = glmfit.fit(f"y ~ {term}", {"x": np.repeat(x, f), "y": np.repeat(y, f)}, family="poisson")
+    for row, expected in zip(weighted.coefficients, written_out.coefficients, strict=True):
+        assert row.estimate == pytest.approx(expected.estimate, rel=1e-7, abs=1e-7, nan_ok=True)
+        assert row.std_error == pytest.approx(expected.std_error, rel=1e-6, nan_ok=True)
+
+
+@pytest.mark.parametrize("degree", [2, 3, 4])
+@pytest.mark.parametrize("family", ["poisson", "gaussian"])
+def test_raw_powers_of_years_have_the_fit_of_centred_ones(degree: int, family: str) -> None:
+    """Both span the same columns, with condition numbers of up to 1e13 and of 10."""
+    rng = np.random.default_rng(4)
+    year = np.arange(1990.0, 2021)
+    y = rng.poisson(np.exp(2 + 0.03 * (year - 2005))).astype(float)
+    data = {"year": year, "t": (year - 2005) / 10, "y": y}
+    raw = glmfit.fit("y ~ " + " + ".join(f"I(year**{k})" for k in range(1, degree + 1)), data, family=family)
+    centred = glmfit.fit("y ~ " + " + ".join(f"I(t**{k})" for k in range(1, degree + 1)), data, family=family)
+    assert raw.exit_code == 0
+    assert raw.fit.deviance == pytest.approx(centred.fit.deviance, rel=1e-9)
+    # The leading coefficient is the same but for its unit.
+    last, expected = raw.coefficients[-1], centred.coefficients[-1]
+    assert last.estimate * 10**degree == pytest.approx(expected.estimate, rel=1e-4)
+    assert last.std_error * 10**degree == pytest.approx(expected.std_error, rel=1e-4)
+
+
+@pytest.mark.parametrize("start", [-1.81, 5.0, -30.0, 30.0])
+def test_a_bad_start_ends_at_the_maximum(start: float) -> None:
+    fit = glmfit.fit("y ~ 1", {"y": np.array([1.0, 1, 1, 0])}, family="binomial", start={"Intercept": start})
+    assert fit.exit_code == 0
+    assert fit.coefficients[0].estimate == pytest.approx(math.log(3), rel=1e-10)

@@ -39,6 +39,7 @@ class Maximum:
     optimum: Optimum
     constants: Mapping[str, float]
     phi: float
+    reference: Tensor  # factor L (p, p) of the curvature L L' where the search began, in units of phi
     flat: Finding | None  # the terms that the data do not determine
 
     @cached_property
@@ -70,7 +71,7 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None) -> Maximum:
         optimum = _search(likelihood, optimum.theta, spec, trace)
         optimum = replace(optimum, iterations=before + optimum.iterations)
         flat = _flat(model, likelihood, optimum, reference)
-    return _at_limit(Maximum(model, likelihood, optimum, constants, phi, flat), spec)
+    return _at_limit(Maximum(model, likelihood, optimum, constants, phi, reference, flat), spec)
 
 
 def _flat(model: Model, likelihood: Likelihood, optimum: Optimum, reference: Tensor) -> Finding | None:
@@ -90,13 +91,16 @@ def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
             continue
         model = found.model.at_limit(parameter.name)
         likelihood = model.likelihood()
-        theta = found.optimum.theta[torch.cat([p.columns for p in found.model.rows.predictors if p is not predictor])]
+        others = torch.cat([p.columns for p in found.model.rows.predictors if p is not predictor])
+        theta = found.optimum.theta[others]
         if likelihood.value(theta) < found.optimum.value - NEAR_LIMIT:
             continue
         optimum = _search(likelihood, theta, spec, None)
         if optimum.value >= found.optimum.value - AS_GOOD:
-            flat = _flat(model, likelihood, optimum, optimum.reference)
-            return replace(found, model=model, likelihood=likelihood, optimum=optimum, flat=flat)
+            begun = (found.reference @ found.reference.T)[others[:, None], others]
+            reference = torch.linalg.cholesky(begun)
+            flat = _flat(model, likelihood, optimum, reference)
+            return Maximum(model, likelihood, optimum, found.constants, found.phi, reference, flat)
     return found
 
 

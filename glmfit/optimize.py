@@ -245,6 +245,9 @@ def scipy_optimum(
     )
     theta = theta_of(result.x)
     derivatives = objective.derivatives(theta)
+    if not _finite(derivatives):  # it left the domain in its last step
+        theta = start
+        derivatives = objective.derivatives(start)
     decrement = _decrement(objective, theta, derivatives[1], derivatives[2])
     near = max(decrement, scaled_gradient(derivatives[1], derivatives[2]))
     status = "converged" if near <= QUASI_NEWTON_TOL else "max_iter" if result.nit >= max_iter else "stalled"

@@ -57,10 +57,6 @@ class Dense:
         """Some of the columns."""
         return Dense(self.values[:, list(columns)].contiguous())
 
-    def column(self, j: int) -> Tensor:
-        """Column j: (n,)."""
-        return self.values[:, j]
-
     def dense(self) -> Tensor:
         """The block as a matrix: (n, p)."""
         return self.values
@@ -187,12 +183,6 @@ class Categorical:
         """Some of the columns."""
         index = torch.as_tensor(list(columns), dtype=torch.int64)
         return replace(self, coding=self.coding[..., index])
-
-    def column(self, j: int) -> Tensor:
-        """Column j: (n,)."""
-        if self.indicator:
-            return self._times((self.codes == self.coding[j]).to(torch.float64))
-        return self._times(self.coding[self.codes, j])
 
     def dense(self) -> Tensor:
         """The block as a matrix: (n, p)."""

@@ -20,7 +20,6 @@ from glmfit.output import check_target, say, write_file, write_stdout
 from glmfit.spec import ModelSpec
 
 if TYPE_CHECKING:
-    from glmfit.data import Data
     from glmfit.result import Fit
 
 # The base class of the errors of the parser (click's), wherever this version of Typer keeps it.
@@ -147,6 +146,7 @@ def fit_command(
     spec = ModelSpec(
         formulas=tuple(formulas or ()),
         y=y,
+        x=tuple(x or ()),
         intercept=not no_intercept,
         family=family,
         links=options.links(link or ()),
@@ -175,11 +175,14 @@ def fit_command(
     )
     options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
     _check_output(output, data)
-    rows, seconds = _read(data, spec, tuple(x or ()))
+
+    from glmfit.data import read
+
+    rows = read(spec, data)
 
     from glmfit.pipeline import fit_data  # imports torch
 
-    fit = fit_data(rows, _trace if verbose else None, seconds)
+    fit = fit_data(rows, _trace if verbose else None)
     _report(fit, chosen, output, exp=exp, quiet=quiet)
     raise typer.Exit(fit.exit_code)
 
@@ -201,28 +204,11 @@ def families_command(family: options.FamilyArgument = None, json: options.Json =
 
 
 def _check_output(output: str | None, data: str) -> None:
-
     if output is None:
         return
     check_target(output)
     if data != "-" and os.path.exists(data) and os.path.exists(output) and os.path.samefile(data, output):
         raise UsageError("overwrites_data", f"--output {output} would overwrite the data", "give another file")
-
-
-def _read(path: str, spec: ModelSpec, x: tuple[str, ...]) -> tuple[Data, float]:
-    """The rows of the model, every check of the data passed, and the seconds that took."""
-    from dataclasses import replace
-    from time import perf_counter
-
-    from glmfit.data import prepare
-    from glmfit.formula import split_list
-    from glmfit.table import open_source
-
-    begin = perf_counter()
-    source = open_source(path)
-    items = [item for text in x for item in ((text,) if text in source.header else split_list(text))]
-    rows = prepare(replace(spec, x=tuple(items)), source)
-    return rows, perf_counter() - begin
 
 
 def _trace(step: dict[str, Any]) -> None:

@@ -7,6 +7,8 @@ Only steps are made from a repaired matrix, never standard errors.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -14,16 +16,34 @@ from glmfit.objective import Objective
 
 ILL_CONDITIONED = 1e-4  # a column of which earlier ones leave less than this unexplained
 SMALLEST_EIGENVALUE = 1e-8  # relative floor when a matrix is repaired
-TINY = torch.finfo(torch.float64).tiny
+
+
+def unit_diagonal(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """A symmetric matrix (p, p) with a diagonal of 1, -1 or 0, and the scale (p,) it was divided by on either side."""
+    scale = torch.sqrt(torch.diagonal(matrix).abs())
+    scale = torch.where(scale > 0, scale, 1.0)
+    return matrix / torch.outer(scale, scale), scale
+
+
+def stacked_root(blocks: Iterable[Tensor], size: int) -> Tensor:
+    """Upper triangular R with R'R = X'X, by QR of the rows of X a block (n, size) at a time.
+
+    R has fewer than `size` rows where X has; it is not finite where X is not, and then further blocks are left.
+    """
+    root = torch.zeros((0, size), dtype=torch.float64)
+    for block in blocks:
+        root = torch.linalg.qr(torch.cat([root, block]), mode="r").R
+        if not bool(torch.isfinite(root).all()):
+            break
+    return root
 
 
 def cholesky(matrix: Tensor) -> Tensor | None:
     """The lower Cholesky factor (p, p), or None where the matrix is not (numerically) positive definite."""
-    diagonal = torch.diagonal(matrix)
-    if not bool(torch.isfinite(matrix).all()) or not bool((diagonal > 0).all()):
+    if not bool(torch.isfinite(matrix).all()) or not bool((torch.diagonal(matrix) > 0).all()):
         return None
-    scale = torch.sqrt(diagonal)
-    factor, info = torch.linalg.cholesky_ex(matrix / torch.outer(scale, scale))
+    scaled, scale = unit_diagonal(matrix)
+    factor, info = torch.linalg.cholesky_ex(scaled)
     return scale[:, None] * factor if int(info) == 0 else None
 
 
@@ -57,8 +77,8 @@ def factor(objective: Objective, theta: Tensor, hessian: Tensor) -> Tensor:
 
 def repaired(matrix: Tensor) -> Tensor:
     """The Cholesky factor of a symmetric matrix whose eigenvalues, at unit diagonal, are made positive and floored."""
-    scale = torch.sqrt(torch.diagonal(matrix).abs().clamp_min(TINY))
-    values, vectors = torch.linalg.eigh(matrix / torch.outer(scale, scale))
+    scaled, scale = unit_diagonal(matrix)
+    values, vectors = torch.linalg.eigh(scaled)
     size = values.abs()
     size = torch.maximum(size, SMALLEST_EIGENVALUE * size.max())
     # Q of the QR factorisation of sqrt(size) V' drops out of L L' = V size V'.

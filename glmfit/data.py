@@ -1,37 +1,46 @@
 """From a file to the rows of a model: columns read, incomplete rows dropped, weights and response checked; no torch.
 
-Whatever can be wrong with the data is found here, before anything expensive starts.
+Whatever can be wrong with the specification (`resolve`), with the model that its formulas make (`check_model`) or with
+the data is found here, before anything expensive starts.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from glmfit.errors import DataError, UsageError
-from glmfit.families.base import Family
+from glmfit.errors import DataError, ModelError, UsageError
+from glmfit.families.base import Family, Parameter
 from glmfit.families.catalogue import make_family
 from glmfit.formula import ModelFormula, parse
+from glmfit.links import Link
 from glmfit.response import Response, read_response
 from glmfit.spec import ModelSpec, cluster_columns, validate
 from glmfit.table import Source, Table, complete_rows, from_frame, open_source
+from glmfit.table.columns import refuse
 from glmfit.terms import Evaluator
+
+_CORRECT = "correct the value, or leave the row out"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Data:
     """The rows that a fit uses: n of them, all complete and of positive weight.
 
+    `links` are those of every parameter of the family; `seconds` is what reading and checking took.
     `weights` (prior), `frequency` and `sampling` are (n,) or None; `offset` (n,) is that of the mean apart from
     offset() terms; `clusters` maps each clustering column to codes (n,).
     """
 
     spec: ModelSpec
     family: Family
+    links: Mapping[str, Link]
     formula: ModelFormula
     table: Table
     response: Response
@@ -41,24 +50,53 @@ class Data:
     offset: np.ndarray
     clusters: Mapping[str, np.ndarray]
     dropped: Mapping[str, Mapping[str, int]]
+    seconds: float = 0.0
 
 
-def prepare(spec: ModelSpec, source: Source) -> Data:
-    """Read the columns that the model uses and check everything that can be checked without fitting."""
+def read(spec: ModelSpec, data: Any) -> Data:
+    """Prepared data from whatever holds it: a path (`-` for standard input), an opened source, a frame or a mapping."""
+    begin = perf_counter()
+    family, links = resolve(spec)
+    if isinstance(data, Source):
+        source = data
+    else:
+        source = open_source(str(data)) if isinstance(data, str | os.PathLike) else from_frame(data)
+    return replace(prepare(spec, family, links, source), seconds=perf_counter() - begin)
+
+
+def resolve(spec: ModelSpec) -> tuple[Family, dict[str, Link]]:
+    """The family and the links of its parameters; UsageError for what is wrong with a specification by itself."""
     validate(spec)
     family = make_family(spec.family, spec.fixed)
-    _check_exposure(spec, family)
+    for name in spec.links:
+        family.parameter(name)
+    links = {
+        parameter.name: parameter.link(spec.links.get(parameter.name), family.name) for parameter in family.parameters
+    }
+    if spec.exposure and links[family.main].name != "log":
+        raise UsageError(
+            "bad_exposure",
+            f"an exposure needs the log link, not {links[family.main].name}",
+            "use --link log, or --offset COLUMN",
+        )
+    return family, links
+
+
+def prepare(spec: ModelSpec, family: Family, links: Mapping[str, Link], source: Source) -> Data:
+    """Read the columns that the model uses and check everything that can be checked without fitting."""
     formula = parse(spec, source.header)
+    check_model(spec, family, formula)
     special = (spec.weights, spec.freq_weights, spec.sampling_weights, spec.offset, spec.exposure)
     used = [*formula.variables, *(name for name in special if name), *cluster_columns(spec.se)]
     columns = list(dict.fromkeys(used))
     table = complete_rows(source.read(columns, spec.na), columns, spec.missing)
-    dropped: dict[str, dict[str, int]] = {"missing": dict(table.dropped)}
-    table = _drop_weightless(spec, formula, family, table, dropped)
+    missing = {"missing": dict(table.dropped)}
+    table, weightless = _drop_weightless(spec, formula, family, table)
     weights = _weights(table, spec.weights, "--weights")
     frequency = _weights(table, spec.freq_weights, "--freq-weights")
     if frequency is not None:
-        _refuse(spec.freq_weights, frequency, frequency != np.rint(frequency), table, "whole numbers of repetitions")
+        error = DataError("bad_weight", "whole numbers of repetitions", _CORRECT)
+        refuse(f"column '{spec.freq_weights}'", frequency, frequency != np.rint(frequency), table.rows, error)
     sampling = _weights(table, spec.sampling_weights, "--sampling-weights")
     if sampling is not None:
         sampling = sampling / sampling.mean()  # only their ratios mean anything, and phi must not grow with their unit
@@ -66,6 +104,7 @@ def prepare(spec: ModelSpec, source: Source) -> Data:
     return Data(
         spec=spec,
         family=family,
+        links=links,
         formula=formula,
         table=table,
         response=response,
@@ -74,50 +113,95 @@ def prepare(spec: ModelSpec, source: Source) -> Data:
         sampling=sampling,
         offset=_offset(spec, table),
         clusters={name: _codes(table, name) for name in cluster_columns(spec.se)},
-        dropped=dropped,
+        dropped=missing | weightless,
     )
 
 
-def _check_exposure(spec: ModelSpec, family: Family) -> None:
-    if spec.exposure:
-        link = family.parameters[0].link(spec.links.get("mu"), family.name).name
-        if link != "log":
+def check_model(spec: ModelSpec, family: Family, formula: ModelFormula) -> None:
+    """Raises for parameters, dispersion and standard errors that the family and the formulas together exclude."""
+    terms = {predictor.parameter: predictor.terms for predictor in formula.predictors}
+    for name in terms:
+        family.parameter(name)  # there is such a one
+        if name in spec.fixed:
             raise UsageError(
-                "bad_exposure", f"an exposure needs the log link, not {link}", "use --link log, or --offset COLUMN"
+                "fixed_and_modelled", f"{name} has a formula and is fixed as well", "leave one of them out"
             )
+        if not terms[name] and name != family.main:
+            raise UsageError("formula", f"the formula for {name} has no terms", f"write {name} ~ 1")
+    if "phi" in terms and family.quasi:
+        raise ModelError(
+            "quasi_phi",
+            f"the {family.name} family is a quasi-likelihood: it has no density in which phi could have a formula",
+            "use gaussian, gamma, inverse-gaussian, or negative-binomial with a formula for alpha",
+        )
+    for parameter in family.parameters:
+        if parameter.name in spec.fixed:
+            _check_fixed(parameter, spec.fixed[parameter.name])
+    _check_dispersion(spec, family, modelled="phi" in terms)
+    # phi without a formula is found after the coefficients, which do not depend on it
+    estimated = [p for p in family.parameters if p.name in terms or p.name not in {"phi", *spec.fixed}]
+    if spec.se in ("hc2", "hc3") and len(estimated) != 1:
+        raise UsageError(
+            "bad_se",
+            f"--se {spec.se} needs the leverage of a model with one linear predictor",
+            "use --se hc0 or hc1, or hold the other parameters with --fix",
+        )
+
+
+def _check_fixed(parameter: Parameter, value: float) -> None:
+    low, high = {"identity": (-math.inf, math.inf), "log": (0, math.inf), "logit": (0, 1)}[parameter.scale]
+    if not low < value < high:
+        raise UsageError(
+            "bad_fix",
+            f"{parameter.name} = {value:g} is outside its range",
+            f"{parameter.name} lies on a {parameter.scale} scale: give a value inside",
+        )
+
+
+def _check_dispersion(spec: ModelSpec, family: Family, *, modelled: bool) -> None:
+    if spec.dispersion is not None and modelled:
+        raise UsageError("bad_dispersion", "phi has a formula, and a dispersion is given", "leave one of them out")
+    if spec.dispersion == "ml" and (family.quasi or not family.has_dispersion):
+        raise UsageError(
+            "bad_dispersion",
+            f"the {family.name} family has no density in which phi could be estimated by maximum likelihood",
+            "use --dispersion pearson or deviance",
+        )
 
 
 def _drop_weightless(
-    spec: ModelSpec, formula: ModelFormula, family: Family, table: Table, dropped: dict[str, dict[str, int]]
-) -> Table:
+    spec: ModelSpec, formula: ModelFormula, family: Family, table: Table
+) -> tuple[Table, dict[str, dict[str, int]]]:
     """Rows of weight 0, or of no trials, say nothing: they are left out and counted, as R leaves them out of n."""
+    dropped = {}
     for name in (spec.weights, spec.freq_weights, spec.sampling_weights):
-        if name:
-            table = _without(table, table.numbers(name) == 0, "zero_weight", name, dropped)
+        if name:  # one of them at most
+            table, dropped["zero_weight"] = _without(table, table.numbers(name) == 0, "zero weight", name)
     response = formula.response
     if family.trials and response.kind in ("ratio", "cbind"):
         evaluator = Evaluator(table)
         # no successes and no trials (or no failures); 3 out of 0, or -1 and 1, are for the response to refuse
         first, second = (evaluator.numbers(part) for part in response.parts)
-        table = _without(table, (first == 0) & (second == 0), "zero_trials", response.label, dropped)
-    return table
+        out = (first == 0) & (second == 0)
+        table, dropped["zero_trials"] = _without(table, out, "zero trials", response.label)
+    return table, {reason: counts for reason, counts in dropped.items() if counts}
 
 
-def _without(table: Table, out: np.ndarray, reason: str, name: str, dropped: dict[str, dict[str, int]]) -> Table:
+def _without(table: Table, out: np.ndarray, reason: str, name: str) -> tuple[Table, dict[str, int]]:
+    """The other rows of the table, and how many were left out on account of `name`."""
     if not out.any():
-        return table
+        return table, {}
     if out.all():
-        raise DataError("no_rows", f"every row has {reason.replace('_', ' ')} in '{name}'", "check that column")
-    dropped[reason] = {name: int(out.sum())}
-    columns = {key: column.take(~out) for key, column in table.columns.items()}
-    return replace(table, columns=columns, rows=table.rows[~out])
+        raise DataError("no_rows", f"every row has {reason} in '{name}'", "check that column")
+    return table.keep(~out), {name: int(out.sum())}
 
 
 def _weights(table: Table, name: str | None, option: str) -> np.ndarray | None:
     if name is None:
         return None
     values = table.numbers(name)
-    _refuse(name, values, ~((values > 0) & np.isfinite(values)), table, f"{option} are positive, finite numbers")
+    error = DataError("bad_weight", f"{option} are positive, finite numbers", _CORRECT)
+    refuse(f"column '{name}'", values, ~((values > 0) & np.isfinite(values)), table.rows, error)
     return values
 
 
@@ -125,23 +209,15 @@ def _offset(spec: ModelSpec, table: Table) -> np.ndarray:
     offset = np.zeros(len(table))
     if spec.offset:
         values = table.numbers(spec.offset)
-        _refuse(spec.offset, values, ~np.isfinite(values), table, "an offset is a finite number")
+        error = DataError("bad_offset", "an offset is a finite number", _CORRECT)
+        refuse(f"column '{spec.offset}'", values, ~np.isfinite(values), table.rows, error)
         offset = offset + values
     if spec.exposure:
         values = table.numbers(spec.exposure)
-        _refuse(spec.exposure, values, ~((values > 0) & np.isfinite(values)), table, "an exposure is positive, finite")
+        error = DataError("bad_offset", "an exposure is positive, finite", _CORRECT)
+        refuse(f"column '{spec.exposure}'", values, ~((values > 0) & np.isfinite(values)), table.rows, error)
         offset = offset + np.log(values)
     return offset
-
-
-def _refuse(name: str | None, values: np.ndarray, wrong: np.ndarray, table: Table, rule: str) -> None:
-    if wrong.any():
-        at = int(np.argmax(wrong))
-        raise DataError(
-            "bad_weight" if "weight" in rule or "repetitions" in rule else "bad_offset",
-            f"column '{name}' is {values[at]:.10g} in row {table.rows[at]}: {rule}",
-            "correct the value, or leave the row out",
-        )
 
 
 def _codes(table: Table, name: str) -> np.ndarray:
@@ -149,10 +225,3 @@ def _codes(table: Table, name: str) -> np.ndarray:
     if column.levels is None:
         return np.unique(column.values, return_inverse=True)[1].astype(np.int64)
     return column.values
-
-
-def read(spec: ModelSpec, data: Any) -> Data:
-    """Prepared data from whatever holds it: a path (`-` for standard input), an opened source, a frame or a mapping."""
-    if isinstance(data, Source):
-        return prepare(spec, data)
-    return prepare(spec, open_source(str(data)) if isinstance(data, str | os.PathLike) else from_frame(data))

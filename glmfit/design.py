@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from glmfit.formula import PredictorFormula
     from glmfit.table import Table
 
-__all__ = ["Categorical", "Dense", "DesignState", "Evaluator", "Matrix", "Standardization", "build", "evaluate"]
+__all__ = ["Categorical", "Dense", "DesignState", "Evaluator", "Matrix", "Standardization", "build"]
 
+CHUNK_ROWS = 16_384  # rows worked on together
+MOST_DENSE_COLUMNS = 1_000  # up to here the columns of a chunk may be laid side by side
 _MAX_COLUMNS = 100_000
 
 
@@ -94,14 +96,6 @@ class Matrix:
                 places.append(torch.tensor([new for _, new in kept], dtype=torch.int64))
         return Matrix(tuple(blocks), tuple(places), tuple(self.names[c] for c in wanted), self.n_rows)
 
-    def column(self, j: int) -> Tensor:
-        """Column j: (n,)."""
-        for block, place in zip(self.blocks, self.places, strict=True):
-            found = torch.nonzero(place == j)
-            if len(found):
-                return block.column(int(found[0, 0]))
-        raise IndexError(f"the matrix has {len(self.names)} columns, there is no column {j}")
-
     def dense(self) -> Tensor:
         """The whole matrix: (n, p)."""
         out = torch.zeros(self.shape, dtype=torch.float64)
@@ -109,11 +103,10 @@ class Matrix:
             out[:, place] = block.dense()
         return out
 
-    def standardized(self, weights: Tensor | None = None) -> tuple[Matrix, Standardization]:
+    def standardized(self) -> tuple[Matrix, Standardization]:
         """The same column space with numeric columns of mean 0 (where there is a constant) and standard deviation 1.
 
-        `weights` (n,) weigh the rows in means and standard deviations. Constant columns and factors are left alone,
-        a factor's multiplier is scaled by its root mean square.
+        Constant columns and factors are left alone, a factor's multiplier is scaled by its root mean square.
         """
         p = len(self.names)
         unit = unit_vector(self.blocks, self.places, p)
@@ -122,10 +115,10 @@ class Matrix:
         blocks: list[Block] = []
         for block, place in zip(self.blocks, self.places, strict=True):
             if isinstance(block, Dense):
-                working, center[place], scale[place] = standardize_dense(block, weights, has_constant)
+                working, center[place], scale[place] = standardize_dense(block, has_constant)
                 blocks.append(working)
             elif block.multiplier is not None:
-                factor = multiplier_scale(block.multiplier, weights)
+                factor = multiplier_scale(block.multiplier)
                 scale[place] = factor
                 blocks.append(Categorical(block.codes, block.coding, block.levels, block.multiplier / factor))
             else:
@@ -230,8 +223,3 @@ def build(formula: PredictorFormula, table: Table, evaluator: Evaluator | None =
     for expression in formula.offsets:
         offset = offset + evaluator.numbers(expression)
     return matrix, torch.from_numpy(offset)
-
-
-def evaluate(expression: str, table: Table) -> np.ndarray:
-    """A checked numeric expression, such as a response `log(y)`, as float64 (n,); a column's name is the column."""
-    return Evaluator(table).numbers(expression)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -23,6 +24,14 @@ COLLINEAR = 1e4  # condition number of the scaled information's root, with unit 
 BOUNDARY = 1e-14  # fitted means this near to an end of their range, about where R's glm warns
 
 
+@dataclass(frozen=True, slots=True)
+class FlatDirections:
+    """Positions of the coefficients that the data do not determine, and the finding that says so."""
+
+    places: tuple[int, ...]
+    finding: Finding
+
+
 def relative_information(optimum: Optimum, reference: Tensor) -> tuple[Tensor, Tensor]:
     """Information at the optimum relative to L L' with L = `reference` (p, p): ascending values, directions (p, p)."""
     if optimum.root is not None:
@@ -35,8 +44,8 @@ def relative_information(optimum: Optimum, reference: Tensor) -> tuple[Tensor, T
     return values, vectors
 
 
-def flat_directions(optimum: Optimum, reference: Tensor, names: Sequence[str]) -> Finding | None:
-    """The terms along which the information has vanished between the start and the end of the fit."""
+def flat_directions(optimum: Optimum, reference: Tensor, names: Sequence[str]) -> FlatDirections | None:
+    """The coefficients along which the information has vanished between the start and the end of the fit."""
     values, vectors = relative_information(optimum, reference)
     flat = torch.nonzero(values.abs() < VANISHED)[:, 0]
     if not len(flat):
@@ -45,13 +54,17 @@ def flat_directions(optimum: Optimum, reference: Tensor, names: Sequence[str]) -
     moved = torch.linalg.solve_triangular(reference.T, vectors[:, flat], upper=True)
     scale = torch.sqrt(torch.diagonal(torch.cholesky_inverse(reference)))
     share = (moved.abs() / scale[:, None]).amax(dim=1)
-    terms = tuple(name for name, part in zip(names, share.tolist(), strict=True) if part > TAKES_PART)
-    return Finding(
-        "flat_direction",
+    return undetermined([place for place, part in enumerate(share.tolist()) if part > TAKES_PART], names)
+
+
+def undetermined(places: Sequence[int], names: Sequence[str]) -> FlatDirections:
+    """The coefficients at these places have no estimate."""
+    terms = tuple(names[place] for place in places)
+    message = (
         f"the data do not determine {_listed(terms)}: the likelihood rises or stays level as they grow without limit "
-        "(separation, or a cell without variation), so their estimates and standard errors mean nothing",
-        terms,
+        "(separation, or a cell without variation), so their estimates and standard errors mean nothing"
     )
+    return FlatDirections(tuple(places), Finding("flat_direction", message, terms))
 
 
 def not_a_maximum(hessian: Tensor, names: Sequence[str]) -> Finding:

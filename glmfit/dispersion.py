@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from glmfit.errors import UsageError
-from glmfit.likelihood import Likelihood, Rows
+from glmfit.likelihood import Likelihood
 from glmfit.model import Model
 from glmfit.optimize import Optimum, newton
 from glmfit.spec import DISPERSIONS, ModelSpec
@@ -29,28 +28,17 @@ class Goodness:
     size: float  # sum of w E(y)^2 / V(mu): what the chi-square of the null fit to a response of 0 would be
 
 
-def row_weight(model: Model, chunk: Rows, first: int) -> Tensor:
-    """(n,) the weight of each row in sums of squares: prior weight times frequency or sampling weight."""
-    if model.log_prior is None:
-        return chunk.weight
-    return chunk.weight * torch.exp(model.log_prior[first : first + len(chunk.y)])
-
-
 def goodness(model: Model, likelihood: Likelihood, theta: Tensor) -> Goodness:
     """Deviance and chi-square of the fitted mean of `likelihood` at theta."""
-    family, first = model.family, 0
+    family = model.family
     sums = torch.zeros(3, dtype=torch.float64)
     with torch.no_grad():
         for chunk in likelihood.chunks:
             etas = likelihood.etas(chunk, theta)
-            weight = row_weight(model, chunk, first)
-            named = dict(zip((p.name for p in family.parameters), likelihood.natural(chunk, etas), strict=True))
-            named.pop("phi", None)
-            working = dict(zip((p.name for p in family.parameters), likelihood.working(chunk, etas), strict=True))
-            working.pop("phi", None)
-            mean = family.mean(*named.values(), **chunk.columns)
-            variance = family.variance(*named.values(), **chunk.columns)
-            deviance = family.unit_deviance(chunk.y, *working.values(), **chunk.columns)
+            weight, natural = chunk.square_weight, likelihood.natural(chunk, etas)
+            mean = family.mean(*natural, **chunk.columns)
+            variance = family.variance(*natural, **chunk.columns)
+            deviance = family.unit_deviance(chunk.y, *likelihood.working(chunk, etas), **chunk.columns)
             # A fitted mean that has rounded to its bound has a variance of 0; met by the response, it adds nothing.
             exact = (variance == 0) & (chunk.y == mean)
             variance = torch.where(exact, 1.0, variance)
@@ -61,7 +49,6 @@ def goodness(model: Model, likelihood: Likelihood, theta: Tensor) -> Goodness:
                     (weight * torch.where(exact, 0.0, mean**2 / variance)).sum(),
                 ]
             )
-            first += len(chunk.y)
     return Goodness(*sums.tolist())
 
 
@@ -93,17 +80,9 @@ def dispersion(model: Model, spec: ModelSpec, found: Optimum, sums: Goodness, df
     """phi as asked for, or by the family's default."""
     asked = spec.fixed.get("phi", spec.dispersion)
     if not model.holds_phi and model.family.has_dispersion:
-        if asked is not None:
-            raise UsageError("bad_dispersion", "phi has a formula, and a dispersion is given", "leave one of them out")
         return Scale(1.0, "modelled", found.value)
     if asked is None:
         asked = "pearson" if model.holds_phi else 1.0
-    if asked == "ml" and (model.family.quasi or not model.holds_phi):
-        raise UsageError(
-            "bad_dispersion",
-            f"the {model.family.name} family has no density in which phi could be estimated by maximum likelihood",
-            "use --dispersion pearson or deviance",
-        )
     phi, log_likelihood = math.nan, math.nan if model.family.quasi else found.value
     if model.holds_phi and not model.family.quasi:
         if not isinstance(asked, str):

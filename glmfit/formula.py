@@ -136,7 +136,7 @@ def _main(spec: ModelSpec, sides: list[_Sides], header: Collection[str]) -> tupl
             raise UsageError(
                 "usage", f"--y asks for the response '{spec.y}', the formula '{text}' for '{render(left)}'", "give one"
             )
-    return response, [_item(text, header) for text in spec.x], sides
+    return response, [_item(text, header) for text in _items(spec.x, header)], sides
 
 
 def _sides(text: str) -> _Sides:
@@ -170,6 +170,12 @@ def _plain_response(text: str, header: Collection[str]) -> Response:
     except UsageError as error:
         raise _or_column(error, text, header) from error
     return _response(tree, header)
+
+
+def _items(texts: Iterable[str], header: Collection[str]) -> Iterable[str]:
+    """The items of --x: an exact column name as it is, anything else split at its top-level commas."""
+    for text in texts:
+        yield from (text,) if text in header or text.strip() in header else split_list(text)
 
 
 def _item(text: str, header: Collection[str]) -> Node:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from glmfit import curvature
-from glmfit.errors import ModelError, UsageError
+from glmfit.errors import ModelError
 from glmfit.likelihood import Likelihood, Rows
 from glmfit.optimize import Optimum
 
@@ -118,12 +118,7 @@ def _meat(likelihood: Likelihood, optimum: Optimum, scaled: Callable[[Rows, Tens
 
 
 def _leverage_meat(likelihood: Likelihood, optimum: Optimum, kind: str) -> Tensor:
-    if len(likelihood.chunks[0].predictors) != 1 or not likelihood.has_expected:
-        raise UsageError(
-            "bad_se",
-            f"--se {kind} needs the leverage of a model with one linear predictor",
-            "use --se hc0 or hc1, or hold the other parameters with --fix",
-        )
+    """(p, p) for hc2 and hc3, of a model with one linear predictor (`data.check_model` sees to that)."""
     covariance = _inverse_expected(likelihood, optimum)
     total = torch.zeros_like(covariance)
     for chunk, etas, row in likelihood.rows(optimum.theta):

@@ -16,12 +16,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from glmfit.design import Matrix
-from glmfit.families.base import Family, natural
-from glmfit.links import Link
-
-CHUNK_ROWS = 16_384
-MOST_DENSE_COLUMNS = 1_000  # up to here the columns of a chunk may be laid side by side
+from glmfit.curvature import stacked_root
+from glmfit.design import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix
+from glmfit.families.base import Family
+from glmfit.links import LINKS, Link
 
 
 class RowDerivatives(NamedTuple):
@@ -77,7 +75,8 @@ class Rows:
     """A run of rows: response, weights that multiply l, the family's data columns, predictors, held parameters.
 
     `weight` is the product of frequency and any other weight that multiplies l; `frequency` is how many units a row
-    stands for. `held` has the parameters that are not estimated here, on the working scale. Every tensor is (n,).
+    stands for. `held` has the parameters that are not estimated here, on the working scale. `log_prior` is the log of
+    the prior weights where they belong to phi, else 0. Every tensor is (n,).
     """
 
     y: Tensor
@@ -86,6 +85,12 @@ class Rows:
     columns: Mapping[str, Tensor]
     predictors: tuple[Predictor, ...]
     held: Mapping[str, Tensor]
+    log_prior: Tensor
+
+    @property
+    def square_weight(self) -> Tensor:
+        """(n,) the weight of each row in sums of squares: prior weight times frequency or sampling weight."""
+        return self.weight * torch.exp(self.log_prior)
 
     def rows(self, part: slice) -> Rows:
         return Rows(
@@ -95,6 +100,7 @@ class Rows:
             {name: column[part] for name, column in self.columns.items()},
             tuple(predictor.rows(part) for predictor in self.predictors),
             {name: value[part] for name, value in self.held.items()},
+            self.log_prior[part],
         )
 
     def chunks(self, size: int = CHUNK_ROWS) -> list[Rows]:
@@ -127,7 +133,7 @@ class Likelihood:
         return [
             self.links[parameter.name].inverse(by_name[parameter.name])
             if parameter.name in by_name
-            else natural(parameter.scale, chunk.held[parameter.name])
+            else LINKS[parameter.scale].inverse(chunk.held[parameter.name])
             for parameter in self.family.parameters
         ]
 
@@ -208,10 +214,9 @@ class Likelihood:
 
     def variance(self, chunk: Rows, parameters: Sequence[Tensor]) -> Tensor:
         """(n,) Var(y) = phi V(mu) from natural parameters; a phi held on the rows carries the prior weights."""
-        named = {p.name: value for p, value in zip(self.family.parameters, parameters, strict=True)}
-        phi = named.pop("phi", None)
-        variance = self.family.variance(*named.values(), **chunk.columns)
-        return variance if phi is None else phi * variance
+        variance = self.family.variance(*parameters, **chunk.columns)
+        names = [parameter.name for parameter in self.family.parameters]
+        return parameters[names.index("phi")] * variance if self.family.has_dispersion else variance
 
     def expected(self, theta: Tensor) -> Tensor | None:
         """(size, size) the Hessian with expected rows for the mean; None where there is no mean or no variance."""
@@ -230,15 +235,15 @@ class Likelihood:
         """
         if len(self.chunks[0].predictors) != 1 or self.size > MOST_DENSE_COLUMNS:
             return None
-        root = theta.new_zeros((0, self.size))
-        for chunk, etas, row in self.rows(theta):
-            h = self.expected_rows(chunk, etas, row.h) if expected else row.h
-            information = -chunk.weight * h[:, 0, 0]
-            if not bool((information >= 0).all()):  # NaN is none either
-                return None
-            scaled = torch.sqrt(information)[:, None] * chunk.predictors[0].X.dense()
-            root = torch.linalg.qr(torch.cat([root, scaled]), mode="r").R
-        return root if len(root) == self.size else None
+
+        def blocks() -> Iterator[Tensor]:
+            for chunk, etas, row in self.rows(theta):
+                h = self.expected_rows(chunk, etas, row.h) if expected else row.h
+                # The root of a negative information is NaN.
+                yield torch.sqrt(-chunk.weight * h[:, 0, 0])[:, None] * chunk.predictors[0].X.dense()
+
+        root = stacked_root(blocks(), self.size)
+        return root if len(root) == self.size and bool(torch.isfinite(root).all()) else None
 
 
 def add_gradient(total: Tensor, chunk: Rows, g: Tensor) -> None:

@@ -22,16 +22,12 @@ if TYPE_CHECKING:
     Transform = Callable[[Tensor], Tensor]
 
 
-SCALES: Mapping[str, Transform] = {
-    "identity": lambda mu: mu,
-    "log": lambda mu: torch.log(mu),
-    "logit": lambda mu: torch.log(mu) - torch.log1p(-mu),
-}
-
-
 @dataclass(frozen=True)
 class Link:
-    """A link function: `link` is g, `inverse` is g^-1, `scales` the stable forms of scale(g^-1(eta))."""
+    """A link function: `link` is g, `inverse` is g^-1, `scales` the stable forms of scale(g^-1(eta)).
+
+    A working scale is a link as well, and goes by its name: the definition of scale is LINKS[scale].link.
+    """
 
     name: str
     link: Transform
@@ -42,7 +38,7 @@ class Link:
     def to(self, scale: str, eta: Tensor) -> Tensor:
         """scale(g^-1(eta)), elementwise; the stable form where there is one, else by its definition."""
         stable = self.scales.get(scale)
-        return stable(eta) if stable is not None else SCALES[scale](self.inverse(eta))
+        return stable(eta) if stable is not None else LINKS[scale].link(self.inverse(eta))
 
 
 def _positive(eta: Tensor) -> Tensor:
@@ -152,6 +148,8 @@ LINKS: Mapping[str, Link] = {
         ),
     )
 }
+
+SCALES = {name: LINKS[name].link for name in ("identity", "log", "logit")}
 
 POSITIVE_LINKS = ("log", "identity", "sqrt", "inverse", "inverse-squared", "power:K")
 REAL_LINKS = ("identity", "log", "inverse", "sqrt", "inverse-squared", "power:K")

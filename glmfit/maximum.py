@@ -17,8 +17,8 @@ from torch import Tensor
 
 from glmfit import diagnose, start
 from glmfit.curvature import usable_root
+from glmfit.diagnose import FlatDirections
 from glmfit.dispersion import PERFECT, goodness
-from glmfit.errors import Finding
 from glmfit.inference import inverse_information
 from glmfit.likelihood import Likelihood
 from glmfit.model import Model
@@ -40,7 +40,7 @@ class Maximum:
     constants: Mapping[str, float]
     phi: float
     reference: Tensor  # factor L (p, p) of the curvature L L' where the search began, in units of phi
-    flat: Finding | None  # the terms that the data do not determine
+    flat: FlatDirections | None
 
     @cached_property
     def bread(self) -> Tensor | None:
@@ -74,11 +74,11 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None) -> Maximum:
     return _at_limit(Maximum(model, likelihood, optimum, constants, phi, reference, flat), spec)
 
 
-def _flat(model: Model, likelihood: Likelihood, optimum: Optimum, reference: Tensor) -> Finding | None:
+def _flat(model: Model, likelihood: Likelihood, optimum: Optimum, reference: Tensor) -> FlatDirections | None:
     """What the data do not determine. Where the information is suspiciously small, Newton's method must agree: on a
     slope that never ends an optimiser that looks at values stops early, and Newton's goes on a unit at a time."""
-    smallest = float(diagnose.relative_information(optimum, reference)[0].abs().min())
-    if diagnose.VANISHED < smallest < diagnose.SUSPICIOUS:
+    values, _ = diagnose.relative_information(optimum, reference)
+    if diagnose.VANISHED < float(values.abs().min()) < diagnose.SUSPICIOUS:
         optimum = newton(likelihood, optimum.theta)
     return diagnose.flat_directions(optimum, reference, model.labels)
 
@@ -86,14 +86,20 @@ def _flat(model: Model, likelihood: Likelihood, optimum: Optimum, reference: Ten
 def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
     """The same, or the model with a parameter at the end of its range where that is as good: no overdispersion, say."""
     for predictor in found.model.rows.predictors:
-        parameter = found.model.family.parameter(predictor.parameter)
-        if parameter.limit is None or predictor.X.names != ("Intercept",):
+        limit = found.model.family.parameter(predictor.parameter).limit
+        if limit is None or predictor.X.names != ("Intercept",):
             continue
-        model = found.model.at_limit(parameter.name)
+        model = found.model.at_limit(predictor.parameter)
         likelihood = model.likelihood()
-        others = torch.cat([p.columns for p in found.model.rows.predictors if p is not predictor])
-        theta = found.optimum.theta[others]
+        others = torch.tensor(
+            [k for p in found.model.rows.predictors if p is not predictor for k in p.columns.tolist()]
+        )
+        theta = found.optimum.theta[others.long()]
         if likelihood.value(theta) < found.optimum.value - NEAR_LIMIT:
+            continue
+        if model.size == 0:  # nothing would be left to estimate
+            if likelihood.value(theta) >= found.optimum.value - AS_GOOD:
+                return replace(found, flat=diagnose.undetermined([0], found.model.labels))
             continue
         optimum = _search(likelihood, theta, spec, None)
         if optimum.value >= found.optimum.value - AS_GOOD:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from glmfit.data import Data
 from glmfit.design import Dense, Matrix, Standardization, build
-from glmfit.errors import ModelError, UsageError
+from glmfit.errors import ModelError
 from glmfit.families.base import Family
 from glmfit.formula import PredictorFormula, Term
 from glmfit.likelihood import Likelihood, Predictor, Rows
@@ -38,9 +38,7 @@ class Model:
     standardizations: tuple[Standardization, ...]
     names: tuple[tuple[str, str], ...]
     kept: tuple[int, ...]
-    aliased: tuple[str, ...]
     has_intercept: bool
-    log_prior: Tensor | None  # log of the prior weights where they belong to phi
     limits: tuple[str, ...] = ()  # parameters held at an end of their range, because the data put them there
 
     @property
@@ -50,8 +48,20 @@ class Model:
     @property
     def labels(self) -> list[str]:
         """Names of the estimated coefficients: the term, with the parameter in front where it is not the main one."""
-        names = (self.names[at] for at in self.kept)
-        return [term if parameter == self.family.main else f"{parameter}:{term}" for parameter, term in names]
+        return [self._label(*self.names[at]) for at in self.kept]
+
+    @property
+    def aliased(self) -> tuple[str, ...]:
+        """Names of the coefficients that are linear combinations of others."""
+        inside = set(self.kept)
+        return tuple(
+            self._label(parameter, term)
+            for at, (parameter, term) in enumerate(self.names)
+            if at not in inside and parameter not in self.limits
+        )
+
+    def _label(self, parameter: str, term: str) -> str:
+        return term if parameter == self.family.main else f"{parameter}:{term}"
 
     @property
     def n(self) -> int:
@@ -65,9 +75,7 @@ class Model:
 
     def held_at(self, phi: float) -> Model:
         """The same model with phi held at a value; phi / w row by row where there are prior weights."""
-        log_phi = torch.full_like(self.rows.y, phi).log()
-        if self.log_prior is not None:
-            log_phi = log_phi - self.log_prior
+        log_phi = torch.full_like(self.rows.y, phi).log() - self.rows.log_prior
         return replace(self, rows=replace(self.rows, held={**self.rows.held, "phi": log_phi}))
 
     def at_limit(self, parameter: str) -> Model:
@@ -97,9 +105,7 @@ class Model:
         """The likelihood with a constant for each of `parameters` (offsets kept), the others held, (n,) each."""
         n = len(self.rows.y)
         ones = Matrix((Dense(torch.ones((n, 1), dtype=torch.float64)),), (torch.tensor([0]),), ("Intercept",), n)
-        offsets = {p.parameter: p.offset for p in self.rows.predictors}
-        if self.log_prior is not None:
-            offsets.setdefault("phi", -self.log_prior)
+        offsets = {"phi": -self.rows.log_prior, **{p.parameter: p.offset for p in self.rows.predictors}}
         predictors = tuple(
             Predictor(name, ones, torch.tensor([k]), offsets.get(name, torch.zeros_like(self.rows.y)))
             for k, name in enumerate(parameters)
@@ -171,19 +177,14 @@ def _project(X: Matrix, target: Tensor) -> Tensor:
 
 def assemble(data: Data) -> Model:
     """The model of prepared data: every predictor's matrix standardised, aliased columns left out."""
-    spec, family, table = data.spec, data.family, data.table
+    family, table = data.family, data.table
     y = torch.from_numpy(data.response.y)
     n = len(y)
     formulas = {predictor.parameter: predictor for predictor in data.formula.predictors}
-    for name in formulas:
-        family.parameter(name)
-    for name in spec.links:
-        family.parameter(name)
-    links = {p.name: p.link(spec.links.get(p.name), family.name) for p in family.parameters}
     held = _held(data, formulas, n)
     frequency = torch.ones_like(y) if data.frequency is None else torch.from_numpy(data.frequency)
     weight = frequency if data.sampling is None else torch.from_numpy(data.sampling)
-    log_prior = None
+    log_prior = torch.zeros_like(y)
     if data.weights is not None:
         prior = torch.from_numpy(data.weights)
         if family.has_dispersion:
@@ -194,7 +195,6 @@ def assemble(data: Data) -> Model:
     standardizations: list[Standardization] = []
     names: list[tuple[str, str]] = []
     kept: list[int] = []
-    aliased: list[str] = []
     size = 0
     evaluator = Evaluator(table, frequency=data.frequency)
     for parameter in family.parameters:
@@ -204,10 +204,8 @@ def assemble(data: Data) -> Model:
         matrix, offset = build(formula, table, evaluator)
         if parameter.name == family.main:
             offset = offset + torch.from_numpy(data.offset)
-        if parameter.name == "phi" and log_prior is not None:
+        if parameter.name == "phi":
             offset = offset - log_prior
-        if matrix.shape[1] == 0 and parameter.name != family.main:
-            raise UsageError("formula", f"the formula for {parameter.name} has no terms", f"write {parameter.name} ~ 1")
         standard, standardization = matrix.standardized()
         out = aliased_columns(standard)
         inside = [j for j in range(matrix.shape[1]) if j not in set(out)]
@@ -215,7 +213,6 @@ def assemble(data: Data) -> Model:
             standard, standardization = matrix.select(inside).standardized()
         kept += [len(names) + j for j in inside]
         names += [(parameter.name, name) for name in matrix.names]
-        aliased += [matrix.names[j] for j in out]
         columns = torch.arange(size, size + len(inside))
         predictors.append(Predictor(parameter.name, standard, columns, offset))
         standardizations.append(standardization)
@@ -227,18 +224,16 @@ def assemble(data: Data) -> Model:
             "too_few_rows", f"{size} coefficients cannot be estimated from {n} rows", "leave out terms, or add data"
         )
     extra = {} if data.response.trials is None else {"trials": torch.from_numpy(data.response.trials)}
-    rows = Rows(y, weight, frequency, extra, tuple(predictors), held)
+    rows = Rows(y, weight, frequency, extra, tuple(predictors), held, log_prior)
     mean_terms = formulas[family.main].terms
     return Model(
         family=family,
-        links=links,
+        links=data.links,
         rows=rows,
         standardizations=tuple(standardizations),
         names=tuple(names),
         kept=tuple(kept),
-        aliased=tuple(aliased),
         has_intercept=any(not term.factors for term in mean_terms),
-        log_prior=log_prior,
     )
 
 
@@ -249,25 +244,6 @@ def _held(data: Data, formulas: Mapping[str, PredictorFormula], n: int) -> dict[
         if parameter.name == "phi" and "phi" not in formulas:
             held["phi"] = torch.zeros(n, dtype=torch.float64)
         elif parameter.name in data.spec.fixed:
-            if parameter.name in formulas:
-                raise UsageError(
-                    "fixed_and_modelled",
-                    f"{parameter.name} has a formula and is fixed as well",
-                    "leave one of them out",
-                )
             value = torch.full((n,), float(data.spec.fixed[parameter.name]), dtype=torch.float64)
-            working = SCALES[parameter.scale](value)
-            if not bool(torch.isfinite(working).all()):
-                raise UsageError(
-                    "bad_fix",
-                    f"{parameter.name} = {data.spec.fixed[parameter.name]:g} is outside its range",
-                    f"{parameter.name} lies on a {parameter.scale} scale: give a value inside",
-                )
-            held[parameter.name] = working
-    if "phi" in formulas and data.family.quasi:
-        raise ModelError(
-            "quasi_phi",
-            f"the {data.family.name} family is a quasi-likelihood: it has no density in which phi could have a formula",
-            "use gaussian, gamma, inverse-gaussian, or negative-binomial with a formula for alpha",
-        )
+            held[parameter.name] = SCALES[parameter.scale](value)
     return held

@@ -11,14 +11,11 @@ from torch import Tensor
 class Objective(Protocol):
     """A function of theta (p,) to be maximised."""
 
-    def value(self, theta: Tensor) -> float:
-        """The value; NaN or -inf where it is not defined."""
-
     def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Tensor]:
-        """Value, gradient (p,), Hessian (p, p)."""
+        """Value (NaN or -inf where it is not defined), gradient (p,), Hessian (p, p)."""
 
     def along(self, theta: Tensor, direction: Tensor) -> Callable[[float], float]:
-        """t -> value(theta + t direction)."""
+        """t -> the value at theta + t direction."""
 
     def expected(self, theta: Tensor) -> Tensor | None:
         """(p, p) an expected Hessian to step with where the observed one is not negative definite, or None."""

@@ -1,7 +1,7 @@
 """The options of the command line, each defined once, and the checks of their values that need no data.
 
-An option is an `Annotated` alias that commands use in their signatures. A value that cannot be right is a `UsageError`
-that lists the possible ones; whatever the families' own facts can refuse is refused here too, before torch is imported.
+An option is an `Annotated` alias that commands use in their signatures. A value that cannot be read is a `UsageError`;
+what the values mean for a model is checked by `data.read`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from glmfit.errors import UsageError
-from glmfit.spec import ModelSpec, one_of, validate
+from glmfit.spec import ModelSpec, one_of
 
 FORMATS = ("table", "json", "csv", "markdown")
 
@@ -158,19 +158,12 @@ def dispersion(text: str | None) -> str | float | None:
 
 
 def check(spec: ModelSpec, *, exp: bool, quiet: bool, verbose: bool) -> None:
-    """What can be wrong with the options whatever the data."""
-    validate(spec)
+    """What can be wrong with the options of the report; reading the data checks those of the model."""
     if quiet and verbose:
         raise UsageError("contradiction", "--quiet and --verbose contradict each other", "give one of them")
-    _check_family(spec, exp)
-
-
-def _check_family(spec: ModelSpec, exp: bool) -> None:
-    from glmfit.families.catalogue import make_family
-
-    family = make_family(spec.family, spec.fixed)
-    links = {name: family.parameter(name).link(link, family.name).name for name, link in spec.links.items()}
     if exp:
+        from glmfit.data import resolve
         from glmfit.report.exponentiate import check_link
 
-        check_link(family.name, links.get("mu") or family.parameters[0].links[0])
+        family, links = resolve(spec)
+        check_link(family.name, links[family.main].name)

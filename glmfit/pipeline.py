@@ -16,7 +16,7 @@ from glmfit.summary import summarise
 STAGES = ("design", "optimize", "inference")
 
 
-def fit_data(data: Data, trace: Trace | None = None, read_seconds: float = 0.0) -> Fit:
+def fit_data(data: Data, trace: Trace | None = None) -> Fit:
     """The fit of prepared data; raises a `GlmfitError` where there can be none."""
     clock = [time.perf_counter()]
     model = assemble(data)
@@ -26,4 +26,4 @@ def fit_data(data: Data, trace: Trace | None = None, read_seconds: float = 0.0) 
     fit = summarise(data, found)
     clock.append(time.perf_counter())
     seconds = (after - before for before, after in pairwise(clock))
-    return replace(fit, seconds={"read": read_seconds, **dict(zip(STAGES, seconds, strict=True))})
+    return replace(fit, seconds={"read": data.seconds, **dict(zip(STAGES, seconds, strict=True))})

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from glmfit.design import Matrix
-from glmfit.likelihood import CHUNK_ROWS, MOST_DENSE_COLUMNS
+from glmfit.curvature import stacked_root, unit_diagonal
+from glmfit.design import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix
 
 TOLERANCE = 1e-10
 CLEARLY_INDEPENDENT = 1e-2  # unexplained parts this long are seen safely in X'X, which squares them
@@ -21,20 +21,14 @@ def aliased_columns(standard: Matrix) -> list[int]:
     """Positions of the columns of a standardised matrix that are linear combinations of those before them."""
     n, size = standard.shape
     ones = torch.ones(n, dtype=torch.float64)
-    gram = standard.sandwich(ones, standard)
-    length = torch.sqrt(torch.diagonal(gram))
-    empty = length == 0  # a column of zeros
-    length = torch.where(empty, 1.0, length)
-    correlation = gram / torch.outer(length, length)
+    correlation, length = unit_diagonal(standard.sandwich(ones, standard))
+    empty = torch.diagonal(correlation) == 0  # a column of zeros
     if not bool(empty.any()) and _first_dependent(correlation, CLEARLY_INDEPENDENT) is None:
         return []
     if size > MOST_DENSE_COLUMNS:
         return _from_correlation(correlation)
-    root = torch.zeros((0, size), dtype=torch.float64)
-    for start in range(0, n, CHUNK_ROWS):
-        block = standard.rows(slice(start, start + CHUNK_ROWS)).dense() / length
-        root = torch.linalg.qr(torch.cat([root, block]), mode="r").R
-    return _from_root(root)
+    parts = (slice(start, start + CHUNK_ROWS) for start in range(0, n, CHUNK_ROWS))
+    return _from_root(stacked_root((standard.rows(part).dense() / length for part in parts), size))
 
 
 def _first_dependent(correlation: Tensor, tolerance: float) -> int | None:

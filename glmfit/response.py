@@ -14,6 +14,7 @@ from glmfit import formula
 from glmfit.errors import Finding, ModelError, UsageError
 from glmfit.families.base import Family
 from glmfit.table import Column, Table
+from glmfit.table.columns import refuse
 from glmfit.terms import Evaluator
 
 
@@ -95,17 +96,12 @@ def _successes(
     if what.kind in ("ratio", "cbind"):
         second = evaluator.numbers(what.parts[1])
         if what.kind == "cbind":
-            _refuse(what.parts[1], second, second < 0, rows, "failures are counted from 0")
+            refuse(f"'{what.parts[1]}'", second, second < 0, rows, _outside("failures are counted from 0"))
         return Response(what.label, first, second if what.kind == "ratio" else first + second)
     outside = (first < 0) | (first > 1)
-    _refuse(
-        what.label,
-        first,
-        outside,
-        rows,
-        "a binomial response is 0/1, two levels of text, or a proportion",
-        "for successes out of trials write successes/trials, or cbind(successes, failures)",
-    )
+    rule = "a binomial response is 0/1, two levels of text, or a proportion"
+    hint = "for successes out of trials write successes/trials, or cbind(successes, failures)"
+    refuse(f"'{what.label}'", first, outside, rows, _outside(rule, hint))
     fractional = (first != 0) & (first != 1)
     if not fractional.any() or (quasi and weights is None):
         return Response(what.label, first, np.ones_like(first))
@@ -127,8 +123,12 @@ def _supported(response: Response, family: Family, rows: np.ndarray) -> Response
     y, support = response.y, family.support
     outside = support.violations(y, response.trials)
     if response.trials is not None:
-        _refuse(response.label, response.trials, ~(response.trials > 0), rows, "trials are counted from 1")
-    _refuse(response.label, y, outside, rows, f"responses of the {family.name} family are {support.text}")
+        refuse(
+            f"'{response.label}'", response.trials, ~(response.trials > 0), rows, _outside("trials are counted from 1")
+        )
+    refuse(
+        f"'{response.label}'", y, outside, rows, _outside(f"responses of the {family.name} family are {support.text}")
+    )
     counts = y if response.trials is None else np.stack([y, response.trials])
     off = (counts != np.rint(counts)).reshape(-1, len(y)).any(axis=0)
     if not (support.integer and off.any()) or response.findings:
@@ -141,15 +141,5 @@ def _supported(response: Response, family: Family, rows: np.ndarray) -> Response
     return Response(response.label, y, response.trials, response.success, response.weights_are_trials, (finding,))
 
 
-def _refuse(
-    label: str, values: np.ndarray, wrong: np.ndarray, rows: np.ndarray, rule: str, hint: str | None = None
-) -> None:
-    if wrong.any():
-        at = int(np.argmax(wrong))
-        count = int(wrong.sum())
-        more = f" (and {count - 1} more)" if count > 1 else ""
-        raise ModelError(
-            "outside_support",
-            f"'{label}' is {values[at]:.10g} in row {rows[at]}{more}: {rule}",
-            hint or "correct the value, drop the row, or choose another family",
-        )
+def _outside(rule: str, hint: str = "correct the value, drop the row, or choose another family") -> ModelError:
+    return ModelError("outside_support", rule, hint)

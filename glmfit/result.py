@@ -24,7 +24,9 @@ class Coefficient:
     p_value: float
     conf_low: float
     conf_high: float
-    status: str | None = None  # "aliased": a linear combination of earlier terms, not estimated
+    # None, or why there is no standard error: aliased (a linear combination of earlier terms, not estimated), at_limit
+    # (of a parameter at the end of its range) or not_identified (the likelihood has no peak in this direction)
+    status: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +115,21 @@ class Convergence:
 
 
 @dataclass(frozen=True, slots=True)
+class SeparationTerm:
+    """A term along which the likelihood rises for ever, and whether its coefficient grows (1) or falls (-1)."""
+
+    parameter: str
+    term: str
+    direction: int
+
+
+@dataclass(frozen=True, slots=True)
 class Separation:
     """Directions in which the likelihood rises for ever."""
 
     kind: str  # complete | quasi-complete
     rows: int
-    terms: tuple[tuple[str, str, int], ...]  # (parameter, term, direction)
+    terms: tuple[SeparationTerm, ...]
 
 
 @dataclass(frozen=True, slots=True)

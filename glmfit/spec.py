@@ -24,7 +24,7 @@ class ModelSpec:
 
     formulas: tuple[str, ...] = ()
     y: str | None = None
-    x: tuple[str, ...] = ()  # items already split at top-level commas
+    x: tuple[str, ...] = ()  # each one or more terms, separated by top-level commas
     intercept: bool = True
     family: str = "gaussian"
     links: Mapping[str, str] = field(default_factory=dict)  # parameter -> link name; "mu" is the mean

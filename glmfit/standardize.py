@@ -37,10 +37,6 @@ class Standardization:
         """gamma = T^-1 theta."""
         return self.scale * (theta + self.unit * (self.center @ theta))
 
-    def covariance(self, matrix: Tensor) -> Tensor:
-        """T M T': the covariance of theta from that of gamma, (p, p)."""
-        return self.sandwich(matrix, self)
-
     def sandwich(self, matrix: Tensor, other: Standardization) -> Tensor:
         """T M S' with S the map of `other`: a covariance (p, q) between two sets of coefficients."""
         left = matrix / self.scale[:, None]
@@ -52,17 +48,6 @@ class Standardization:
         """T^-T g: the gradient in theta from that in gamma."""
         scaled = self.scale * g
         return scaled + self.center * (self.unit @ scaled)
-
-    def hessian(self, matrix: Tensor) -> Tensor:
-        """T^-T M T^-1: the Hessian in theta from that in gamma, (p, p)."""
-        scaled = matrix * self.scale[:, None] * self.scale
-        return _congruence(scaled, self.center, self.unit, 1.0)
-
-
-def _congruence(matrix: Tensor, a: Tensor, b: Tensor, sign: float) -> Tensor:
-    """(I + sign a b') M (I + sign b a')."""
-    left = matrix + sign * torch.outer(a, b @ matrix)
-    return left + sign * torch.outer(left @ b, a)
 
 
 def unit_vector(blocks: tuple[Block, ...], places: tuple[Tensor, ...], p: int) -> Tensor:
@@ -96,7 +81,7 @@ def _unchanging(values: Tensor) -> list[tuple[int, float]]:
     return [(j, float(first[j])) for j in alike if bool((values[:, j] == first[j]).all())]
 
 
-def standardize_dense(block: Dense, weights: Tensor | None, centre: bool) -> tuple[Dense, Tensor, Tensor]:
+def standardize_dense(block: Dense, centre: bool) -> tuple[Dense, Tensor, Tensor]:
     """The working block with its centers and scales; constant columns are left alone."""
     values = block.values
     center, scale = values.new_zeros(values.shape[1]), values.new_ones(values.shape[1])
@@ -104,41 +89,33 @@ def standardize_dense(block: Dense, weights: Tensor | None, centre: bool) -> tup
     moving[[j for j, _ in _unchanging(values)]] = False
     if not len(values) or not bool(moving.any()):
         return block, center, scale
-    weights, total = _weights(values, weights)
     working = values.clone()
     if centre:
         for _ in range(2):  # the second pass takes up what rounding left of a large common part
-            mean = weights @ working / total
+            mean = working.mean(dim=0)
             center += torch.where(moving & torch.isfinite(mean), mean, torch.zeros_like(mean))
             torch.sub(values, center, out=working)
-    spread = _root_mean_square(working, weights, total)
+    spread = _root_mean_square(working)
     scale = torch.where(moving & (spread > 0) & torch.isfinite(spread), spread, scale)
     working /= scale
     return Dense(working), center, scale
 
 
-def _weights(values: Tensor, weights: Tensor | None) -> tuple[Tensor, float]:
-    """Weights of the rows and their sum; all rows count alike where none are given or they add up to zero."""
-    if weights is None or not float(weights.sum()) > 0:
-        return values.new_ones(len(values)), float(len(values))
-    return weights, float(weights.sum())
-
-
-def _root_mean_square(values: Tensor, weights: Tensor, total: float) -> Tensor:
+def _root_mean_square(values: Tensor) -> Tensor:
     """sqrt(mean(x^2)) by column, also where the squares overflow or vanish."""
     mean = values.new_zeros(values.shape[1])
     for start in range(0, len(values), _ROWS):
-        mean += weights[start : start + _ROWS] @ values[start : start + _ROWS].square() / total
+        mean += values[start : start + _ROWS].square().sum(dim=0) / len(values)
     if bool(((mean > 1e-200) & (mean < 1e200)).all()):
         return mean.sqrt()
     largest = values.abs().amax(dim=0)
     largest = torch.where(largest > 0, largest, torch.ones_like(largest))
-    return largest * (weights @ (values / largest).square() / total).sqrt()
+    return largest * (values / largest).square().mean(dim=0).sqrt()
 
 
-def multiplier_scale(multiplier: Tensor, weights: Tensor | None) -> float:
+def multiplier_scale(multiplier: Tensor) -> float:
     """The root mean square of a multiplier, 1 where it is zero throughout."""
     if not len(multiplier):
         return 1.0
-    spread = float(_root_mean_square(multiplier[:, None], *_weights(multiplier, weights))[0])
+    spread = float(_root_mean_square(multiplier[:, None])[0])
     return spread if spread > 0 and math.isfinite(spread) else 1.0

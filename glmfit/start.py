@@ -1,6 +1,6 @@
 """Where the search starts: the intercept-only fit, carried over to all coefficients.
 
-That fit is also the null model. Where its constant cannot be carried over to a point inside the link's domain (no
+Where its constant cannot be carried over to a point inside the link's domain (no
 intercept and an inverse link, say) the start is the least-squares fit to the link of responses drawn to their mean.
 """
 
@@ -71,10 +71,9 @@ def coefficients(model: Model, start: Mapping[str, float], given: Mapping[str, f
     if not given:
         return theta
     reported = model.reported(theta)
-    places = {}
-    for place, (at, label) in enumerate(zip(model.kept, model.labels, strict=True)):
-        places[":".join(model.names[at])] = place
-        places[label] = place
+    names = [model.names[at] for at in model.kept]
+    places = {f"{parameter}:{term}": place for place, (parameter, term) in enumerate(names)}
+    places |= {term: place for place, (parameter, term) in enumerate(names) if parameter == model.family.main}
     for name, value in given.items():
         if name not in places:
             hint = did_you_mean(name, places) or f"coefficients: {', '.join(list(places)[:12])}"

@@ -111,7 +111,7 @@ def _findings(found: Maximum, sums: Goodness, scale: Scale, null: float, df: int
     if flat is None and not optimum.converged:
         checks.append(Finding("not_converged", f"{optimum.optimizer} {optimum.message}: do not use these estimates"))
     if flat is not None:
-        checks.append(flat)
+        checks.append(flat.finding)
     elif found.bread is None:
         checks.append(diagnose.not_a_maximum(optimum.hessian, names))
     else:
@@ -152,8 +152,7 @@ def _coefficients(
     errors = torch.sqrt(torch.diagonal(matrix)).tolist()
     width = reference.quantile(level)
     inside = set(model.kept)
-    flat = set(() if found.flat is None else found.flat.terms)
-    unidentified = {at for at, label in zip(model.kept, model.labels, strict=True) if label in flat}
+    unidentified = set() if found.flat is None else {model.kept[place] for place in found.flat.places}
     rows = []
     for at, ((parameter, term), estimate) in enumerate(zip(model.names, estimates.tolist(), strict=True)):
         error = math.nan if at in unidentified else errors[at]

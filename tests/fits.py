@@ -18,6 +18,7 @@ from glmfit.result import (
     Identification,
     Model,
     Separation,
+    SeparationTerm,
 )
 
 NAN = math.nan
@@ -54,7 +55,7 @@ def diagonal(rows: tuple[Coefficient, ...]) -> tuple[tuple[float, ...], ...]:
 def poisson(rows: tuple[Coefficient, ...] | None = None) -> Fit:
     """A Poisson fit with rows dropped for missing values."""
     rows = rows or (
-        row("(Intercept)", -1.2345678, 0.2109876, 4.9e-9),
+        row("Intercept", -1.2345678, 0.2109876, 4.9e-9),
         row("Solar.R", 0.0021345, 0.0004111, 2.1e-7),
         row("Wind", -0.0412, 0.0377788, 0.27545),
         row("C(Month)[T.6]", 1.7922187567993, 0.0412609947325, 0.0),
@@ -81,9 +82,9 @@ def poisson(rows: tuple[Coefficient, ...] | None = None) -> Fit:
 def negative_binomial() -> Fit:
     """A negative binomial with alpha, clustered errors and an offset."""
     rows = (
-        row("(Intercept)", 2.1, 0.1234, 0.0),
+        row("Intercept", 2.1, 0.1234, 0.0),
         row("age", -0.01234, 0.004321, 0.0043),
-        row("(Intercept)", -0.5, 0.21, 0.017, "alpha"),
+        row("Intercept", -0.5, 0.21, 0.017, "alpha"),
     )
     base = poisson(rows)
     return replace(
@@ -99,7 +100,7 @@ def negative_binomial() -> Fit:
 
 def with_aliased() -> Fit:
     """A gaussian fit by t with an aliased term and a finding that says so."""
-    rows = (row("(Intercept)", 37.227, 1.5988, 0.0), row("wt", -3.87783, 0.63273, 1.12e-6), aliased("wt2"))
+    rows = (row("Intercept", 37.227, 1.5988, 0.0), row("wt", -3.87783, 0.63273, 1.12e-6), aliased("wt2"))
     message = "wt2 is a linear combination of earlier terms and was left out."
     return replace(
         poisson(rows),
@@ -115,14 +116,14 @@ def with_aliased() -> Fit:
 def many_levels() -> Fit:
     """A factor of 60 levels."""
     levels = tuple(row(f"region[T.{i:02d}]", 0.1 * math.sin(i), 0.05 + i / 1000) for i in range(1, 60))
-    return poisson((row("(Intercept)", 0.5, 0.04, 1e-30), *levels))
+    return poisson((row("Intercept", 0.5, 0.04, 1e-30), *levels))
 
 
 def long_terms() -> Fit:
     """Terms that do not fit beside their numbers."""
     return poisson(
         (
-            row("(Intercept)", 12345.678, 1021.3),
+            row("Intercept", 12345.678, 1021.3),
             row("C(occupation, contr.treatment(base='Clerical and administrative'))[T.Skilled trades]:age", 0.5, 0.01),
             row("Umsatz je Einwohner in der größten Stadt des Kreises", 1.5e-9, 2.2e-10, 1e-11),
             row("収入の対数", 0.25, 0.125),
@@ -133,7 +134,7 @@ def long_terms() -> Fit:
 def not_converged() -> Fit:
     """A separated logistic regression that ran out of iterations, with infinite numbers."""
     rows = (
-        row("(Intercept)", -2.5, 1.25, 0.0455),
+        row("Intercept", -2.5, 1.25, 0.0455),
         Coefficient("mu", "NV", 18.19, 1715.75, 0.0106, 0.99154, -math.inf, math.inf),
     )
     message = "NV separates the responses: its coefficient has no finite estimate (13 rows)."
@@ -142,7 +143,7 @@ def not_converged() -> Fit:
         model=Model(("HG ~ NV",), "HG", "binomial", {"mu": "logit"}, {}, success="yes"),
         data=DataSummary("endometrial.csv", 79, 79, {"missing": {}}),
         convergence=Convergence("max_iter", False, "newton", 100, 0.036, 0.41, "Raise --max-iter."),
-        identification=Identification((), Separation("quasi-complete", 13, (("mu", "NV", 1),)), False),
+        identification=Identification((), Separation("quasi-complete", 13, (SeparationTerm("mu", "NV", 1),)), False),
         warnings=(Finding("separation", message, ("NV",)),),
     )
 
@@ -150,9 +151,9 @@ def not_converged() -> Fit:
 def two_predictors() -> Fit:
     """A formula for alpha: two linear predictors."""
     rows = (
-        row("(Intercept)", 2.1, 0.1234, 0.0),
+        row("Intercept", 2.1, 0.1234, 0.0),
         row("age", -0.01234, 0.004321, 0.0043),
-        row("(Intercept)", -0.5, 0.21, 0.017, "alpha"),
+        row("Intercept", -0.5, 0.21, 0.017, "alpha"),
         row("region[T.b]", 0.25, 0.31, 0.42, "alpha"),
     )
     base = negative_binomial()
@@ -162,7 +163,27 @@ def two_predictors() -> Fit:
     )
 
 
+def at_limit() -> Fit:
+    """A negative binomial fit of underdispersed counts, alpha at 0, and a term that the data do not determine."""
+    rows = (
+        row("Intercept", 2.1, 0.1234, 0.0),
+        Coefficient("mu", "region[T.b]", -24.3, NAN, NAN, NAN, NAN, NAN, "not_identified"),
+        Coefficient("alpha", "Intercept", -math.inf, NAN, NAN, NAN, NAN, NAN, "at_limit"),
+    )
+    base = negative_binomial()
+    return replace(
+        base,
+        model=replace(base.model, formulas=("claims ~ region",), exposure=None),
+        coefficients=rows,
+        covariance=Covariance("hessian", None, diagonal(rows)),
+        auxiliary=(Auxiliary("alpha", 0.0, NAN, NAN, NAN),),
+    )
+
+
 ALL = {
     f.__name__: f
-    for f in (poisson, negative_binomial, with_aliased, many_levels, long_terms, not_converged, two_predictors)
+    for f in (
+        *(poisson, negative_binomial, with_aliased, many_levels, long_terms, not_converged, two_predictors),
+        at_limit,
+    )
 }

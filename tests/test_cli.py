@@ -21,6 +21,7 @@ import jsonschema
 import pytest
 import typer
 
+import glmfit
 from glmfit import __version__
 from glmfit.cli import app, main
 from glmfit.errors import ModelError
@@ -47,7 +48,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[ModelSpec]]:
     def install(result: Any) -> list[ModelSpec]:
         asked: list[ModelSpec] = []
 
-        def fit_data(data: Any, trace: Any = None, read_seconds: float = 0.0) -> Any:
+        def fit_data(data: Any, trace: Any = None) -> Any:
             asked.append(data.spec)
             if trace is not None:
                 trace({"iteration": 1, "log_likelihood": -12.5, "newton_decrement": 0.25})
@@ -77,7 +78,7 @@ def test_every_option_reaches_the_specification(
 ) -> None:
     asked = engine(fits.poisson())
     # Together these options make no model: the check of the data is left out.
-    monkeypatch.setattr("glmfit.data.prepare", lambda spec, source: types.SimpleNamespace(spec=spec))
+    monkeypatch.setattr("glmfit.data.read", lambda spec, data: types.SimpleNamespace(spec=spec))
     options = [
         "--y",
         "y",
@@ -129,7 +130,7 @@ def test_every_option_reaches_the_specification(
     assert asked[0] == ModelSpec(
         formulas=("alpha ~ g",),
         y="y",
-        x=("x1", "I(x2**2)", "g"),
+        x=("x1,I(x2**2)", "g"),
         intercept=False,
         family="nb",
         links={"mu": "sqrt", "alpha": "identity"},
@@ -156,12 +157,19 @@ def test_defaults_are_those_of_the_specification(data: str, engine: Callable[[An
     assert asked[0] == ModelSpec(formulas=("y ~ x1",))
 
 
-def test_an_exact_column_name_is_not_split(tmp_path: Path, engine: Callable[[Any], list[ModelSpec]]) -> None:
-    asked = engine(fits.poisson())
+def test_an_exact_column_name_is_not_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "names.csv"
-    path.write_text('y,"a,b",c\n1,2,3\n2,3,5\n', encoding="utf-8")
-    assert main(["fit", str(path), "--y", "y", "--x", "a,b", "--x", "c"]) == 0
-    assert asked[0].x == ("a,b", "c")
+    path.write_text('y,"a,b",c,d\n1,2,3,1\n2,3,5,2\n4,1,1,1\n3,2,2,5\n5,5,1,2\n', encoding="utf-8")
+    assert main(["fit", str(path), "--y", "y", "--x", "a,b", "--x", "c,d", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [row["term"] for row in document["coefficients"]] == ["Intercept", "a,b", "c", "d"]
+
+
+def test_the_time_to_read_is_reported(data: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", data, *ARGUMENTS, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["seconds"]["read"] > 0
+    assert glmfit.fit("y ~ x1", data).seconds["read"] > 0
+    assert glmfit.fit("y ~ x1", {"y": [1.0, 0.0, 2.0], "x1": [0.0, 1.0, 3.0]}).seconds["read"] > 0
 
 
 USAGE = [
@@ -477,6 +485,64 @@ def test_heavy_modules_are_not_imported_without_a_fit(arguments: list[str], stat
     )
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines()[-1] == f"{status} []", done.stderr
+
+
+NB = ["-f", "negative-binomial"]
+OF_THE_MODEL = [
+    (["y ~ x1", "-f", "poisson", "--dispersion", "ml"], 2, "bad_dispersion"),
+    (["y ~ x1", "-f", "quasi-poisson", "--dispersion", "ml"], 2, "bad_dispersion"),
+    (["y ~ x1", "phi ~ x2", "--dispersion", "pearson"], 2, "bad_dispersion"),
+    (["y ~ x1", "phi ~ x2", "--fix", "phi=1"], 2, "fixed_and_modelled"),
+    (["y ~ x1", "phi ~ x2", "-f", "quasi-poisson"], 3, "quasi_phi"),
+    (["y ~ x1", "phi ~ x2", "--se", "hc2"], 2, "bad_se"),
+    (["y ~ x1", *NB, "--se", "hc3"], 2, "bad_se"),
+    (["y ~ x1", *NB, "alpha ~ x2", "--se", "hc2"], 2, "bad_se"),
+    (["y ~ x1", "alpha ~ x2", "-f", "poisson"], 2, "unknown_parameter"),
+    (["y ~ x1", "--link", "alpha=log", "-f", "poisson"], 2, "unknown_parameter"),
+    (["y ~ x1", *NB, "alpha ~ 0"], 2, "formula"),
+    (["y ~ x1", *NB, "alpha ~ 0 + offset(x2)"], 2, "formula"),
+    (["y ~ x1", *NB, "alpha ~ x2", "--fix", "alpha=1"], 2, "fixed_and_modelled"),
+    (["y ~ x1", *NB, "--fix", "alpha=0"], 2, "bad_fix"),
+    (["y ~ x1", *NB, "--fix", "alpha=-1"], 2, "bad_fix"),
+    (["y ~ x1", "--exposure", "w"], 2, "bad_exposure"),
+    (["y ~ x1", "-f", "poisson", "--link", "sqrt", "--exposure", "w"], 2, "bad_exposure"),
+    (["y ~ x1", "-f", "poisson", "--link", "logit"], 2, "bad_link"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "status", "code"), OF_THE_MODEL, ids=[" ".join(c[0]) for c in OF_THE_MODEL])
+def test_what_the_model_excludes_is_said_before_torch_is_imported(
+    arguments: list[str], status: int, code: str, data: str
+) -> None:
+    program = (
+        "import sys; from glmfit.cli import main; status = main(sys.argv[1:]); "
+        "print(status, 'torch' in sys.modules, file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", program, "fit", data, "--json", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stderr.splitlines()[-1] == f"{status} False", done.stderr
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == code
+    assert error["hint"]
+
+
+@pytest.mark.parametrize("options", [["--level", "95"], ["-f", "poison"], ["--link", "logg"], ["--exp"]])
+def test_what_is_wrong_by_itself_is_said_before_the_data_are_opened(options: list[str]) -> None:
+    assert main(["fit", "no-such-file.csv", "y ~ x", *options]) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["y ~ x1", *NB, "--fix", "alpha=0.5", "--se", "hc3"],
+        ["y ~ x1", "--se", "hc2"],
+        ["y ~ x1", "--se", "hc3", "--fix", "phi=2"],
+        ["y ~ x1", "--dispersion", "ml"],
+        ["y ~ x1", "-f", "poisson", "--dispersion", "1.5"],
+    ],
+)
+def test_what_comes_near_and_is_a_model_is_fitted(arguments: list[str], data: str) -> None:
+    assert main(["fit", data, "--quiet", *arguments]) == 0
 
 
 def test_version_and_help() -> None:

@@ -123,6 +123,26 @@ def test_a_list_and_a_formula_give_identical_terms(items: tuple[str, ...], text:
     assert plain == formula("y ~ " + text)
 
 
+@pytest.mark.parametrize(
+    ("texts", "items"),
+    [
+        (("x,z,",), ("x", "z")),
+        (("x, log(z)", "C(g)"), ("x", "log(z)", "C(g)")),
+        (("poly(x, 2),z",), ("poly(x, 2)", "z")),
+        (("a,b",), ("`a,b`",)),
+        ((" a,b ", "x"), ("`a,b`", "x")),
+        (("`a,b`,x",), ("`a,b`", "x")),
+        (("a,b,x",), ("a", "b", "x")),
+        ((" , ",), ()),
+    ],
+)
+def test_items_are_split_at_commas_unless_a_column_has_that_name(
+    texts: tuple[str, ...], items: tuple[str, ...]
+) -> None:
+    header = [*HEADER, "a,b"]
+    assert parse(ModelSpec(y="y", x=texts), header) == formula("y ~ " + (" + ".join(items) or "1"), header=header)
+
+
 def test_an_exact_column_name_wins_over_parsing() -> None:
     plain = parse(ModelSpec(y="y", x=("log(x)", "Solar.R", "my col")), HEADER)
     assert plain.variables == ("y", "log(x)", "Solar.R", "my col")

@@ -126,7 +126,7 @@ class Case:
         )
         held = {p.name: torch.full((N,), 0.3, dtype=torch.float64) for p in family.parameters[len(predictors) :]}
         columns = {"trials": TRIALS} if family.trials else {}
-        return Rows(self.y, WEIGHT, FREQUENCY, columns, predictors, held)
+        return Rows(self.y, WEIGHT, FREQUENCY, columns, predictors, held, torch.zeros_like(self.y))
 
     def likelihood(self, chunk: int = 1000) -> Likelihood:
         family = make_family(self.family, {})

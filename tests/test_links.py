@@ -13,7 +13,7 @@ from mpmath import mp
 from torch import Tensor
 
 from glmfit.errors import UsageError
-from glmfit.families.catalogue import CLASSES
+from glmfit.families.catalogue import FAMILIES
 from glmfit.links import ALIASES, LINKS, find_link, link_kind
 
 POWERS = ("power:0.5", "power:2", "power:-1", "power:-2", "power:0.3333333333333333", "power:3", "power:-0.5")
@@ -48,7 +48,7 @@ def pairs() -> list[tuple[str, str]]:
     """Every (link, scale) that some parameter of some family uses, power links with several exponents."""
     found = {
         (name, parameter.scale)
-        for family in CLASSES
+        for family in FAMILIES
         for parameter in family.parameters
         for kind in parameter.links
         for name in (POWERS if kind == "power:K" else (kind,))

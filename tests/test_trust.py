@@ -179,3 +179,32 @@ def test_a_bad_start_ends_at_the_maximum(start: float) -> None:
     fit = glmfit.fit("y ~ 1", {"y": np.array([1.0, 1, 1, 0])}, family="binomial", start={"Intercept": start})
     assert fit.exit_code == 0
     assert fit.coefficients[0].estimate == pytest.approx(math.log(3), rel=1e-10)
+
+
+def test_a_term_and_a_parameter_of_one_name_are_told_apart() -> None:
+    """mu's interaction `alpha:x` and alpha's term `x` have the same words in them."""
+    rng = np.random.default_rng(6)
+    g = np.repeat([0.0, 1.0], 60)
+    x = rng.normal(size=120)
+    data = {"alpha": rng.normal(size=120), "x": x, "g": g, "y": rng.poisson(4 * rng.gamma(1, 1, 120)).astype(float)}
+    data["y"][g == 1] = 0
+    fit = glmfit.fit(("y ~ alpha:x + g", "alpha ~ x"), data, family="negative-binomial")
+    flat = {(c.parameter, c.term) for c in fit.coefficients if c.status == "not_identified"}
+    assert ("mu", "g") in flat
+    assert ("mu", "alpha:x") not in flat
+
+
+def test_an_aliased_term_is_named_with_its_parameter() -> None:
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=200)
+    data = {"x": x, "x2": 2 * x, "y": rng.poisson(4 * rng.gamma(1, 1, 200)).astype(float)}
+    fit = glmfit.fit(("y ~ x + x2", "alpha ~ x + x2"), data, family="negative-binomial")
+    assert fit.identification.aliased == ("x2", "alpha:x2")
+
+
+def test_a_model_of_a_parameter_at_its_limit_alone() -> None:
+    rng = np.random.default_rng(8)
+    data = {"o": np.log(np.full(50, 3.0)), "y": rng.binomial(6, 0.5, 50).astype(float)}
+    fit = glmfit.fit("y ~ 0 + offset(o)", data, family="negative-binomial")
+    assert fit.exit_code == 5
+    assert fit.coefficients[0].status == "not_identified"

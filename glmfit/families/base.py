@@ -9,13 +9,12 @@ A family's facts stand here once, free of torch until a density is evaluated, so
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from glmfit.errors import UsageError
 from glmfit.lazy import torch
-from glmfit.links import POSITIVE_LINKS, Link, find_link, link_kind
+from glmfit.links import LINKS, POSITIVE_LINKS, Link, find_link, link_kind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,10 +82,12 @@ class Family:
     example: ClassVar[str]
     support: Support
     parameters: ClassVar[tuple[Parameter, ...]]
+    links: ClassVar[tuple[str, ...]]  # of the mean, the default first: those of its parameter
     settings: ClassVar[tuple[str, ...]] = ()  # constants that `--fix NAME=VALUE` must give
     quasi: ClassVar[bool] = False  # log_density is a quasi-likelihood: no AIC, and phi only by moments
     trials: ClassVar[bool] = False  # the response is successes out of trials; `trials` is passed to every method
     orthogonal_mean: ClassVar[bool] = False  # E(d2 l / d mu d other) = 0: the mean's expected information stands alone
+    ratio: ClassVar[str] = "ratio"  # what exp of a coefficient of the mean is under the log link
     quadratic_links: ClassVar[tuple[str, ...]] = ()  # links of mu under which l is quadratic in eta: least squares
 
     def log_density(self, y: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
@@ -109,6 +110,10 @@ class Family:
         """Natural-scale starting values of the intercept-only model; parameters left out start at 1."""
         return {}
 
+    def __init_subclass__(cls) -> None:
+        if "parameters" in cls.__dict__:
+            cls.links = cls.parameters[0].links
+
     @property
     def main(self) -> str:
         """The parameter that the first formula is for."""
@@ -123,11 +128,6 @@ class Family:
     def has_moments(self) -> bool:
         """Whether the variance of the response is stated."""
         return type(self).variance is not Family.variance
-
-    @property
-    def has_deviance(self) -> bool:
-        """Whether a unit deviance is stated."""
-        return type(self).unit_deviance is not Family.unit_deviance
 
     def parameter(self, name: str) -> Parameter:
         """The parameter called `name`; UsageError listing the family's parameters otherwise."""
@@ -158,11 +158,7 @@ def y_log_y(y: Tensor) -> Tensor:
 
 def natural(scale: str, working: Tensor) -> Tensor:
     """A parameter on its natural scale, from its working scale."""
-    if scale == "log":
-        return torch.exp(working)
-    return torch.sigmoid(working) if scale == "logit" else working
+    return LINKS[scale].inverse(working)
 
 
 LOG_2PI = math.log(2 * math.pi)
-
-Columns = Mapping[str, "Tensor"]

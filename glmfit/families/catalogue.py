@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from glmfit.errors import UsageError, did_you_mean
 from glmfit.families.base import Family
@@ -12,7 +11,7 @@ from glmfit.families.continuous import Gamma, Gaussian, InverseGaussian
 from glmfit.families.counts import Geometric, NegativeBinomial, Poisson
 from glmfit.families.quasi import QuasiBinomial, QuasiPoisson, Tweedie
 
-CLASSES: tuple[type[Family], ...] = (
+FAMILIES: tuple[type[Family], ...] = (
     Gaussian,
     Binomial,
     Poisson,
@@ -24,59 +23,25 @@ CLASSES: tuple[type[Family], ...] = (
     QuasiPoisson,
     QuasiBinomial,
 )
+CLASSES = FAMILIES
+
+_BY_NAME: Mapping[str, type[Family]] = {key: family for family in FAMILIES for key in (family.name, *family.aliases)}
 
 
-@dataclass(frozen=True, slots=True)
-class FamilyInfo:
-    """The facts of a family that a listing shows; `links` are those of mu, the default first."""
-
-    name: str
-    aliases: tuple[str, ...]
-    summary: str
-    support: str
-    parameters: tuple[str, ...]
-    settings: tuple[str, ...]
-    links: tuple[str, ...]
-    quasi: bool
-    example: str
-
-
-FAMILIES: tuple[FamilyInfo, ...] = tuple(
-    FamilyInfo(
-        name=cls.name,
-        aliases=cls.aliases,
-        summary=cls.summary,
-        support=cls.support.text,
-        parameters=tuple(parameter.name for parameter in cls.parameters),
-        settings=cls.settings,
-        links=cls.parameters[0].links,
-        quasi=cls.quasi,
-        example=cls.example,
-    )
-    for cls in CLASSES
-)
-
-_BY_NAME: Mapping[str, int] = {key: index for index, info in enumerate(FAMILIES) for key in (info.name, *info.aliases)}
-
-
-def _index(name: str) -> int:
+def find_family(name: str) -> type[Family]:
+    """The family called `name` (or an alias of R or Stata); UsageError for an unknown one."""
     key = name.strip().lower().replace("_", "-")
     if key not in _BY_NAME:
-        names = [info.name for info in FAMILIES]
+        names = [family.name for family in FAMILIES]
         raise UsageError(
             "unknown_family", f"no family '{name}'", did_you_mean(key, _BY_NAME) or f"families: {', '.join(names)}"
         )
     return _BY_NAME[key]
 
 
-def find_family(name: str) -> FamilyInfo:
-    """What is known of the family called `name` (or an alias of R or Stata); UsageError for an unknown one."""
-    return FAMILIES[_index(name)]
-
-
 def make_family(name: str, fixed: Mapping[str, float]) -> Family:
     """The family itself; its settings (a Tweedie power) are taken from `fixed`. UsageError where one is missing."""
-    cls = CLASSES[_index(name)]
+    cls = find_family(name)
     missing = [setting for setting in cls.settings if setting not in fixed]
     if missing:
         raise UsageError(

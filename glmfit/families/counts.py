@@ -25,6 +25,7 @@ class Poisson(PositiveMean):
     summary = "counts with variance equal to the mean"
     example = "glmfit fit sample_data/poisson.csv --y y --x x1,x2 --no-intercept --family poisson"
     support = COUNTS
+    ratio = "rate ratio"
     parameters = (PositiveMean.mu_parameter,)
 
     def log_density(self, y: Tensor, log_mu: Tensor) -> Tensor:  # type: ignore[override]
@@ -48,6 +49,7 @@ class NegativeBinomial(PositiveMean):
     summary = "overdispersed counts: Var = mu + alpha mu^2, alpha estimated"
     example = 'glmfit fit sample_data/quine.csv "Days ~ Sex + Age + Eth*Lrn" --family negative-binomial'
     support = COUNTS
+    ratio = "rate ratio"
     parameters = (
         PositiveMean.mu_parameter,
         Parameter("alpha", "log", ("log", "identity", "sqrt", "inverse"), limit=(-40.0, "poisson")),
@@ -81,6 +83,7 @@ class Geometric(PositiveMean):
     summary = "counts with Var = mu + mu^2, the number of failures before a success"
     example = 'glmfit fit sample_data/quine.csv "Days ~ Sex + Age" --family geometric'
     support = COUNTS
+    ratio = "rate ratio"
     parameters = (PositiveMean.mu_parameter,)
 
     def log_density(self, y: Tensor, log_mu: Tensor) -> Tensor:  # type: ignore[override]

@@ -52,6 +52,7 @@ class QuasiPoisson(Quasi):
     example = 'glmfit fit sample_data/warpbreaks.csv "breaks ~ wool*tension" --family quasi-poisson'
     support = Support(0, math.inf, text="numbers from 0 up")
     parameters = (PositiveMean.mu_parameter, PHI)
+    ratio = "rate ratio"
     like = Poisson()
 
 
@@ -65,6 +66,7 @@ class QuasiBinomial(Quasi):
     support = Support(0, math.inf, text="0/1, two levels, a proportion, or successes between 0 and the trials")
     parameters = (Parameter("mu", "logit", UNIT_LINKS), PHI)
     trials = True
+    ratio = "risk ratio"
     like = Binomial()
 
 

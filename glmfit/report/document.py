@@ -15,7 +15,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from glmfit.errors import DataError, GlmfitError
 from glmfit.report.exponentiate import ratios
-from glmfit.result import Auxiliary, Coefficient, Fit, Separation
+from glmfit.result import Auxiliary, Coefficient, Fit
 
 FIT = "glmfit/fit/1"
 ERROR = "glmfit/error/1"
@@ -28,9 +28,6 @@ def to_json(fit: Fit, *, exp: bool = False) -> str:
     document: dict[str, Any] = {"schema": FIT, **{f.name: getattr(fit, f.name) for f in fields(fit)}}
     document["coefficients"] = [_row(c) for c in fit.coefficients]
     document["auxiliary"] = [_row(a) for a in fit.auxiliary]
-    separation = fit.identification.separation
-    document["identification"] = asdict(fit.identification)
-    document["identification"]["separation"] = None if separation is None else _separation(separation)
     if exp:
         document["exponentiated"] = _exponentiated(fit)
     return _layout(_plain(document)) + "\n"
@@ -78,11 +75,6 @@ def _row(row: Coefficient | Auxiliary) -> dict[str, Any]:
     return values
 
 
-def _separation(separation: Separation) -> dict[str, Any]:
-    terms = [{"parameter": p, "term": t, "direction": d} for p, t, d in separation.terms]
-    return {"kind": separation.kind, "rows": separation.rows, "terms": terms}
-
-
 def _exponentiated(fit: Fit) -> list[dict[str, Any]]:
     found = ratios(fit)
     keep = ("parameter", "term", "estimate", "std_error", "conf_low", "conf_high", "status")
@@ -123,9 +115,6 @@ def _read(hint: Any, value: Any, where: str) -> Any:
     origin, parts = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         return None if value is None else _read(next(p for p in parts if p is not type(None)), value, where)
-    if hint is Separation:
-        value = {**_expect(dict, value, where)}
-        value["terms"] = [[t["parameter"], t["term"], t["direction"]] for t in _expect(list, value.get("terms"), where)]
     if is_dataclass(hint):
         return _read_dataclass(hint, _expect(dict, value, where), where)
     if origin is tuple:

@@ -10,12 +10,11 @@ import math
 from dataclasses import dataclass, replace
 
 from glmfit.errors import UsageError
+from glmfit.families.catalogue import find_family
 from glmfit.result import Coefficient, Fit
 
 PARAMETER = "mu"
 BY_LINK = {"log": "ratio", "logit": "odds ratio", "cloglog": "hazard ratio"}
-COUNTS = ("poisson", "negative-binomial", "geometric")
-PROPORTIONS = ("binomial", "bernoulli")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +33,7 @@ def check_link(family: str, link: str) -> str:
             f"--exp: exponentiated coefficients have no meaning with the {link} link of {family}",
             f"use --exp with one of these links: {', '.join(BY_LINK)}",
         )
-    if link == "log" and any(name in family for name in COUNTS):
-        return "rate ratio"
-    if link == "log" and any(name in family for name in PROPORTIONS):
-        return "risk ratio"
-    return BY_LINK[link]
+    return find_family(family).ratio if link == "log" else BY_LINK[link]
 
 
 def ratios(fit: Fit) -> Ratios:

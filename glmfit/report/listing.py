@@ -4,47 +4,60 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from glmfit.families.catalogue import FamilyInfo
+    from glmfit.families.base import Family
 
 
-def family_list(families: Sequence[FamilyInfo]) -> str:
+def family_list(families: Sequence[type[Family]]) -> str:
     """One line for each family: name, default link, summary."""
-    names = max(len(info.name) for info in families)
-    links = max(len(info.links[0]) for info in families)
+    names = max(len(family.name) for family in families)
+    links = max(len(family.links[0]) for family in families)
     lines = [f"{'Family'.ljust(names)}  {'Link'.ljust(links)}  Summary"]
     lines.append("-" * 79)
-    for info in families:
-        left = f"{info.name.ljust(names)}  {info.links[0].ljust(links)}  "
-        lines += wrap(info.summary, 79, initial_indent=left, subsequent_indent=" " * len(left))
+    for family in families:
+        left = f"{family.name.ljust(names)}  {family.links[0].ljust(links)}  "
+        lines += wrap(family.summary, 79, initial_indent=left, subsequent_indent=" " * len(left))
     lines += ["", "'glmfit families NAME' says all about one: its links, parameters and an example."]
     return "\n".join(lines) + "\n"
 
 
-def family_text(info: FamilyInfo) -> str:
+def family_text(family: type[Family]) -> str:
     """Everything about one family."""
     facts = [
-        ("Family", info.name),
-        ("Also known as", ", ".join(info.aliases)),
-        ("Summary", info.summary),
-        ("Response", info.support),
-        ("Parameters", ", ".join(info.parameters)),
-        ("Needs", ", ".join(f"--fix {name}=VALUE" for name in info.settings)),
-        ("Links of mu", ", ".join([f"{info.links[0]} (default)", *info.links[1:]])),
-        ("Likelihood", "quasi-likelihood: no log-likelihood, AIC or BIC" if info.quasi else ""),
+        ("Family", family.name),
+        ("Also known as", ", ".join(family.aliases)),
+        ("Summary", family.summary),
+        ("Response", family.support.text),
+        ("Parameters", ", ".join(parameter.name for parameter in family.parameters)),
+        ("Needs", ", ".join(f"--fix {name}=VALUE" for name in family.settings)),
+        ("Links of mu", ", ".join([f"{family.links[0]} (default)", *family.links[1:]])),
+        ("Likelihood", "quasi-likelihood: no log-likelihood, AIC or BIC" if family.quasi else ""),
     ]
     lines: list[str] = []
     for label, text in facts:
         if text:
             lines += wrap(text, 79, initial_indent=label.ljust(15), subsequent_indent=" " * 15)
-    return "\n".join([*lines, "", f"  {info.example}"]) + "\n"
+    return "\n".join([*lines, "", f"  {family.example}"]) + "\n"
 
 
-def families_json(families: Sequence[FamilyInfo]) -> str:
+def families_json(families: Sequence[type[Family]]) -> str:
     """The families as JSON, the default link first."""
-    document = {"schema": "glmfit/families/1", "families": [asdict(info) for info in families]}
+    facts = [
+        {
+            "name": family.name,
+            "aliases": family.aliases,
+            "summary": family.summary,
+            "support": family.support.text,
+            "parameters": [parameter.name for parameter in family.parameters],
+            "settings": family.settings,
+            "links": family.links,
+            "quasi": family.quasi,
+            "example": family.example,
+        }
+        for family in families
+    ]
+    document = {"schema": "glmfit/families/1", "families": facts}
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -41,19 +41,14 @@ def _coefficients(fit: Fit, parameter: str, rows: Sequence[Coefficient], exp: bo
     heading += [f"{fit.statistic} value", f"Pr(>|{fit.statistic}|)", *words.interval_headings(fit.level)]
     body = []
     for c, (estimate, std_error, low, high), test in zip(rows, estimates, tests, strict=True):
-        if c.status == "aliased":
-            body.append([c.term, "(aliased)", "", "", "", "", ""])
-        else:
-            body.append([c.term, estimate, std_error, test, numbers.p_value(c.p_value), low, high])
+        cells = [estimate, std_error, test, numbers.p_value(c.p_value), low, high]
+        body.append([c.term, *words.or_missing(fit, c, cells)])
     return _table(heading, body)
 
 
 def _auxiliary(fit: Fit, rows: Sequence[Auxiliary]) -> str:
     estimates = numbers.columns([(a.estimate, a.std_error, a.conf_low, a.conf_high) for a in rows])
-    body = [
-        [a.name, text[0], "(fixed)", "", ""] if a.fixed else [a.name, *text]
-        for a, text in zip(rows, estimates, strict=True)
-    ]
+    body = [[a.name, *words.or_missing(fit, a, text)] for a, text in zip(rows, estimates, strict=True)]
     return _table(["Parameter", "Estimate", "Std. Error", *words.interval_headings(fit.level)], body)
 
 

@@ -82,28 +82,27 @@ def _tables(fit: Fit, exp: bool) -> list[tuple[str, list[str], list[Row]]]:
     for name, rows in groups.items():
         title = words.group_heading(fit, name) if len(groups) > 1 else ""
         heading = [words.estimate_heading(fit, name, exp), "Std. Error", f"{s} value", f"Pr(>|{s}|)", *interval]
-        tables.append((title, heading, _coefficient_rows(rows)))
+        tables.append((title, heading, _coefficient_rows(fit, rows)))
     if fit.auxiliary:
         tests = ["", ""] if exp or not tables else [f"{s} value", f"Pr(>|{s}|)"]
         tables.append(("Parameters", ["Estimate", "Std. Error", *tests, *interval], _auxiliary_rows(fit)))
     return tables
 
 
-def _coefficient_rows(rows: Sequence[Coefficient]) -> list[Row]:
+def _coefficient_rows(fit: Fit, rows: Sequence[Coefficient]) -> list[Row]:
     estimates = numbers.columns([(c.estimate, c.std_error, c.conf_low, c.conf_high) for c in rows])
     tests = numbers.test_statistics([c.statistic for c in rows])
-    return [
-        (numbers.visible(c.term), ["(aliased)", "", "", "", "", ""])
-        if c.status == "aliased"
-        else (numbers.visible(c.term), [text[0], text[1], test, numbers.p_value(c.p_value), text[2], text[3]])
+    cells = [
+        words.or_missing(fit, c, [text[0], text[1], test, numbers.p_value(c.p_value), text[2], text[3]])
         for c, text, test in zip(rows, estimates, tests, strict=True)
     ]
+    return [(numbers.visible(c.term), line) for c, line in zip(rows, cells, strict=True)]
 
 
 def _auxiliary_rows(fit: Fit) -> list[Row]:
     estimates = numbers.columns([(a.estimate, a.std_error, a.conf_low, a.conf_high) for a in fit.auxiliary])
     return [
-        (a.name, [text[0], "(fixed)", "", "", "", ""] if a.fixed else [text[0], text[1], "", "", text[2], text[3]])
+        (a.name, words.or_missing(fit, a, [text[0], text[1], "", "", text[2], text[3]]))
         for a, text in zip(fit.auxiliary, estimates, strict=True)
     ]
 

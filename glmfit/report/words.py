@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from glmfit.report import numbers
 from glmfit.report.exponentiate import PARAMETER, ratios
-from glmfit.result import Coefficient, Covariance, Fit
+from glmfit.result import Auxiliary, Coefficient, Covariance, Fit
 
 DISPERSION_METHODS = {"pearson": "Pearson", "deviance": "deviance", "ml": "maximum likelihood"}
 OTHER_KINDS = {
@@ -18,6 +18,7 @@ OTHER_KINDS = {
     "expected": "expected information",
     "sampling": "linearized, for sampling weights",
 }
+MISSING = {"aliased": "(aliased)", "at_limit": "(at limit)", "not_identified": "(not identified)"}
 ROBUST = {"hc0": "HC0", "hc1": "HC1", "hc2": "HC2", "hc3": "HC3"}
 
 
@@ -128,6 +129,25 @@ def groups(fit: Fit, rows: tuple[Coefficient, ...]) -> dict[str, list[Coefficien
         by_parameter.setdefault(row.parameter, []).append(row)
     natural = {auxiliary.name for auxiliary in fit.auxiliary}
     return {name: found for name, found in by_parameter.items() if not (name in natural and len(found) == 1)}
+
+
+def or_missing(fit: Fit, row: Coefficient | Auxiliary, cells: list[str]) -> list[str]:
+    """The cells of a row, the estimate first, or in place of those that are missing the reason."""
+    reason = missing(fit, row)
+    if not reason:
+        return cells
+    shown = [reason] if math.isnan(row.estimate) else [cells[0], reason]
+    return shown + [""] * (len(cells) - len(shown))
+
+
+def missing(fit: Fit, row: Coefficient | Auxiliary) -> str:
+    """Why a row has no standard error, in place of its numbers; nothing where it has one."""
+    if isinstance(row, Coefficient):
+        return MISSING.get(row.status or "", "")
+    if row.fixed:
+        return "(fixed)"
+    of_it = {c.status for c in fit.coefficients if c.parameter == row.name} if math.isnan(row.std_error) else set()
+    return next((text for status, text in MISSING.items() if status in of_it), "")
 
 
 def group_heading(fit: Fit, parameter: str) -> str:

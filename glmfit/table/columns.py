@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from glmfit.errors import DataError, Finding, UsageError, did_you_mean
+from glmfit.errors import DataError, Finding, GlmfitError, UsageError, did_you_mean
 from glmfit.table.text import is_number, shorten
 
 
@@ -90,6 +90,11 @@ class Table:
             return value[column.values]
         raise self._not_numeric(column, column.levels)
 
+    def keep(self, mask: np.ndarray) -> Table:
+        """The rows where `mask`, a bool (n,), is True; levels that no longer occur are dropped."""
+        columns = {name: column.take(mask) for name, column in self.columns.items()}
+        return replace(self, columns=columns, rows=self.rows[mask])
+
     def _not_numeric(self, column: Column, levels: tuple[str, ...]) -> DataError:
         offends = np.array([not is_number(level) for level in levels] + [False])
         at = np.flatnonzero(offends[column.values])
@@ -152,8 +157,16 @@ def complete_rows(table: Table, columns: Sequence[str], policy: str = "drop") ->
     dropped = dict(table.dropped)
     for name, count in counts.items():
         dropped[name] = dropped.get(name, 0) + count
-    kept = {name: column.take(keep) for name, column in table.columns.items()}
-    return replace(table, columns=kept, rows=table.rows[keep], dropped=dropped)
+    return replace(table.keep(keep), dropped=dropped)
+
+
+def refuse(what: str, values: np.ndarray, wrong: np.ndarray, rows: np.ndarray, error: GlmfitError) -> None:
+    """Raises `error`, whose message is the rule, with the first value that is `wrong` (n,) and its row in front."""
+    if wrong.any():
+        at, count = int(np.argmax(wrong)), int(wrong.sum())
+        more = f" (and {count - 1} more)" if count > 1 else ""
+        where = f"{what} is {values[at]:.10g} in row {rows[at]}{more}"
+        raise type(error)(error.code, f"{where}: {error.message}", error.hint)
 
 
 def _count(n: int, noun: str) -> str:

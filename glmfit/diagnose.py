@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from glmfit.curvature import unit_diagonal
 from glmfit.errors import Finding
 from glmfit.likelihood import Likelihood
 from glmfit.optimize import Optimum
@@ -69,9 +70,7 @@ def undetermined(places: Sequence[int], names: Sequence[str]) -> FlatDirections:
 
 def not_a_maximum(hessian: Tensor, names: Sequence[str]) -> Finding:
     """The Hessian is not negative definite: the terms along which it curves the wrong way, or not at all."""
-    scale = torch.sqrt(torch.diagonal(hessian).abs())
-    scale = torch.where(scale > 0, scale, 1.0)
-    vector = torch.linalg.eigh(-hessian / torch.outer(scale, scale)).eigenvectors[:, 0]
+    vector = torch.linalg.eigh(unit_diagonal(-hessian)[0]).eigenvectors[:, 0]
     terms = _involved(names, vector)
     return Finding(
         "hessian_not_positive_definite",
@@ -88,8 +87,7 @@ def collinearity(optimum: Optimum, names: Sequence[str]) -> Finding | None:
         values, vectors = torch.linalg.svd(optimum.root / torch.linalg.vector_norm(optimum.root, dim=0))[1:]
         condition, vector = float(values[0] / values[-1]), vectors[-1]
     else:
-        scale = torch.sqrt(torch.diagonal(optimum.hessian).abs())
-        squares, columns = torch.linalg.eigh(-optimum.hessian / torch.outer(scale, scale))
+        squares, columns = torch.linalg.eigh(unit_diagonal(-optimum.hessian)[0])
         condition = math.sqrt(float(squares[-1]) / float(squares[0])) if float(squares[0]) > 0 else math.inf
         vector = columns[:, 0]
     if condition < COLLINEAR:

@@ -28,9 +28,9 @@ class Goodness:
     size: float  # sum of w E(y)^2 / V(mu): what the chi-square of the null fit to a response of 0 would be
 
 
-def goodness(model: Model, likelihood: Likelihood, theta: Tensor) -> Goodness:
+def goodness(likelihood: Likelihood, theta: Tensor) -> Goodness:
     """Deviance and chi-square of the fitted mean of `likelihood` at theta."""
-    family = model.family
+    family = likelihood.family
     sums = torch.zeros(3, dtype=torch.float64)
     with torch.no_grad():
         for chunk in likelihood.chunks:
@@ -112,6 +112,6 @@ def null_deviance(model: Model, likelihood: Likelihood, theta: Tensor, constant:
     if not math.isfinite(null.value(begin)):
         return math.nan
     if not model.has_intercept:
-        return goodness(model, null, begin).deviance
+        return goodness(null, begin).deviance
     optimum = newton(null, begin)
-    return goodness(model, null, optimum.theta).deviance if optimum.converged else math.nan
+    return goodness(null, optimum.theta).deviance if optimum.converged else math.nan

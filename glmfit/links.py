@@ -149,8 +149,6 @@ LINKS: Mapping[str, Link] = {
     )
 }
 
-SCALES = {name: LINKS[name].link for name in ("identity", "log", "logit")}
-
 POSITIVE_LINKS = ("log", "identity", "sqrt", "inverse", "inverse-squared", "power:K")
 REAL_LINKS = ("identity", "log", "inverse", "sqrt", "inverse-squared", "power:K")
 UNIT_LINKS = ("logit", "probit", "cauchit", "cloglog", "loglog", "log", "log-complement", "identity")

@@ -61,7 +61,7 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None) -> Maximum:
     reference = optimum.reference
     flat = _flat(model, likelihood, optimum, reference)
     while model.holds_phi and optimum.converged and optimum.root is None and flat is None:
-        sums = goodness(model, likelihood, optimum.theta)
+        sums = goodness(likelihood, optimum.theta)
         now = sums.pearson / model.n
         if not PERFECT * sums.size < sums.deviance or now > PHI_SETTLED * phi:
             break
@@ -89,7 +89,7 @@ def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
         limit = found.model.family.parameter(predictor.parameter).limit
         if limit is None or predictor.X.names != ("Intercept",):
             continue
-        model = found.model.at_limit(predictor.parameter)
+        model = found.model.at_limit(predictor.parameter, limit)
         likelihood = model.likelihood()
         others = torch.tensor(
             [k for p in found.model.rows.predictors if p is not predictor for k in p.columns.tolist()]

@@ -8,7 +8,7 @@ where phi is a parameter, else (phi known to be 1) as a multiplier of the log-de
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -16,10 +16,10 @@ from torch import Tensor
 from glmfit.data import Data
 from glmfit.design import Dense, Matrix, Standardization, build
 from glmfit.errors import ModelError
-from glmfit.families.base import Family
+from glmfit.families.base import Family, Limit
 from glmfit.formula import PredictorFormula, Term
 from glmfit.likelihood import Likelihood, Predictor, Rows
-from glmfit.links import SCALES, Link
+from glmfit.links import LINKS, Link
 from glmfit.rank import aliased_columns
 from glmfit.terms import Evaluator
 
@@ -39,7 +39,8 @@ class Model:
     names: tuple[tuple[str, str], ...]
     kept: tuple[int, ...]
     has_intercept: bool
-    limits: tuple[str, ...] = ()  # parameters held at an end of their range, because the data put them there
+    # parameters held at an end of their range, because the data put them there
+    limits: Mapping[str, Limit] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -78,10 +79,8 @@ class Model:
         log_phi = torch.full_like(self.rows.y, phi).log() - self.rows.log_prior
         return replace(self, rows=replace(self.rows, held={**self.rows.held, "phi": log_phi}))
 
-    def at_limit(self, parameter: str) -> Model:
-        """The same model with `parameter`, which has no covariates, held at the end of its range."""
-        limit = self.family.parameter(parameter).limit
-        assert limit is not None
+    def at_limit(self, parameter: str, limit: Limit) -> Model:
+        """The same model with `parameter`, which has no covariates, held at an end of its range."""
         place = next(k for k, p in enumerate(self.rows.predictors) if p.parameter == parameter)
         predictors: list[Predictor] = []
         size = 0
@@ -89,13 +88,13 @@ class Model:
             columns = torch.arange(size, size + len(predictor.columns))
             predictors.append(replace(predictor, columns=columns))
             size += len(columns)
-        held = {**self.rows.held, parameter: torch.full_like(self.rows.y, limit[0])}
+        held = {**self.rows.held, parameter: torch.full_like(self.rows.y, limit.working)}
         return replace(
             self,
             rows=replace(self.rows, predictors=tuple(predictors), held=held),
             standardizations=(*self.standardizations[:place], *self.standardizations[place + 1 :]),
             kept=tuple(at for at in self.kept if self.names[at][0] != parameter),
-            limits=(*self.limits, parameter),
+            limits={**self.limits, parameter: limit},
         )
 
     def likelihood(self) -> Likelihood:
@@ -143,36 +142,6 @@ class Model:
             for predictor, standardization in zip(self.rows.predictors, self.standardizations, strict=True)
         ]
         return torch.cat(parts) if parts else vector
-
-    def constant_start(self, constants: Mapping[str, float]) -> Tensor:
-        """Working coefficients whose linear predictors come closest to constants, exactly where X spans one."""
-        parts = []
-        for predictor, standardization in zip(self.rows.predictors, self.standardizations, strict=True):
-            constant = constants[predictor.parameter]
-            if bool((standardization.unit != 0).any()):
-                parts.append(standardization.unit * constant)
-            else:
-                parts.append(_project(predictor.X, torch.full_like(self.rows.y, constant)))
-        return torch.cat(parts)
-
-    def response_start(self) -> Tensor:
-        """Working coefficients nearest to the link of responses drawn halfway to their mean, for the mean alone."""
-        rows, parts = self.rows, []
-        for predictor in rows.predictors:
-            if predictor.parameter != self.family.main:
-                parts.append(torch.zeros(predictor.X.shape[1], dtype=torch.float64))
-                continue
-            trials = rows.columns.get("trials", torch.ones_like(rows.y))
-            mean = (rows.weight * rows.y).sum() / (rows.weight * trials).sum()
-            drawn = 0.5 * (rows.y / trials + mean)
-            parts.append(_project(predictor.X, self.links[self.family.main].link(drawn) - predictor.offset))
-        return torch.cat(parts)
-
-
-def _project(X: Matrix, target: Tensor) -> Tensor:
-    """Least-squares coefficients (q,) of `target` (n,) on the columns of X."""
-    gram = X.sandwich(torch.ones_like(target), X)
-    return torch.linalg.lstsq(gram, X.rmatvec(target)[:, None]).solution[:, 0]
 
 
 def assemble(data: Data) -> Model:
@@ -245,5 +214,5 @@ def _held(data: Data, formulas: Mapping[str, PredictorFormula], n: int) -> dict[
             held["phi"] = torch.zeros(n, dtype=torch.float64)
         elif parameter.name in data.spec.fixed:
             value = torch.full((n,), float(data.spec.fixed[parameter.name]), dtype=torch.float64)
-            held[parameter.name] = SCALES[parameter.scale](value)
+            held[parameter.name] = LINKS[parameter.scale].link(value)
     return held

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from glmfit.design import Matrix
 from glmfit.dispersion import goodness
 from glmfit.errors import ModelError, UsageError, did_you_mean
 from glmfit.model import Model
@@ -29,7 +30,7 @@ def constants(model: Model) -> dict[str, float]:
     start = torch.tensor(begin, dtype=torch.float64)
     likelihood = model.constants_only(names, {})
     if model.holds_phi:
-        phi = _phi(model, goodness(model, likelihood, start).pearson)
+        phi = _phi(model, goodness(likelihood, start).pearson)
         likelihood = model.held_at(phi).constants_only(names, {})
     if not math.isfinite(likelihood.value(start)):
         return dict(zip(names, begin, strict=True))  # an offset leaves the domain; the full model may not
@@ -57,15 +58,15 @@ def held_phi(model: Model, start: Mapping[str, float]) -> float:
     """The dispersion of the intercept-only fit: the unit in which the search measures its progress."""
     names = [p.parameter for p in model.rows.predictors]
     theta = torch.tensor([start[name] for name in names], dtype=torch.float64)
-    return _phi(model, goodness(model, model.constants_only(names, {}), theta).pearson)
+    return _phi(model, goodness(model.constants_only(names, {}), theta).pearson)
 
 
 def coefficients(model: Model, start: Mapping[str, float], given: Mapping[str, float]) -> Tensor:
     """Working coefficients (p,) to start from, with those `given` by name on the reported scale in their place."""
     likelihood = model.likelihood()
-    theta = model.constant_start(start)
+    theta = _from_constants(model, start)
     if not math.isfinite(likelihood.value(theta)):
-        shrunk = model.response_start()
+        shrunk = _from_response(model)
         if math.isfinite(likelihood.value(shrunk)):
             theta = shrunk
     if not given:
@@ -80,3 +81,35 @@ def coefficients(model: Model, start: Mapping[str, float], given: Mapping[str, f
             raise UsageError("unknown_term", f"--start {name}: no such coefficient", hint)
         reported[places[name]] = value
     return model.working(reported)
+
+
+def _from_constants(model: Model, constants: Mapping[str, float]) -> Tensor:
+    """Working coefficients whose linear predictors come closest to constants, exactly where X spans one."""
+    parts = []
+    for predictor, standardization in zip(model.rows.predictors, model.standardizations, strict=True):
+        constant = constants[predictor.parameter]
+        if bool((standardization.unit != 0).any()):
+            parts.append(standardization.unit * constant)
+        else:
+            parts.append(_project(predictor.X, torch.full_like(model.rows.y, constant)))
+    return torch.cat(parts)
+
+
+def _from_response(model: Model) -> Tensor:
+    """Working coefficients nearest to the link of responses drawn halfway to their mean, for the mean alone."""
+    rows, main, parts = model.rows, model.family.main, []
+    for predictor in rows.predictors:
+        if predictor.parameter != main:
+            parts.append(torch.zeros(predictor.X.shape[1], dtype=torch.float64))
+            continue
+        trials = rows.columns.get("trials", torch.ones_like(rows.y))
+        mean = (rows.weight * rows.y).sum() / (rows.weight * trials).sum()
+        drawn = 0.5 * (rows.y / trials + mean)
+        parts.append(_project(predictor.X, model.links[main].link(drawn) - predictor.offset))
+    return torch.cat(parts)
+
+
+def _project(X: Matrix, target: Tensor) -> Tensor:
+    """Least-squares coefficients (q,) of `target` (n,) on the columns of X."""
+    gram = X.sandwich(torch.ones_like(target), X)
+    return torch.linalg.lstsq(gram, X.rmatvec(target)[:, None]).solution[:, 0]

@@ -12,9 +12,9 @@ from glmfit import __version__, diagnose
 from glmfit.data import Data
 from glmfit.dispersion import PERFECT, Goodness, Scale, dispersion, goodness, null_deviance
 from glmfit.errors import Finding
-from glmfit.families.base import Parameter, natural
+from glmfit.families.base import Parameter
 from glmfit.inference import Covariance, Reference, covariance
-from glmfit.links import Link
+from glmfit.links import LINKS, Link
 from glmfit.maximum import Maximum
 from glmfit.model import Model
 from glmfit.result import (
@@ -35,7 +35,7 @@ def summarise(data: Data, found: Maximum) -> Fit:
     """Everything that is said of a maximum."""
     model, optimum, spec = found.model, found.optimum, data.spec
     df = model.n - sum(len(p.columns) for p in model.rows.predictors if p.parameter == model.family.main)
-    sums = goodness(model, found.likelihood, optimum.theta)
+    sums = goodness(found.likelihood, optimum.theta)
     scale = dispersion(model, spec, optimum, sums, df)
     null = null_deviance(model, found.likelihood, optimum.theta, found.constants[model.family.main])
     if scale.method == "modelled":  # deviances and Pearson's chi-square are in units of one phi
@@ -119,13 +119,12 @@ def _findings(found: Maximum, sums: Goodness, scale: Scale, null: float, df: int
     checks.append(diagnose.boundary(found.likelihood, optimum.theta))
     if model.has_intercept and not model.family.quasi:
         checks.append(diagnose.worse_than_null(sums.deviance, null))
-    for name in model.limits:
-        simpler = (model.family.parameter(name).limit or (0.0, ""))[1]
+    for name, limit in model.limits.items():
         checks.append(
             Finding(
                 "at_limit",
-                f"{name} is estimated at the end of its range, where the family is {simpler}: {name} has no standard "
-                f"error, and all else is that of the {simpler} model",
+                f"{name} is estimated at the end of its range, where the family is {limit.family}: {name} has no "
+                f"standard error, and all else is that of the {limit.family} model",
                 (name,),
             )
         )
@@ -158,10 +157,7 @@ def _coefficients(
         error = math.nan if at in unidentified else errors[at]
         status = "not_identified" if at in unidentified else None if at in inside else "aliased"
         if parameter in model.limits:
-            limit = model.family.parameter(parameter)
-            end = natural(limit.scale, torch.tensor((limit.limit or (math.nan,))[0], dtype=torch.float64)).round(
-                decimals=12
-            )
+            end = torch.tensor(model.limits[parameter].value, dtype=torch.float64)
             estimate, status = float(model.links[parameter].link(end)), "at_limit"
         statistic = estimate / error if error > 0 else math.nan
         rows.append(
@@ -216,7 +212,8 @@ def natural_end(parameter: Parameter, link: Link, eta: float, direction: float) 
     """
     if math.isnan(eta):
         return math.nan
-    value = natural(parameter.scale, link.to(parameter.scale, torch.tensor(eta, dtype=torch.float64)))
+    working = link.to(parameter.scale, torch.tensor(eta, dtype=torch.float64))
+    value = LINKS[parameter.scale].inverse(working)
     if not bool(torch.isnan(value)):
         return float(value)
     upper = 1.0 if parameter.scale == "logit" else math.inf

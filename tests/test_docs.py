@@ -22,7 +22,7 @@ import pytest
 from glmfit import errors, output
 from glmfit.cli import main
 from glmfit.expression import CONTRAST_PARAMETERS, CONTRASTS, PARAMETERS, TRANSFORMS
-from glmfit.families.catalogue import CLASSES, FAMILIES
+from glmfit.families.catalogue import FAMILIES
 from glmfit.links import ALIASES, LINKS
 from glmfit.options import FORMATS
 from glmfit.spec import DISPERSIONS, MISSING, OPTIMIZERS, SE_KINDS, ModelSpec
@@ -85,8 +85,8 @@ def cells(line: str) -> list[str]:
         ("families.md", [family.name for family in FAMILIES]),
         ("families.md", [alias for family in FAMILIES for alias in family.aliases]),
         ("families.md", [*LINKS, *ALIASES, "power:K"]),
-        ("families.md", [p.name for family in CLASSES for p in family.parameters]),
-        ("families.md", [setting for family in CLASSES for setting in family.settings]),
+        ("families.md", [p.name for family in FAMILIES for p in family.parameters]),
+        ("families.md", [setting for family in FAMILIES for setting in family.settings]),
         ("formulas.md", [*TRANSFORMS, *CONTRASTS]),
         ("formulas.md", [argument for names in PARAMETERS.values() for argument in names]),
         ("formulas.md", [argument for names in CONTRAST_PARAMETERS.values() for argument in names]),
@@ -136,7 +136,7 @@ def test_the_table_of_families_and_links() -> None:
     links = [name.strip("`") for name in header[1:]]
     shown = {row[0].strip("`"): {link: cell for link, cell in zip(links, row[1:], strict=True) if cell} for row in rows}
     assert shown == {
-        family.name: {link: "default" if link == family.links[0] else "yes" for link in family.links}
+        family.name: {link: "yes" if place else "default" for place, link in enumerate(family.parameters[0].links)}
         for family in FAMILIES
     }
 
@@ -144,7 +144,7 @@ def test_the_table_of_families_and_links() -> None:
 def test_links_of_further_parameters() -> None:
     rows = table_rows("families.md", "parameter")[1:]
     shown = {row[0].strip("`"): tuple(re.findall(r"`([^`]+)`", row[1])) for row in rows}
-    further = {parameter.name: parameter.links for cls in CLASSES for parameter in cls.parameters[1:]}
+    further = {parameter.name: parameter.links for cls in FAMILIES for parameter in cls.parameters[1:]}
     assert shown == further
 
 

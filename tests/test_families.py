@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from glmfit.errors import UsageError
-from glmfit.families.base import Family, natural
+from glmfit.families.base import Family
 from glmfit.families.catalogue import FAMILIES, find_family, make_family
 from glmfit.likelihood import row_derivatives
 from glmfit.links import LINKS, find_link
@@ -446,11 +446,6 @@ def test_support(case: Case) -> None:
     wrong += [9.000001] if case.family.trials else []
     for value in wrong:
         assert support.violations(np.array([value]), upper).all(), value
-
-
-def test_natural_is_the_inverse_of_working() -> None:
-    for scale, values in MEANS.items():
-        torch.testing.assert_close(natural(scale, working(scale, tensor(*values))), tensor(*values), rtol=1e-14, atol=0)
 
 
 @pytest.mark.parametrize("power", [0.5, 0.0, -1.0, math.nan, math.inf])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from glmfit.errors import UsageError
 from glmfit.lazy import torch
-from glmfit.links import LINKS, POSITIVE_LINKS, Link, find_link, link_kind
+from glmfit.links import POSITIVE_LINKS, Link, find_link, link_kind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,17 +22,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """An end of a parameter's range: its natural value, a working value that is as good, the family found there."""
+
+    value: float
+    working: float
+    family: str
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """One parameter of a distribution: its name, the working scale of the density, and its links, the default first.
 
-    `limit` is a working value that is the end of its range to rounding error, and the simpler family found there: an
-    estimate that data may ask for although no finite linear predictor reaches it.
+    `limit` is an end of its range that data may ask for although no finite linear predictor reaches it.
     """
 
     name: str
     scale: str
     links: tuple[str, ...]
-    limit: tuple[float, str] | None = None
+    limit: Limit | None = None
 
     def link(self, name: str | None, family: str) -> Link:
         """The link asked for, or the default; UsageError with the list of sensible ones otherwise."""
@@ -82,7 +90,6 @@ class Family:
     example: ClassVar[str]
     support: Support
     parameters: ClassVar[tuple[Parameter, ...]]
-    links: ClassVar[tuple[str, ...]]  # of the mean, the default first: those of its parameter
     settings: ClassVar[tuple[str, ...]] = ()  # constants that `--fix NAME=VALUE` must give
     quasi: ClassVar[bool] = False  # log_density is a quasi-likelihood: no AIC, and phi only by moments
     trials: ClassVar[bool] = False  # the response is successes out of trials; `trials` is passed to every method
@@ -109,10 +116,6 @@ class Family:
     def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
         """Natural-scale starting values of the intercept-only model; parameters left out start at 1."""
         return {}
-
-    def __init_subclass__(cls) -> None:
-        if "parameters" in cls.__dict__:
-            cls.links = cls.parameters[0].links
 
     @property
     def main(self) -> str:
@@ -154,11 +157,6 @@ class PositiveMean(Family):
 def y_log_y(y: Tensor) -> Tensor:
     """y log y, 0 at 0; y is data and never differentiated."""
     return torch.special.xlogy(y, y)
-
-
-def natural(scale: str, working: Tensor) -> Tensor:
-    """A parameter on its natural scale, from its working scale."""
-    return LINKS[scale].inverse(working)
 
 
 LOG_2PI = math.log(2 * math.pi)

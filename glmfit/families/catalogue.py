@@ -23,7 +23,6 @@ FAMILIES: tuple[type[Family], ...] = (
     QuasiPoisson,
     QuasiBinomial,
 )
-CLASSES = FAMILIES
 
 _BY_NAME: Mapping[str, type[Family]] = {key: family for family in FAMILIES for key in (family.name, *family.aliases)}
 

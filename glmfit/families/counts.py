@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from glmfit.families.base import Parameter, PositiveMean, Support, y_log_y
+from glmfit.families.base import Limit, Parameter, PositiveMean, Support, y_log_y
 from glmfit.lazy import torch
 from glmfit.special import log_rising, softplus
 
@@ -52,7 +52,7 @@ class NegativeBinomial(PositiveMean):
     ratio = "rate ratio"
     parameters = (
         PositiveMean.mu_parameter,
-        Parameter("alpha", "log", ("log", "identity", "sqrt", "inverse"), limit=(-40.0, "poisson")),
+        Parameter("alpha", "log", ("log", "identity", "sqrt", "inverse"), limit=Limit(0.0, -40.0, "poisson")),
     )
 
     def log_density(self, y: Tensor, log_mu: Tensor, log_alpha: Tensor) -> Tensor:  # type: ignore[override]

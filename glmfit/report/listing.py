@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 def family_list(families: Sequence[type[Family]]) -> str:
     """One line for each family: name, default link, summary."""
     names = max(len(family.name) for family in families)
-    links = max(len(family.links[0]) for family in families)
+    links = max(len(family.parameters[0].links[0]) for family in families)
     lines = [f"{'Family'.ljust(names)}  {'Link'.ljust(links)}  Summary"]
     lines.append("-" * 79)
     for family in families:
-        left = f"{family.name.ljust(names)}  {family.links[0].ljust(links)}  "
+        left = f"{family.name.ljust(names)}  {family.parameters[0].links[0].ljust(links)}  "
         lines += wrap(family.summary, 79, initial_indent=left, subsequent_indent=" " * len(left))
     lines += ["", "'glmfit families NAME' says all about one: its links, parameters and an example."]
     return "\n".join(lines) + "\n"
@@ -33,7 +33,7 @@ def family_text(family: type[Family]) -> str:
         ("Response", family.support.text),
         ("Parameters", ", ".join(parameter.name for parameter in family.parameters)),
         ("Needs", ", ".join(f"--fix {name}=VALUE" for name in family.settings)),
-        ("Links of mu", ", ".join([f"{family.links[0]} (default)", *family.links[1:]])),
+        ("Links of mu", ", ".join([f"{family.parameters[0].links[0]} (default)", *family.parameters[0].links[1:]])),
         ("Likelihood", "quasi-likelihood: no log-likelihood, AIC or BIC" if family.quasi else ""),
     ]
     lines: list[str] = []
@@ -53,7 +53,7 @@ def families_json(families: Sequence[type[Family]]) -> str:
             "support": family.support.text,
             "parameters": [parameter.name for parameter in family.parameters],
             "settings": family.settings,
-            "links": family.links,
+            "links": family.parameters[0].links,
             "quasi": family.quasi,
             "example": family.example,
         }

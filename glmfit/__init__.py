@@ -25,9 +25,17 @@ def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **
     `glmfit.spec.ModelSpec`: links, fixed, weights, offset, exposure, se, dispersion, level, optimizer and so on.
     Raises a `glmfit.errors.GlmfitError`.
     """
+    from dataclasses import fields
+
+    from glmfit.errors import UsageError, did_you_mean
     from glmfit.spec import ModelSpec
 
-    formulas = (formula,) if isinstance(formula, str) else tuple(formula)
+    known = [field.name for field in fields(ModelSpec)]
+    for name in options:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"options: {', '.join(known)}"
+            raise UsageError("unknown_option", f"no option '{name}'", hint)
+    formulas = tuple(formula) if isinstance(formula, list | tuple) else (formula,)
     return fit_spec(ModelSpec(formulas=formulas, family=family, **options), data)
 
 

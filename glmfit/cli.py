@@ -15,8 +15,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from glmfit import __version__, options
-from glmfit.errors import GlmfitError, UsageError
-from glmfit.output import check_target, say, write_file, write_stdout
+from glmfit.errors import GlmfitError, OutputError, UsageError
+from glmfit.output import check_target, output_error, say, write_file, write_stdout
 from glmfit.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -244,6 +244,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         say("interrupted")
         return 130
+    except BrokenPipeError:  # the reader of the help has gone
+        return 0
+    except OSError as error:  # the help could not be written; all else that reads or writes names its own errors
+        return _fail(output_error("standard output", error), argv)
     except Exception as error:  # a bug of ours: said in one line, with all there is to know under --verbose
         if {"-v", "--verbose"} & set(argv):
             import traceback
@@ -283,7 +287,10 @@ def _fail(error: GlmfitError, argv: Sequence[str]) -> int:
     if _wants_json(argv):
         from glmfit.report.document import error_json
 
-        write_stdout(error_json(error), machine=True)
+        try:
+            write_stdout(error_json(error), machine=True)
+        except OutputError as second:
+            say(f"error: {second.message}")
     return error.exit_code
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from glmfit.errors import DataError, ModelError, UsageError
+from glmfit.errors import DataError, Finding, ModelError, UsageError
 from glmfit.families.base import Family, Parameter
 from glmfit.families.catalogue import make_family
 from glmfit.formula import ModelFormula, parse
@@ -24,8 +24,11 @@ from glmfit.response import Response, read_response
 from glmfit.spec import ModelSpec, cluster_columns, validate
 from glmfit.table import Source, Table, complete_rows, from_frame, open_source
 from glmfit.table.columns import refuse
+from glmfit.table.text import is_number, shorten
 from glmfit.terms import Evaluator
 
+MOST_LEVELS = 10  # a factor of more levels than this,
+FEW_WORDS = 0.1  # and of fewer words than this share of its rows, was meant as numbers
 _CORRECT = "correct the value, or leave the row out"
 
 
@@ -90,6 +93,7 @@ def prepare(spec: ModelSpec, family: Family, links: Mapping[str, Link], source: 
     used = [*formula.variables, *(name for name in special if name), *cluster_columns(spec.se)]
     columns = list(dict.fromkeys(used))
     table = complete_rows(source.read(columns, spec.na), columns, spec.missing)
+    table = replace(table, findings=(*table.findings, *_mostly_numbers(table, formula)))
     missing = {"missing": dict(table.dropped)}
     table, weightless = _drop_weightless(spec, formula, family, table)
     weights = _weights(table, spec.weights, "--weights")
@@ -115,6 +119,26 @@ def prepare(spec: ModelSpec, family: Family, links: Mapping[str, Link], source: 
         clusters={name: _codes(table, name) for name in cluster_columns(spec.se)},
         dropped=missing | weightless,
     )
+
+
+def _mostly_numbers(table: Table, formula: ModelFormula) -> list[Finding]:
+    """Columns that are factors only because of a few words among their numbers: a slip in the data, most likely."""
+    findings = []
+    for name in formula.variables:
+        column = table[name]
+        if column.kind != "text" or column.levels is None or len(column.levels) <= MOST_LEVELS:
+            continue
+        is_word = np.array([not is_number(level) for level in column.levels])[column.values]
+        if 0 < is_word.mean() <= FEW_WORDS:
+            at = int(np.argmax(is_word))
+            word = column.levels[column.values[at]]
+            message = (
+                f"column '{name}' is a factor of {len(column.levels)} levels because of '{shorten(word)}' in row "
+                f"{table.rows[at]}; all but {int(is_word.sum())} of its {len(table)} values are numbers: correct the "
+                f"value, or declare it missing with --na '{shorten(word)}'"
+            )
+            findings.append(Finding("mostly_numbers", message, (name,)))
+    return findings
 
 
 def check_model(spec: ModelSpec, family: Family, formula: ModelFormula) -> None:

@@ -32,26 +32,30 @@ REASONS = {
 def check_target(path: str) -> None:
     """`OutputError` where a result could not be written to `path`, before any time is spent on it."""
     target = os.path.realpath(path)
-    if os.path.isdir(target):
-        raise _error(path, OSError(errno.EISDIR, ""))
+    if not path:
+        raise OutputError("bad_name", "--output needs the name of a file", "write --output FILE")
+    if os.path.isdir(target) or path.endswith(os.sep):
+        raise output_error(path, OSError(errno.EISDIR, ""))
     folder = os.path.dirname(target)
+    if os.path.exists(path) and not _is_replaceable(path):
+        return  # a device or a pipe: only writing tells
     if not os.path.isdir(folder):
-        raise _error(path, OSError(errno.ENOTDIR if os.path.exists(folder) else errno.ENOENT, ""))
-    if not os.access(folder if _is_replaceable(target) else target, os.W_OK):
-        raise _error(path, OSError(errno.EACCES, ""))
+        raise output_error(path, OSError(errno.ENOTDIR if os.path.exists(folder) else errno.ENOENT, ""))
+    if not os.access(folder, os.W_OK):
+        raise output_error(path, OSError(errno.EACCES, ""))
 
 
 def write_file(path: str, text: str) -> None:
     """`text` as UTF-8 to a file, all of it or nothing; an existing file keeps its mode, a link its place."""
     target = os.path.realpath(path)
     try:
-        if _is_replaceable(target):
+        if _is_replaceable(path):
             _replace(target, text.encode("utf-8", "backslashreplace"))
         else:  # a device or a pipe: there is nothing to replace
-            with open(target, "wb") as stream:
+            with open(path, "wb") as stream:
                 stream.write(text.encode("utf-8", "backslashreplace"))
     except OSError as error:
-        raise _error(path, error) from error
+        raise output_error(path, error) from error
 
 
 def write_stdout(text: str, *, machine: bool) -> None:
@@ -68,7 +72,7 @@ def write_stdout(text: str, *, machine: bool) -> None:
         _discard(stream)
     except OSError as error:
         _discard(stream)
-        raise _error("standard output", error) from error
+        raise output_error("standard output", error) from error
 
 
 def say(text: str) -> None:
@@ -106,7 +110,8 @@ def _discard(stream: TextIO) -> None:
     os.close(nowhere)
 
 
-def _error(path: str, error: OSError) -> OutputError:
+def output_error(path: str, error: OSError) -> OutputError:
+    """What an operating system's refusal to write to `path` means."""
     other = ("output", os.strerror(error.errno) if error.errno else str(error), "check the path and the disk")
     code, reason, hint = REASONS.get(error.errno or 0, other)
     return OutputError(code, f"cannot write to {path}: {reason}", hint)

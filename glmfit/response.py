@@ -76,6 +76,8 @@ def _two_levels(label: str, column: Column, success: str | None) -> Response:
             "compare one level with the rest in a 0/1 column, or keep two levels",
         )
     chosen = _second(levels) if success is None else success
+    if column.kind == "boolean":  # whatever the file spells
+        chosen = {"true": "True", "t": "True", "false": "False", "f": "False"}.get(chosen.casefold(), chosen)
     if chosen not in levels:
         raise UsageError("bad_success", f"'{label}' has no level '{chosen}'", f"its levels: {levels[0]}, {levels[1]}")
     y = (column.values == levels.index(chosen)).astype(np.float64)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any
 
 from glmfit.errors import UsageError, did_you_mean
 
@@ -63,6 +65,7 @@ def one_of(option: str, value: str, known: Sequence[str]) -> str:
 
 def validate(spec: ModelSpec) -> None:
     """Raises `UsageError` for a value that cannot be right, or for options that contradict each other."""
+    _validate_types(spec)
     if not 0 < spec.level < 1:
         hint = f"did you mean --level {spec.level / 100:g}?" if 1 < spec.level < 100 else "0.95 is usual"
         raise UsageError("invalid_value", f"--level: {spec.level:g} is not between 0 and 1", hint)
@@ -72,10 +75,33 @@ def validate(spec: ModelSpec) -> None:
         raise UsageError("invalid_value", f"--max-iter: {spec.max_iter} is negative", "write 0 or more, such as 100")
     one_of("--optimizer", spec.optimizer, OPTIMIZERS)
     one_of("--missing", spec.missing, MISSING)
-    if isinstance(spec.links, str):
-        raise UsageError("invalid_value", f"links: '{spec.links}' is no mapping", "write links={'mu': 'log'}")
     _validate_dispersion(spec)
     _validate_errors(spec)
+
+
+def _validate_types(spec: ModelSpec) -> None:
+    """From Python any value may come; what is not of the kind meant is refused by name."""
+    kinds: dict[str, tuple[Any, str]] = {
+        **dict.fromkeys(("family", "missing", "optimizer"), (str, "text")),
+        **dict.fromkeys(("y", "weights", "freq_weights", "sampling_weights"), (str | None, "the name of a column")),
+        **dict.fromkeys(("offset", "exposure"), (str | None, "the name of a column")),
+        **dict.fromkeys(("success", "se"), (str | None, "text")),
+        **dict.fromkeys(("level", "tol"), (Real, "a number")),
+        "max_iter": (Integral, "a whole number"),
+        "dispersion": (str | Real | None, "a method or a number"),
+        **dict.fromkeys(("formulas", "x", "na"), (tuple | list, "a sequence of texts")),
+        **dict.fromkeys(("links", "fixed", "start"), (Mapping, "a mapping")),
+    }
+    for name, (kind, meant) in kinds.items():
+        value = getattr(spec, name)
+        if not isinstance(value, kind):
+            raise UsageError("invalid_value", f"{name}: {value!r:.60} is not {meant}", f"give {meant}")
+    for value in (*spec.formulas, *spec.x, *spec.na, *spec.links.values()):
+        if not isinstance(value, str):
+            raise UsageError("invalid_value", f"{value!r:.60} is not text", "give text")
+    for value in (*spec.fixed.values(), *spec.start.values()):
+        if not isinstance(value, Real):
+            raise UsageError("invalid_value", f"{value!r:.60} is not a number", "give a number")
 
 
 def _validate_dispersion(spec: ModelSpec) -> None:
@@ -85,7 +111,7 @@ def _validate_dispersion(spec: ModelSpec) -> None:
         hint = did_you_mean(asked, DISPERSIONS) or "a number holds the dispersion at that value"
         raise UsageError("invalid_value", f"--dispersion: '{asked}' is not {known}", hint)
     for option, value in (("--dispersion", asked), ("--fix phi", spec.fixed.get("phi"))):
-        if isinstance(value, int | float) and not (math.isfinite(value) and value > 0):
+        if isinstance(value, Real) and not (math.isfinite(value) and value > 0):
             raise UsageError(
                 "invalid_value", f"{option}: {value:g} is not a positive number", "write a number such as 1.5"
             )

@@ -182,10 +182,6 @@ class Evaluator:
         return Levels(base.codes, base.levels, kind, options)
 
     def _column(self, name: str) -> np.ndarray:
-        column = self.table[name]
-        if column.levels is not None and column.kind != "boolean":
-            hint = f"use it as a factor: C({name})" if column.kind == "text" else None
-            raise ModelError("not_numeric", f"the column '{name}' holds {column.kind}, not numbers", hint)
         return self.table.numbers(name)
 
     def _arithmetic(self, node: Node) -> Any:

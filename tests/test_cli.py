@@ -602,3 +602,30 @@ def test_standard_input(data: str) -> None:
         done = run("fit", "-", "y ~ x1", "--format", "csv", stdin=stream)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0].split(",")[1] == "term"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("fit", "--help"), ("fit", "DATA", "y ~ x1"), ("fit", "nope", "y ~ x", "--json")]
+)
+def test_a_full_standard_output_is_an_error_and_no_traceback(data: str, arguments: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "glmfit", *(data if word == "DATA" else word for word in arguments)]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert done.returncode == 3
+    assert "no space is left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_closed_standard_input_is_an_error(data: str) -> None:
+    command = f"{sys.executable} -m glmfit fit - 'y ~ x' <&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 3
+    assert "standard input is closed" in done.stderr
+
+
+@pytest.mark.parametrize("target", ["", "folder/"])
+def test_an_output_without_a_file_name_is_refused(data: str, tmp_path: Path, target: str) -> None:
+    done = run("fit", data, "y ~ x", "-o", str(tmp_path / target) + "/" if target else "")
+    assert done.returncode == 3
+    assert "cannot write" in done.stderr or "needs the name" in done.stderr

@@ -398,14 +398,20 @@ def test_a_value_that_is_not_finite_is_named_with_its_row() -> None:
         matrix("x", table(y=[1.0, 2.0], x=[np.inf, 1.0]))
 
 
+@pytest.mark.parametrize("text", ["log(a)", "I(a + 1)"])
+def test_arithmetic_on_words_names_the_first_of_them(text: str) -> None:
+    with pytest.raises(DataError) as caught:
+        matrix(text, table(**data()))
+    assert caught.value.code == "not_numeric"
+    assert "column 'a' is not numeric: 'a1' in row 1" in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("text", "code", "part"),
     [
         ("C(a, Treatment('a9'))", "unknown_level", "'a9' is not a level"),
         ("C(a, ref='A2')", "unknown_level", "'A2' is not a level"),
         ("C(a, contr.sum, ref='a1')", "reference", "treatment"),
-        ("log(a)", "not_numeric", "'a' holds text"),
-        ("I(a + 1)", "not_numeric", "'a' holds text"),
         ("one", "single_level", "single level"),
         ("x + one:a", "single_level", "single level"),
         ("poly(am, 3)", "transform", "distinct"),

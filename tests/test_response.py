@@ -287,3 +287,50 @@ def test_more_coefficients_than_rows() -> None:
     found = glmfit.fit("y ~ x + z", data)  # the third column is aliased
     assert found.identification.aliased == ("z",)
     assert "saturated" in {finding.code for finding in found.warnings} or found.fit.df_residual == 0
+
+
+def test_a_boolean_response_takes_the_success_as_the_file_spells_it() -> None:
+    data = {"y": np.array([True, False, True, True, False]), "x": np.array([1.0, 2.0, 2.5, 0.5, 3.0])}
+    fits = [glmfit.fit("y ~ x", data, family="binomial", success=word) for word in ("TRUE", "True", "t")]
+    assert {fit.model.success for fit in fits} == {"True"}
+
+
+def test_success_follows_the_alphabet_whatever_the_case() -> None:
+    data = {"y": np.array(["Yes", "no", "Yes", "no", "no"]), "x": np.arange(5.0)}
+    assert glmfit.fit("y ~ x", data, family="binomial").model.success == "Yes"
+
+
+def test_a_word_among_numbers_is_a_finding() -> None:
+    words = [f"{value:.2f}" for value in np.linspace(0, 5, 40)]
+    words[17] = "abc"
+    data = {"y": np.arange(40.0) ** 1.5, "x": np.array(words)}
+    fit = glmfit.fit("y ~ x", data)
+    (finding,) = [finding for finding in fit.warnings if finding.code == "mostly_numbers"]
+    assert "'abc' in row 18" in finding.message
+    assert finding.terms == ("x",)
+    coded = {"y": np.arange(40.0) ** 1.5, "x": np.array(["1", "2", "3", "other"] * 10)}
+    assert not [f for f in glmfit.fit("y ~ x", coded).warnings if f.code == "mostly_numbers"]
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ({"family": None}, "family"),
+        ({"level": "0.9"}, "level"),
+        ({"fixed": {"alpha": "a"}, "family": "nb"}, "not a number"),
+        ({"links": "log"}, "links"),
+        ({"max_iter": 1.5}, "max_iter"),
+        ({"na": "x"}, "na"),
+        ({"weights": np.ones(5)}, "weights"),
+    ],
+)
+def test_an_option_of_the_wrong_kind_is_a_usage_error(options: dict[str, object], part: str) -> None:
+    with pytest.raises(UsageError, match=part):
+        glmfit.fit("y ~ x", {"y": np.arange(5.0), "x": np.array([1.0, 0, 2, 1, 4])}, **options)  # type: ignore[arg-type]
+
+
+def test_an_unknown_option_suggests_the_known_one() -> None:
+    with pytest.raises(UsageError) as caught:
+        glmfit.fit("y ~ x", {"y": np.arange(5.0), "x": np.arange(5.0)}, link="log")
+    assert caught.value.hint is not None
+    assert "links" in caught.value.hint

@@ -33,9 +33,9 @@ def to_table(fit: Fit, *, exp: bool = False, width: int | None = None, plain: bo
 
     console = _console(width, plain)
     lines = [Text.assemble(*line) for line in _lines(fit, exp, console.width)]
-    with console.capture() as capture:
-        console.print(Text("\n").join(lines), soft_wrap=True)
-    return capture.get()
+    console.file = io.StringIO()  # the style is that of standard output, but nothing is written there yet
+    console.print(Text("\n").join(lines), soft_wrap=True)
+    return console.file.getvalue()
 
 
 def _console(width: int | None, plain: bool) -> Console:

@@ -60,6 +60,8 @@ def from_frame(frame: Any) -> Source:
 
 
 def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise DataError("not_readable", "standard input is closed", "give a file, or pipe the data in")
     return sys.stdin.buffer.read()
 
 

@@ -91,10 +91,9 @@ def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
             continue
         model = found.model.at_limit(predictor.parameter, limit)
         likelihood = model.likelihood()
-        others = torch.tensor(
-            [k for p in found.model.rows.predictors if p is not predictor for k in p.columns.tolist()]
-        )
-        theta = found.optimum.theta[others.long()]
+        kept = [p.columns for p in found.model.rows.predictors if p is not predictor]
+        others = torch.cat([torch.arange(0), *kept])
+        theta = found.optimum.theta[others]
         if likelihood.value(theta) < found.optimum.value - NEAR_LIMIT:
             continue
         if model.size == 0:  # nothing would be left to estimate

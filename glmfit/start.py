@@ -1,7 +1,7 @@
 """Where the search starts: the intercept-only fit, carried over to all coefficients.
 
-Where its constant cannot be carried over to a point inside the link's domain (no
-intercept and an inverse link, say) the start is the least-squares fit to the link of responses drawn to their mean.
+Where its constant cannot be carried over to a point inside the link's domain (no intercept and an inverse link, say)
+the start is the least-squares fit to the link of responses drawn to their mean.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from glmfit.optimize import Trace
     from glmfit.result import Fit
     from glmfit.spec import ModelSpec
 
@@ -39,9 +40,20 @@ def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **
     return fit_spec(ModelSpec(formulas=formulas, family=family, **options), data)
 
 
-def fit_spec(spec: ModelSpec, data: Any) -> Fit:
-    """Fit the model that `spec` describes to `data`: a path, an opened source, a frame or a mapping of columns."""
+def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fit:
+    """Fit the model that `spec` describes to `data`: a path, an opened source, a frame or a mapping of columns.
+
+    `trace` is called with the numbers of each iteration.
+    """
+    from glmfit.userfile import is_dense
+
+    if is_dense(spec.family):
+        from glmfit.dense import fit_dense
+
+        return fit_dense(spec, data, trace)
     from glmfit.data import read
+
+    rows = read(spec, data)  # what is wrong with the data is found before torch is imported
     from glmfit.pipeline import fit_data
 
-    return fit_data(read(spec, data))
+    return fit_data(rows, trace)

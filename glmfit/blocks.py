@@ -49,8 +49,8 @@ class Dense:
             out.addmm_(self.values[part].T, other.values[part] * h[part, None])
         return out
 
-    def rows(self, part: slice) -> Dense:
-        """Some of the rows, not a copy."""
+    def rows(self, part: slice | Tensor) -> Dense:
+        """Some of the rows: a slice is not a copy."""
         return Dense(self.values[part])
 
     def select(self, columns: Sequence[int]) -> Dense:
@@ -174,8 +174,8 @@ class Categorical:
         column[self.coding] = torch.arange(p)
         return column[self.codes], p + 1
 
-    def rows(self, part: slice) -> Categorical:
-        """Some of the rows, not a copy."""
+    def rows(self, part: slice | Tensor) -> Categorical:
+        """Some of the rows: a slice is not a copy."""
         multiplier = None if self.multiplier is None else self.multiplier[part]
         return replace(self, codes=self.codes[part], multiplier=multiplier)
 

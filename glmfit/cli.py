@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from glmfit import __version__, options
+from glmfit import __version__, fit_spec, options
 from glmfit.errors import GlmfitError, OutputError, UsageError
 from glmfit.output import check_target, output_error, say, write_file, write_stdout
 from glmfit.spec import ModelSpec
@@ -115,6 +115,11 @@ def fit_command(
     offset: options.Offset = None,
     exposure: options.Exposure = None,
     success: options.Success = None,
+    levels: options.Levels = None,
+    relax: options.Relax = None,
+    group: options.GroupColumn = None,
+    event: options.Event = None,
+    censor: options.Censor = None,
     weights: options.Weights = None,
     freq_weights: options.FreqWeights = None,
     sampling_weights: options.SamplingWeights = None,
@@ -122,11 +127,15 @@ def fit_command(
     na: options.Na = None,
     dispersion: options.DispersionOption = None,
     se: options.Se = None,
+    ci: options.Ci = "wald",
     level: options.Level = "0.95",
+    bias_reduction: options.BiasReduction = None,
     optimizer: options.OptimizerOption = "newton",
     max_iter: options.MaxIter = "100",
     tol: options.Tol = "1e-8",
     start: options.Start = None,
+    separation: options.SeparationOption = "report",
+    check_separation: options.CheckSeparation = False,
     json: options.Json = False,
     format: options.Format = None,
     output: options.Output = None,
@@ -150,41 +159,87 @@ def fit_command(
         intercept=not no_intercept,
         family=family,
         links=options.links(link or ()),
-        fixed={
-            name: options.number(f"--fix {name}", text)
-            for name, text in options.assignments("--fix", "P=VALUE", fix or ())
-        },
+        fixed=options.numbers("--fix", "P=VALUE", fix or ()),
         weights=weights,
         freq_weights=freq_weights,
         sampling_weights=sampling_weights,
         offset=offset,
         exposure=exposure,
         success=success,
+        levels=options.items(levels),
+        relax=options.items(relax),
+        group=group,
+        event=event,
+        censor=censor,
         dispersion=options.dispersion(dispersion),
         se=se,
+        ci=ci,
         level=options.number("--level", level),
+        bias_reduction=bias_reduction,
         missing=missing,
         na=tuple(na or ()),
         optimizer=optimizer,
         max_iter=options.whole_number("--max-iter", max_iter),
         tol=options.number("--tol", tol),
-        start={
-            term: options.number(f"--start {term}", text)
-            for term, text in options.assignments("--start", "TERM=VALUE", start or ())
-        },
+        separation=separation,
+        check_separation=check_separation,
+        start=options.numbers("--start", "TERM=VALUE", start or ()),
     )
     options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
     _check_output(output, data)
 
-    from glmfit.data import read
-
-    rows = read(spec, data)
-
-    from glmfit.pipeline import fit_data  # imports torch
-
-    fit = fit_data(rows, _trace if verbose else None)
+    fit = fit_spec(spec, data, _trace if verbose else None)
     _report(fit, chosen, output, exp=exp, quiet=quiet)
     raise typer.Exit(fit.exit_code)
+
+
+@app.command("check", cls=Command, short_help="Check a likelihood of your own on data.")
+def check_command(
+    file: options.LikelihoodFile,
+    data: options.Data,
+    formulas: options.Formulas = None,
+    y: options.Y = None,
+    x: options.X = None,
+    link: options.Link = None,
+    fix: options.Fix = None,
+    no_intercept: options.NoIntercept = False,
+    offset: options.Offset = None,
+    exposure: options.Exposure = None,
+    success: options.Success = None,
+    weights: options.Weights = None,
+    freq_weights: options.FreqWeights = None,
+    sampling_weights: options.SamplingWeights = None,
+    missing: options.Missing = "drop",
+    na: options.Na = None,
+    start: options.Start = None,
+) -> None:
+    """Check a likelihood of your own where a fit to these data would begin, without fitting it.
+
+    \b
+    glmfit check gumbel.py rain.csv "peak ~ region" "log_sigma ~ season"
+    glmfit check likelihoods.py:weibull data.csv --y time --x dose
+    """
+    spec = ModelSpec(
+        formulas=tuple(formulas or ()),
+        y=y,
+        x=tuple(x or ()),
+        intercept=not no_intercept,
+        family=options.likelihood_file(file),
+        links=options.links(link or ()),
+        fixed=options.numbers("--fix", "P=VALUE", fix or ()),
+        offset=offset,
+        exposure=exposure,
+        success=success,
+        weights=weights,
+        freq_weights=freq_weights,
+        sampling_weights=sampling_weights,
+        missing=missing,
+        na=tuple(na or ()),
+        start=options.numbers("--start", "TERM=VALUE", start or ()),
+    )
+    from glmfit.examine import examine  # imports torch
+
+    write_stdout(examine(spec, data), machine=False)
 
 
 @app.command("families", cls=Command, short_help="List the families of distributions.")

@@ -76,9 +76,9 @@ class Matrix:
                     out[column[:, None], row] = part.T
         return out
 
-    def rows(self, part: slice) -> Matrix:
-        """Some of the rows, not a copy."""
-        n = len(range(*part.indices(self.n_rows)))
+    def rows(self, part: slice | Tensor) -> Matrix:
+        """Some of the rows, by a slice, which is no copy, or by their positions."""
+        n = len(range(*part.indices(self.n_rows))) if isinstance(part, slice) else len(part)
         return Matrix(tuple(block.rows(part) for block in self.blocks), self.places, self.names, n)
 
     def select(self, columns: Sequence[int]) -> Matrix:
@@ -103,15 +103,16 @@ class Matrix:
             out[:, place] = block.dense()
         return out
 
-    def standardized(self) -> tuple[Matrix, Standardization]:
+    def standardized(self, centre: bool = False) -> tuple[Matrix, Standardization]:
         """The same column space with numeric columns of mean 0 (where there is a constant) and standard deviation 1.
 
-        Constant columns and factors are left alone, a factor's multiplier is scaled by its root mean square.
+        Constant columns and factors are left alone, a factor's multiplier is scaled by its root mean square. `centre`
+        says that the constant is elsewhere.
         """
         p = len(self.names)
         unit = unit_vector(self.blocks, self.places, p)
         center, scale = torch.zeros(p, dtype=torch.float64), torch.ones(p, dtype=torch.float64)
-        has_constant = bool(unit.any())
+        has_constant = centre or bool(unit.any())
         blocks: list[Block] = []
         for block, place in zip(self.blocks, self.places, strict=True):
             if isinstance(block, Dense):

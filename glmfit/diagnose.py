@@ -7,9 +7,10 @@ stays level for ever (separated data, an empty cell): there is no estimate there
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from glmfit.curvature import unit_diagonal
 from glmfit.errors import Finding
 from glmfit.likelihood import Likelihood
 from glmfit.optimize import Optimum
+from glmfit.separation import Separated
 
 VANISHED = 1e-11  # information relative to that at the start
 SUSPICIOUS = 1e-5  # below this an optimiser that stops early is not believed, see pipeline
@@ -68,6 +70,39 @@ def undetermined(places: Sequence[int], names: Sequence[str]) -> FlatDirections:
     return FlatDirections(tuple(places), Finding("flat_direction", message, terms))
 
 
+def separation(separated: Separated, names: Sequence[str]) -> Finding:
+    """The data are separated; `names` are the labels of the coefficients."""
+    ends = {1: "to +infinity", -1: "to -infinity", 0: "either way"}
+    terms = tuple(names[place] for place in separated.infinite)
+    along = [f"'{name}' {ends[term.direction]}" for name, term in zip(terms, separated.terms, strict=True)]
+    shown = ", ".join(along[:6]) + (f" and {len(along) - 6} more" if len(along) > 6 else "")
+    count, n = int(separated.separates.sum()), len(separated.separates)
+    message = (
+        f"{separated.kind} separation: the likelihood of {count} of {n} rows rises for ever along {shown}; "
+        f"{'they have' if len(along) > 1 else 'it has'} no finite estimate"
+    )
+    if bool(separated.left.any()):
+        message += ", and all other numbers are those of the limit, where these rows say nothing any more"
+    return Finding("separation", message, terms)
+
+
+def separated_rows_dropped(separated: Separated, terms: Sequence[str], rows: int) -> Finding:
+    """Separated rows were left out, and with them the `terms` that the others do not determine."""
+    what, them = ("1 row was", "it") if rows == 1 else (f"{rows} rows were", "them")
+    message = f"{what} left out because of {separated.kind} separation: the model predicts {them} without error"
+    if terms:
+        message += f"; {_listed(terms)} went with {them}"
+    return Finding("separated_rows_dropped", message, tuple(terms))
+
+
+def separation_undecided() -> Finding:
+    """It was asked whether the data are separated, and there is no answer."""
+    return Finding(
+        "separation_undecided",
+        "whether the data are separated could not be decided: the model is too large, or rounding blurs its rows",
+    )
+
+
 def not_a_maximum(hessian: Tensor, names: Sequence[str]) -> Finding:
     """The Hessian is not negative definite: the terms along which it curves the wrong way, or not at all."""
     vector = torch.linalg.eigh(unit_diagonal(-hessian)[0]).eigenvectors[:, 0]
@@ -76,6 +111,17 @@ def not_a_maximum(hessian: Tensor, names: Sequence[str]) -> Finding:
         "hessian_not_positive_definite",
         f"the log-likelihood has no peak in {_listed(terms)}: there are no standard errors",
         terms,
+    )
+
+
+def on_the_edge(link: str, rows: np.ndarray) -> Finding:
+    """The maximum lies on the edge of the link's domain; `rows` are the numbers of the rows held there in the file."""
+    shown = ", ".join(str(row) for row in rows[:4]) + (" ..." if len(rows) > 4 else "")
+    return Finding(
+        "boundary_maximum",
+        f"the maximum lies on the edge of the domain of the {link} link, at the fitted means of {len(rows)} "
+        f"row{'s' if len(rows) != 1 else ''} ({shown}): the gradient is not zero there, and Wald standard errors "
+        "do not apply",
     )
 
 
@@ -105,7 +151,7 @@ def boundary(likelihood: Likelihood, theta: Tensor) -> Finding | None:
     """Fitted probabilities of 0 or 1, or fitted rates of 0."""
     at_end, total = 0, 0
     unit = likelihood.family.trials
-    if likelihood.family.parameters[0].scale == "identity":
+    if likelihood.family.parameters[0].scale in ("identity", "predictor"):
         return None
     for chunk in likelihood.chunks:
         mu = likelihood.natural(chunk, likelihood.etas(chunk, theta))[0]
@@ -119,15 +165,29 @@ def boundary(likelihood: Likelihood, theta: Tensor) -> Finding | None:
     return Finding("fitted_boundary", f"{at_end} of {total} {what} to fourteen digits")
 
 
-def worse_than_null(deviance: float, null_deviance: float) -> Finding | None:
-    """A deviance above that of the intercept alone cannot be a maximum."""
-    if not deviance > null_deviance * (1 + 1e-8) + 1e-8:
+def worse_than_null(what: str, deviance: float, null: float) -> Finding | None:
+    """A deviance (or -2 log-likelihood) above that of the intercept alone cannot be a maximum."""
+    if not deviance > null + 1e-8 * (abs(null) + 1):
         return None
-    return Finding(
-        "worse_than_null",
-        f"the deviance {deviance:.6g} exceeds that of the intercept-only model, {null_deviance:.6g}: "
-        "this is not the maximum",
-    )
+    message = f"the {what} {deviance:.6g} exceeds that of the intercept-only model, {null:.6g}: this is not the maximum"
+    return Finding("worse_than_null", message)
+
+
+def aliased(terms: Sequence[str], combinations: Mapping[str, str]) -> Finding | None:
+    """Terms left out, and what each of them is of earlier ones."""
+    if not terms:
+        return None
+    shown = [f"'{term}'" + (f" {combinations[term]}" if term in combinations else "") for term in terms[:6]]
+    listed = ", ".join(shown) + (f" and {len(terms) - 6} more" if len(terms) > 6 else "")
+    what = "is a linear combination" if len(terms) == 1 else "are linear combinations"
+    was = "was" if len(terms) == 1 else "were"
+    return Finding("aliased", f"{listed} {what} of earlier terms and {was} left out", tuple(terms))
+
+
+def not_profiled(terms: Sequence[str]) -> Finding:
+    """The likelihood with one of these coefficients held could not be maximised."""
+    message = f"no profile likelihood could be found for {_listed(terms)}: their tests or intervals are missing"
+    return Finding("no_profile", message, tuple(terms))
 
 
 def _involved(names: Sequence[str], vector: Tensor) -> tuple[str, ...]:

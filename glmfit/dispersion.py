@@ -16,7 +16,7 @@ from glmfit.model import Model
 from glmfit.optimize import Optimum, newton
 from glmfit.spec import DISPERSIONS, ModelSpec
 
-PERFECT = 1e-26  # deviance relative to the size of the means: nothing but rounding is left
+PERFECT = 1e-26  # deviance, or chi-square, relative to the size of the means: nothing but rounding is left
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,28 +27,32 @@ class Goodness:
     pearson: float
     size: float  # sum of w E(y)^2 / V(mu): what the chi-square of the null fit to a response of 0 would be
 
+    @property
+    def perfect(self) -> bool:
+        """Whether only rounding is left: in the deviance, or in the chi-square, whose terms cancel less."""
+        return min(self.deviance, self.pearson) <= PERFECT * self.size
+
 
 def goodness(likelihood: Likelihood, theta: Tensor) -> Goodness:
-    """Deviance and chi-square of the fitted mean of `likelihood` at theta."""
+    """Deviance and chi-square of the fitted mean of `likelihood` at theta; NaN where the family states none."""
     family = likelihood.family
+    if not family.has_moments:
+        return Goodness(math.nan, math.nan, math.nan)
     sums = torch.zeros(3, dtype=torch.float64)
     with torch.no_grad():
         for chunk in likelihood.chunks:
             etas = likelihood.etas(chunk, theta)
             weight, natural = chunk.square_weight, likelihood.natural(chunk, etas)
             mean = family.mean(*natural, **chunk.columns)
-            variance = family.variance(*natural, **chunk.columns)
-            deviance = family.unit_deviance(chunk.y, *likelihood.working(chunk, etas), **chunk.columns)
+            pearson = family.over_variance(chunk.y - mean, *natural, **chunk.columns)
+            size = family.over_variance(mean, *natural, **chunk.columns)
+            deviance = torch.full_like(mean, math.nan)
+            if family.has_deviance:
+                deviance = family.unit_deviance(chunk.y, *likelihood.working(chunk, etas), **chunk.columns)
             # A fitted mean that has rounded to its bound has a variance of 0; met by the response, it adds nothing.
-            exact = (variance == 0) & (chunk.y == mean)
-            variance = torch.where(exact, 1.0, variance)
-            sums += torch.stack(
-                [
-                    (weight * deviance).sum(),
-                    (weight * (chunk.y - mean) ** 2 / variance).sum(),
-                    (weight * torch.where(exact, 0.0, mean**2 / variance)).sum(),
-                ]
-            )
+            exact = (chunk.y == mean) & ~torch.isfinite(pearson)
+            pearson, size = (torch.where(exact, 0.0, value) for value in (pearson, size))
+            sums += torch.stack([(weight * value).sum() for value in (deviance, pearson, size)])
     return Goodness(*sums.tolist())
 
 
@@ -80,14 +84,15 @@ def dispersion(model: Model, spec: ModelSpec, found: Optimum, sums: Goodness, df
     """phi as asked for, or by the family's default."""
     asked = spec.fixed.get("phi", spec.dispersion)
     if not model.holds_phi and model.family.has_dispersion:
-        return Scale(1.0, "modelled", found.value)
+        known = model.family.joint_dispersion and "phi" in model.rows.held
+        return Scale(spec.fixed["phi"], "fixed", found.value) if known else Scale(1.0, "modelled", found.value)
     if asked is None:
         asked = "pearson" if model.holds_phi else 1.0
     phi, log_likelihood = math.nan, math.nan if model.family.quasi else found.value
     if model.holds_phi and not model.family.quasi:
         if not isinstance(asked, str):
             log_likelihood = model.held_at(asked).likelihood().value(found.theta)
-        elif sums.deviance > PERFECT * sums.size:
+        elif not sums.perfect:
             phi, log_likelihood = maximum_likelihood(model, found.theta, sums.deviance / model.n)
         else:
             phi, log_likelihood = 0.0, math.inf
@@ -100,6 +105,8 @@ def dispersion(model: Model, spec: ModelSpec, found: Optimum, sums: Goodness, df
 
 def null_deviance(model: Model, likelihood: Likelihood, theta: Tensor, constant: float) -> float:
     """The deviance of the intercept alone (without one: of the offset alone), other parameters as fitted."""
+    if not model.family.has_deviance:
+        return math.nan
     main = model.family.main
     working = [likelihood.working(chunk, likelihood.etas(chunk, theta)) for chunk in likelihood.chunks]
     others = {

@@ -78,15 +78,19 @@ def split_list(text: str) -> tuple[str, ...]:
     return tuple(stripped for item in items if (stripped := item.strip()))
 
 
-def parse(spec: ModelSpec, header: Collection[str]) -> ModelFormula:
+def parse(
+    spec: ModelSpec, header: Collection[str], special: Collection[str] = (), outcome: Collection[str] = ()
+) -> ModelFormula:
     """The response and terms that a specification asks for, over the columns in `header`.
 
+    Columns that are `special` to the family are not among those that `.` stands for, nor are those of the `outcome`,
+    which say more of the response and cannot be covariates either.
     Raises UsageError for what cannot be read or contradicts itself, ModelError for an unknown column.
     """
     header = dict.fromkeys(header).keys()  # in order, and quick to look up
     sides = [_sides(text) for text in spec.formulas]
     response, main, rest = _main(spec, sides, header)
-    named = {spec.weights, spec.freq_weights, spec.sampling_weights, spec.offset, spec.exposure}
+    named = {spec.weights, spec.freq_weights, spec.sampling_weights, spec.offset, spec.exposure, *special, *outcome}
     excluded = named | {name for part in response.parts for name in _variables(part, header)}
     dot = tuple(name for name in header if name not in excluded)
     predictors = [_predictor("mu", main, header, dot, spec.intercept)]
@@ -96,7 +100,7 @@ def parse(spec: ModelSpec, header: Collection[str]) -> ModelFormula:
             raise UsageError("formula", f"the parameter '{parameter}' has two formulas", "join their terms with +")
         predictors.append(_predictor(parameter, [right], header, dot, True))
     variables = dict.fromkeys(name for part in response.parts for name in _variables(part, header))
-    answer = set(_variables(response.parts[0], header))  # trials may well be a covariate, successes may not
+    answer = {*_variables(response.parts[0], header), *outcome}  # trials may well be a covariate, successes may not
     for predictor in predictors:
         for text in (*(f for term in predictor.terms for f in term.factors), *predictor.offsets):
             used = dict.fromkeys(_variables(text, header))

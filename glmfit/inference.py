@@ -10,7 +10,7 @@ matrix, from the expected information. Small-sample factors are named in what is
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -19,10 +19,12 @@ from torch import Tensor
 
 from glmfit import curvature
 from glmfit.errors import ModelError
-from glmfit.likelihood import Likelihood, Rows
+from glmfit.likelihood import Likelihood
 from glmfit.optimize import Optimum
 
 SCORE_CELLS = 4_000_000  # scores are formed for at most this many numbers at a time
+# A run of rows: where they stand among all rows, their frequencies (rows,), their weighted scores (rows, p).
+Scores = tuple[slice, Tensor, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +61,27 @@ def covariance(
         return Covariance(scale * bread, kind)
     if kind == "expected":
         return Covariance(scale * _inverse_expected(likelihood, optimum), kind)
+    if kind in ("hc2", "hc3"):
+        meat = _leverage_meat(likelihood, optimum, kind)
+        return Covariance(bread @ meat @ bread, kind, "1/(1-h)" if kind == "hc2" else "1/(1-h)^2")
+    return sandwich(kind, row_scores(likelihood, optimum), bread, n, clusters)
+
+
+def sandwich(kind: str, rows: Iterable[Scores], bread: Tensor, n: float, clusters: Mapping[str, Tensor]) -> Covariance:
+    """The covariance of a `kind` that needs nothing but scores: hc0, hc1, sampling or clusters."""
     if kind.startswith("cluster:"):
-        return _clustered(likelihood, optimum, bread, kind, clusters)
-    size = len(optimum.theta)
-    if kind in ("hc0", "hc1", "sampling"):
-        meat = _meat(likelihood, optimum, lambda chunk, scores: scores / torch.sqrt(chunk.frequency)[:, None])
-        factor, text = {
-            "hc0": (1.0, None),
-            "hc1": (n / (n - size) if n > size else math.nan, "n/(n-k)"),
-            "sampling": (n / (n - 1) if n > 1 else math.nan, "n/(n-1)"),
-        }[kind]
-        return Covariance(factor * (bread @ meat @ bread), kind, text)
-    meat = _leverage_meat(likelihood, optimum, kind)
-    text = "1/(1-h)" if kind == "hc2" else "1/(1-h)^2"
-    return Covariance(bread @ meat @ bread, kind, text)
+        return _clustered(rows, bread, kind, clusters)
+    size = len(bread)
+    meat = torch.zeros_like(bread)
+    for _, frequency, scores in rows:  # a row of frequency f is f rows of score s/f each
+        part = scores / torch.sqrt(frequency)[:, None]
+        meat += part.T @ part
+    factor, text = {
+        "hc0": (1.0, None),
+        "hc1": (n / (n - size) if n > size else math.nan, "n/(n-k)"),
+        "sampling": (n / (n - 1) if n > 1 else math.nan, "n/(n-1)"),
+    }[kind]
+    return Covariance(factor * (bread @ meat @ bread), kind, text)
 
 
 def _inverse_expected(likelihood: Likelihood, optimum: Optimum) -> Tensor:
@@ -92,8 +101,8 @@ def _inverse_expected(likelihood: Likelihood, optimum: Optimum) -> Tensor:
     return torch.full_like(information, math.nan) if lower is None else torch.cholesky_inverse(lower)
 
 
-def _row_scores(likelihood: Likelihood, optimum: Optimum) -> Iterator[tuple[slice, Rows, Tensor]]:
-    """For runs of rows: where they stand among all rows, the rows, and their weighted scores (rows, p)."""
+def row_scores(likelihood: Likelihood, optimum: Optimum) -> Iterator[Scores]:
+    """The scores of all rows, a run at a time."""
     first = 0
     for chunk, _, row in likelihood.rows(optimum.theta):
         step = max(1, SCORE_CELLS // max(1, likelihood.size))
@@ -104,17 +113,8 @@ def _row_scores(likelihood: Likelihood, optimum: Optimum) -> Iterator[tuple[slic
             for k, predictor in enumerate(rows.predictors):
                 weighted = (rows.weight * row.g[part, k])[:, None] * predictor.X.dense()
                 scores.index_add_(1, predictor.columns, weighted)
-            yield slice(first + part.start, first + part.stop), rows, scores
+            yield slice(first + part.start, first + part.stop), rows.frequency, scores
         first += len(chunk.y)
-
-
-def _meat(likelihood: Likelihood, optimum: Optimum, scaled: Callable[[Rows, Tensor], Tensor]) -> Tensor:
-    """(p, p) the sum of outer products of scaled scores; a row of frequency f is f rows of score s/f each."""
-    total = torch.zeros((likelihood.size, likelihood.size), dtype=torch.float64)
-    for _, rows, scores in _row_scores(likelihood, optimum):
-        part = scaled(rows, scores)
-        total += part.T @ part
-    return total
 
 
 def _leverage_meat(likelihood: Likelihood, optimum: Optimum, kind: str) -> Tensor:
@@ -139,9 +139,7 @@ def _leverage_meat(likelihood: Likelihood, optimum: Optimum, kind: str) -> Tenso
     return total
 
 
-def _clustered(
-    likelihood: Likelihood, optimum: Optimum, bread: Tensor, kind: str, clusters: Mapping[str, Tensor]
-) -> Covariance:
+def _clustered(rows: Iterable[Scores], bread: Tensor, kind: str, clusters: Mapping[str, Tensor]) -> Covariance:
     """One-way clusters, or V1 + V2 - V12 for two ways, each with its own G/(G-1) (Cameron, Gelbach & Miller 2011)."""
     codes = dict(clusters)
     signs = dict.fromkeys(codes, 1.0)
@@ -156,8 +154,8 @@ def _clustered(
             raise ModelError(
                 "one_cluster", f"column '{name}' has a single cluster", "cluster by a column with more than one value"
             )
-    sums = {name: torch.zeros((count, likelihood.size), dtype=torch.float64) for name, count in counts.items()}
-    for part, _, scores in _row_scores(likelihood, optimum):
+    sums = {name: bread.new_zeros((count, len(bread))) for name, count in counts.items()}
+    for part, _, scores in rows:
         for name, code in codes.items():
             sums[name].index_add_(0, code[part], scores)
     meat = torch.zeros_like(bread)

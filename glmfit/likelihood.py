@@ -21,6 +21,9 @@ from glmfit.design import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix
 from glmfit.families.base import Family
 from glmfit.links import LINKS, Link
 
+CHUNK_CELLS = 4_000_000  # of the Hessians of rows worked on together
+FEWEST_ROWS = 16
+
 
 class RowDerivatives(NamedTuple):
     """Per row: value `l` (n,), gradient `g` (n, K) and Hessian `h` (n, K, K) in the linear predictors."""
@@ -66,7 +69,7 @@ class Predictor:
         """(n,) the linear predictor at theta."""
         return self.X.matvec(theta[self.columns]) + self.offset
 
-    def rows(self, part: slice) -> Predictor:
+    def rows(self, part: slice | Tensor) -> Predictor:
         return Predictor(self.parameter, self.X.rows(part), self.columns, self.offset[part])
 
 
@@ -74,6 +77,7 @@ class Predictor:
 class Rows:
     """A run of rows: response, weights that multiply l, the family's data columns, predictors, held parameters.
 
+    Predictors stand in the order of the family's parameters; `held` has the others.
     `weight` is the product of frequency and any other weight that multiplies l; `frequency` is how many units a row
     stands for. `held` has the parameters that are not estimated here, on the working scale. `log_prior` is the log of
     the prior weights where they belong to phi, else 0. Every tensor is (n,).
@@ -92,7 +96,7 @@ class Rows:
         """(n,) the weight of each row in sums of squares: prior weight times frequency or sampling weight."""
         return self.weight * torch.exp(self.log_prior)
 
-    def rows(self, part: slice) -> Rows:
+    def rows(self, part: slice | Tensor) -> Rows:
         return Rows(
             self.y[part],
             self.weight[part],
@@ -104,7 +108,8 @@ class Rows:
         )
 
     def chunks(self, size: int = CHUNK_ROWS) -> list[Rows]:
-        """The same rows in runs of at most `size`; slices are views, so nothing is copied."""
+        """The same rows in runs of at most `size`, fewer where h (n, K, K) would be large; slices are views."""
+        size = min(size, max(CHUNK_CELLS // max(1, len(self.predictors)) ** 2, FEWEST_ROWS))
         return [self.rows(slice(start, start + size)) for start in range(0, len(self.y), size)]
 
 
@@ -119,20 +124,20 @@ class Likelihood:
 
     def working(self, chunk: Rows, etas: Sequence[Tensor]) -> list[Tensor]:
         """The family's parameters on their working scales, (n,) each, from the linear predictors of a chunk."""
-        by_name = {p.parameter: eta for p, eta in zip(chunk.predictors, etas, strict=True)}
+        estimated, each = {p.parameter for p in chunk.predictors}, iter(etas)
         return [
-            self.links[parameter.name].to(parameter.scale, by_name[parameter.name])
-            if parameter.name in by_name
+            self.links[parameter.name].to(parameter.scale, next(each))
+            if parameter.name in estimated
             else chunk.held[parameter.name]
             for parameter in self.family.parameters
         ]
 
     def natural(self, chunk: Rows, etas: Sequence[Tensor]) -> list[Tensor]:
         """The family's parameters on their natural scales, (n,) each."""
-        by_name = {p.parameter: eta for p, eta in zip(chunk.predictors, etas, strict=True)}
+        estimated, each = {p.parameter for p in chunk.predictors}, iter(etas)
         return [
-            self.links[parameter.name].inverse(by_name[parameter.name])
-            if parameter.name in by_name
+            self.links[parameter.name].inverse(next(each))
+            if parameter.name in estimated
             else LINKS[parameter.scale].inverse(chunk.held[parameter.name])
             for parameter in self.family.parameters
         ]
@@ -188,22 +193,39 @@ class Likelihood:
     def expected_rows(self, chunk: Rows, etas: Sequence[Tensor], observed: Tensor) -> Tensor:
         """(n, K, K) row Hessians with those of the mean replaced by their expectations.
 
-        -E(h_mu) = (d E(y) / d eta)^2 / Var(y), and no cross terms: in every family here with a mean and a variance
-        mu is orthogonal to the other parameters, whose own rows stay observed.
+        There are no cross terms: in every family here with a mean and a variance mu is orthogonal to the other
+        parameters, whose own rows stay observed.
         """
-        mu = next(k for k, predictor in enumerate(chunk.predictors) if predictor.parameter == self.family.main)
-        leaf = etas[mu].detach().requires_grad_(True)
-        others = [leaf if k == mu else eta for k, eta in enumerate(etas)]
-        parameters = self.natural(chunk, others)
-        mean = self.family.mean(*parameters, **chunk.columns)
-        (slope,) = torch.autograd.grad(mean.sum(), leaf)
+        mu = self._place(chunk)
+        leaves = [eta.detach() for eta in etas]
+        leaves[mu] = leaves[mu].requires_grad_(True)
         expected = observed.clone()
         expected[:, mu, :] = 0
         expected[:, :, mu] = 0
-        variance = self.variance(chunk, [p.detach() for p in parameters])
-        # A fitted mean that has rounded to 0 or 1 has no variance left, and carries no information: the limit of 0/0.
-        expected[:, mu, mu] = torch.where(variance == 0, 0.0, -(slope**2) / variance)
+        expected[:, mu, mu] = -self.mean_information(chunk, *leaves).detach()
         return expected
+
+    def _place(self, chunk: Rows) -> int:
+        """The position of the main predictor."""
+        return next(k for k, predictor in enumerate(chunk.predictors) if predictor.parameter == self.family.main)
+
+    def mean_information(self, chunk: Rows, *etas: Tensor) -> Tensor:
+        """(n,) -E(h_mu) = (d E(y) / d eta)^2 / Var(y), to be differentiated in the main `eta`, which requires it."""
+        place = self._place(chunk)
+
+        def information(eta: Tensor) -> tuple[Tensor, Tensor]:
+            parameters = self.natural(chunk, [*etas[:place], eta, *etas[place + 1 :]])
+            mean = self.family.mean(*parameters, **chunk.columns)
+            (slope,) = torch.autograd.grad(mean.sum(), eta, create_graph=True)
+            share = self.family.over_variance(slope, *parameters, **chunk.columns)
+            return share / self._phi(parameters), self.family.variance(*parameters, **chunk.columns).detach()
+
+        found, variance = information(etas[place])
+        # A fitted mean that has rounded to 0 or 1 has no variance left, and carries no information: the limit of 0/0.
+        spent = (variance == 0) & ~torch.isfinite(found.detach())
+        if not bool(spent.any()):
+            return found
+        return torch.where(spent, 0.0, information(torch.where(spent, 1.0, etas[place]))[0])
 
     @property
     def has_expected(self) -> bool:
@@ -212,11 +234,10 @@ class Likelihood:
         estimated = any(predictor.parameter == family.main for predictor in self.chunks[0].predictors)
         return estimated and family.has_moments and family.orthogonal_mean
 
-    def variance(self, chunk: Rows, parameters: Sequence[Tensor]) -> Tensor:
-        """(n,) Var(y) = phi V(mu) from natural parameters; a phi held on the rows carries the prior weights."""
-        variance = self.family.variance(*parameters, **chunk.columns)
+    def _phi(self, parameters: Sequence[Tensor]) -> Tensor | float:
+        """phi of Var(y) = phi V(mu) from natural parameters; one held on the rows carries the prior weights."""
         names = [parameter.name for parameter in self.family.parameters]
-        return parameters[names.index("phi")] * variance if self.family.has_dispersion else variance
+        return parameters[names.index("phi")] if self.family.has_dispersion else 1.0
 
     def expected(self, theta: Tensor) -> Tensor | None:
         """(size, size) the Hessian with expected rows for the mean; None where there is no mean or no variance."""
@@ -255,6 +276,12 @@ def add_gradient(total: Tensor, chunk: Rows, g: Tensor) -> None:
 def add_hessian(total: Tensor, chunk: Rows, h: Tensor) -> None:
     """total += sum_jk X_j' diag(h_jk) X_k, for symmetric rows h (n, K, K)."""
     predictors = chunk.predictors
+    if len(predictors) > 1 and all(predictor.columns is predictors[0].columns for predictor in predictors):
+        # Side by side with the same coefficients: one product of X (n, K, p) in place of K^2.
+        X = torch.stack([predictor.X.dense() for predictor in predictors], dim=1)
+        shared = predictors[0].columns
+        total.index_put_((shared[:, None], shared), (h @ X).flatten(0, 1).T @ X.flatten(0, 1), accumulate=True)
+        return
     for j, first in enumerate(predictors):
         for k, second in enumerate(predictors[j:], start=j):
             block = first.X.sandwich(h[:, j, k], second.X)

@@ -36,7 +36,12 @@ class Link:
     formula: str = ""
 
     def to(self, scale: str, eta: Tensor) -> Tensor:
-        """scale(g^-1(eta)), elementwise; the stable form where there is one, else by its definition."""
+        """scale(g^-1(eta)), elementwise; the stable form where there is one, else by its definition.
+
+        The scale `predictor` is eta itself, for densities in which the link is not that of one parameter.
+        """
+        if scale == "predictor":
+            return eta
         stable = self.scales.get(scale)
         return stable(eta) if stable is not None else LINKS[scale].link(self.inverse(eta))
 
@@ -146,11 +151,19 @@ LINKS: Mapping[str, Link] = {
             {"log": lambda eta: 2 * torch.log(eta)},
             "eta = sqrt(mu)",
         ),
+        Link(
+            "logit12",  # between 1 and 2; both p - 1 and 2 - p keep their digits on this scale
+            lambda mu: torch.log(mu - 1) - torch.log(2 - mu),
+            lambda eta: 1 + torch.sigmoid(eta),
+            {"logit12": lambda eta: eta},
+            "eta = log((mu - 1) / (2 - mu))",
+        ),
     )
 }
 
 POSITIVE_LINKS = ("log", "identity", "sqrt", "inverse", "inverse-squared", "power:K")
 REAL_LINKS = ("identity", "log", "inverse", "sqrt", "inverse-squared", "power:K")
+SHAPE_LINKS = ("log", "identity", "sqrt", "inverse")
 UNIT_LINKS = ("logit", "probit", "cauchit", "cloglog", "loglog", "log", "log-complement", "identity")
 
 ALIASES = {
@@ -182,6 +195,22 @@ def find_link(name: str) -> Link:
         )
     known = [*LINKS, "power:K"]
     raise UsageError("unknown_link", f"no link '{name}'", did_you_mean(key, known) or f"links: {', '.join(known)}")
+
+
+def domain(link: Link, scale: str) -> tuple[float, float]:
+    """The ends of eta at which a parameter meets 0 or 1 at a finite linear predictor; infinite where it never does.
+
+    An end at which the parameter is infinite (eta = 0 of the inverse link) is none: no likelihood is highest there.
+    """
+    name = link.name
+    power = float(name.removeprefix("power:")) if name.startswith("power:") else None
+    if scale == "log" and (name in ("identity", "sqrt") or (power is not None and power > 0)):
+        return 0.0, math.inf
+    if scale == "logit" and name == "identity":
+        return 0.0, 1.0
+    if scale == "logit" and name in ("log", "log-complement"):
+        return -math.inf, 0.0
+    return -math.inf, math.inf
 
 
 def link_kind(link: Link) -> str:

@@ -8,26 +8,34 @@ the data push to the end of its range is held there.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from glmfit import diagnose, start
+from glmfit import diagnose, separation, start
+from glmfit.check import Inspection
 from glmfit.curvature import usable_root
 from glmfit.diagnose import FlatDirections
-from glmfit.dispersion import PERFECT, goodness
+from glmfit.dispersion import dispersion, goodness
+from glmfit.edge import maximise_on_edge
+from glmfit.errors import ModelError
 from glmfit.inference import inverse_information
 from glmfit.likelihood import Likelihood
 from glmfit.model import Model
+from glmfit.objective import Objective
 from glmfit.optimize import Optimum, Trace, least_squares, newton, scipy_optimum
+from glmfit.penalised import Jeffreys
+from glmfit.separation import Rest, Separated
 from glmfit.spec import ModelSpec
 
 NEAR_LIMIT = 1.0  # log-likelihood lost at the end of a parameter's range, beyond which the end is out of the question
 AS_GOOD = 1e-7  # log-likelihood that tells an interior maximum from one at the end of the range
 PHI_SETTLED = 0.5  # search again once phi has fallen below this share of the phi that the search used as its unit
+PHI_FOUND = 1e-12  # relative change of phi at which it and a penalised maximum, each found from the other, agree
+ROUNDS = 50  # the most often that they are
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,46 +49,164 @@ class Maximum:
     phi: float
     reference: Tensor  # factor L (p, p) of the curvature L L' where the search began, in units of phi
     flat: FlatDirections | None
+    undecided: bool = False  # separation was asked about, and no linear program could tell
+    separated: Separated | None = None  # in the whole model, of which this is the limit, unless no rows are left
+    whole: Model | None = None
+    rest: Rest | None = None
+    penalised: float | None = None  # the penalised log-likelihood at its maximum; the optimum has the plain one
+
+    @property
+    def objective(self) -> Objective:
+        """What was maximised."""
+        return self.likelihood if self.penalised is None else Jeffreys(self.likelihood)
 
     @cached_property
     def bread(self) -> Tensor | None:
         """(-Hessian)^-1 (p, p), None where -Hessian is not positive definite."""
         return inverse_information(self.optimum)
 
+    def theta_of(self, model: Model) -> Tensor:
+        """Coefficients of this model, or of the whole one, with the same linear predictors on the rows of this one."""
+        if self.rest is None or model is self.model:
+            return self.optimum.theta
+        theta = torch.zeros(model.size, dtype=torch.float64)
+        theta[self.rest.places] = self.optimum.theta
+        return theta
 
-def maximise(model: Model, spec: ModelSpec, trace: Trace | None) -> Maximum:
-    """The maximum in the coefficients, by the optimiser asked for."""
-    constants = start.constants(model)
+
+def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Inspection | None = None) -> Maximum:
+    """The maximum in the coefficients, by the optimiser asked for; `inspection` looks at a user's family before."""
+    if inspection is not None:
+        inspection.call(model)
+    constants = start.constants(model, inspection)
     phi = 1.0
     if model.holds_phi:
         phi = start.held_phi(model, constants)
         model = model.held_at(phi)
     theta = start.coefficients(model, constants, spec.start)
     likelihood = model.likelihood()
+    if inspection is not None:
+        inspection.begin(likelihood, theta)
+    if spec.bias_reduction is not None:
+        return _bias_reduced(model, theta, constants, phi, spec, trace)
+    return _judged(_from(model, theta, constants, phi, spec, trace), spec, trace)
+
+
+def _from(
+    model: Model,
+    theta: Tensor,
+    constants: Mapping[str, float],
+    phi: float,
+    spec: ModelSpec,
+    trace: Trace | None,
+    begun: Tensor | None = None,
+) -> Maximum:
+    """The maximum from theta, with phi held at `phi`; `begun` is the reference of a search that this one continues."""
+    likelihood = model.likelihood()
     optimum = _search(likelihood, theta, spec, trace)
-    reference = optimum.reference
-    flat = _flat(model, likelihood, optimum, reference)
+    reference = optimum.reference if begun is None else begun
+    flat = flat_directions(likelihood, optimum, reference, model.labels)
     while model.holds_phi and optimum.converged and optimum.root is None and flat is None:
         sums = goodness(likelihood, optimum.theta)
         now = sums.pearson / model.n
-        if not PERFECT * sums.size < sums.deviance or now > PHI_SETTLED * phi:
+        if sums.perfect or not now <= PHI_SETTLED * phi:
             break
         reference = reference * math.sqrt(phi / now)
         phi, model, before = now, model.held_at(now), optimum.iterations
         likelihood = model.likelihood()
         optimum = _search(likelihood, optimum.theta, spec, trace)
         optimum = replace(optimum, iterations=before + optimum.iterations)
-        flat = _flat(model, likelihood, optimum, reference)
-    return _at_limit(Maximum(model, likelihood, optimum, constants, phi, reference, flat), spec)
+        flat = flat_directions(likelihood, optimum, reference, model.labels)
+    found = Maximum(model, likelihood, optimum, constants, phi, reference, flat)
+    while (simpler := _at_limit(found, spec)).model is not found.model:
+        found = simpler
+    return simpler
 
 
-def _flat(model: Model, likelihood: Likelihood, optimum: Optimum, reference: Tensor) -> FlatDirections | None:
+def _bias_reduced(
+    model: Model, theta: Tensor, constants: Mapping[str, float], phi: float, spec: ModelSpec, trace: Trace | None
+) -> Maximum:
+    """The maximum of the log-likelihood with Jeffreys' penalty, which is finite whether or not data are separated.
+
+    Here phi does move the maximum: each is found from the other until they agree.
+    """
+    iterations = 0
+    for _ in range(ROUNDS):
+        likelihood = model.likelihood()
+        objective = Jeffreys(likelihood)
+        if spec.optimizer == "newton":
+            optimum = newton(objective, theta, spec.tol, spec.max_iter, trace)
+        else:
+            optimum = scipy_optimum(objective, theta, spec.optimizer, spec.max_iter, trace)
+        theta, iterations = optimum.theta, iterations + optimum.iterations
+        if not model.holds_phi:
+            break
+        sums = goodness(likelihood, theta)
+        now = dispersion(model, spec, optimum, sums, model.n - model.size).phi
+        if sums.perfect or not now > 0 or abs(now - phi) <= PHI_FOUND * phi:
+            break
+        phi, model = now, model.held_at(now)
+    else:
+        optimum = replace(optimum, status="max_iter")
+    # det I of the columns as they are, which the working columns are multiples of
+    units = sum(float(standardization.scale.log().sum()) for _, standardization in model.pairs)
+    plain = replace(optimum, value=likelihood.value(theta), iterations=iterations)
+    penalised = optimum.value + units
+    return Maximum(model, likelihood, plain, constants, phi, optimum.reference, None, penalised=penalised)
+
+
+def _judged(found: Maximum, spec: ModelSpec, trace: Trace | None) -> Maximum:
+    """The same, or what is left of it where the data are separated; linear programs are asked where a fit looks odd."""
+    drop = spec.separation == "drop"
+    asked = drop or spec.check_separation
+    if not (asked or _suspicious(found)):
+        return found
+    decision = separation.decide(found.model)
+    if not decision.decided:
+        return replace(found, undecided=asked)
+    separated = decision.separated
+    if separated is None:
+        return _without_false_alarm(found, decision.covered)
+    rest = separation.rest(found.model, separated)
+    if rest.model.size == 0:
+        if drop:
+            message = "the model predicts every row without error: nothing would be left to fit"
+            raise ModelError("all_separated", message, "leave out terms, or see them with --separation report")
+        return replace(found, separated=separated)
+    theta, begun = rest.start(found.optimum.theta), rest.reference(found.reference)
+    limit = _from(rest.model, theta, found.constants, found.phi, spec, trace, begun)
+    covered = frozenset(place for place, at in enumerate(rest.places.tolist()) if at in decision.covered)
+    limit = _without_false_alarm(limit, covered)
+    optimum = replace(limit.optimum, iterations=found.optimum.iterations + limit.optimum.iterations)
+    return replace(limit, optimum=optimum, separated=separated, whole=found.model, rest=rest)
+
+
+def _without_false_alarm(found: Maximum, covered: frozenset[int]) -> Maximum:
+    """The same, its flat directions forgotten where a linear program knows that there are none: whether the search has
+    converged, and whether the Hessian is positive definite, is then said by itself."""
+    known = found.flat is not None and covered.issuperset(found.flat.places)
+    return replace(found, flat=None) if known else found
+
+
+def _suspicious(found: Maximum) -> bool:
+    """Whether a fit looks as those of separated data do."""
+    if found.flat is not None or not found.optimum.converged or found.bread is None:
+        return True
+    values, _ = diagnose.relative_information(found.optimum, found.reference)
+    if float(values.abs().min()) < diagnose.SUSPICIOUS:
+        return True
+    return diagnose.boundary(found.likelihood, found.optimum.theta) is not None
+
+
+def flat_directions(
+    objective: Objective, optimum: Optimum, reference: Tensor, names: Sequence[str]
+) -> FlatDirections | None:
     """What the data do not determine. Where the information is suspiciously small, Newton's method must agree: on a
     slope that never ends an optimiser that looks at values stops early, and Newton's goes on a unit at a time."""
     values, _ = diagnose.relative_information(optimum, reference)
     if diagnose.VANISHED < float(values.abs().min()) < diagnose.SUSPICIOUS:
-        optimum = newton(likelihood, optimum.theta)
-    return diagnose.flat_directions(optimum, reference, model.labels)
+        optimum = newton(objective, optimum.theta)
+    return diagnose.flat_directions(optimum, reference, names)
 
 
 def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
@@ -104,7 +230,7 @@ def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
         if optimum.value >= found.optimum.value - AS_GOOD:
             begun = (found.reference @ found.reference.T)[others[:, None], others]
             reference = torch.linalg.cholesky(begun)
-            flat = _flat(model, likelihood, optimum, reference)
+            flat = flat_directions(likelihood, optimum, reference, model.labels)
             return Maximum(model, likelihood, optimum, found.constants, found.phi, reference, flat)
     return found
 
@@ -116,4 +242,7 @@ def _search(likelihood: Likelihood, theta: Tensor, spec: ModelSpec, trace: Trace
         root = usable_root(likelihood, theta)
         if root is not None:
             return least_squares(likelihood, root, theta, trace=trace)
-    return newton(likelihood, theta, spec.tol, spec.max_iter, trace)
+    found = newton(likelihood, theta, spec.tol, spec.max_iter, trace)
+    if found.converged:
+        return found
+    return maximise_on_edge(likelihood, theta, spec.tol, spec.max_iter) or found

@@ -34,6 +34,7 @@ QUASI_NEWTON_TOL = 1e-4  # line searches on values alone cannot see differences 
 STATUS_TEXT: Mapping[str, str] = {
     "converged": "converged",
     "max_iter": "stopped at the limit of iterations before the maximum was found",
+    "boundary": "found the maximum on the edge of the link's domain, where the gradient need not be zero",
     "stalled": "stopped where no step raises the log-likelihood, although the gradient is not zero",
 }
 
@@ -56,10 +57,11 @@ class Optimum:
     optimizer: str
     reference: Tensor
     root: Tensor | None = None
+    edge: tuple[int, ...] = ()  # positions of rows held at a bound of the link's domain
 
     @property
     def converged(self) -> bool:
-        return self.status == "converged"
+        return self.status in ("converged", "boundary")
 
     @property
     def message(self) -> str:

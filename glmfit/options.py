@@ -14,6 +14,7 @@ import typer
 
 from glmfit.errors import UsageError
 from glmfit.spec import ModelSpec, one_of
+from glmfit.userfile import is_path
 
 FORMATS = ("table", "json", "csv", "markdown")
 
@@ -39,7 +40,7 @@ X = Annotated[
     _option(_M, "--x", metavar="TERMS", help="Terms separated by commas: x1,C(g),I(x2**2). Repeatable."),
 ]
 FamilyName = Annotated[
-    str, _option(_M, "--family", "-f", metavar="FAMILY", help="See 'glmfit families'; default gaussian.")
+    str, _option(_M, "--family", "-f", metavar="FAMILY", help="See 'glmfit families', or FILE.py; default gaussian.")
 ]
 Link = Annotated[
     list[str] | None, _option(_M, "--link", metavar="[P=]LINK", help="Link of the mean, or of parameter P. Repeatable.")
@@ -54,6 +55,22 @@ Exposure = Annotated[
 ]
 Success = Annotated[
     str | None, _option(_M, "--success", metavar="LEVEL", help="Level of a two-level response that counts as 1.")
+]
+Levels = Annotated[
+    list[str] | None, _option(_M, "--levels", metavar="A,B,C", help="Categories of the response, lowest or base first.")
+]
+Relax = Annotated[
+    list[str] | None, _option(_M, "--relax", metavar="TERMS", help="Ordinal: terms that act on each cut point.")
+]
+GroupColumn = Annotated[
+    str | None, _option(_M, "--group", metavar="COLUMN", help="Conditional logit: compare within these groups.")
+]
+Event = Annotated[
+    str | None, _option(_M, "--event", metavar="COLUMN", help="1: response observed, 0: right-censored there.")
+]
+Censor = Annotated[
+    str | None,
+    _option(_M, "--censor", metavar="LOWER,UPPER", help="Columns that bound the response, or limits: 0, or ,100."),
 ]
 Weights = Annotated[
     str | None, _option(_R, "--weights", metavar="COLUMN", help="Prior weights: Var(y) = phi V(mu) / w.")
@@ -78,6 +95,12 @@ Se = Annotated[
     str | None,
     _option(_I, "--se", metavar="KIND", help="hessian (default), expected, hc0 to hc3, cluster:COL[,COL2]."),
 ]
+Ci = Annotated[
+    str, _option(_I, "--ci", metavar="wald|profile", help="Intervals and tests: wald (default) or likelihood ratio.")
+]
+BiasReduction = Annotated[
+    str | None, _option(_I, "--bias-reduction", metavar="firth", help="Penalise the likelihood by Jeffreys' prior.")
+]
 Level = Annotated[str, _option(_I, "--level", metavar="SHARE", help="Level of the intervals; default 0.95.")]
 OptimizerOption = Annotated[
     str, _option(_F, "--optimizer", metavar="NAME", help="newton (default), bfgs, l-bfgs or trust-exact.")
@@ -90,6 +113,12 @@ Start = Annotated[
     list[str] | None,
     _option(_F, "--start", metavar="TERM=VALUE", help="Starting value; P:TERM=VALUE for parameter P. Repeatable."),
 ]
+CheckSeparation = Annotated[
+    bool, _option(_F, "--check-separation", help="Look for separated rows even where the fit shows no sign of them.")
+]
+SeparationOption = Annotated[
+    str, _option(_F, "--separation", metavar="report|drop", help="Separated rows: report (default), or leave them out.")
+]
 Json = Annotated[bool, _option(_O, "--json", help="The same as --format json.")]
 Format = Annotated[
     str | None, _option(_O, "--format", metavar="FORMAT", help="table (default), json, csv or markdown.")
@@ -100,6 +129,9 @@ Output = Annotated[
 Exp = Annotated[bool, _option(_O, "--exp", help="Show exponentiated coefficients: rate, odds or hazard ratios.")]
 Quiet = Annotated[bool, _option(_O, "--quiet", "-q", help="Nothing on stderr but errors.")]
 Verbose = Annotated[bool, _option(_O, "--verbose", "-v", help="Iterations on stderr; tracebacks of internal errors.")]
+LikelihoodFile = Annotated[
+    str, typer.Argument(metavar="FILE", help="FILE.py, or FILE.py:NAME, that defines a likelihood.", **_ARGUMENTS)
+]
 FamilyArgument = Annotated[str | None, typer.Argument(metavar="[FAMILY]", help="Say all about this one.", **_ARGUMENTS)]
 
 
@@ -135,11 +167,31 @@ def number(what: str, text: str) -> float:
     return value
 
 
+def numbers(option: str, form: str, texts: Sequence[str]) -> dict[str, float]:
+    """NAME=NUMBER texts as a mapping."""
+    return {name: number(f"{option} {name}", text) for name, text in assignments(option, form, texts)}
+
+
+def likelihood_file(text: str) -> str:
+    """FILE.py or FILE.py:NAME; `UsageError` for the name of a family that needs no check."""
+    if not is_path(text):
+        hint = "give the path of a file first: glmfit check FILE.py DATA FORMULA"
+        raise UsageError("invalid_value", f"'{text}' is not a file of Python", hint)
+    return text
+
+
 def whole_number(what: str, text: str) -> int:
     """A whole number from 0 up; `UsageError` otherwise."""
     if not (text.isascii() and text.isdigit()):
         raise UsageError("invalid_value", f"{what}: '{text}' is not a whole number", "write 0 or more, such as 100")
     return int(text)
+
+
+def items(texts: Sequence[str] | None) -> tuple[str, ...]:
+    """The items of a repeatable option, separated by top-level commas."""
+    from glmfit.formula import split_list
+
+    return tuple(item for text in texts or () for item in split_list(text))
 
 
 def links(texts: Sequence[str]) -> dict[str, str]:
@@ -161,9 +213,10 @@ def check(spec: ModelSpec, *, exp: bool, quiet: bool, verbose: bool) -> None:
     """What can be wrong with the options of the report; reading the data checks those of the model."""
     if quiet and verbose:
         raise UsageError("contradiction", "--quiet and --verbose contradict each other", "give one of them")
-    if exp:
+    if exp and not is_path(spec.family):  # what is in a file is for the report to judge
         from glmfit.data import resolve
-        from glmfit.report.exponentiate import check_link
+        from glmfit.report.exponentiate import check_measure
 
         family, links = resolve(spec)
-        check_link(family.name, links[family.main].name)
+        link = links[family.main].name
+        check_measure(family.exp_measure(link), family.name, link)

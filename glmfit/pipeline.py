@@ -6,9 +6,10 @@ import time
 from dataclasses import replace
 from itertools import pairwise
 
+from glmfit.assembly import assemble
+from glmfit.check import inspection_of
 from glmfit.data import Data
 from glmfit.maximum import maximise
-from glmfit.model import assemble
 from glmfit.optimize import Trace
 from glmfit.result import Fit
 from glmfit.summary import summarise
@@ -21,7 +22,7 @@ def fit_data(data: Data, trace: Trace | None = None) -> Fit:
     clock = [time.perf_counter()]
     model = assemble(data)
     clock.append(time.perf_counter())
-    found = maximise(model, data.spec, trace)
+    found = maximise(model, data.spec, trace, inspection_of(data))
     clock.append(time.perf_counter())
     fit = summarise(data, found)
     clock.append(time.perf_counter())

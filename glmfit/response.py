@@ -6,16 +6,20 @@ prior weights are the trials. Every other family takes one number per row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from glmfit import formula
 from glmfit.errors import Finding, ModelError, UsageError
 from glmfit.families.base import Family
+from glmfit.spec import ModelSpec
 from glmfit.table import Column, Table
 from glmfit.table.columns import refuse
 from glmfit.terms import Evaluator
+
+MOST_CATEGORIES = 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,16 +35,24 @@ class Response:
     success: str | None = None
     weights_are_trials: bool = False
     findings: tuple[Finding, ...] = ()
+    extra: Mapping[str, np.ndarray] = field(default_factory=dict)  # further columns (n,) for the density
+    levels: tuple[str, ...] = ()  # the categories that y counts from 0
+    censoring: Mapping[str, int] | None = None  # rows by what is known: observed, right, left, interval
 
 
 def read_response(
-    what: formula.Response, table: Table, family: Family, success: str | None, weights: np.ndarray | None
+    what: formula.Response, table: Table, family: Family, spec: ModelSpec, weights: np.ndarray | None
 ) -> Response:
     """The response of `family` from the checked left-hand side; ModelError naming row and value where it cannot be."""
-    evaluator = Evaluator(table)
+    evaluator, success = Evaluator(table), spec.success
     column = table.columns.get(what.parts[0]) if what.kind == "value" else None
-    if column is not None and column.levels is not None and family.trials:
-        response = _two_levels(what.label, column, success)
+    if family.categories:
+        if success is not None:
+            message = f"--success names one of two levels, and the {family.name} family takes them all"
+            raise UsageError("bad_success", message, "leave it out; --levels orders them")
+        return _categories(what, evaluator, column, family, spec.levels)
+    if column is not None and column.levels is not None and (family.trials or family.grouped):
+        response = _two_levels(what.label, column, success, family.trials)
     elif success is not None:
         raise UsageError(
             "bad_success", f"--success names a level of a text response, and '{what.label}' is not one", "leave it out"
@@ -48,11 +60,54 @@ def read_response(
     elif family.trials:
         response = _successes(what, evaluator, weights, table.rows, family.quasi)
     else:
-        response = Response(what.label, _value(what, evaluator, family))
+        response = Response(what.label, response_numbers(what, evaluator, family))
+        if family.grouped:
+            rule = f"responses of the {family.name} family are {family.support.text}"
+            refuse(f"'{what.label}'", response.y, ~np.isin(response.y, (0.0, 1.0)), table.rows, _outside(rule))
     return _supported(response, family, table.rows)
 
 
-def _value(what: formula.Response, evaluator: Evaluator, family: Family) -> np.ndarray:
+def _categories(
+    what: formula.Response, evaluator: Evaluator, column: Column | None, family: Family, order: Sequence[str]
+) -> Response:
+    """Codes 0 .. J - 1 of the categories in the order asked for, else that of the numbers, or of the alphabet."""
+    table = evaluator.table
+    if column is None or column.levels is None:
+        values = response_numbers(what, evaluator, family)
+        distinct, codes = np.unique(values, return_inverse=True)
+        levels = tuple(f"{value:.15g}" for value in distinct)
+    else:
+        levels, codes = column.levels, column.values
+        text_order = column.kind == "text" and list(levels) == sorted(levels)
+        if family.location and text_order and not order:
+            what_order = f"'{what.label}' is text, which has no order that an {family.name} model could use"
+            raise UsageError("levels_needed", what_order, f"give it: --levels {','.join(levels[:8])}, the lowest first")
+    if order:
+        unknown = ~np.isin(np.array(levels, dtype=object)[codes], np.array(order, dtype=object))
+        if unknown.any():
+            at = int(np.argmax(unknown))
+            message = f"'{what.label}' is '{levels[codes[at]]}' in row {table.rows[at]}, which --levels does not list"
+            raise ModelError("unknown_level", message, f"list all of them: {', '.join(levels[:12])}")
+        absent = [level for level in order if level not in levels]
+        if absent:
+            raise ModelError("unknown_level", f"no row of '{what.label}' is '{absent[0]}'", "leave it out of --levels")
+        if len(set(order)) != len(order):
+            raise UsageError("invalid_value", f"--levels {','.join(order)} names a level twice", "name each once")
+        place = {level: j for j, level in enumerate(order)}
+        codes = np.array([place[level] for level in levels], dtype=np.int64)[codes]
+        levels = tuple(order)
+    if not 2 <= len(levels) <= MOST_CATEGORIES:
+        raise ModelError(
+            "bad_response",
+            f"'{what.label}' has {len(levels)} different value{'s' if len(levels) != 1 else ''}; the {family.name} "
+            f"family takes 2 to {MOST_CATEGORIES} categories",
+            "merge categories, or choose a family for numbers" if len(levels) > 1 else "there is nothing to explain",
+        )
+    return Response(what.label, codes.astype(np.float64), levels=levels)
+
+
+def response_numbers(what: formula.Response, evaluator: Evaluator, family: Family) -> np.ndarray:
+    """(n,) the left-hand side of a family that takes one number per row."""
     if what.kind == "cbind":
         raise ModelError(
             "bad_response",
@@ -66,7 +121,7 @@ def _value(what: formula.Response, evaluator: Evaluator, family: Family) -> np.n
     return evaluator.numbers(what.parts[0])
 
 
-def _two_levels(label: str, column: Column, success: str | None) -> Response:
+def _two_levels(label: str, column: Column, success: str | None, trials: bool) -> Response:
     levels = column.levels or ()
     if len(levels) != 2:
         shown = ", ".join(f"'{level}'" for level in levels[:6]) + (" ..." if len(levels) > 6 else "")
@@ -81,7 +136,7 @@ def _two_levels(label: str, column: Column, success: str | None) -> Response:
     if chosen not in levels:
         raise UsageError("bad_success", f"'{label}' has no level '{chosen}'", f"its levels: {levels[0]}, {levels[1]}")
     y = (column.values == levels.index(chosen)).astype(np.float64)
-    return Response(label, y, np.ones_like(y), chosen)
+    return Response(label, y, np.ones_like(y) if trials else None, chosen)
 
 
 def _second(levels: tuple[str, ...]) -> str:
@@ -140,7 +195,7 @@ def _supported(response: Response, family: Family, rows: np.ndarray) -> Response
         f"'{response.label}' is no whole number in {int(off.sum())} rows (first in row {rows[int(np.argmax(off))]}): "
         f"the estimates are those of a quasi-likelihood, use --se hc1; the log-likelihood is not a {family.name} one",
     )
-    return Response(response.label, y, response.trials, response.success, response.weights_are_trials, (finding,))
+    return replace(response, findings=(finding,))
 
 
 def _outside(rule: str, hint: str = "correct the value, drop the row, or choose another family") -> ModelError:

@@ -25,7 +25,9 @@ class Coefficient:
     conf_low: float
     conf_high: float
     # None, or why there is no standard error: aliased (a linear combination of earlier terms, not estimated), at_limit
-    # (of a parameter at the end of its range) or not_identified (the likelihood has no peak in this direction)
+    # (of a parameter at the end of its range), infinite (the data are separated), not_identified (the likelihood has
+    # no peak in this direction) or boundary (the maximum lies on the edge of the link's domain, where Wald's theory
+    # does not hold)
     status: str | None = None
 
 
@@ -56,6 +58,13 @@ class Model:
     offset: str | None = None
     exposure: str | None = None
     success: str | None = None  # the level counted as 1 where the response is text or boolean
+    levels: tuple[str, ...] = ()  # the categories of the response in order, the first the base or the lowest
+    group: str | None = None  # the column within whose groups rows are compared
+    event: str | None = None  # the column that is 1 where the response was observed, 0 where it is right-censored
+    censor: str | None = None  # two columns that bound the response, or the limits of its measurement
+    main: tuple[str, ...] = ("mu",)  # the parameters that the first formula is for
+    measure: str | None = None  # what exp of their coefficients is, such as "rate ratio"
+    bias_reduction: str | None = None  # firth: the likelihood was penalised by Jeffreys' prior
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,8 @@ class DataSummary:
     rows_read: int
     rows_used: int
     dropped: Mapping[str, Mapping[str, int]]  # {"missing": {column: rows in which it was missing}}
+    groups: int | None = None  # units of rows that are compared with each other; BIC counts them, not rows
+    censoring: Mapping[str, int] | None = None  # rows by what is known of the response: observed, right, left, interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +110,14 @@ class FitStatistics:
     n_parameters: int  # all that were estimated: coefficients, auxiliary parameters and the dispersion
     df_residual: int
     df_null: int
+    penalised_log_likelihood: float = math.nan  # at the estimate, which maximises it under bias reduction
 
 
 @dataclass(frozen=True, slots=True)
 class Convergence:
     """How the maximum was found and how flat it is there."""
 
-    status: str  # converged | max_iter | stalled
+    status: str  # converged | boundary | max_iter | stalled
     converged: bool
     optimizer: str
     iterations: int
@@ -116,7 +128,7 @@ class Convergence:
 
 @dataclass(frozen=True, slots=True)
 class SeparationTerm:
-    """A term along which the likelihood rises for ever, and whether its coefficient grows (1) or falls (-1)."""
+    """A term along which the likelihood rises for ever; its coefficient grows (1), falls (-1), or does either (0)."""
 
     parameter: str
     term: str
@@ -151,7 +163,7 @@ class Fit:
     coefficients: tuple[Coefficient, ...]
     statistic: str  # z | t
     level: float
-    ci: str  # wald
+    ci: str  # wald | profile
     covariance: Covariance
     dispersion: Dispersion
     auxiliary: tuple[Auxiliary, ...]

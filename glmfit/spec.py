@@ -14,6 +14,9 @@ SE_KINDS = ("hessian", "expected", "hc0", "hc1", "hc2", "hc3", "cluster:COL", "c
 OPTIMIZERS = ("newton", "bfgs", "l-bfgs", "trust-exact")
 DISPERSIONS = ("pearson", "deviance", "ml")
 MISSING = ("drop", "error")
+SEPARATIONS = ("report", "drop")
+BIAS_REDUCTIONS = ("firth",)
+INTERVALS = ("wald", "profile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +40,23 @@ class ModelSpec:
     offset: str | None = None  # column added to the mean's linear predictor
     exposure: str | None = None  # column whose logarithm is the offset
     success: str | None = None  # level of a two-level text response that counts as 1
+    levels: tuple[str, ...] = ()  # categories of the response in order, the first the lowest, or the base
+    relax: tuple[str, ...] = ()  # terms of an ordinal model with a coefficient at each cut point
+    group: str | None = None  # column of the groups within which a conditional model compares
+    event: str | None = None  # column: 1 where the response was observed, 0 where it is right-censored
+    censor: str | None = None  # LOWER,UPPER: two columns that bound the response, or limits of its measurement
     dispersion: str | float | None = None  # one of DISPERSIONS or a number
     se: str | None = None  # one of SE_KINDS
+    ci: str = "wald"  # one of INTERVALS: how intervals and tests of coefficients are found
     level: float = 0.95
+    bias_reduction: str | None = None  # one of BIAS_REDUCTIONS
     missing: str = "drop"
     na: tuple[str, ...] = ()  # further spellings of a missing value
     optimizer: str = "newton"
     max_iter: int = 100
     tol: float = 1e-8  # on the scaled gradient and the Newton decrement, in standard-error units
+    separation: str = "report"  # one of SEPARATIONS: what is done with rows that the model separates
+    check_separation: bool = False  # look for separated rows even where the fit shows no sign of them
     start: Mapping[str, float] = field(default_factory=dict)  # "term" or "parameter:term" -> coefficient
 
 
@@ -75,28 +87,34 @@ def validate(spec: ModelSpec) -> None:
         raise UsageError("invalid_value", f"--max-iter: {spec.max_iter} is negative", "write 0 or more, such as 100")
     one_of("--optimizer", spec.optimizer, OPTIMIZERS)
     one_of("--missing", spec.missing, MISSING)
+    one_of("--separation", spec.separation, SEPARATIONS)
+    one_of("--ci", spec.ci, INTERVALS)
     _validate_dispersion(spec)
     _validate_errors(spec)
+    _validate_censoring(spec)
+    _validate_bias_reduction(spec)
+    _validate_intervals(spec)
 
 
 def _validate_types(spec: ModelSpec) -> None:
     """From Python any value may come; what is not of the kind meant is refused by name."""
     kinds: dict[str, tuple[Any, str]] = {
-        **dict.fromkeys(("family", "missing", "optimizer"), (str, "text")),
+        **dict.fromkeys(("family", "missing", "optimizer", "separation", "ci"), (str, "text")),
+        "check_separation": (bool, "True or False"),
         **dict.fromkeys(("y", "weights", "freq_weights", "sampling_weights"), (str | None, "the name of a column")),
-        **dict.fromkeys(("offset", "exposure"), (str | None, "the name of a column")),
-        **dict.fromkeys(("success", "se"), (str | None, "text")),
+        **dict.fromkeys(("offset", "exposure", "group", "event"), (str | None, "the name of a column")),
+        **dict.fromkeys(("success", "se", "censor", "bias_reduction"), (str | None, "text")),
         **dict.fromkeys(("level", "tol"), (Real, "a number")),
         "max_iter": (Integral, "a whole number"),
         "dispersion": (str | Real | None, "a method or a number"),
-        **dict.fromkeys(("formulas", "x", "na"), (tuple | list, "a sequence of texts")),
+        **dict.fromkeys(("formulas", "x", "na", "levels", "relax"), (tuple | list, "a sequence of texts")),
         **dict.fromkeys(("links", "fixed", "start"), (Mapping, "a mapping")),
     }
     for name, (kind, meant) in kinds.items():
         value = getattr(spec, name)
         if not isinstance(value, kind):
             raise UsageError("invalid_value", f"{name}: {value!r:.60} is not {meant}", f"give {meant}")
-    for value in (*spec.formulas, *spec.x, *spec.na, *spec.links.values()):
+    for value in (*spec.formulas, *spec.x, *spec.na, *spec.levels, *spec.relax, *spec.links.values()):
         if not isinstance(value, str):
             raise UsageError("invalid_value", f"{value!r:.60} is not text", "give text")
     for value in (*spec.fixed.values(), *spec.start.values()):
@@ -141,4 +159,55 @@ def _validate_errors(spec: ModelSpec) -> None:
             "bad_se",
             f"--se {spec.se} is not valid with sampling weights: the log-likelihood is not that of the sample",
             "leave --se out (linearized standard errors), or use hc0, hc1 or cluster:COLUMN",
+        )
+
+
+def _validate_censoring(spec: ModelSpec) -> None:
+    if spec.event is None and spec.censor is None:
+        return
+    if spec.event is not None and spec.censor is not None:
+        hint = "give the bounds of all rows in two columns, with --censor LOWER,UPPER alone"
+        raise UsageError("contradiction", "--event and --censor are two ways to say what was observed", hint)
+    if spec.dispersion is not None:
+        raise UsageError(
+            "bad_dispersion",
+            "of censored responses phi is estimated together with the coefficients, by maximum likelihood",
+            "leave --dispersion out, or hold it with --fix phi=VALUE",
+        )
+    if spec.se in ("expected", "hc2", "hc3"):
+        raise UsageError(
+            "bad_se",
+            f"--se {spec.se} rests on the variance of the response, and censored responses have none",
+            "use --se hessian, hc0, hc1 or cluster:COLUMN",
+        )
+
+
+def _validate_bias_reduction(spec: ModelSpec) -> None:
+    if spec.bias_reduction is None:
+        return
+    one_of("--bias-reduction", spec.bias_reduction, BIAS_REDUCTIONS)
+    if spec.se not in (None, "expected"):
+        raise UsageError(
+            "bad_se",
+            f"--se {spec.se} is for the maximum of the likelihood itself, not for that of a penalised one",
+            "leave --se out: standard errors are those of the expected information at the estimate",
+        )
+    excluded = {
+        "--sampling-weights": spec.sampling_weights is not None,
+        "--event": spec.event is not None,
+        "--censor": spec.censor is not None,
+        "--separation drop": spec.separation == "drop",
+        "--check-separation": spec.check_separation,
+    }
+    for option, given in excluded.items():
+        if given:
+            raise UsageError("contradiction", f"--bias-reduction and {option} exclude each other", "give one of them")
+
+
+def _validate_intervals(spec: ModelSpec) -> None:
+    if spec.ci == "profile" and (spec.sampling_weights or spec.se not in (None, "hessian", "expected")):
+        raise UsageError(
+            "contradiction",
+            "profile intervals rest on the likelihood alone, not on robust standard errors",
+            "leave --ci profile out, or --se and --sampling-weights",
         )

@@ -6,6 +6,7 @@ Both branches of a `where` are differentiated, so each gets an argument that is 
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from glmfit.lazy import torch
@@ -28,19 +29,30 @@ def softplus(x: Tensor) -> Tensor:
     return torch.where(below, 0.0, x) + torch.nn.functional.softplus(torch.where(below, x, -x))
 
 
+def logaddexp(a: Tensor, b: Tensor) -> Tensor:
+    """log(exp(a) + exp(b)), however far apart: torch's own has NaN for second derivatives beyond 709."""
+    first = a >= b
+    high, low = torch.where(first, a, b), torch.where(first, b, a)
+    return high + softplus(low - high)
+
+
 def log_ndtr(x: Tensor) -> Tensor:
     """log Phi(x), the log of the standard normal distribution function.
 
-    torch's log_ndtr differentiates through erfcx(-x / sqrt 2), which overflows for x > 37; above 0 use the complement.
+    torch's log_ndtr differentiates through erfcx(-x / sqrt 2), which overflows for x > 37; above 0 use the complement,
+    below it log(erfcx(-x / sqrt 2) / 2) - x^2/2, whose second derivative is not a difference of large numbers.
     """
-    below = torch.special.log_ndtr(torch.where(x < 0, x, 0.0))
+    under = torch.where(x < 0, x, 0.0)
+    below = log_erfcx(-under * math.sqrt(0.5)) - math.log(2) - 0.5 * under**2
     above = torch.log1p(-0.5 * torch.special.erfc(torch.where(x < 0, 0.0, x) * math.sqrt(0.5)))
     return torch.where(x < 0, below, above)
 
 
 def log1mexp(x: Tensor) -> Tensor:
-    """log(1 - exp(x)) for x < 0; NaN for x > 0."""
-    return torch.log(-torch.expm1(x))
+    """log(1 - exp(x)) for x < 0; NaN for x > 0. Maechler (2012), Accurately computing log(1 - exp(-|a|))."""
+    near = x > -math.log(2)
+    close = torch.log(-torch.expm1(torch.where(near, x, -1.0)))
+    return torch.where(near, close, torch.log1p(-torch.exp(torch.where(near, -1.0, x))))
 
 
 def log_rising(y: Tensor, log_alpha: Tensor) -> Tensor:
@@ -51,34 +63,192 @@ def log_rising(y: Tensor, log_alpha: Tensor) -> Tensor:
     """
     threshold = -math.log(_LARGE_SHAPE)
     large = log_alpha < threshold
-    small_r = torch.exp(-torch.where(large, threshold, log_alpha))
-    direct = torch.lgamma(y + small_r) - torch.lgamma(small_r) - y * torch.log(small_r)
-    alpha = torch.exp(torch.where(large, log_alpha, threshold))
+    if not bool(large.any()):  # as mostly, and each branch costs as much as all else in a density
+        return _rising_direct(y, log_alpha)
+    if bool(large.all()):
+        return _rising_series(y, log_alpha)
+    direct = _rising_direct(y, torch.where(large, threshold, log_alpha))
+    return torch.where(large, _rising_series(y, torch.where(large, log_alpha, threshold)), direct)
+
+
+def _rising_direct(y: Tensor, log_alpha: Tensor) -> Tensor:
+    # Was: torch.lgamma(y + r) - torch.lgamma(r) + y * log_alpha, whose last two terms are infinite for a small r. The
+    # product has no factor but 1 at y = 0 as at y = 1.
+    y = torch.where(y == 0, 1.0, y)
+    r = torch.exp(-log_alpha)
+    return torch.lgamma(y + r) - torch.lgamma(1 + r) + (y - 1) * log_alpha
+
+
+def _rising_series(y: Tensor, log_alpha: Tensor) -> Tensor:
+    alpha = torch.exp(log_alpha)
     r = 1.0 / alpha
-    series = (r + y - 0.5) * torch.log1p(y * alpha) - y + _stirling(r + y) - _stirling(r)
-    return torch.where(large, series, direct)
+    return (r + y - 0.5) * torch.log1p(y * alpha) - y + _stirling(r + y) - _stirling(r)
 
 
 def _stirling(z: Tensor) -> Tensor:
     """The remainder S(z) of lgamma(z) = (z - 1/2) log z - z + log(2 pi)/2 + S(z), for z >= 16."""
     inverse = 1.0 / z
     square = inverse * inverse
-    total = torch.zeros_like(z)
-    for coefficient in reversed(_STIRLING):
+    total = _STIRLING[-1] * square + _STIRLING[-2]
+    for coefficient in reversed(_STIRLING[:-2]):
         total = total * square + coefficient
     return total * inverse
 
 
 def log_gamma_normaliser(log_phi: Tensor) -> Tensor:
-    """k log k - k - lgamma(k) with k = 1/phi: what a gamma density of mean 1 has at y = 1.
+    """k log k - k - lgamma(k) with k = 1/phi: what a gamma density of mean 1 has at y = 1; log k for a small k.
 
     Was: k * k.log() - k - torch.lgamma(k), whose terms cancel for a large shape; by Stirling's formula it is
     (log k - log 2 pi)/2 - S(k).
     """
     threshold = -math.log(_LARGE_SHAPE)
     large = log_phi < threshold
-    small_k = torch.exp(-torch.where(large, threshold, log_phi))
-    direct = small_k * small_k.log() - small_k - torch.lgamma(small_k)
-    safe = torch.where(large, log_phi, threshold)
-    series = -0.5 * (safe + math.log(2 * math.pi)) - _stirling(torch.exp(-safe))
-    return torch.where(large, series, direct)
+    if not bool(large.any()):
+        return _normaliser_direct(log_phi)
+    if bool(large.all()):
+        return _normaliser_series(log_phi)
+    direct = _normaliser_direct(torch.where(large, threshold, log_phi))
+    return torch.where(large, _normaliser_series(torch.where(large, log_phi, threshold)), direct)
+
+
+def _normaliser_direct(log_phi: Tensor) -> Tensor:
+    k = torch.exp(-log_phi)
+    return -log_phi - k * (log_phi + 1) - torch.lgamma(1 + k)  # lgamma(k) = lgamma(1 + k) - log k
+
+
+def _normaliser_series(log_phi: Tensor) -> Tensor:
+    return -0.5 * (log_phi + math.log(2 * math.pi)) - _stirling(torch.exp(-log_phi))
+
+
+# Asymptotic series of sqrt(pi) x erfcx(x) in 1/(2 x^2): (-1)^k (2k - 1)!!; Abramowitz & Stegun 7.1.23.
+_ERFCX = tuple((-1.0) ** k * math.prod(range(1, 2 * k, 2)) for k in range(13))
+_LARGE_ERFCX = 12.0  # from here on thirteen terms leave an error below 1e-17
+
+
+def log_erfcx(x: Tensor) -> Tensor:
+    """log of erfcx(x) = exp(x^2) erfc(x), for x >= 0.
+
+    torch differentiates erfcx as 2 x erfcx(x) - 2 / sqrt(pi), a difference that loses x^2 digits, and again x^2 in the
+    second derivative; for large x the asymptotic series has them all.
+    """
+    large = x > _LARGE_ERFCX
+    far = torch.where(large, x, _LARGE_ERFCX)
+    inverse = 0.5 / far**2
+    total = torch.zeros_like(x)
+    for coefficient in reversed(_ERFCX[1:]):
+        total = (total + coefficient) * inverse
+    series = torch.log1p(total) - torch.log(far) - 0.5 * math.log(math.pi)
+    return torch.where(large, series, torch.log(torch.special.erfcx(torch.where(large, 0.0, x))))
+
+
+def log_one_minus_exp_minus_exp(x: Tensor) -> Tensor:
+    """log(1 - exp(-exp(x))): the log of the probability of an event whose cumulative hazard is exp(x).
+
+    Was: log1mexp(-torch.exp(x)), which is -inf below -745; for a small hazard t it is x + log((1 - e^-t) / t) =
+    x - t/2 + t^2/24 - t^4/2880 + t^6/181440.
+    """
+    small = x < -2.5
+    t = torch.exp(torch.where(small, x, -2.5))
+    square = t * t
+    series = x - 0.5 * t + square * (1 / 24 - square * (1 / 2880 - square * (1 / 181440 - square / 9676800)))
+    certain = x > 8.0  # exp(-exp(8)) is 0, and exp(x) may be infinite
+    direct = log1mexp(-torch.exp(torch.where(small | certain, -2.5, x)))
+    return torch.where(small, series, torch.where(certain, 0.0, direct))
+
+
+def relative_entropy(u: Tensor) -> Tensor:
+    """r log r - r + 1 >= 0 at r = exp(u): what a Poisson mean r loses against a response of 1, near u^2/2 at 0.
+
+    Was: u * torch.exp(u) - torch.expm1(u), whose digits cancel near 0, where it is sum_{k>1} (k - 1) u^k / k!.
+    """
+    near = u.abs() < 0.03
+    inside = torch.where(near, u, 0.0)
+    total = inside * (8 / math.factorial(9)) + 7 / math.factorial(8)
+    for k in range(7, 1, -1):
+        total = total * inside + (k - 1) / math.factorial(k)
+    outside = torch.where(near, 0.03, u)
+    return torch.where(near, total * inside * inside, outside * torch.exp(outside) - torch.expm1(outside))
+
+
+def _debye(terms: int) -> tuple[tuple[float, ...], ...]:
+    """The polynomials v_k of Debye's expansion, u_k(p) = p^k v_k(p^2); Abramowitz & Stegun 9.3.9 and 9.3.10."""
+    rows = [[Fraction(1)]]
+    for k in range(terms - 1):
+        # u_{k+1}(p) = p^2 (1 - p^2) u_k' / 2 + integral_0^p (1 - 5 t^2) u_k dt / 8
+        following = [Fraction(0)] * (k + 2)
+        for j, coefficient in enumerate(rows[-1]):
+            power = k + 2 * j
+            following[j] += coefficient * (Fraction(power, 2) + Fraction(1, 8 * (power + 1)))
+            following[j + 1] -= coefficient * (Fraction(power, 2) + Fraction(5, 8 * (power + 3)))
+        rows.append(following)
+    return tuple(tuple(map(float, row)) for row in rows)
+
+
+_LARGE_RADIUS = 40.0  # of (nu, z); from here on these terms leave an error below 1e-16
+_DEBYE = _debye(16)
+_BLOCK_ROWS = 1024  # at a time, so that tensors of (rows, terms) stay in the processor's cache
+_TRAPEZOID = (-60.0, 60.0, 0.1)  # the integral of K at an order that is no half-integer, for a smaller radius
+
+
+def log_bessel_polynomial(n: Tensor, log_x: Tensor) -> Tensor:
+    """log B_n(x), B_n(x) = sum_{k<=n} (n + k)! / (k! (n - k)!) (x/2)^k = sqrt(2 z / pi) exp(z) K_{n+1/2}(z) at z = 1/x.
+
+    It is 0 for n = 0 and n = -1. For large n or z Debye's uniform expansion of K is exact; between whole numbers n the
+    integral of K(z) = int exp(-z cosh t + nu t) dt / 2 takes the place of the sum.
+    """
+    nu = n + 0.5
+    with torch.no_grad():
+        large = torch.hypot(nu, torch.exp(-log_x)) >= _LARGE_RADIUS
+        some = (n != 0) & (n != -1)
+        whole = n == n.round()
+        parts = ((_bessel_debye, large), (_bessel_sum, ~large & whole), (_bessel_integral, ~large & ~whole))
+    found = torch.zeros_like(n + log_x)
+    for evaluate, where in parts:
+        rows = torch.nonzero(some & where)[:, 0]
+        for block in rows[torch.argsort(n[rows])].split(_BLOCK_ROWS):  # neighbours need about as many terms
+            if len(block):
+                found = found.index_put((block,), evaluate(nu[block], log_x[block]))
+    return found
+
+
+def _bessel_sum(nu: Tensor, log_x: Tensor) -> Tensor:
+    n = nu[:, None] - 0.5
+    k = torch.arange(float(n.max()) + 1, dtype=nu.dtype)
+    inside = k <= n
+    left = torch.where(inside, n - k, 0.0)
+    coefficients = torch.lgamma(n + k + 1) - torch.lgamma(k + 1) - torch.lgamma(left + 1)
+    terms = coefficients + k * (log_x[:, None] - math.log(2))
+    return torch.logsumexp(torch.where(inside, terms, -math.inf), dim=1)
+
+
+def _bessel_debye(nu: Tensor, log_x: Tensor) -> Tensor:
+    z = torch.exp(-log_x)
+    ratio = nu * torch.exp(log_x)
+    r = torch.hypot(nu, z)
+    square = (nu / r) ** 2
+    total = torch.zeros_like(r)
+    for coefficients in reversed(_DEBYE[1:]):
+        inner = torch.zeros_like(r)
+        for coefficient in reversed(coefficients):
+            inner = inner * square + coefficient
+        total = -(inner + total) / r
+    return -0.25 * torch.log1p(ratio**2) - nu**2 / (r + z) + nu * torch.asinh(ratio) + torch.log1p(total)
+
+
+def _bessel_integral(nu: Tensor, log_x: Tensor) -> Tensor:
+    low, high, step = _TRAPEZOID
+    t = torch.arange(low, high, step, dtype=nu.dtype)
+    z = torch.exp(-log_x)[:, None]
+    log_k = torch.logsumexp(nu[:, None] * t - z * torch.cosh(t), dim=1) + math.log(0.5 * step)
+    return log_k + torch.exp(-log_x) - 0.5 * (log_x + math.log(0.5 * math.pi))
+
+
+def expm1_ratio(x: Tensor) -> Tensor:
+    """(exp(x) - 1) / x, which is 1 + x/2 + x^2/6 + ... near 0."""
+    near = x.abs() < 0.03
+    inside = torch.where(near, x, 0.0)
+    total = inside / math.factorial(9) + 1 / math.factorial(8)
+    for k in range(7, 0, -1):
+        total = total * inside + 1 / math.factorial(k)
+    outside = torch.where(near, 0.03, x)
+    return torch.where(near, total, torch.expm1(outside) / outside)

@@ -50,6 +50,31 @@ class Standardization:
         return scaled + self.center * (self.unit @ scaled)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Shift:
+    """Constants taken up by other predictors: theta -> (I + unit center') theta, on all coefficients (size,).
+
+    Centred columns of a predictor without an intercept move the constants of the predictors beside it, as the location
+    of an ordinal model moves its cut points.
+    """
+
+    unit: Tensor
+    center: Tensor
+
+    def coefficients(self, theta: Tensor) -> Tensor:
+        return theta + self.unit * (self.center @ theta)
+
+    def working(self, theta: Tensor) -> Tensor:
+        return theta - self.unit * (self.center @ theta)
+
+    def gradient(self, g: Tensor) -> Tensor:
+        return g - self.center * (self.unit @ g)
+
+    def covariance(self, matrix: Tensor) -> Tensor:
+        left = matrix + torch.outer(self.unit, self.center @ matrix)
+        return left + torch.outer(left @ self.center, self.unit)
+
+
 def unit_vector(blocks: tuple[Block, ...], places: tuple[Tensor, ...], p: int) -> Tensor:
     """A v with X v = 1: a constant column, or a full set of indicators; zeros where there is neither."""
     unit = torch.zeros(p, dtype=torch.float64)

@@ -1,5 +1,6 @@
 """Where the search starts: the intercept-only fit, carried over to all coefficients.
 
+The intercept-only fit itself starts from the family's moments, or for parameters without them from the best of a grid.
 Where its constant cannot be carried over to a point inside the link's domain (no intercept and an inverse link, say)
 the start is the least-squares fit to the link of responses drawn to their mean.
 """
@@ -7,58 +8,155 @@ the start is the least-squares fit to the link of responses drawn to their mean.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
 
 import torch
 from torch import Tensor
 
 from glmfit.design import Matrix
-from glmfit.dispersion import goodness
+from glmfit.dispersion import Goodness, goodness
 from glmfit.errors import ModelError, UsageError, did_you_mean
+from glmfit.likelihood import Likelihood
 from glmfit.model import Model
 from glmfit.optimize import newton
 
+Inspection = Callable[[Likelihood, Tensor], None]  # of a likelihood where a search begins, before its first step
+
+ENOUGH_ROWS = 10_000  # for the intercept-only fit, which is but a start
+MOST_ROWS = 400  # looked at together for the best point of a grid,
+MOST_POINTS = 100  # of no more than these
+CYCLES = 3  # through the parameters, once the best of a coarse grid is known
+TINY = 1e-150  # responses whose squares vanish
+WIDE = 1e20  # a range of positive responses that no constant is a start for
 ROUGHLY = 0.1  # standard errors: a start needs no more, and one that runs off to infinity must not run far
 
 
-def constants(model: Model) -> dict[str, float]:
+def constants(model: Model, inspect: Inspection | None = None) -> dict[str, float]:
     """Linear predictors (without offsets) of the intercept-only fit, one constant for each estimated parameter."""
     rows, family = model.rows, model.family
+    names = model.with_constants
+    if not names:
+        return {}
     natural = family.start(rows.y, rows.weight, **rows.columns)
-    names = [p.parameter for p in rows.predictors]
-    begin = [_link_value(model, name, natural) for name in names]
+    given = {name: _link_value(model, name, natural[name]) for name in names if name in natural}
+    begin = [given[name] for name in names] if len(given) == len(names) else _search(model, names, given)
     start = torch.tensor(begin, dtype=torch.float64)
     likelihood = model.constants_only(names, {})
     if model.holds_phi:
-        phi = _phi(model, goodness(likelihood, start).pearson)
+        phi = _phi(model, goodness(likelihood, start))
         likelihood = model.held_at(phi).constants_only(names, {})
     if not math.isfinite(likelihood.value(start)):
         return dict(zip(names, begin, strict=True))  # an offset leaves the domain; the full model may not
-    return dict(zip(names, newton(likelihood, start, ROUGHLY).theta.tolist(), strict=True))
+    if inspect is not None:
+        inspect(likelihood, start)
+    sample = _every(likelihood, -(-len(rows.y) // ENOUGH_ROWS))
+    found = newton(sample, start, ROUGHLY).theta if math.isfinite(sample.value(start)) else start
+    if not math.isfinite(likelihood.value(found)):  # a row beside the sample has an offset out of the common run
+        found = newton(likelihood, start, ROUGHLY).theta
+    return dict(zip(names, found.tolist(), strict=True))
 
 
-def _link_value(model: Model, name: str, natural: Mapping[str, float]) -> float:
-    value = torch.tensor(natural.get(name, 1.0), dtype=torch.float64)
-    eta = float(model.links[name].link(value))
+def _every(likelihood: Likelihood, step: int) -> Likelihood:
+    """The likelihood of every so many rows, or the whole."""
+    if step == 1:
+        return likelihood
+    chunks = [chunk.rows(slice(None, None, step)) for chunk in likelihood.chunks]
+    return Likelihood(likelihood.family, likelihood.links, chunks, likelihood.size)
+
+
+def _link_value(model: Model, name: str, value: float) -> float:
+    eta = float(model.links[name].link(torch.tensor(value, dtype=torch.float64)))
     if math.isfinite(eta):
         return eta
     raise ModelError(
         "bad_start",
-        f"the mean response {float(value):.6g} lies outside the domain of the {model.links[name].name} link",
+        f"the mean response {value:.6g} lies outside the domain of the {model.links[name].name} link",
         "choose a link that can take it, such as identity",
     )
 
 
-def _phi(model: Model, pearson: float) -> float:
-    phi = pearson / model.n
-    return phi if math.isfinite(phi) and phi > 0 else 1.0
+def _search(model: Model, names: Sequence[str], given: Mapping[str, float]) -> list[float]:
+    """The constants of the highest log-likelihood on a grid, those `given` held; of the most finite rows, if not all.
+
+    A coarse grid of all combinations comes first, then each parameter in turn. A sample of the rows will do, unless
+    the point is impossible for one of the others.
+    """
+    values = [[given[name]] if name in given else _candidates(model, name) for name in names]
+    coarse = max(1, math.floor(MOST_POINTS ** (1 / (len(names) - len(given)))))
+    cycles = CYCLES if max(map(len, values)) > coarse else 0
+    whole = model.constants_only(names, {})
+    step = -(-len(model.rows.y) // MOST_ROWS)
+    for part in dict.fromkeys((step, 1)):
+        sample = replace(model, rows=model.rows.rows(slice(None, None, part))).constants_only(names, {})
+        best = max(product(*(value[:coarse] for value in values)), key=lambda point: _score(sample, point))
+        for _ in range(cycles):
+            before = best
+            for k, value in enumerate(values):
+                lines = ((*best[:k], one, *best[k + 1 :]) for one in (best[k], *value))
+                best = max(lines, key=lambda point: _score(sample, point))
+            if best == before:
+                break
+        if math.isfinite(whole.value(torch.tensor(best, dtype=torch.float64))):
+            break
+    return list(best)
+
+
+def _score(likelihood: Likelihood, point: Sequence[float]) -> tuple[int, float]:
+    """How good a point is: first by the rows that it makes impossible, then by the log-likelihood of the others."""
+    theta = torch.tensor(point, dtype=torch.float64)
+    impossible, total = 0, 0.0
+    with torch.no_grad():
+        for chunk in likelihood.chunks:
+            rows = chunk.weight * likelihood.log_density(chunk, *likelihood.etas(chunk, theta))
+            finite = torch.isfinite(rows)
+            impossible += int((~finite).sum())
+            total += float(rows[finite].sum())
+    return -impossible, total
+
+
+def _candidates(model: Model, name: str) -> list[float]:
+    """Linear predictors worth a try for a parameter, the likeliest first, from the size and spread of the response."""
+    y = model.rows.y / model.rows.columns.get("trials", torch.ones_like(model.rows.y))
+    spread = float(y.std(correction=0))
+    shares = y.new_tensor([0, 0.25, 0.5, 0.75, 1])
+    low, lower, middle, upper, high = torch.quantile(_thinned(y), shares).tolist()
+    mean, size = float(y.mean()), float(y.abs().mean())
+    naturals = {
+        "identity": [middle, mean, 0.0, 1.0, -1.0, lower, upper, low - spread, high + spread],
+        "log": [1.0, spread, size, 0.1, 10.0, 1 / size if size else 1.0, spread**2, 0.01, 100.0],
+        "logit": [0.5, 0.1, 0.9, mean, 0.01, 0.99],
+        "predictor": [0.0, 1.0, -1.0],
+    }[model.family.parameter(name).scale]
+    etas = (float(model.links[name].link(torch.tensor(value, dtype=torch.float64))) for value in naturals)
+    return list(dict.fromkeys(eta for eta in etas if math.isfinite(eta))) or [0.0]
+
+
+def _thinned(y: Tensor) -> Tensor:
+    """Every so many of the values, as quantiles of millions cannot be taken."""
+    return y[:: -(-len(y) // 100_000)]
+
+
+def _phi(model: Model, sums: Goodness) -> float:
+    """The dispersion at a start; 1 where there is none to speak of."""
+    phi = sums.pearson / model.n
+    return phi if math.isfinite(phi) and not sums.perfect else 1.0
 
 
 def held_phi(model: Model, start: Mapping[str, float]) -> float:
     """The dispersion of the intercept-only fit: the unit in which the search measures its progress."""
     names = [p.parameter for p in model.rows.predictors]
     theta = torch.tensor([start[name] for name in names], dtype=torch.float64)
-    return _phi(model, goodness(model.constants_only(names, {}), theta).pearson)
+    sums = goodness(model.constants_only(names, {}), theta)
+    y = model.rows.y
+    if math.isinf(sums.pearson) or (sums.pearson == 0 and bool((y != y[0]).any()) and not bool(y.abs().max() > TINY)):
+        raise ModelError(
+            "response_scale",
+            f"the squares of responses such as {float(y.abs().max()):.3g} are beyond the range of double precision",
+            "divide the response by a number that brings it near to 1",
+        )
+    return _phi(model, sums)
 
 
 def coefficients(model: Model, start: Mapping[str, float], given: Mapping[str, float]) -> Tensor:
@@ -69,11 +167,19 @@ def coefficients(model: Model, start: Mapping[str, float], given: Mapping[str, f
         shrunk = _from_response(model)
         if math.isfinite(likelihood.value(shrunk)):
             theta = shrunk
+    y = model.rows.y
+    if model.family.has_moments and float(y.min()) > 0 and float(y.max()) > WIDE * float(y.min()):
+        own = _from_response(model, 1.0)
+        if likelihood.value(own) > likelihood.value(theta):
+            theta = own
     if not given:
         return theta
     reported = model.reported(theta)
     names = [model.names[at] for at in model.kept]
     places = {f"{parameter}:{term}": place for place, (parameter, term) in enumerate(names)}
+    for parameter in model.family.parameters:  # log_sigma:x is sigma:x
+        scaled = f"{parameter.scale}_{parameter.name}"
+        places |= {f"{scaled}:{term}": place for place, (name, term) in enumerate(names) if name == parameter.name}
     places |= {term: place for place, (parameter, term) in enumerate(names) if parameter == model.family.main}
     for name, value in given.items():
         if name not in places:
@@ -86,25 +192,25 @@ def coefficients(model: Model, start: Mapping[str, float], given: Mapping[str, f
 def _from_constants(model: Model, constants: Mapping[str, float]) -> Tensor:
     """Working coefficients whose linear predictors come closest to constants, exactly where X spans one."""
     parts = []
-    for predictor, standardization in zip(model.rows.predictors, model.standardizations, strict=True):
-        constant = constants[predictor.parameter]
-        if bool((standardization.unit != 0).any()):
+    for predictor, standardization in model.pairs:
+        constant = constants.get(predictor.parameter, 0.0)
+        if constant == 0.0 or bool((standardization.unit != 0).any()):
             parts.append(standardization.unit * constant)
         else:
             parts.append(_project(predictor.X, torch.full_like(model.rows.y, constant)))
     return torch.cat(parts)
 
 
-def _from_response(model: Model) -> Tensor:
-    """Working coefficients nearest to the link of responses drawn halfway to their mean, for the mean alone."""
+def _from_response(model: Model, share: float = 0.5) -> Tensor:
+    """Working coefficients nearest to the link of responses drawn to their mean but for a share, of the mean alone."""
     rows, main, parts = model.rows, model.family.main, []
-    for predictor in rows.predictors:
-        if predictor.parameter != main:
+    for predictor, _ in model.pairs:
+        if predictor.parameter != main or not model.family.has_moments:
             parts.append(torch.zeros(predictor.X.shape[1], dtype=torch.float64))
             continue
         trials = rows.columns.get("trials", torch.ones_like(rows.y))
         mean = (rows.weight * rows.y).sum() / (rows.weight * trials).sum()
-        drawn = 0.5 * (rows.y / trials + mean)
+        drawn = share * rows.y / trials + (1 - share) * mean
         parts.append(_project(predictor.X, model.links[main].link(drawn) - predictor.offset))
     return torch.cat(parts)
 

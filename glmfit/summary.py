@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from glmfit import __version__, diagnose
+from glmfit import __version__, diagnose, wald
 from glmfit.data import Data
-from glmfit.dispersion import PERFECT, Goodness, Scale, dispersion, goodness, null_deviance
+from glmfit.dispersion import Goodness, Scale, dispersion, goodness, null_deviance
 from glmfit.errors import Finding
-from glmfit.families.base import Parameter
 from glmfit.inference import Covariance, Reference, covariance
-from glmfit.links import LINKS, Link
 from glmfit.maximum import Maximum
 from glmfit.model import Model
+from glmfit.profile import profile as profile_of
 from glmfit.result import (
     Auxiliary,
     Coefficient,
@@ -26,6 +27,7 @@ from glmfit.result import (
     Fit,
     FitStatistics,
     Identification,
+    Separation,
 )
 from glmfit.result import Covariance as ReportedCovariance
 from glmfit.result import Model as ReportedModel
@@ -34,33 +36,56 @@ from glmfit.result import Model as ReportedModel
 def summarise(data: Data, found: Maximum) -> Fit:
     """Everything that is said of a maximum."""
     model, optimum, spec = found.model, found.optimum, data.spec
-    df = model.n - sum(len(p.columns) for p in model.rows.predictors if p.parameter == model.family.main)
+    dropped = found.rest is not None and spec.separation == "drop"
+    whole = model if found.whole is None or dropped else found.whole  # what n, AIC and the null model are of
+    df = model.n - _df_model(model)  # separated rows say nothing of phi
     sums = goodness(found.likelihood, optimum.theta)
     scale = dispersion(model, spec, optimum, sums, df)
-    null = null_deviance(model, found.likelihood, optimum.theta, found.constants[model.family.main])
+    constant = found.constants.get(model.family.main, math.nan)
+    null = null_deviance(whole, whole.likelihood(), found.theta_of(whole), constant)
     if scale.method == "modelled":  # deviances and Pearson's chi-square are in units of one phi
         sums, null = Goodness(math.nan, math.nan, math.nan), math.nan
     # The search measured in units of the phi it held; what is said is in units of the phi found.
-    unit = scale.phi / found.phi if model.holds_phi else scale.phi
-    step = 1 / unit if model.holds_phi and sums.deviance > PERFECT * sums.size else 1.0
+    unit = scale.phi / found.phi if model.holds_phi else 1.0 if model.family.has_dispersion else scale.phi
+    step = 1 / unit if model.holds_phi and not sums.perfect else 1.0
     cov = _covariance(data, found, unit)
     reference = Reference(df if scale.estimated else None)
-    coefficients, matrix = _coefficients(found, cov.matrix, reference, spec.level)
-    findings = [*data.table.findings, *data.response.findings, *_findings(found, sums, scale, null, df)]
+    coefficients, matrix = _coefficients(found, cov.matrix, reference, spec.level, dropped)
+    unprofiled: list[Finding] = []
+    if spec.ci == "profile":
+        coefficients, unprofiled = _profiled(found, coefficients, unit, reference, spec.level)
+    gone = _gone(data, found)
+    findings = [*data.table.findings, *data.response.findings]
+    if found.separated is not None:
+        findings.append(_separation(found, int(gone.sum()), dropped))
+    findings += _findings(found, data.table.rows[~gone], sums, scale, null, df)
+    findings += unprofiled
+    aliased = diagnose.aliased(whole.aliased, whole.aliases)
+    findings += [] if aliased is None else [aliased]
     if bool((torch.diagonal(cov.matrix) < 0).any()):
         findings.append(Finding("negative_variance", "some variances came out negative: no standard error exists"))
     return Fit(
         version=__version__,
         model=_reported_model(data, model),
-        data=DataSummary(data.table.source, data.table.rows_read, len(data.table), data.dropped),
+        data=DataSummary(
+            data.table.source,
+            data.table.rows_read,
+            len(data.table) - (int(gone.sum()) if dropped else 0),
+            {**data.dropped, "separated": {data.response.label: int(gone.sum())}} if dropped else data.dropped,
+            groups=None if data.groups is None else len(whole.rows.y),
+            censoring=data.response.censoring,
+        ),
         coefficients=coefficients,
         statistic=reference.statistic,
         level=spec.level,
-        ci="wald",
+        ci=spec.ci,
         covariance=ReportedCovariance(cov.kind, cov.correction, matrix, cov.clusters),
         dispersion=Dispersion(scale.phi, scale.method),
-        auxiliary=_auxiliary(data, model, coefficients, reference, spec.level),
-        fit=_statistics(data, model, sums, scale, null, df),
+        auxiliary=_auxiliary(data, model, coefficients),
+        fit=replace(
+            _statistics(data, whole, sums, scale, null, whole.n - _df_model(whole)),
+            penalised_log_likelihood=math.nan if found.penalised is None else found.penalised,
+        ),
         convergence=Convergence(
             status=optimum.status,
             converged=optimum.converged,
@@ -70,19 +95,59 @@ def summarise(data: Data, found: Maximum) -> Fit:
             newton_decrement=math.sqrt(step) * optimum.decrement,
             message=optimum.message,
         ),
-        identification=Identification(model.aliased, None, found.bread is not None and found.flat is None),
+        identification=Identification(
+            whole.aliased,
+            None if dropped else _reported_separation(found),
+            found.bread is not None and found.flat is None and (found.separated is None or dropped),
+        ),
         warnings=tuple(findings),
         seconds={},
     )
 
 
+def _gone(data: Data, found: Maximum) -> np.ndarray:
+    """(N,) bool: rows that the limit of separated data is without."""
+    if found.rest is None or found.separated is None:
+        return np.zeros(len(data.table), dtype=bool)
+    return found.separated.gone(None if data.groups is None else torch.from_numpy(data.groups)).numpy()
+
+
+def _separation(found: Maximum, rows: int, dropped: bool) -> Finding:
+    assert found.separated is not None
+    if not dropped or found.whole is None:
+        return diagnose.separation(found.separated, (found.whole or found.model).labels)
+    kept = set(found.model.labels)
+    return diagnose.separated_rows_dropped(
+        found.separated, [name for name in found.whole.labels if name not in kept], rows
+    )
+
+
+def _reported_separation(found: Maximum) -> Separation | None:
+    separated = found.separated
+    if separated is None:
+        return None
+    return Separation(separated.kind, int(separated.separates.sum()), separated.terms)
+
+
+def _df_model(model: Model) -> int:
+    """Coefficients of the mean where residuals are measured against it, else all."""
+    if not model.family.has_deviance:
+        return model.size + len(model.limits)
+    return sum(len(p.columns) for p in model.rows.predictors if p.parameter == model.family.main)
+
+
 def _covariance(data: Data, found: Maximum, unit: float) -> Covariance:
     """Of the working coefficients; NaN where there is no peak, or leverages tend to 1 along a slope that never ends."""
     spec, size = data.spec, found.model.size
-    kind = spec.se or ("sampling" if spec.sampling_weights else "hessian")
-    if found.bread is None or (found.flat is not None and kind in ("hc2", "hc3")):
+    default = "sampling" if spec.sampling_weights else "expected" if spec.bias_reduction else "hessian"
+    kind = spec.se or default
+    if found.bread is None or found.optimum.edge or (found.flat is not None and kind in ("hc2", "hc3")):
         return Covariance(torch.full((size, size), math.nan, dtype=torch.float64), kind)
     clusters = {name: torch.from_numpy(codes) for name, codes in data.clusters.items()}
+    if found.rest is not None and found.separated is not None:
+        clusters = {
+            name: torch.unique(codes[found.separated.left], return_inverse=True)[1] for name, codes in clusters.items()
+        }
     return covariance(kind, found.likelihood, found.optimum, found.bread, unit, found.model.n, clusters)
 
 
@@ -100,25 +165,51 @@ def _statistics(data: Data, model: Model, sums: Goodness, scale: Scale, null: fl
         bic=minus_two + math.log(model.n) * estimated,
         n_parameters=estimated,
         df_residual=df,
-        df_null=model.n - 1 if model.has_intercept else model.n,
+        df_null=_df_null(model),
     )
 
 
-def _findings(found: Maximum, sums: Goodness, scale: Scale, null: float, df: int) -> list[Finding]:
+def _df_null(model: Model) -> int:
+    """Of the model without covariates."""
+    if not model.family.has_deviance:
+        return model.n - len(model.with_constants) - len(model.limits)
+    return model.n - 1 if model.has_intercept else model.n
+
+
+def _worse_than_null(found: Maximum, sums: Goodness, null: float) -> Finding | None:
+    model = found.model
+    if model.family.has_deviance:
+        return diagnose.worse_than_null("deviance", sums.deviance, null) if model.has_intercept else None
+    if not found.constants or not all(
+        bool((s.unit != 0).any()) for p, s in model.pairs if p.parameter in found.constants
+    ):
+        return None  # the constants are no special case of this model
+    constants = [found.constants[name] for name in model.with_constants]
+    begin = torch.tensor(constants, dtype=torch.float64)
+    worst = -2 * model.constants_only(model.with_constants, {}).value(begin)
+    return diagnose.worse_than_null("-2 log-likelihood", -2 * found.optimum.value, worst)
+
+
+def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, null: float, df: int) -> list[Finding]:
     model, optimum, flat = found.model, found.optimum, found.flat
     names = model.labels
-    checks: list[Finding | None] = []
-    if flat is None and not optimum.converged:
+    checks: list[Finding | None] = [diagnose.separation_undecided() if found.undecided else None]
+    nothing_left = found.separated is not None and found.rest is None
+    if flat is None and not nothing_left and not optimum.converged:
         checks.append(Finding("not_converged", f"{optimum.optimizer} {optimum.message}: do not use these estimates"))
-    if flat is not None:
+    if optimum.edge:
+        checks.append(diagnose.on_the_edge(model.links[model.family.main].name, rows[list(optimum.edge)]))
+    elif nothing_left:
+        pass
+    elif flat is not None:
         checks.append(flat.finding)
     elif found.bread is None:
         checks.append(diagnose.not_a_maximum(optimum.hessian, names))
     else:
         checks.append(diagnose.collinearity(optimum, names))
-    checks.append(diagnose.boundary(found.likelihood, optimum.theta))
-    if model.has_intercept and not model.family.quasi:
-        checks.append(diagnose.worse_than_null(sums.deviance, null))
+    checks.append(None if nothing_left else diagnose.boundary(found.likelihood, optimum.theta))
+    if not model.family.quasi and found.penalised is None:
+        checks.append(_worse_than_null(found, sums, null))
     for name, limit in model.limits.items():
         checks.append(
             Finding(
@@ -128,7 +219,7 @@ def _findings(found: Maximum, sums: Goodness, scale: Scale, null: float, df: int
                 (name,),
             )
         )
-    if scale.estimated and sums.deviance <= PERFECT * sums.size:
+    if scale.estimated and sums.perfect:
         checks.append(Finding("perfect_fit", "the model fits perfectly: standard errors are rounding error"))
     if scale.estimated and df <= 0:
         checks.append(
@@ -138,10 +229,11 @@ def _findings(found: Maximum, sums: Goodness, scale: Scale, null: float, df: int
 
 
 def _coefficients(
-    found: Maximum, working: Tensor, reference: Reference, level: float
+    found: Maximum, working: Tensor, reference: Reference, level: float, dropped: bool
 ) -> tuple[tuple[Coefficient, ...], tuple[tuple[float, ...], ...]]:
     """Rows for every term of every formula, and the covariance aligned with them; aliased terms are NaN."""
-    model = found.model
+    model, whole = found.model, found.whole
+    separated = None if dropped else found.separated
     size = len(model.names)
     kept = torch.tensor(model.kept)
     estimates = torch.full((size,), math.nan, dtype=torch.float64)
@@ -149,80 +241,74 @@ def _coefficients(
     matrix = torch.full((size, size), math.nan, dtype=torch.float64)
     matrix[kept[:, None], kept] = model.reported_covariance(working)
     errors = torch.sqrt(torch.diagonal(matrix)).tolist()
-    width = reference.quantile(level)
     inside = set(model.kept)
-    unidentified = set() if found.flat is None else {model.kept[place] for place in found.flat.places}
+    without: dict[int, str] = {}
+    if found.flat is not None:
+        without = {model.kept[place]: "not_identified" for place in found.flat.places}
+    ends: dict[int, float] = {}
+    if separated is not None:
+        places = (whole or model).kept
+        without = {places[place]: "not_identified" for place in separated.undetermined}
+        without |= {places[place]: "infinite" for place in separated.infinite}
+        ends = {
+            places[place]: math.copysign(math.inf, term.direction) if term.direction else math.nan
+            for place, term in zip(separated.infinite, separated.terms, strict=True)
+        }
+        out = torch.tensor(sorted(without))
+        matrix[out, :] = matrix[:, out] = math.nan
     rows = []
     for at, ((parameter, term), estimate) in enumerate(zip(model.names, estimates.tolist(), strict=True)):
-        error = math.nan if at in unidentified else errors[at]
-        status = "not_identified" if at in unidentified else None if at in inside else "aliased"
+        error = math.nan if at in without else errors[at]
+        status = without.get(at, None if at in inside else "aliased")
+        estimate = ends.get(at, math.nan if separated is not None and at in without else estimate)
+        if status is None and found.optimum.edge:
+            status = "boundary"
         if parameter in model.limits:
             end = torch.tensor(model.limits[parameter].value, dtype=torch.float64)
             estimate, status = float(model.links[parameter].link(end)), "at_limit"
-        statistic = estimate / error if error > 0 else math.nan
-        rows.append(
-            Coefficient(
-                parameter,
-                term,
-                estimate,
-                error,
-                statistic,
-                reference.p_value(statistic),
-                estimate - width * error,
-                estimate + width * error,
-                status,
-            )
-        )
+        rows.append(wald.coefficient(parameter, term, estimate, error, status, reference, level))
     return tuple(rows), tuple(tuple(row) for row in matrix.tolist())
 
 
-def _auxiliary(
-    data: Data, model: Model, coefficients: Sequence[Coefficient], reference: Reference, level: float
-) -> tuple[Auxiliary, ...]:
+def _profiled(
+    found: Maximum, rows: Sequence[Coefficient], unit: float, reference: Reference, level: float
+) -> tuple[tuple[Coefficient, ...], list[Finding]]:
+    """The rows with tests and intervals from profile likelihoods, and which of them there are none for."""
+    model, out, failed = found.model, list(rows), []
+    identity = torch.eye(model.size, dtype=torch.float64)
+    reported = torch.stack([model.reported(unit_vector) for unit_vector in identity], dim=1)
+    for place, at in enumerate(model.kept):
+        row = out[at]
+        if row.status is not None or found.bread is None or not (row.std_error > 0 and unit > 0):
+            continue
+        quantile = reference.quantile(level)
+        profile = profile_of(found.objective, found.optimum.theta, unit * found.bread, reported[place], unit, quantile)
+        root, p_value = profile.root, reference.p_value(profile.root)
+        out[at] = replace(row, statistic=root, p_value=p_value, conf_low=profile.low, conf_high=profile.high)
+        if any(math.isnan(value) for value in (profile.root, profile.low, profile.high)):
+            failed.append(model.labels[place])
+    return tuple(out), [diagnose.not_profiled(failed)] if failed else []
+
+
+def _auxiliary(data: Data, model: Model, coefficients: Sequence[Coefficient]) -> tuple[Auxiliary, ...]:
     """Parameters without covariates on their natural scales; the delta method, and intervals mapped by the link."""
     rows = []
-    width = reference.quantile(level)
     for parameter in model.family.parameters[1:]:
         own = [c for c in coefficients if c.parameter == parameter.name]
+        if parameter.scale == "predictor":  # of no natural scale of its own
+            continue
         if len(own) == 1 and own[0].term == "Intercept":
-            link = model.links[parameter.name]
-            eta = torch.tensor(own[0].estimate, dtype=torch.float64, requires_grad=True)
-            value = link.inverse(eta)
-            (slope,) = torch.autograd.grad(value, eta)
-            half = width * own[0].std_error
-            ends = [
-                natural_end(parameter, link, own[0].estimate + side * half, float(slope) * side) for side in (-1, 1)
-            ]
-            error = abs(float(slope)) * own[0].std_error
-            low, high = (min(ends), max(ends)) if not math.isnan(sum(ends)) else (math.nan, math.nan)
-            rows.append(Auxiliary(parameter.name, float(value.detach()), error, low, high))
+            rows.append(wald.natural(parameter.name, parameter, model.links[parameter.name], own[0]))
         elif parameter.name in data.spec.fixed and parameter.name != "phi":
-            rows.append(
-                Auxiliary(parameter.name, data.spec.fixed[parameter.name], math.nan, math.nan, math.nan, fixed=True)
-            )
+            rows.append(wald.held(parameter.name, data.spec.fixed[parameter.name]))
     for setting in model.family.settings:
-        rows.append(Auxiliary(setting, data.spec.fixed[setting], math.nan, math.nan, math.nan, fixed=True))
+        rows.append(wald.held(setting, data.spec.fixed[setting]))
     return tuple(rows)
-
-
-def natural_end(parameter: Parameter, link: Link, eta: float, direction: float) -> float:
-    """The natural value at an end of an interval in eta; outside the link's domain that is the end of the range.
-
-    `direction` is positive where the parameter rises towards this end, negative where it falls.
-    """
-    if math.isnan(eta):
-        return math.nan
-    working = link.to(parameter.scale, torch.tensor(eta, dtype=torch.float64))
-    value = LINKS[parameter.scale].inverse(working)
-    if not bool(torch.isnan(value)):
-        return float(value)
-    upper = 1.0 if parameter.scale == "logit" else math.inf
-    return upper if direction > 0 else 0.0
 
 
 def _reported_model(data: Data, model: Model) -> ReportedModel:
     spec = data.spec
-    used = {p.parameter for p in model.rows.predictors}
+    used, main = {p.parameter for p in model.rows.predictors}, model.family.main
     return ReportedModel(
         formulas=data.formula.texts,
         response=data.response.label,
@@ -235,4 +321,11 @@ def _reported_model(data: Data, model: Model) -> ReportedModel:
         offset=spec.offset,
         exposure=spec.exposure,
         success=data.response.success,
+        levels=data.response.levels,
+        group=spec.group,
+        event=spec.event,
+        censor=spec.censor,
+        main=tuple(dict.fromkeys(p.name for p in model.family.parameters)) if model.family.shared_formula else (main,),
+        measure=model.family.exp_measure(model.links[main].name),
+        bias_reduction=spec.bias_reduction,
     )

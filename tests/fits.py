@@ -62,7 +62,9 @@ def poisson(rows: tuple[Coefficient, ...] | None = None) -> Fit:
     )
     return Fit(
         version="0.1.0",
-        model=Model(("Ozone ~ Solar.R + Wind + C(Month)",), "Ozone", "poisson", {"mu": "log"}, {}),
+        model=Model(
+            ("Ozone ~ Solar.R + Wind + C(Month)",), "Ozone", "poisson", {"mu": "log"}, {}, measure="rate ratio"
+        ),
         data=DataSummary("air.csv", 153, 111, {"missing": {"Ozone": 37, "Solar.R": 7}}),
         coefficients=rows,
         statistic="z",
@@ -90,7 +92,13 @@ def negative_binomial() -> Fit:
     return replace(
         base,
         model=Model(
-            ("claims ~ age",), "claims", "negative-binomial", {"mu": "log", "alpha": "log"}, {}, exposure="years"
+            ("claims ~ age",),
+            "claims",
+            "negative-binomial",
+            {"mu": "log", "alpha": "log"},
+            {},
+            exposure="years",
+            measure="rate ratio",
         ),
         data=DataSummary("claims.csv", 1000, 1000, {"missing": {}}),
         covariance=Covariance("cluster:firm", "G/(G-1)", diagonal(rows), {"firm": 40}),
@@ -140,7 +148,7 @@ def not_converged() -> Fit:
     message = "NV separates the responses: its coefficient has no finite estimate (13 rows)."
     return replace(
         poisson(rows),
-        model=Model(("HG ~ NV",), "HG", "binomial", {"mu": "logit"}, {}, success="yes"),
+        model=Model(("HG ~ NV",), "HG", "binomial", {"mu": "logit"}, {}, success="yes", measure="odds ratio"),
         data=DataSummary("endometrial.csv", 79, 79, {"missing": {}}),
         convergence=Convergence("max_iter", False, "newton", 100, 0.036, 0.41, "Raise --max-iter."),
         identification=Identification((), Separation("quasi-complete", 13, (SeparationTerm("mu", "NV", 1),)), False),

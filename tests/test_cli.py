@@ -195,7 +195,7 @@ USAGE = [
     (["--se", "cluster:a,b,c"], "bad_se", "cluster:a,b,c", "cluster:COL"),
     (["--json", "--format", "csv"], "contradiction", "--format csv", "one of them"),
     (["--format", "jsn"], "invalid_value", "jsn", "json"),
-    (["--exp"], "exp_has_no_meaning", "identity", "log, logit, cloglog"),
+    (["--exp"], "exp_has_no_meaning", "identity", "log, logit or cloglog"),
     (["--quiet", "--verbose"], "contradiction", "--quiet", "one of them"),
     (["--famly", "poisson"], "unknown_option", "--famly", "--family"),
     (["--level"], "usage", "--level", "--help"),

@@ -35,6 +35,7 @@ PAGES = (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "samp
 # Modules whose errors take their code from a table: the codes in it.
 COMPUTED_CODES = {
     "cli.py": {"unknown_option", "missing_argument", "invalid_value", "usage"},
+    "check.py": {"bad_density", "bad_derivative", "bad_start", "not_row_wise"},
     "output.py": {code for code, _, _ in output.REASONS.values()} | {"output"},
 }
 
@@ -86,7 +87,6 @@ def cells(line: str) -> list[str]:
         ("families.md", [alias for family in FAMILIES for alias in family.aliases]),
         ("families.md", [*LINKS, *ALIASES, "power:K"]),
         ("families.md", [p.name for family in FAMILIES for p in family.parameters]),
-        ("families.md", [setting for family in FAMILIES for setting in family.settings]),
         ("formulas.md", [*TRANSFORMS, *CONTRASTS]),
         ("formulas.md", [argument for names in PARAMETERS.values() for argument in names]),
         ("formulas.md", [argument for names in CONTRAST_PARAMETERS.values() for argument in names]),
@@ -138,7 +138,17 @@ def test_the_table_of_families_and_links() -> None:
     assert shown == {
         family.name: {link: "yes" if place else "default" for place, link in enumerate(family.parameters[0].links)}
         for family in FAMILIES
+        if not family.wrapper
     }
+
+
+def test_the_table_of_wrapped_families() -> None:
+    header, *rows = table_rows("families.md", "inside")
+    shown = {span.strip("`") for row in rows for span in row[1:] if span}
+    assert shown == {family.name for family in FAMILIES if family.wrapper}
+    for inside, *made in rows:
+        for wrapper, name in zip(header[1:], made, strict=True):
+            assert name in ("", f"`{wrapper}-{inside.strip('`')}`")
 
 
 def test_links_of_further_parameters() -> None:
@@ -150,8 +160,8 @@ def test_links_of_further_parameters() -> None:
 
 def test_the_example_of_every_family_is_in_its_section() -> None:
     for family in FAMILIES:
-        section = page("families.md").split(f"\n### {family.name}\n")[1].split("\n##")[0]
-        assert f"--family {family.name}" in section or family.name == "gaussian"
+        section = page("families.md").split(f"\n### {family.wrapper or family.name}\n")[1].split("\n##")[0]
+        assert f"--family {family.wrapper or family.name}" in section or family.name == "gaussian"
 
 
 # ---- Codes of errors and findings ----

@@ -31,12 +31,14 @@ INVERSES: dict[str, Callable[[Any], Any]] = {
     "inverse": lambda eta: 1 / eta,
     "inverse-squared": lambda eta: 1 / mpmath.sqrt(eta),
     "sqrt": lambda eta: eta**2,
+    "logit12": lambda eta: 1 + 1 / (1 + mpmath.exp(-eta)),
 }
 INVERSES.update({name: lambda eta, k=float(name[6:]): eta ** (1 / mpmath.mpf(k)) for name in POWERS})
 SCALES: dict[str, Callable[[Any], Any]] = {
     "identity": lambda mu: mu,
     "log": mpmath.log,
     "logit": lambda mu: mpmath.log(mu / (1 - mu)),
+    "logit12": lambda mu: mpmath.log((mu - 1) / (2 - mu)),
 }
 LINE = (-6.0, -2.5, -1.0, -0.3, 0.0, 0.2, 0.7, 1.5, 2.5, 3.5)
 POSITIVE = (0.01, 0.2, 0.7, 1.0, 1.3, 4.0, 30.0)
@@ -45,9 +47,12 @@ UNIT = (1e-6, 0.1, 0.5, 0.8, 0.999)
 
 
 def pairs() -> list[tuple[str, str]]:
-    """Every (link, scale) that some parameter of some family uses, power links with several exponents."""
+    """Every (link, scale) that some parameter of some family uses, power links with several exponents.
+
+    A density in the linear predictor itself has its link turn probabilities into logits, so both are asked for.
+    """
     found = {
-        (name, parameter.scale)
+        (name, "logit" if parameter.scale == "predictor" else parameter.scale)
         for family in FAMILIES
         for parameter in family.parameters
         for kind in parameter.links
@@ -58,7 +63,7 @@ def pairs() -> list[tuple[str, str]]:
 
 def domain(link: str, scale: str) -> tuple[float, ...]:
     """Points at which scale(g^-1(eta)) is defined."""
-    if link in ("logit", "probit", "cauchit", "cloglog", "loglog"):
+    if link in ("logit", "probit", "cauchit", "cloglog", "loglog", "logit12"):
         return LINE
     if link == "log":
         return NEGATIVE if scale == "logit" else LINE

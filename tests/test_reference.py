@@ -31,7 +31,7 @@ STD_ERROR = 1e-6
 STATISTIC = 1e-8
 # A p-value's relative error is that of its statistic times about its square (the slope of log p); this many times over.
 P_VALUE = 2 * STD_ERROR
-TUPLES = ("formulas", "x", "na")
+TUPLES = ("formulas", "x", "na", "levels", "relax")
 
 
 def load_cases() -> list[dict[str, Any]]:
@@ -90,9 +90,9 @@ every_case = pytest.mark.parametrize("index", range(len(CASES)), ids=[case["name
 
 def test_there_are_enough_cases() -> None:
     families = {case["spec"]["family"] for case in CASES}
-    links = {case["spec"]["links"]["mu"].split(":")[0] for case in CASES}
-    assert len(CASES) >= 75
-    assert len(families) == 10
+    links = {link.split(":")[0] for case in CASES for link in case["spec"].get("links", {}).values()}
+    assert len(CASES) >= 100
+    assert len(families) >= 20
     assert len(links) == 12
 
 

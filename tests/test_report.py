@@ -22,8 +22,9 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from glmfit.errors import DataError, UsageError
 from glmfit.report import error_json, fit_from_json, numbers, schema, to_csv, to_json, to_markdown, to_table
+from glmfit.families.catalogue import make_family
 from glmfit.report.document import ERROR, FIT
-from glmfit.report.exponentiate import check_link, ratios
+from glmfit.report.exponentiate import check_measure, ratios
 
 DOCS = Path(__file__).parent.parent / "docs"
 every_fit = pytest.mark.parametrize("fit", [make() for make in fits.ALL.values()], ids=fits.ALL.keys())
@@ -367,16 +368,15 @@ def test_ratios_follow_the_delta_method() -> None:
     ],
 )
 def test_measures(family: str, link: str, measure: str) -> None:
-    assert check_link(family, link) == measure
+    assert make_family(family, {}).exp_measure(link) == measure
 
 
 def test_exp_without_a_meaning_is_refused() -> None:
     with pytest.raises(UsageError, match="identity") as caught:
         to_table(fits.with_aliased(), exp=True)
-    assert "log, logit, cloglog" in str(caught.value.hint)
-    only_theta = replace(fits.poisson(), model=replace(fits.poisson().model, links={"theta": "log"}))
-    with pytest.raises(UsageError, match="no parameter 'mu'"):
-        to_json(only_theta, exp=True)
+    assert "log, logit or cloglog" in str(caught.value.hint)
+    with pytest.raises(UsageError, match="identity link of gaussian"):
+        check_measure(None, "gaussian", "identity")
 
 
 def test_exp_adds_to_json_and_changes_nothing_else() -> None:

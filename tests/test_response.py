@@ -261,7 +261,6 @@ def test_an_unknown_column_suggests_a_near_one() -> None:
             "alpha has a formula and is fixed as well",
         ),
         (["y ~ x", "phi ~ x"], {"family": "quasi-poisson"}, ModelError, "quasi_phi", "is a quasi-likelihood"),
-        ("y ~ x", {"family": "tweedie"}, UsageError, "missing_setting", "the tweedie family needs its power"),
         ("y ~ x", {"family": "tweedie", "fixed": {"power": 0.5}}, UsageError, "bad_power", "power=0.5 is no Tweedie"),
         ("y ~ x", {"family": "poisson", "fixed": {"alpha": 1.0}}, UsageError, "unknown_parameter", "--fix alpha"),
         (

@@ -12,7 +12,18 @@ import torch
 from mpmath import mp
 from torch import Tensor
 
-from glmfit.special import log1mexp, log_gamma_normaliser, log_ndtr, log_rising, softplus
+from glmfit.special import (
+    expm1_ratio,
+    log1mexp,
+    log_erfcx,
+    log_gamma_normaliser,
+    log_ndtr,
+    log_one_minus_exp_minus_exp,
+    log_rising,
+    logaddexp,
+    relative_entropy,
+    softplus,
+)
 
 # torch's trigamma, which the second derivative of lgamma is, carries 5e-10 of relative error.
 TRIGAMMA = 1e-9
@@ -44,10 +55,9 @@ def test_log_ndtr(x: float) -> None:
     else:
         expected = exact(lambda t: mpmath.log1p(-mpmath.erfc(t / mpmath.sqrt(2)) / 2), x)
     assert value == pytest.approx(expected[0], rel=1e-13, abs=1e-300)
-    # torch's derivative lambda is exp(-x^2/2 - log Phi), of which x^2/2 digits cancel far down; in the second,
-    # -lambda (lambda + x), as many again.
-    assert first == pytest.approx(expected[1], rel=1e-15 * max(100.0, x * x), abs=1e-300)
-    assert second == pytest.approx(expected[2], rel=1e-15 * max(100.0, x**4), abs=1e-300)
+    assert first == pytest.approx(expected[1], rel=1e-13, abs=1e-300)
+    # log erfcx has the larger error, half way to where its series begins; above 0 lambda (lambda + x) is exact
+    assert second == pytest.approx(expected[2], rel=1e-11, abs=1e-300)
 
 
 @pytest.mark.parametrize("x", [-30.0, -1.0, -0.69, -1e-3, -1e-10])
@@ -106,3 +116,45 @@ def test_log_gamma_normaliser(log_phi: float) -> None:
     assert first == pytest.approx(expected[1], rel=1e-12)
     # the terms of size k cancel; k is at most 16 where they are formed
     assert second == pytest.approx(expected[2], rel=1e-12, abs=TRIGAMMA * 16)
+
+
+@pytest.mark.parametrize("x", [0.0, 0.3, 2.0, 8.0, 11.99, 12.01, 30.0, 1e4])
+def test_log_erfcx(x: float) -> None:
+    value, first, second = derivatives(log_erfcx, x)
+    expected = exact(lambda t: t**2 + mpmath.log(mpmath.erfc(t)), x)
+    assert value == pytest.approx(expected[0], rel=1e-14, abs=1e-300)
+    assert first == pytest.approx(expected[1], rel=1e-13)
+    assert second == pytest.approx(expected[2], rel=1e-11)
+
+
+@pytest.mark.parametrize("x", [-700.0, -30.0, -2.51, -2.49, -1.0, 0.0, 1.0, 3.5])
+def test_log_one_minus_exp_minus_exp(x: float) -> None:
+    found = derivatives(log_one_minus_exp_minus_exp, x)
+    expected = exact(lambda t: mpmath.log(-mpmath.expm1(-mpmath.exp(t))), x)
+    assert found == pytest.approx(expected, rel=1e-13, abs=1e-300)
+
+
+@pytest.mark.parametrize("u", [-40.0, -1.0, -0.031, -0.029, -1e-6, 0.0, 1e-9, 0.029, 0.031, 2.0, 30.0])
+def test_relative_entropy(u: float) -> None:
+    found = derivatives(relative_entropy, u)
+    # (u e^u - expm1(u))' is u e^u by a difference of numbers of size 1
+    assert found == pytest.approx(exact(lambda t: t * mpmath.exp(t) - mpmath.expm1(t), u), rel=1e-12, abs=1e-15)
+
+
+@pytest.mark.parametrize("x", [-700.0, -2.0, -0.031, -0.029, 0.0, 1e-8, 0.029, 0.031, 3.0, 600.0])
+def test_expm1_ratio(x: float) -> None:
+    series = (1.0, 0.5, 1 / 3)
+    expected = exact(lambda t: mpmath.expm1(t) / t, x) if x else series
+    assert derivatives(expm1_ratio, x) == pytest.approx(expected, rel=1e-11)
+
+
+def test_logaddexp_has_two_derivatives_however_far_apart() -> None:
+    a = torch.tensor([0, 0, 0, -1e30, -1e30, 3], dtype=torch.float64, requires_grad=True)
+    b = torch.tensor([0, 800, -800, 5, -1e30, 4], dtype=torch.float64)
+    value = logaddexp(a, b)
+    (first,) = torch.autograd.grad(value.sum(), a, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), a)
+    share = torch.sigmoid(a.detach() - b)
+    assert torch.allclose(value, torch.logaddexp(a, b))
+    assert torch.allclose(first, share)
+    assert torch.allclose(second, share * (1 - share))

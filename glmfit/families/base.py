@@ -9,16 +9,20 @@ A family's facts stand here once, free of torch until a density is evaluated, so
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from glmfit.errors import UsageError
 from glmfit.lazy import torch
 from glmfit.links import POSITIVE_LINKS, Link, find_link, link_kind
+from glmfit.special import log1mexp
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
+
+    from glmfit.families.recession import Face
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +71,15 @@ class Support:
     lower: float
     upper: float
     lower_open: bool = False
+    upper_open: bool = False
     integer: bool = False
     text: str = ""
 
     def violations(self, y: np.ndarray, upper: np.ndarray | None = None) -> np.ndarray:
         """(n,) bool: True where a value lies outside; `upper` replaces the bound row by row (binomial trials)."""
         low = y <= self.lower if self.lower_open else y < self.lower
-        return low | (y > (self.upper if upper is None else upper)) | ~(abs(y) < math.inf)
+        top = self.upper if upper is None else upper
+        return low | (y >= top if self.upper_open else y > top) | ~(abs(y) < math.inf)
 
 
 class Family:
@@ -89,13 +95,26 @@ class Family:
     summary: ClassVar[str]
     example: ClassVar[str]
     support: Support
-    parameters: ClassVar[tuple[Parameter, ...]]
+    parameters: tuple[Parameter, ...]
+    wrapper: ClassVar[str] = ""  # what a family made of another one adds to its name in front: "zero-inflated"
+    path: ClassVar[str | None] = None  # the user's file that defines it
+    columns: tuple[str, ...] = ()  # data columns that log_density takes by name, besides `trials`
     settings: ClassVar[tuple[str, ...]] = ()  # constants that `--fix NAME=VALUE` must give
     quasi: ClassVar[bool] = False  # log_density is a quasi-likelihood: no AIC, and phi only by moments
+    joint_dispersion: ClassVar[bool] = False  # phi is estimated together with the coefficients, by maximum likelihood
     trials: ClassVar[bool] = False  # the response is successes out of trials; `trials` is passed to every method
     orthogonal_mean: ClassVar[bool] = False  # E(d2 l / d mu d other) = 0: the mean's expected information stands alone
-    ratio: ClassVar[str] = "ratio"  # what exp of a coefficient of the mean is under the log link
+    ratio: ClassVar[str] = "ratio"  # what exp of a coefficient of the main parameter is under the log link
+    categories: ClassVar[bool] = False  # the response is one of several categories, see `of_categories`
+    shared_formula: ClassVar[bool] = False  # the first formula is for every parameter
+    location: ClassVar[bool] = False  # the main predictor has no intercept: other parameters, or groups, take it up
+    grouped: ClassVar[bool] = False  # the rows of a group are one unit with one log-density
     quadratic_links: ClassVar[tuple[str, ...]] = ()  # links of mu under which l is quadratic in eta: least squares
+
+    @classmethod
+    def holding(cls, fixed: Mapping[str, float]) -> Family:
+        """The family with the parameters `fixed` held at these natural values, which may make another one of it."""
+        return cls()
 
     def log_density(self, y: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
         """(n,) log f(y | parameters), the parameters on their working scales in the order of `parameters`."""
@@ -109,13 +128,67 @@ class Family:
         """(n,) V(mu) with Var(y) = phi V(mu) / w."""
         raise TypeError(f"{type(self).__name__} defines no variance")
 
+    def over_variance(self, error: Tensor, *natural: Tensor, **columns: Tensor) -> Tensor:
+        """(n,) error^2 / V(mu); a family whose V overflows or vanishes where mu does not divides first."""
+        return error**2 / self.variance(*natural, **columns)
+
     def unit_deviance(self, y: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
         """(n,) d(y, mu) >= 0: twice the log-likelihood ratio against mu = y at phi = 1."""
         raise TypeError(f"{type(self).__name__} defines no unit_deviance")
 
+    def log_cdf(self, y: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
+        """(n,) log Pr(Y <= y), for responses censored from the left."""
+        raise TypeError(f"{type(self).__name__} defines no log_cdf")
+
+    def log_survival(self, y: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
+        """(n,) log Pr(Y > y), for responses censored from the right."""
+        raise TypeError(f"{type(self).__name__} defines no log_survival")
+
+    def log_interval(self, lower: Tensor, upper: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
+        """(n,) log Pr(lower < Y <= upper), both finite: a difference in the tail that is the smaller there."""
+        cdf, survival = (
+            [tail(y, *working, **columns) for y in (lower, upper)] for tail in (self.log_cdf, self.log_survival)
+        )
+        below = cdf[1].detach() < survival[0].detach()
+        more = torch.where(below, cdf[1], survival[0])
+        return more + log1mexp(torch.where(below, cdf[0], survival[1]) - more)
+
+    def simulate(self, random: np.random.Generator, *natural: np.ndarray, **columns: np.ndarray) -> np.ndarray:
+        """(n,) responses drawn at the natural parameters, (n,) each in the order of `parameters`."""
+        raise TypeError(f"{type(self).__name__} defines no simulate")
+
     def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
-        """Natural-scale starting values of the intercept-only model; parameters left out start at 1."""
+        """Natural-scale starting values of the intercept-only model; parameters left out are searched for."""
         return {}
+
+    def recession(self, y: Tensor, links: Mapping[str, Link], **columns: Tensor) -> Iterator[Face] | None:
+        """Along which changes of the linear predictors no row's log-density ever falls; None where that is not known.
+
+        Predictors that no face mentions are left as they are. A subclass with another density states its own.
+        """
+        return None
+
+    def of_categories(self, levels: Sequence[str], link: Link) -> Family:
+        """The family of a response with these levels: now its parameters are known."""
+        raise TypeError(f"{type(self).__name__} has no categories")
+
+    def of_columns(self, header: Collection[str]) -> Family:
+        """The family for data with these columns: some that `log_density` takes may be optional."""
+        return self
+
+    def of_groups(self, size: int) -> Family:
+        """The family of groups of up to `size` rows: as many linear predictors."""
+        raise TypeError(f"{type(self).__name__} has no groups")
+
+    def exp_measure(self, link: str) -> str | None:
+        """What exp of a coefficient measures under a link of the main parameter; None where it has no meaning."""
+        return {"log": self.ratio, "logit": "odds ratio", "cloglog": "hazard ratio"}.get(link)
+
+    @property
+    def has_tails(self) -> bool:
+        """Whether the probabilities beyond a value are stated, so that responses may be censored."""
+        own = type(self)
+        return own.log_cdf is not Family.log_cdf and own.log_survival is not Family.log_survival
 
     @property
     def main(self) -> str:
@@ -132,11 +205,31 @@ class Family:
         """Whether the variance of the response is stated."""
         return type(self).variance is not Family.variance
 
+    @property
+    def has_deviance(self) -> bool:
+        """Whether the unit deviance of the response is stated."""
+        return type(self).unit_deviance is not Family.unit_deviance
+
+    @property
+    def has_recession(self) -> bool:
+        """Whether `recession` is stated of this density, and not inherited with another one."""
+        for cls in type(self).__mro__:
+            if "recession" in vars(cls):
+                return cls is not Family
+            if "log_density" in vars(cls):
+                return False
+        return False
+
     def parameter(self, name: str) -> Parameter:
-        """The parameter called `name`; UsageError listing the family's parameters otherwise."""
+        """The parameter called `name`, or `log_name` with its scale in front; UsageError listing them otherwise.
+
+        Where no parameter is called mu, `mu` means the main one.
+        """
         for parameter in self.parameters:
-            if parameter.name == name:
+            if name in (parameter.name, f"{parameter.scale}_{parameter.name}"):
                 return parameter
+        if name == "mu":
+            return self.parameters[0]
         names = ", ".join(p.name for p in self.parameters)
         raise UsageError("unknown_parameter", f"the {self.name} family has no parameter '{name}'", f"it has: {names}")
 

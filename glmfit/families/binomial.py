@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from glmfit.families.base import Family, Parameter, Support, y_log_y
+from glmfit.families.recession import of_successes
 from glmfit.lazy import torch
 from glmfit.links import UNIT_LINKS
 from glmfit.special import softplus
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
+
+    from glmfit.families.recession import Face
+    from glmfit.links import Link
 
 
 class Binomial(Family):
     """y successes in m trials, p = mu; with z = logit p, log p = -softplus(-z) and log(1 - p) = -softplus(z)."""
 
     name = "binomial"
-    aliases = ("bernoulli", "logistic", "logit")
+    aliases = ("bernoulli", "logit")
     summary = "0/1 outcomes, or successes out of trials"
     example = 'glmfit fit sample_data/birthwt.csv "low ~ age + lwt + race + smoke" --family binomial'
     support = Support(0, math.inf, integer=True, text="0/1, two levels, or successes between 0 and the trials")
@@ -31,6 +37,9 @@ class Binomial(Family):
         choose = torch.lgamma(trials + 1) - torch.lgamma(y + 1) - torch.lgamma(trials - y + 1)
         return choose - y * softplus(-logit_mu) - (trials - y) * softplus(logit_mu)
 
+    def recession(self, y: Tensor, links: Mapping[str, Link], **columns: Tensor) -> Iterator[Face]:
+        return of_successes(y, columns["trials"], links["mu"])
+
     def mean(self, mu: Tensor, *others: Tensor, trials: Tensor) -> Tensor:  # type: ignore[override]
         return trials * mu
 
@@ -40,6 +49,9 @@ class Binomial(Family):
     def unit_deviance(self, y: Tensor, logit_mu: Tensor, *others: Tensor, trials: Tensor) -> Tensor:  # type: ignore[override]
         saturated = y_log_y(y) + y_log_y(trials - y) - y_log_y(trials)
         return 2 * (saturated + y * softplus(-logit_mu) + (trials - y) * softplus(logit_mu))
+
+    def simulate(self, random: np.random.Generator, mu: np.ndarray, *, trials: np.ndarray) -> np.ndarray:  # type: ignore[override]
+        return random.binomial(trials.astype(int), mu).astype(float)
 
     def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
         # Half a success and half a failure keep the start off 0 and 1, where every link is infinite.

@@ -6,10 +6,20 @@ from collections.abc import Mapping
 
 from glmfit.errors import UsageError, did_you_mean
 from glmfit.families.base import Family
+from glmfit.families.beta import Beta, ZeroOneInflatedBeta
 from glmfit.families.binomial import Binomial
+from glmfit.families.categorical import ConditionalLogit, Multinomial, Ordinal
 from glmfit.families.continuous import Gamma, Gaussian, InverseGaussian
+from glmfit.families.conway import ConwayMaxwellPoisson
 from glmfit.families.counts import Geometric, NegativeBinomial, Poisson
-from glmfit.families.quasi import QuasiBinomial, QuasiPoisson, Tweedie
+from glmfit.families.dispersed import BetaBinomial, GeneralizedPoisson, NegativeBinomial1, PoissonInverseGaussian
+from glmfit.families.lifetimes import Exponential, LogLogistic, LogNormal, Weibull
+from glmfit.families.location import Gumbel, Logistic, SkewNormal, StudentT
+from glmfit.families.quasi import QuasiBinomial, QuasiPoisson
+from glmfit.families.tweedie import Tweedie
+from glmfit.families.user import user_family
+from glmfit.families.wrappers import WRAPPED
+from glmfit.userfile import is_path
 
 FAMILIES: tuple[type[Family], ...] = (
     Gaussian,
@@ -18,10 +28,29 @@ FAMILIES: tuple[type[Family], ...] = (
     Gamma,
     InverseGaussian,
     NegativeBinomial,
+    NegativeBinomial1,
     Geometric,
+    PoissonInverseGaussian,
+    GeneralizedPoisson,
+    ConwayMaxwellPoisson,
+    BetaBinomial,
+    Multinomial,
+    Ordinal,
+    ConditionalLogit,
+    StudentT,
+    Logistic,
+    SkewNormal,
+    Gumbel,
+    Exponential,
+    Weibull,
+    LogNormal,
+    LogLogistic,
     Tweedie,
+    Beta,
+    ZeroOneInflatedBeta,
     QuasiPoisson,
     QuasiBinomial,
+    *WRAPPED,
 )
 
 _BY_NAME: Mapping[str, type[Family]] = {key: family for family in FAMILIES for key in (family.name, *family.aliases)}
@@ -39,16 +68,15 @@ def find_family(name: str) -> type[Family]:
 
 
 def make_family(name: str, fixed: Mapping[str, float]) -> Family:
-    """The family itself; its settings (a Tweedie power) are taken from `fixed`. UsageError where one is missing."""
-    cls = find_family(name)
-    missing = [setting for setting in cls.settings if setting not in fixed]
-    if missing:
-        raise UsageError(
-            "missing_setting", f"the {cls.name} family needs its {missing[0]}", f"add --fix {missing[0]}=VALUE"
-        )
-    known = [*cls.settings, *(parameter.name for parameter in cls.parameters[1:])]
+    """The family, as it is where the parameters `fixed` are held (a Tweedie power); UsageError for unknown ones."""
+    cls = user_family(name) if is_path(name) else find_family(name)
+    known = [parameter.name for parameter in cls.parameters[1:]]
     for parameter in fixed:
         if parameter not in known:
+            for own in cls.parameters:
+                if parameter == f"{own.scale}_{own.name}":
+                    what = f"--fix {parameter}: a parameter is held at its natural value, not at its {own.scale}"
+                    raise UsageError("unknown_parameter", what, f"write --fix {own.name}=VALUE")
             what = f"it can fix: {', '.join(known)}" if known else "it has no parameter that can be fixed"
             raise UsageError("unknown_parameter", f"--fix {parameter}: not a parameter of {cls.name}", what)
-    return cls(**{setting: fixed[setting] for setting in cls.settings})
+    return cls.holding(fixed)

@@ -9,11 +9,13 @@ import math
 from typing import TYPE_CHECKING
 
 from glmfit.families.base import LOG_2PI, PHI, Family, Parameter, PositiveMean, Support
+from glmfit.families.tails import IntegratedTails
 from glmfit.lazy import torch
 from glmfit.links import REAL_LINKS
-from glmfit.special import log_gamma_normaliser
+from glmfit.special import log1mexp, log_erfcx, log_gamma_normaliser, log_ndtr, logaddexp
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 
@@ -41,8 +43,17 @@ class Gaussian(Family):
     def unit_deviance(self, y: Tensor, mu: Tensor, *others: Tensor) -> Tensor:  # type: ignore[override]
         return (y - mu) ** 2
 
+    def log_cdf(self, y: Tensor, mu: Tensor, log_phi: Tensor) -> Tensor:  # type: ignore[override]
+        return log_ndtr((y - mu) * torch.exp(-0.5 * log_phi))
 
-class Gamma(PositiveMean):
+    def log_survival(self, y: Tensor, mu: Tensor, log_phi: Tensor) -> Tensor:  # type: ignore[override]
+        return log_ndtr((mu - y) * torch.exp(-0.5 * log_phi))
+
+    def simulate(self, random: np.random.Generator, mu: np.ndarray, phi: np.ndarray) -> np.ndarray:  # type: ignore[override]
+        return random.normal(mu, phi**0.5)
+
+
+class Gamma(IntegratedTails, PositiveMean):
     """Shape 1/phi, mean mu: log f = (log y - log mu - y/mu)/phi - log y - log phi / phi - lgamma(1/phi)."""
 
     name = "gamma"
@@ -52,16 +63,30 @@ class Gamma(PositiveMean):
     parameters = (PositiveMean.mu_parameter, PHI)
 
     def log_density(self, y: Tensor, log_mu: Tensor, log_phi: Tensor) -> Tensor:  # type: ignore[override]
-        # Was: (log y - log mu - y/mu)/phi - log y - log(phi)/phi - lgamma(1/phi); the unit deviance keeps its digits
-        # where phi is small, and the rest is log_gamma_normaliser.
-        return -0.5 * self.unit_deviance(y, log_mu) * torch.exp(-log_phi) + log_gamma_normaliser(log_phi) - y.log()
+        log_y = y.log()
+        return self.log_integrand(log_y, log_mu, log_phi) - log_y
+
+    def coordinate(self, y: Tensor, *working: Tensor) -> Tensor:
+        return y.log()
+
+    def log_integrand(self, u: Tensor, log_mu: Tensor, log_phi: Tensor) -> Tensor:  # type: ignore[override]
+        # Was: (log y - log mu - y/mu)/phi - log(phi)/phi - lgamma(1/phi); the unit deviance keeps its digits where phi
+        # is small, and the rest is log_gamma_normaliser.
+        log_ratio = u - log_mu
+        return (log_ratio - torch.expm1(log_ratio)) * torch.exp(-log_phi) + log_gamma_normaliser(log_phi)
 
     def variance(self, mu: Tensor, *others: Tensor, **columns: Tensor) -> Tensor:
         return mu**2
 
+    def over_variance(self, error: Tensor, mu: Tensor, *others: Tensor, **columns: Tensor) -> Tensor:  # type: ignore[override]
+        return (error / mu) ** 2
+
     def unit_deviance(self, y: Tensor, log_mu: Tensor, *others: Tensor) -> Tensor:  # type: ignore[override]
         log_ratio = y.log() - log_mu
         return 2 * (torch.expm1(log_ratio) - log_ratio)
+
+    def simulate(self, random: np.random.Generator, mu: np.ndarray, phi: np.ndarray) -> np.ndarray:  # type: ignore[override]
+        return random.gamma(1 / phi, mu * phi)
 
 
 class InverseGaussian(PositiveMean):
@@ -80,5 +105,33 @@ class InverseGaussian(PositiveMean):
     def variance(self, mu: Tensor, *others: Tensor, **columns: Tensor) -> Tensor:
         return mu**3
 
+    def over_variance(self, error: Tensor, mu: Tensor, *others: Tensor, **columns: Tensor) -> Tensor:  # type: ignore[override]
+        return (error / mu) ** 2 / mu
+
     def unit_deviance(self, y: Tensor, log_mu: Tensor, *others: Tensor) -> Tensor:  # type: ignore[override]
         return torch.expm1(y.log() - log_mu) ** 2 / y
+
+    def log_cdf(self, y: Tensor, log_mu: Tensor, log_phi: Tensor) -> Tensor:  # type: ignore[override]
+        """log(Phi(a) + exp(2 / (phi mu)) Phi(-b)), a and b = (y / mu -+ 1) / sqrt(phi y), b^2 - a^2 = 4 / (phi mu).
+
+        Shuster (1968), Journal of the American Statistical Association 63, 1514-1516.
+        """
+        a, b = self._standard(y, log_mu, log_phi)
+        return logaddexp(log_ndtr(a), log_erfcx(b * math.sqrt(0.5)) - math.log(2) - 0.5 * a**2)
+
+    def log_survival(self, y: Tensor, log_mu: Tensor, log_phi: Tensor) -> Tensor:  # type: ignore[override]
+        a, b = self._standard(y, log_mu, log_phi)
+        # Was: log1mexp(log_cdf), which is rounding error in the right tail. There both terms have the factor
+        # exp(-a^2 / 2) / 2, and what remains is erfcx(a / sqrt 2) - erfcx(b / sqrt 2).
+        right = a > 0
+        at_a = log_erfcx(torch.where(right, a, 0.0) * math.sqrt(0.5))
+        at_b = log_erfcx(torch.where(right, b, 1.0) * math.sqrt(0.5))
+        tail = at_a + log1mexp(at_b - at_a) - math.log(2) - 0.5 * a**2
+        return torch.where(right, tail, log1mexp(torch.where(right, -1.0, self.log_cdf(y, log_mu, log_phi))))
+
+    def _standard(self, y: Tensor, log_mu: Tensor, log_phi: Tensor) -> tuple[Tensor, Tensor]:
+        log_ratio, scale = y.log() - log_mu, torch.exp(-0.5 * (log_phi + y.log()))
+        return torch.expm1(log_ratio) * scale, (torch.exp(log_ratio) + 1) * scale
+
+    def simulate(self, random: np.random.Generator, mu: np.ndarray, phi: np.ndarray) -> np.ndarray:  # type: ignore[override]
+        return random.wald(mu, 1 / phi)

@@ -10,7 +10,7 @@ import csv
 import io
 import math
 
-from glmfit.report.exponentiate import PARAMETER, coefficients
+from glmfit.report.exponentiate import coefficients
 from glmfit.result import Fit
 
 HEADER = (
@@ -34,7 +34,7 @@ def to_csv(fit: Fit, *, exp: bool = False) -> str:
     writer.writerow(HEADER)
     for c in coefficients(fit, exp):
         values = (c.estimate, c.std_error, c.statistic, c.p_value, c.conf_low, c.conf_high)
-        scale = "exp" if exp and c.parameter == PARAMETER else "link"
+        scale = "exp" if exp and c.parameter in fit.model.main else "link"
         writer.writerow([c.parameter, c.term, *map(_field, values), c.status or "", scale])
     for a in fit.auxiliary:
         values = (a.estimate, a.std_error, math.nan, math.nan, a.conf_low, a.conf_high)

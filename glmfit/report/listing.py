@@ -8,7 +8,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from glmfit.families.base import Family
+    from glmfit.families.base import Family, Parameter
 
 
 def family_list(families: Sequence[type[Family]]) -> str:
@@ -31,16 +31,21 @@ def family_text(family: type[Family]) -> str:
         ("Also known as", ", ".join(family.aliases)),
         ("Summary", family.summary),
         ("Response", family.support.text),
-        ("Parameters", ", ".join(parameter.name for parameter in family.parameters)),
+        *(_parameter(parameter, first=at == 0) for at, parameter in enumerate(family.parameters)),
         ("Needs", ", ".join(f"--fix {name}=VALUE" for name in family.settings)),
-        ("Links of mu", ", ".join([f"{family.parameters[0].links[0]} (default)", *family.parameters[0].links[1:]])),
         ("Likelihood", "quasi-likelihood: no log-likelihood, AIC or BIC" if family.quasi else ""),
     ]
     lines: list[str] = []
     for label, text in facts:
         if text:
-            lines += wrap(text, 79, initial_indent=label.ljust(15), subsequent_indent=" " * 15)
+            lines += wrap(text, 79, initial_indent=label.ljust(15), subsequent_indent=" " * 15, break_on_hyphens=False)
     return "\n".join([*lines, "", f"  {family.example}"]) + "\n"
+
+
+def _parameter(parameter: Parameter, first: bool) -> tuple[str, str]:
+    """A parameter with its links, the default first."""
+    default, *others = parameter.links
+    return "Parameters" if first else " ", f"{parameter.name}: " + ", ".join([f"{default} link by default", *others])
 
 
 def families_json(families: Sequence[type[Family]]) -> str:
@@ -54,6 +59,7 @@ def families_json(families: Sequence[type[Family]]) -> str:
             "parameters": [parameter.name for parameter in family.parameters],
             "settings": family.settings,
             "links": family.parameters[0].links,
+            "links_by_parameter": {parameter.name: parameter.links for parameter in family.parameters},
             "quasi": family.quasi,
             "example": family.example,
         }

@@ -16,7 +16,7 @@ from glmfit.result import Auxiliary, Coefficient, Fit
 def to_markdown(fit: Fit, *, exp: bool = False) -> str:
     """The fit as Markdown, headed by its family."""
     family = fit.model.family
-    title = f"{family[0].upper()}{family[1:]} regression of {fit.model.response}"
+    title = f"{family[0].upper()}{family[1:]}" + (f" regression of {fit.model.response}" if fit.model.response else "")
     blocks = [f"## {_escape(title)}", _facts(fit, exp)]
     groups = words.groups(fit, coefficients(fit, exp))
     for parameter, rows in groups.items():
@@ -38,7 +38,7 @@ def _coefficients(fit: Fit, parameter: str, rows: Sequence[Coefficient], exp: bo
     estimates = numbers.columns([(c.estimate, c.std_error, c.conf_low, c.conf_high) for c in rows])
     tests = numbers.test_statistics([c.statistic for c in rows])
     heading = ["Term", words.estimate_heading(fit, parameter, exp), "Std. Error"]
-    heading += [f"{fit.statistic} value", f"Pr(>|{fit.statistic}|)", *words.interval_headings(fit.level)]
+    heading += [*words.test_headings(fit), *words.interval_headings(fit.level)]
     body = []
     for c, (estimate, std_error, low, high), test in zip(rows, estimates, tests, strict=True):
         cells = [estimate, std_error, test, numbers.p_value(c.p_value), low, high]

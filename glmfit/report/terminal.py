@@ -75,16 +75,15 @@ def _facts(fit: Fit, exp: bool, width: int) -> Iterator[Line]:
 
 def _tables(fit: Fit, exp: bool) -> list[tuple[str, list[str], list[Row]]]:
     """Title, headings and rows of each parameter's coefficients, then of the parameters on their natural scale."""
-    s = fit.statistic
     interval = words.interval_headings(fit.level)
     groups = words.groups(fit, coefficients(fit, exp))
     tables = []
     for name, rows in groups.items():
         title = words.group_heading(fit, name) if len(groups) > 1 else ""
-        heading = [words.estimate_heading(fit, name, exp), "Std. Error", f"{s} value", f"Pr(>|{s}|)", *interval]
+        heading = [words.estimate_heading(fit, name, exp), "Std. Error", *words.test_headings(fit), *interval]
         tables.append((title, heading, _coefficient_rows(fit, rows)))
     if fit.auxiliary:
-        tests = ["", ""] if exp or not tables else [f"{s} value", f"Pr(>|{s}|)"]
+        tests = ("", "") if exp or not tables else words.test_headings(fit)
         tables.append(("Parameters", ["Estimate", "Std. Error", *tests, *interval], _auxiliary_rows(fit)))
     return tables
 

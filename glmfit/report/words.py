@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 from glmfit.report import numbers
-from glmfit.report.exponentiate import PARAMETER, ratios
+from glmfit.report.exponentiate import ratios
 from glmfit.result import Auxiliary, Coefficient, Covariance, Fit
 
 DISPERSION_METHODS = {"pearson": "Pearson", "deviance": "deviance", "ml": "maximum likelihood"}
@@ -18,7 +18,15 @@ OTHER_KINDS = {
     "expected": "expected information",
     "sampling": "linearized, for sampling weights",
 }
-MISSING = {"aliased": "(aliased)", "at_limit": "(at limit)", "not_identified": "(not identified)"}
+MISSING = {
+    "aliased": "(aliased)",
+    "at_limit": "(at limit)",
+    "infinite": "(infinite)",
+    "not_identified": "(not identified)",
+    "boundary": "(boundary)",
+}
+BIAS_REDUCTIONS = {"firth": "Firth (Jeffreys prior)"}
+SHORT = {"relative risk ratio": "RRR"}  # headings of columns that would be wider than their numbers
 ROBUST = {"hc0": "HC0", "hc1": "HC1", "hc2": "HC2", "hc3": "HC3"}
 
 
@@ -38,11 +46,18 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
     lines.append(("Family", _family(fit)))
     if model.success is not None:
         lines.append(("Success", f"{model.response} = {model.success}"))
+    if model.levels:
+        join = " < " if fit.model.main[0] not in model.levels else ", "
+        lines.append(("Categories", join.join(model.levels)))
     lines.append(("Data", f"{fit.data.source}: {_rows(fit)}"))
     lines += [(label, text) for label, text in _roles(fit) if text is not None]
     if not math.isnan(fit.dispersion.estimate):
         lines.append(("Dispersion", dispersion(fit)))
+    if fit.model.bias_reduction is not None:
+        lines.append(("Bias reduction", BIAS_REDUCTIONS[fit.model.bias_reduction]))
     lines.append(("Std. errors", standard_errors(fit.covariance)))
+    if fit.ci == "profile":
+        lines.append(("Intervals", "profile likelihood; tests by likelihood ratio (signed root)"))
     if exp:
         lines.append(("Shown", exponentiated(fit)))
     return lines
@@ -50,7 +65,7 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
 
 def _family(fit: Fit) -> str:
     model = fit.model
-    link = model.links.get(PARAMETER)
+    link = model.links.get(model.main[0])
     parts = [model.family] if link is None else [model.family, f"{link} link"]
     parts += [f"{name} fixed at {value:g}" for name, value in model.fixed.items()]
     return ", ".join(parts)
@@ -76,9 +91,19 @@ def _roles(fit: Fit) -> list[tuple[str, str | None]]:
         ("Weights", model.weights and f"{model.weights} (prior weights)"),
         ("Weights", model.freq_weights and f"{model.freq_weights} (frequency weights)"),
         ("Weights", model.sampling_weights and f"{model.sampling_weights} (sampling weights)"),
+        ("Censoring", censoring(fit) if fit.data.censoring else None),
         ("Offset", model.offset),
+        ("Groups", model.group and f"{fit.data.groups} groups of {model.group}, rows are compared within them"),
         ("Exposure", model.exposure and f"log({model.exposure}) is added to the linear predictor"),
     ]
+
+
+def censoring(fit: Fit) -> str:
+    """How many responses were observed, and how many are known only to lie beyond a value or between two."""
+    observed = "events" if fit.model.event else "observed"
+    words = {"observed": observed, "right": "right-censored", "left": "left-censored", "interval": "interval-censored"}
+    counts = fit.data.censoring or {}
+    return ", ".join(f"{counts[kind]} {text}" for kind, text in words.items() if counts[kind] or kind == "observed")
 
 
 def dispersion(fit: Fit) -> str:
@@ -104,16 +129,29 @@ def standard_errors(covariance: Covariance) -> str:
 
 def exponentiated(fit: Fit) -> str:
     """What --exp has changed and what it has not."""
+    names = "all categories" if len(fit.model.main) > 1 else fit.model.main[0]
     found = ratios(fit)
+    short = SHORT.get(found.measure)
+    measure = f"{found.measure}s" + (f", {short}" if short else "")
+    baseline = "; exp of the intercept is a baseline" if any(c.term == "Intercept" for c in found.coefficients) else ""
     return (
-        f"exponentiated coefficients of {PARAMETER} ({found.measure}s; exp of the intercept is a baseline), standard "
-        f"errors by the delta method; {fit.statistic} and p-value are those of the coefficient itself"
+        f"exponentiated coefficients of {names} ({measure}{baseline}), standard errors by the delta method; "
+        f"{fit.statistic} and p-value are those of the coefficient itself"
     )
 
 
 def estimate_heading(fit: Fit, parameter: str, exp: bool) -> str:
     """The heading of the column of estimates of one parameter."""
-    return ratios(fit).measure.capitalize() if exp and parameter == PARAMETER else "Estimate"
+    if not (exp and parameter in fit.model.main):
+        return "Estimate"
+    measure = ratios(fit).measure
+    return SHORT.get(measure, measure.capitalize())
+
+
+def test_headings(fit: Fit) -> tuple[str, str]:
+    """The headings of the test statistic and its p-value."""
+    statistic = "signed root" if fit.ci == "profile" else f"{fit.statistic} value"
+    return statistic, f"Pr(>|{fit.statistic}|)"
 
 
 def interval_headings(level: float) -> tuple[str, str]:
@@ -165,6 +203,8 @@ def statistics(fit: Fit) -> tuple[list[Statistic], list[Statistic]]:
         Statistic("AIC", aic),
         Statistic("BIC", bic),
     ]
+    if not math.isnan(s.penalised_log_likelihood):
+        likelihood.insert(1, Statistic("Penalised", *numbers.statistics([s.penalised_log_likelihood])))
     if all(math.isnan(v) for v in (s.null_deviance, s.deviance, s.pearson_chi2)):
         return likelihood, [Statistic("Residual df", f"{s.df_residual:g}")]
     null_deviance, deviance, pearson_chi2 = numbers.statistics([s.null_deviance, s.deviance, s.pearson_chi2])

@@ -91,7 +91,7 @@ class Table:
         raise self._not_numeric(column, column.levels)
 
     def keep(self, mask: np.ndarray) -> Table:
-        """The rows where `mask`, a bool (n,), is True; levels that no longer occur are dropped."""
+        """The rows where `mask`, a bool (n,), is True, or at its positions; levels that do not occur are dropped."""
         columns = {name: column.take(mask) for name, column in self.columns.items()}
         return replace(self, columns=columns, rows=self.rows[mask])
 

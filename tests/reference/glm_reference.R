@@ -109,7 +109,7 @@ joint_derivatives <- function(family, link) {
 }
 
 # R's own densities, for the log-likelihood and for the check of the symbolic derivatives; phi/w is a row's dispersion.
-log_density <- function(family, y, mu, w, trials, phi, alpha) {
+log_density <- function(family, y, mu, w, trials, phi, alpha, power = NULL) {
   switch(family,
     "gaussian" = dnorm(y, mu, sqrt(phi / w), log = TRUE),
     "gamma" = dgamma(y, shape = w / phi, rate = w / (phi * mu), log = TRUE),
@@ -117,8 +117,23 @@ log_density <- function(family, y, mu, w, trials, phi, alpha) {
     "poisson" = w * dpois(y, mu, log = TRUE),
     "binomial" = w / trials * dbinom(round(y * trials), trials, mu, log = TRUE),
     "geometric" = w * dgeom(y, 1 / (1 + mu), log = TRUE),
-    "negative-binomial" = w * dnbinom(y, size = 1 / alpha, mu = mu, log = TRUE)
+    "negative-binomial" = w * dnbinom(y, size = 1 / alpha, mu = mu, log = TRUE),
+    "tweedie" = dtweedie(y, mu, phi / w, power)
   )
+}
+
+# A Poisson number j of gamma amounts, for 1 < power < 2: the sum over j, about the j at which its terms are largest.
+dtweedie <- function(y, mu, phi, power) {
+  one <- function(y, mu, phi, power) {
+    events <- mu^(2 - power) / (phi * (2 - power))
+    if (y == 0) return(-events)
+    middle <- y^(2 - power) / (phi * (2 - power))
+    j <- max(1, floor(middle - 20 * sqrt(middle) - 20)):ceiling(middle + 30 * sqrt(middle) + 50)
+    terms <- dpois(j, events, log = TRUE) +
+      dgamma(y, j * (2 - power) / (power - 1), scale = phi * (power - 1) * mu^(power - 1), log = TRUE)
+    max(terms) + log(sum(exp(terms - max(terms))))
+  }
+  mapply(one, y, mu, phi, power)
 }
 
 # ---- Newton and covariances ------------------------------------------------------------------------------------------

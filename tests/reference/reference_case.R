@@ -6,7 +6,10 @@
 source("tests/reference/glm_reference.R")
 
 estimated_dispersion <- c("gaussian", "gamma", "inverse-gaussian", "tweedie", "quasi-poisson", "quasi-binomial")
-no_likelihood <- c("tweedie", "quasi-poisson", "quasi-binomial")
+# Those with a dispersion and a density; a Tweedie's is known between the powers 1 and 2.
+has_phi <- function(family, fixed) {
+  family %in% c("gaussian", "gamma", "inverse-gaussian") || (family == "tweedie" && 1 < fixed$power && fixed$power < 2)
+}
 `%or%` <- function(a, b) if (is.null(a)) b else a
 
 now <- new.env() # the case at work, for messages
@@ -124,8 +127,7 @@ edm_case <- function(name, data, formula, family, link, ..., r_formula = NULL, r
   estimated <- is.character(spec$dispersion) || (is.null(spec$dispersion) && family %in% estimated_dispersion)
   method <- if (is.numeric(spec$dispersion)) "fixed" else spec$dispersion %or% if (estimated) "pearson" else "fixed"
   sampling <- !is.null(spec$sampling_weights)
-  has_phi <- !sampling && family %in% c("gaussian", "gamma", "inverse-gaussian")
-  phi_ml <- if (has_phi) ml_dispersion(family, p, at$mu, deviance(at$mu))
+  phi_ml <- if (!sampling && has_phi(family, fixed)) ml_dispersion(family, p, at$mu, deviance(at$mu), fixed$power)
   phi <- switch(method, fixed = if (is.numeric(spec$dispersion)) spec$dispersion else 1, pearson = chi2 / df,
                 deviance = deviance(at$mu) / df, ml = phi_ml)
 
@@ -150,7 +152,11 @@ edm_case <- function(name, data, formula, family, link, ..., r_formula = NULL, r
 }
 
 # The ML dispersion at the fitted mean; for gamma the root of 2 sum w (log(w/phi) - digamma(w/phi)) = deviance.
-ml_dispersion <- function(family, p, mu, deviance) {
+ml_dispersion <- function(family, p, mu, deviance, power) {
+  if (family == "tweedie") {
+    value <- function(s) sum(log_density(family, p$y, mu, p$w, p$trials, exp(s), NULL, power))
+    return(exp(optimize(value, log(deviance / length(p$y)) + c(-3, 3), maximum = TRUE, tol = 1e-8)$maximum))
+  }
   if (family != "gamma") return(deviance / length(p$y))
   equation <- function(s) 2 * sum(p$w * (log(p$w) - s - digamma(p$w * exp(-s)))) - deviance
   phi <- exp(uniroot(equation, c(-20, 5), tol = 1e-15)$root)
@@ -160,11 +166,14 @@ ml_dispersion <- function(family, p, mu, deviance) {
 
 # A quasi-likelihood has none: null. Under sampling weights, or a dispersion given to a count, it is left out.
 edm_likelihood <- function(family, p, mu, phi_ml, spec, fixed, k) {
-  if (family %in% no_likelihood) return(list(log_likelihood = NA, aic = NA, bic = NA))
+  if (family %in% estimated_dispersion && !has_phi(family, fixed)) {
+    return(list(log_likelihood = NA, aic = NA, bic = NA))
+  }
   own_phi <- !is.null(phi_ml)
   if (!is.null(spec$sampling_weights) || (!own_phi && !is.null(spec$dispersion))) return(list())
   free_phi <- own_phi && !is.numeric(spec$dispersion)
-  l <- sum(log_density(family, p$y, mu, p$w, p$trials, if (free_phi) phi_ml else spec$dispersion, fixed$alpha))
+  l <- sum(log_density(family, p$y, mu, p$w, p$trials, if (free_phi) phi_ml else spec$dispersion, fixed$alpha,
+                       fixed$power))
   # R's own, where it means the same (its gamma has another shape, its weighted inverse Gaussian another dispersion).
   peers <- c("gaussian", "poisson", "binomial", if (all(p$w == 1)) "inverse-gaussian")
   if (family %in% peers && !is.numeric(spec$dispersion)) agree(l, as.numeric(logLik(p$fit)), 1e-9, "log-likelihoods")

@@ -1,0 +1,166 @@
+"""Data -> a `Model`: the matrix of every predictor, standardised, aliased columns left out, and what is held.
+
+Prior weights enter as Var = phi V / w: through log phi - log w where phi is a parameter, else (phi known to be 1) as a
+multiplier of the log-density, as in R. Predictors with the same formula share one matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from glmfit.data import Data
+from glmfit.design import Matrix, Standardization, build
+from glmfit.errors import ModelError
+from glmfit.families.base import Family
+from glmfit.formula import PredictorFormula, Term
+from glmfit.groups import side_by_side, within
+from glmfit.likelihood import Predictor, Rows
+from glmfit.links import LINKS
+from glmfit.model import Model
+from glmfit.rank import aliased_columns, combinations
+from glmfit.standardize import Shift
+from glmfit.terms import Evaluator
+
+
+def assemble(data: Data) -> Model:
+    """The model of prepared data."""
+    family, table = data.family, data.table
+    y = torch.from_numpy(data.response.y)
+    formulas = {predictor.parameter: predictor for predictor in data.formula.predictors}
+    frequency = torch.ones_like(y) if data.frequency is None else torch.from_numpy(data.frequency)
+    weight = frequency if data.sampling is None else torch.from_numpy(data.sampling)
+    log_prior = torch.zeros_like(y)
+    if data.weights is not None:
+        prior = torch.from_numpy(data.weights)
+        if family.has_dispersion:
+            log_prior = prior.log()
+        else:
+            weight = weight * prior
+    held = _held(data, formulas, log_prior)
+    constants = (formulas[p.name].terms for p in family.parameters[1:] if p.name in formulas)
+    parts = _Parts(family, centre=all(Term() in terms for terms in constants))
+    evaluator = Evaluator(table, frequency=data.frequency)
+    built: dict[tuple[Term, ...], tuple[Matrix, Tensor]] = {}
+    for parameter in family.parameters:
+        if parameter.name in held:
+            continue
+        formula = formulas.get(parameter.name, PredictorFormula(parameter.name, (Term(),)))
+        key = (*formula.terms, *(Term((offset,)) for offset in ("offset", *formula.offsets)))
+        if key not in built:
+            built[key] = build(formula, table, evaluator)
+        matrix, offset = built[key]
+        if parameter.name == family.main:
+            offset = offset + torch.from_numpy(data.offset)
+        if data.groups is not None:
+            matrix = within(matrix, torch.from_numpy(data.groups))
+        if parameter.name == "phi":
+            offset = offset - log_prior
+        parts.add(parameter.name, matrix, offset)
+    if not parts.kept:
+        raise ModelError("empty_model", "the model has no coefficient to estimate", "add a term, or the intercept")
+    if parts.size > float(frequency.sum()):
+        message = f"{parts.size} coefficients cannot be estimated from {len(y)} rows"
+        raise ModelError("too_few_rows", message, "leave out terms, or add data")
+    columns = {name: torch.from_numpy(values) for name, values in data.response.extra.items()}
+    columns |= {name: torch.from_numpy(table.numbers(name)) for name in family.columns if name not in columns}
+    if data.response.trials is not None:
+        columns["trials"] = torch.from_numpy(data.response.trials)
+    rows = Rows(y, weight, frequency, columns, tuple(parts.predictors), held, log_prior)
+    if data.groups is not None:
+        rows = side_by_side(rows, torch.from_numpy(data.groups))
+        family = family.of_groups(len(rows.predictors))
+    return Model(
+        family=family,
+        links=data.links,
+        rows=rows,
+        standardizations=tuple(parts.standardizations),
+        names=tuple(parts.names),
+        kept=tuple(parts.kept),
+        has_intercept=any(not term.factors for term in formulas[family.main].terms),
+        shift=parts.shift(),
+        combinations=parts.combinations,
+    )
+
+
+@dataclass(slots=True)
+class _Parts:
+    """Predictors in the making: `names` of all columns, `kept` those that are estimated, `size` of them.
+
+    `centre` says that every predictor beside a location has the constant that takes up its centres.
+    """
+
+    family: Family
+    centre: bool
+    predictors: list[Predictor] = field(default_factory=list)
+    standardizations: list[Standardization] = field(default_factory=list)
+    names: list[tuple[str, str]] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
+    size: int = 0
+    combinations: dict[tuple[str, str], str] = field(default_factory=dict)  # what the aliased ones are combinations of
+    _standard: dict[tuple[int, bool], tuple[Matrix, Matrix, Standardization, list[str], list[int], dict[str, str]]] = (
+        field(default_factory=dict)
+    )
+
+    def add(self, parameter: str, matrix: Matrix, offset: Tensor) -> None:
+        """One more linear predictor."""
+        location = self.family.location and not self.predictors
+        key = id(matrix), location
+        if key not in self._standard:
+            self._standard[key] = (matrix, *self._standardized(matrix, location))
+        _, standard, standardization, names, inside, texts = self._standard[key]
+        self.combinations |= {(parameter, name): text for name, text in texts.items()}
+        self.kept += [len(self.names) + j for j in inside]
+        self.names += [(parameter, name) for name in names]
+        columns = torch.arange(self.size, self.size + len(inside))
+        self.predictors.append(Predictor(parameter, standard, columns, offset))
+        self.standardizations.append(standardization)
+        self.size += len(inside)
+
+    def _standardized(
+        self, matrix: Matrix, location: bool
+    ) -> tuple[Matrix, Standardization, list[str], list[int], dict[str, str]]:
+        """The columns that are estimated, the names of all, the places of the former among them, what the others are.
+
+        A location leaves its intercept to others, but what is aliased with the intercept is aliased there too.
+        """
+        standard, standardization = matrix.standardized()
+        out = aliased_columns(standard)
+        texts = combinations(standard, standardization, [j for j in range(matrix.shape[1]) if j not in out], out)
+        own = [j for j, name in enumerate(matrix.names) if not (location and name == "Intercept")]
+        kept = [j for j in own if j not in out]
+        if len(kept) < matrix.shape[1]:
+            standard, standardization = matrix.select(kept).standardized(location and self.centre)
+        names = [matrix.names[j] for j in own]
+        said = {matrix.names[j]: text for j, text in texts.items() if j in own}
+        return standard, standardization, names, [own.index(j) for j in kept], said
+
+    def shift(self) -> Shift | None:
+        """Where the centres of a location without an intercept go: to the constants of all other predictors."""
+        if not self.family.location:
+            return None
+        unit, center = torch.zeros(self.size, dtype=torch.float64), torch.zeros(self.size, dtype=torch.float64)
+        for k, (predictor, standardization) in enumerate(zip(self.predictors, self.standardizations, strict=True)):
+            if k == 0:
+                center[predictor.columns] = standardization.center
+            else:
+                unit[predictor.columns] = standardization.unit
+        return Shift(unit, center)
+
+
+def _held(data: Data, formulas: Mapping[str, PredictorFormula], log_prior: Tensor) -> dict[str, Tensor]:
+    """Parameters that are not estimated with the coefficients, (n,) on their working scales."""
+    held = {}
+    for parameter in data.family.parameters:
+        joint = data.family.joint_dispersion or parameter.name in formulas
+        if parameter.name in data.spec.fixed and (joint or parameter.name != "phi"):
+            value = torch.full_like(log_prior, float(data.spec.fixed[parameter.name]))
+            held[parameter.name] = LINKS[parameter.scale].link(value)
+            if parameter.name == "phi":
+                held["phi"] -= log_prior
+        elif parameter.name == "phi" and not joint:
+            held["phi"] = torch.zeros_like(log_prior)
+    return held

@@ -1,0 +1,10 @@
+"""Log-likelihoods that are no sum over rows: `log_likelihood(params, data)` of a user's file, differentiated in theta.
+
+    theta = the elements of all parameters on their link scales        l(theta) = log_likelihood(g^-1(theta), data)
+
+autograd gives the gradient and the Hessian in theta itself, where the linear form differentiates in linear predictors.
+"""
+
+from glmfit.dense.fit import fit_dense
+
+__all__ = ["fit_dense"]

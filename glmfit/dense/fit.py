@@ -1,0 +1,198 @@
+"""A fit of `log_likelihood(params, data)` from start to end: likelihood -> maximum -> Fit, with the same verdicts."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from glmfit import __version__, diagnose, result, wald
+from glmfit.curvature import unit_diagonal
+from glmfit.dense.prepare import Dense, prepare
+from glmfit.diagnose import FlatDirections
+from glmfit.errors import Finding
+from glmfit.inference import Covariance, Reference, inverse_information, sandwich
+from glmfit.maximum import flat_directions
+from glmfit.optimize import Optimum, Trace, newton, scipy_optimum
+from glmfit.result import Auxiliary, Coefficient, Fit
+from glmfit.spec import ModelSpec
+from glmfit.table import Source, from_frame, open_source
+from glmfit.userfile import load, split, stem
+
+SINGULAR = 2e-14  # an eigenvalue of the information with unit diagonal below this is rounding error
+FAR = 2.0  # standard errors, at which
+LEVEL = 0.1  # a log-likelihood that has fallen by less has no peak
+
+
+def fit_dense(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fit:
+    """The fit of the file that `spec.family` names to whatever holds the data, as for `glmfit.fit_spec`."""
+    clock = time.perf_counter()
+    path, _ = split(spec.family)
+    if not isinstance(data, Source):
+        data = open_source(str(data)) if isinstance(data, str | os.PathLike) else from_frame(data)
+    model = prepare(spec, data, path, load(path))
+    read, clock = time.perf_counter() - clock, time.perf_counter()
+    optimum = _search(model, trace)
+    flat = _flat(model, optimum)
+    optimize, clock = time.perf_counter() - clock, time.perf_counter()
+    fit = _summarise(model, optimum, flat)
+    seconds = {"read": read, "design": 0.0, "optimize": optimize, "inference": time.perf_counter() - clock}
+    return replace(fit, seconds=seconds)
+
+
+def _search(model: Dense, trace: Trace | None) -> Optimum:
+    spec, theta = model.spec, model.parameters.start()
+    if spec.optimizer != "newton":
+        return scipy_optimum(model.likelihood, theta, spec.optimizer, spec.max_iter, trace)
+    return newton(model.likelihood, theta, spec.tol, spec.max_iter, trace)
+
+
+def _flat(model: Dense, optimum: Optimum) -> FlatDirections | None:
+    """What the data do not determine: singular information, or information that has vanished since the start.
+
+    A start is the user's, and information may well shrink on the way from a bad one (where sigma grows from 1 to 1e6).
+    So the likelihood is asked: it has a peak where it falls two standard errors away on either side.
+    """
+    labels = model.parameters.labels
+    values, vectors = torch.linalg.eigh(unit_diagonal(-optimum.hessian)[0])
+    singular = vectors[:, values.abs() < SINGULAR]
+    if singular.shape[1]:
+        share = singular.abs().amax(dim=1).tolist()
+        return diagnose.undetermined([place for place, part in enumerate(share) if part > 0.1], labels)
+    flat = flat_directions(model.likelihood, optimum, optimum.reference, labels)
+    bread = inverse_information(optimum)
+    if flat is None or bread is None:
+        return flat
+    places = [place for place in flat.places if not _has_peak(model, optimum, bread[:, place], bread[place, place])]
+    return diagnose.undetermined(places, labels) if places else None
+
+
+def _has_peak(model: Dense, optimum: Optimum, column: Tensor, variance: Tensor) -> bool:
+    along = model.likelihood.along(optimum.theta, FAR * column / torch.sqrt(variance))
+    return not any(along(side) >= optimum.value - LEVEL for side in (-1.0, 1.0))
+
+
+def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> Fit:
+    """Everything that is said of a maximum."""
+    spec, parameters = model.spec, model.parameters
+    bread = inverse_information(optimum)
+    cov = _covariance(model, optimum, bread)
+    errors = torch.sqrt(torch.diagonal(cov.matrix)).tolist()
+    coefficients = _coefficients(model, optimum, errors, flat)
+    size = len(coefficients)
+    pseudo = spec.sampling_weights is not None
+    minus_two = math.nan if pseudo else -2 * optimum.value
+    return Fit(
+        version=__version__,
+        model=_reported_model(model),
+        data=result.DataSummary(model.table.source, model.table.rows_read, len(model.table), model.dropped),
+        coefficients=coefficients,
+        statistic=Reference(None).statistic,
+        level=spec.level,
+        ci="wald",
+        covariance=result.Covariance(
+            cov.kind, cov.correction, tuple(tuple(row) for row in cov.matrix.tolist()), cov.clusters
+        ),
+        dispersion=result.Dispersion(math.nan, "none"),
+        auxiliary=_auxiliary(model, coefficients),
+        fit=result.FitStatistics(
+            log_likelihood=optimum.value,
+            deviance=math.nan,
+            null_deviance=math.nan,
+            pearson_chi2=math.nan,
+            aic=minus_two + 2 * size,
+            bic=minus_two + math.log(model.n) * size,
+            n_parameters=size,
+            df_residual=model.n - size,
+            df_null=model.n,
+        ),
+        convergence=result.Convergence(
+            status=optimum.status,
+            converged=optimum.converged,
+            optimizer=optimum.optimizer,
+            iterations=optimum.iterations,
+            gradient_max_abs=float(optimum.gradient.abs().max()),
+            newton_decrement=optimum.decrement,
+            message=optimum.message,
+        ),
+        identification=result.Identification(model.aliased, None, bread is not None and flat is None),
+        warnings=(*model.findings, *_findings(optimum, bread, flat, errors, parameters.labels)),
+        seconds={},
+    )
+
+
+def _covariance(model: Dense, optimum: Optimum, bread: Tensor | None) -> Covariance:
+    """Of theta; NaN where there is no peak."""
+    spec = model.spec
+    kind = spec.se or ("sampling" if spec.sampling_weights else "hessian")
+    if bread is None:
+        return Covariance(torch.full_like(optimum.hessian, math.nan), kind)
+    if kind == "hessian":
+        return Covariance(bread, kind)
+    return sandwich(kind, model.likelihood.scores(optimum.theta), bread, model.n, model.clusters)
+
+
+def _coefficients(
+    model: Dense, optimum: Optimum, errors: Sequence[float], flat: FlatDirections | None
+) -> tuple[Coefficient, ...]:
+    """A row for each element of theta, on the link scale."""
+    unidentified = set() if flat is None else set(flat.places)
+    rows = []
+    for at, ((parameter, term), estimate) in enumerate(
+        zip(model.parameters.names, optimum.theta.tolist(), strict=True)
+    ):
+        error, status = (math.nan, "not_identified") if at in unidentified else (errors[at], None)
+        rows.append(wald.coefficient(parameter, term, estimate, error, status, Reference(None), model.spec.level))
+    return tuple(rows)
+
+
+def _auxiliary(model: Dense, coefficients: Sequence[Coefficient]) -> tuple[Auxiliary, ...]:
+    """Constrained parameters on their natural scales, element by element, and those that are held."""
+    each = iter(coefficients)
+    rows = []
+    for array in model.parameters.arrays:
+        if array.held is not None:
+            rows.append(wald.held(array.name, array.held))
+            continue
+        for term in array.labels:
+            row = next(each)
+            if array.link.name != "identity":
+                rows.append(wald.natural(array.label(term), array.parameter, array.link, row))
+    return tuple(rows)
+
+
+def _findings(
+    optimum: Optimum, bread: Tensor | None, flat: FlatDirections | None, errors: Sequence[float], names: Sequence[str]
+) -> list[Finding]:
+    found: list[Finding | None] = []
+    if flat is not None:
+        found.append(flat.finding)
+    elif not optimum.converged:
+        found.append(Finding("not_converged", f"{optimum.optimizer} {optimum.message}: do not use these estimates"))
+    if flat is None:
+        peak = bread is not None
+        found.append(diagnose.collinearity(optimum, names) if peak else diagnose.not_a_maximum(optimum.hessian, names))
+    if bread is not None and any(math.isnan(error) for error in errors):
+        found.append(Finding("negative_variance", "some variances came out negative: no standard error exists"))
+    return [finding for finding in found if finding is not None]
+
+
+def _reported_model(model: Dense) -> result.Model:
+    spec, parameters = model.spec, model.parameters
+    return result.Model(
+        formulas=() if model.formula is None else model.formula.texts,
+        response="" if model.formula is None else model.formula.response.label,
+        family=stem(model.likelihood.path),
+        links={array.name: array.link.name for array in parameters.arrays},
+        fixed=dict(spec.fixed),
+        freq_weights=spec.freq_weights,
+        sampling_weights=spec.sampling_weights,
+        main=(parameters.arrays[0].name,),
+        measure=model.measure,
+    )

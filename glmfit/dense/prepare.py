@@ -1,0 +1,195 @@
+"""From a user's file and the data to a likelihood: rows, weights and model matrix, and the columns that the file uses.
+
+Which columns those are is found by calling the function at the starting values, again and again until every one that it
+asks for is complete in the rows that are left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from glmfit.data import group_codes, mostly_numbers, row_weights, without_weightless
+from glmfit.dense.columns import Columns, Reader
+from glmfit.dense.likelihood import DenseLikelihood, check
+from glmfit.dense.parameters import Parameters, file_error, read_parameters
+from glmfit.design import build
+from glmfit.errors import Finding, GlmfitError, UsageError
+from glmfit.formula import ModelFormula, Term, parse
+from glmfit.rank import aliased_columns
+from glmfit.spec import ModelSpec, cluster_columns, validate
+from glmfit.table import Source, Table, complete_rows
+from glmfit.terms import Evaluator
+
+INTERCEPT = Term()
+# What can be asked for; any other option of a model belongs to families.
+OPTIONS = {
+    *("formulas", "y", "x", "intercept", "family", "links", "fixed", "freq_weights", "sampling_weights", "se", "level"),
+    *("missing", "na", "optimizer", "max_iter", "tol", "start"),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dense:
+    """A likelihood ready to be maximised, and what reports say of its data; `n` is the number of observations."""
+
+    spec: ModelSpec
+    likelihood: DenseLikelihood
+    formula: ModelFormula | None
+    aliased: tuple[str, ...]
+    measure: str | None
+    n: int
+    clusters: Mapping[str, Tensor]
+    dropped: Mapping[str, Mapping[str, int]]
+
+    @property
+    def parameters(self) -> Parameters:
+        return self.likelihood.parameters
+
+    @property
+    def table(self) -> Table:
+        return self.likelihood.reader.table
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What must be said of the columns."""
+        found = [*self.table.findings, *self.likelihood.reader.findings]
+        return found if self.formula is None else [*found, *mostly_numbers(self.table, self.formula)]
+
+
+def prepare(spec: ModelSpec, source: Source, path: str, module: ModuleType) -> Dense:
+    """The likelihood that a file defines on the rows of a source, checked at its starting values."""
+    _check_options(spec, path)
+    function = getattr(module, "log_likelihood", None)
+    if not callable(function):
+        raise file_error(path, "there is no function log_likelihood", "write def log_likelihood(params, data)")
+    formula = _formula(spec, source)
+    special = (spec.freq_weights, spec.sampling_weights)
+    used = [*(name for name in special if name), *cluster_columns(spec.se)]
+    used += [] if formula is None else formula.variables
+    while True:
+        table = source.read(used or source.header[:1], spec.na)
+        table = complete_rows(table, used, spec.missing)
+        dropped = {"missing": dict(table.dropped)}
+        table, weightless = without_weightless(spec, table)
+        frequency, sampling = (None if w is None else torch.from_numpy(w) for w in row_weights(spec, table))
+        given, aliased = _given(path, module, formula, table, frequency)
+        reader = Reader(spec, source, table, given)
+        try:
+            parameters = read_parameters(path, module, Columns(reader), given.get("terms", ()), spec)
+            weight = frequency if sampling is None else sampling
+            likelihood = DenseLikelihood(path, function, parameters, reader, weight, frequency)
+            check(likelihood, parameters.start())
+        except GlmfitError:
+            if not reader.incomplete:
+                raise
+        if not reader.incomplete:
+            break
+        used += reader.incomplete
+    _check_rows(spec, likelihood)
+    return Dense(
+        spec=spec,
+        likelihood=likelihood,
+        formula=formula,
+        aliased=aliased,
+        measure=_measure(path, module),
+        n=len(table) if frequency is None else round(float(frequency.sum())),
+        clusters={name: torch.from_numpy(group_codes(table, name)) for name in cluster_columns(spec.se)},
+        dropped=dropped | {reason: counts for reason, counts in weightless.items() if counts},
+    )
+
+
+def _measure(path: str, module: ModuleType) -> str | None:
+    """What exp of the coefficients of the first parameter is, such as "hazard ratio"."""
+    measure = getattr(module, "measure", None)
+    if measure is not None and not isinstance(measure, str):
+        raise file_error(path, "measure is no text", 'write what exp of a coefficient is: measure = "hazard ratio"')
+    return measure
+
+
+def _check_options(spec: ModelSpec, path: str) -> None:
+    validate(spec)
+    for field in fields(ModelSpec):
+        if field.name not in OPTIONS and getattr(spec, field.name) != getattr(ModelSpec(), field.name):
+            raise UsageError(
+                "contradiction",
+                f"--{field.name.replace('_', '-')} has no meaning for {path}, which defines log_likelihood",
+                "leave it out, and write what it stands for into the function",
+            )
+    if spec.se in ("expected", "hc2", "hc3"):
+        raise UsageError(
+            "bad_se",
+            f"--se {spec.se} does not exist for {path}: a log_likelihood has no expected information",
+            "use --se hessian, hc0, hc1 or cluster:COL",
+        )
+
+
+def _formula(spec: ModelSpec, source: Source) -> ModelFormula | None:
+    """The response and the terms of data.X; None where no formula was given."""
+    if not spec.formulas and spec.y is None and not spec.x:
+        return None
+    formula = parse(spec, source.header)
+    if len(formula.predictors) > 1 or formula.predictors[0].offsets or formula.response.kind != "value":
+        raise UsageError(
+            "formula",
+            "a log_likelihood takes one formula, 'response ~ terms', without offset() and with one response",
+            "ask for other columns by name: data.years",
+        )
+    return formula
+
+
+def _given(
+    path: str, module: ModuleType, formula: ModelFormula | None, table: Table, frequency: Tensor | None
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """data.y, data.X and data.terms, and the terms left out of X as linear combinations of others.
+
+    Without an intercept X is the rest of the matrix that has one, so that factors lose their first level all the same.
+    """
+    if formula is None:
+        return {}, ()
+    intercept = getattr(module, "intercept", True)
+    if not isinstance(intercept, bool):
+        raise file_error(path, "intercept is neither True nor False", "write intercept = False")
+    evaluator = Evaluator(table, frequency=None if frequency is None else frequency.numpy())
+    (predictor,) = formula.predictors
+    if not intercept and INTERCEPT not in predictor.terms:
+        predictor = replace(predictor, terms=(INTERCEPT, *predictor.terms))
+    matrix, _ = build(predictor, table, evaluator)
+    out = aliased_columns(matrix.standardized()[0])
+    names = matrix.names
+    kept = [j for j in range(len(names)) if j not in out and (intercept or names[j] != INTERCEPT.name)]
+    given = {
+        "y": _response(formula.response.parts[0], table, evaluator),
+        "X": matrix.dense()[:, kept].clone(),
+        "terms": tuple(names[j] for j in kept),
+    }
+    return given, tuple(names[j] for j in out)
+
+
+def _response(text: str, table: Table, evaluator: Evaluator) -> Tensor:
+    """Numbers (n,), or the codes of a column of text, as the column itself would be."""
+    column = table.columns.get(text)
+    is_text = column is not None and column.kind not in ("number", "boolean")
+    return torch.tensor(group_codes(table, text) if is_text else evaluator.numbers(text))
+
+
+def _check_rows(spec: ModelSpec, likelihood: DenseLikelihood) -> None:
+    """Weights and robust standard errors need one value per row."""
+    robust = spec.se not in (None, "hessian")
+    options = {
+        f"--se {spec.se}": robust,
+        "--freq-weights": spec.freq_weights is not None,
+        "--sampling-weights": spec.sampling_weights is not None,
+    }
+    asked = [option for option, value in options.items() if value]
+    if asked and not likelihood.parts(likelihood.parameters.start()).shape:
+        raise UsageError(
+            "needs_rows",
+            f"{asked[0]} needs one value per row, and log_likelihood of {likelihood.path} returns their sum",
+            "return a tensor of shape (n,); a group's value can be shared out among its rows: (value / size)[codes]",
+        )

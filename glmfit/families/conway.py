@@ -1,0 +1,268 @@
+"""Conway-Maxwell-Poisson counts by their mean: log f = y log lambda - nu log y! - log Z, lambda such that E(y) = mu.
+
+With the anchor c = floor(mu), d_j = j - c and r_j = log(j!/c!) - d_j log(c + 1), it is an exponential family in
+(t, nu) with log f = t d_y - nu r_y - A(t, nu), A = log sum_j exp(t d_j - nu r_j), whose derivatives are the cumulants
+of (d, -r). They make the second-order expansions of A and of t(mu, nu) about the point itself, which autograd
+differentiates: value, first and second derivative are exact, and no graph runs through the sums. Huang (2017),
+Statistical Modelling 17, 359-380.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from glmfit.families.base import Limit, Parameter, PositiveMean
+from glmfit.families.counts import COUNTS, Poisson
+from glmfit.families.moments import moments
+from glmfit.lazy import torch
+from glmfit.special import log_rising
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LEAST, MOST = 0.05, 20.0  # where the search for nu begins, at the least and at the most
+NEGLIGIBLE = 46.0  # terms below exp(-46) of the largest are left out
+BLOCK_ROWS = 256
+NODES = 16  # of Gauss's rule for a sum over a block of integers; a block no longer than this is summed as it is
+BLOCKS = 12  # at least so many in a sum, lest a term change too much within one
+GROWTH = 1.25  # from one tabulated length of a block to the next
+LENGTHS = 260  # how many are tabulated:
+LARGEST = 1e25  # up to this number of terms in all
+MOST_STEPS = 200
+NEARBY = 0.3  # standard errors of t: a step within which the same terms matter
+SETTLED = 1e-7  # standard errors of t: the next Newton step is rounding error
+
+
+class ConwayMaxwellPoisson(PositiveMean):
+    """nu > 1 has a smaller variance than the Poisson's, nu < 1 a larger one, nu = 0 is the geometric."""
+
+    name = "conway-maxwell-poisson"
+    aliases = ("cmp", "com-poisson", "compois", "compoisson")
+    summary = "counts with less (nu > 1) or more (nu < 1) variance than the mean"
+    example = 'glmfit fit sample_data/warpbreaks.csv "breaks ~ wool*tension" --family conway-maxwell-poisson'
+    support = COUNTS
+    ratio = "rate ratio"
+    parameters = (
+        PositiveMean.mu_parameter,
+        Parameter("nu", "log", ("log", "identity", "sqrt", "inverse"), limit=Limit(0.0, -40.0, "geometric")),
+    )
+
+    def log_density(self, y: Tensor, log_mu: Tensor, log_nu: Tensor) -> Tensor:  # type: ignore[override]
+        mu, nu = torch.exp(log_mu), torch.exp(log_nu)
+        with torch.no_grad():
+            at = _solve(mu, nu)
+        d_mu, d_nu = mu - at.anchor - at.mean, nu - nu.detach()
+        # t(mu, nu) by the inversion of E(d) = mean + V dt - C dnu + (k30 dt^2 - 2 k21 dt dnu + k12 dnu^2) / 2
+        first = (d_mu + at.covariance * d_nu) / at.variance
+        second = at.k30 * first**2 - 2 * at.k21 * first * d_nu + at.k12 * d_nu**2
+        d_t = first - 0.5 * second / at.variance
+        quadratic = at.variance * d_t**2 - 2 * at.covariance * d_t * d_nu + at.spread * d_nu**2
+        log_sum = at.log_sum + at.mean * d_t - at.mean_r * d_nu + 0.5 * quadratic
+        return (at.t + d_t) * (y - at.anchor) - nu * _log_factorial_ratio(y, at.anchor) - log_sum
+
+    recession = Poisson.recession
+
+    def variance(self, mu: Tensor, nu: Tensor) -> Tensor:  # type: ignore[override]
+        return _solve(mu.detach(), nu.detach()).variance
+
+    def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
+        mean = super().start(y, weight)["mu"]
+        return {"mu": mean, "nu": min(max(mean / moments(y, weight).sd ** 2, LEAST), MOST)}
+
+    def simulate(self, random: np.random.Generator, mu: np.ndarray, nu: np.ndarray) -> np.ndarray:  # type: ignore[override]
+        """By rejection from the Poisson or the geometric; Benson & Friel (2021), Bayesian Analysis 16, 905-931."""
+        at = _solve(torch.from_numpy(mu), torch.from_numpy(nu))
+        log_m = np.log1p(at.anchor.numpy()) + at.t.numpy() / nu  # log of lambda^(1/nu), the mode but for its fraction
+        m, y, left = np.exp(log_m), np.empty_like(mu), np.arange(len(mu))
+        success = np.where(nu < 1, 2 * nu / (2 * m * nu + 1 + nu), 1.0)
+        fail = np.log1p(-success, where=nu < 1, out=np.zeros_like(mu))
+        while len(left):
+            one, log_one, wide, power = m[left], log_m[left], nu[left] < 1, nu[left]
+            drawn = np.where(wide, random.geometric(success[left]) - 1.0, random.poisson(one)).astype(float)
+            # The ratio of (m^j / j!)^nu to the envelope is largest at the count `peak`.
+            peak = np.where(wide, np.floor(np.exp(log_one - fail[left] / power)), np.floor(one))
+            log_ratio = (
+                np.where(wide, power, power - 1) * ((drawn - peak) * log_one - _lgamma(drawn + 1) + _lgamma(peak + 1))
+                - (drawn - peak) * fail[left]
+            )
+            accepted = np.log(random.random(len(left))) < log_ratio
+            y[left[accepted]] = drawn[accepted]
+            left = left[~accepted]
+        return y
+
+
+def _lgamma(x: np.ndarray) -> np.ndarray:
+    return torch.lgamma(torch.from_numpy(x)).numpy()
+
+
+class _Cumulants(NamedTuple):
+    """At given (mu, nu), (n,) each: t, A, and the cumulants of (d, r) with d = j - anchor."""
+
+    anchor: Tensor
+    t: Tensor
+    log_sum: Tensor
+    mean: Tensor
+    variance: Tensor
+    mean_r: Tensor
+    covariance: Tensor
+    spread: Tensor
+    k30: Tensor
+    k21: Tensor
+    k12: Tensor
+
+
+def _solve(mu: Tensor, nu: Tensor) -> _Cumulants:
+    """t with E(j) = mu, and the cumulants there; some rows at a time, so that tensors stay in the processor's cache."""
+    order = torch.argsort(mu)  # neighbours need about as many terms
+    parts = [_solve_block(mu[rows], nu[rows]) for rows in order.split(BLOCK_ROWS)]
+    inverse = torch.argsort(order)
+    return _Cumulants(*(torch.cat(column)[inverse] for column in zip(*parts, strict=True)))
+
+
+def _solve_block(mu: Tensor, nu: Tensor) -> _Cumulants:
+    """Newton's method for log E(j) = log mu, in an interval that is known to hold the solution.
+
+    By Jensen's inequality lambda = E(j^nu) lies on the one side of mu^nu, and below (mu + 1)^nu by E((j + 1)^-nu); the
+    geometric and the Poisson family, whose lambda are mu / (1 + mu) and mu, bound the others.
+    """
+    anchor = mu.floor()
+    base = torch.log1p(anchor)
+    over = nu <= 1
+    low = torch.where(over, mu.log() - torch.log1p(mu), torch.maximum(nu * mu.log(), mu.log())) - nu * base
+    high = nu * (torch.where(over, mu.log(), torch.log1p(mu)) - base)
+    guess = nu * (torch.log((mu + 0.5 - 0.5 / nu).clamp(min=0)) - base)
+    t = torch.minimum(torch.maximum(guess, low), high)
+    nodes = _nodes(t, nu, anchor)
+    for _ in range(MOST_STEPS):
+        at = _sum(t, nu, nodes)
+        above = at.mean(at.d)
+        variance = at.mean((at.d - above[:, None]) ** 2)
+        mean, excess = anchor + above, mu - anchor - above
+        low, high = torch.where(excess > 0, t, low), torch.where(excess < 0, t, high)
+        following = t + mean * torch.log1p(excess / mean) / variance
+        outside = ~((following >= low) & (following <= high))
+        following = torch.where(outside, 0.5 * (low + high), following)
+        step = (following - t).abs() * variance.sqrt()
+        t = following
+        if bool((step > NEARBY).any()):
+            nodes = _nodes(t, nu, anchor)
+        elif not bool((step > SETTLED).any()):
+            break
+    return _cumulants(t, nu, anchor, nodes)
+
+
+class _Nodes(NamedTuple):
+    """d and r (n, J) at the nodes, and their log weights (n, J), None where all are 0."""
+
+    d: Tensor
+    r: Tensor
+    log_weight: Tensor | None
+
+
+class _Sum(NamedTuple):
+    """The nodes' d and r (n, J), their shares p (n, J) of the sum, and its logarithm (n,)."""
+
+    d: Tensor
+    r: Tensor
+    p: Tensor
+    log_sum: Tensor
+
+    def mean(self, x: Tensor) -> Tensor:
+        return (self.p * x).sum(dim=1)
+
+
+def _sum(t: Tensor, nu: Tensor, nodes: _Nodes) -> _Sum:
+    d, r, log_weight = nodes
+    log_terms = t[:, None] * d - nu[:, None] * r
+    if log_weight is not None:
+        log_terms += log_weight
+    top, at_top = log_terms.max(dim=1, keepdim=True)
+    terms = torch.exp(log_terms - top)
+    # 1 + the others, so that no digit of a small sum of the others is lost
+    others = terms.scatter(1, at_top, 0.0).sum(dim=1)
+    return _Sum(d, r, terms / (1 + others)[:, None], top[:, 0] + torch.log1p(others))
+
+
+def _cumulants(t: Tensor, nu: Tensor, anchor: Tensor, nodes: _Nodes) -> _Cumulants:
+    at = _sum(t, nu, nodes)
+    mean, mean_r = at.mean(at.d), at.mean(at.r)
+    d, r = at.d - mean[:, None], at.r - mean_r[:, None]
+    dd, dr, rr = d * d, d * r, r * r
+    second = (at.mean(dd), mean_r, at.mean(dr), at.mean(rr))
+    return _Cumulants(anchor, t, at.log_sum, mean, *second, at.mean(dd * d), at.mean(dd * r), at.mean(dr * r))
+
+
+def _log_factorial_ratio(j: Tensor, c: Tensor) -> Tensor:
+    """r = log(j!/c!) - (j - c) log(c + 1), without the cancellation of large factorials."""
+    low, k = torch.minimum(j, c), (j - c).abs()
+    rising = log_rising(k, -torch.log1p(low))
+    return torch.where(j < c, k * torch.log1p(k / (low + 1)) - rising, rising)
+
+
+def _nodes(t: Tensor, nu: Tensor, anchor: Tensor) -> _Nodes:
+    """Nodes and weights for which sums over nodes are sums over all counts that matter.
+
+    A block of N integers is replaced by NODES nodes of Gauss's rule for such sums. Blocks grow from the first one, as
+    far as the terms change little within a block for the distance to the singularity of j! at -1.
+    """
+    first, last = _window(t, nu, anchor)
+    width = last - first + 1
+    tabulated = width < LARGEST  # not where it is NaN; such a row's sum will be NaN as well
+    first, last, width = (torch.where(tabulated, x, 1.0) for x in (first, last, width))
+    anchor = torch.where(tabulated, anchor, math.nan)
+    if float(width.max()) <= NODES * BLOCKS:
+        j = first[:, None] + torch.arange(float(width.max()), dtype=t.dtype)
+        steps = torch.log(j / (anchor[:, None] + 1))
+        steps[:, 0] = _log_factorial_ratio(first, anchor)
+        return _Nodes(j - anchor[:, None], steps.cumsum(dim=1), None)
+    lengths, nodes, log_weights = _gauss_sums()
+    most = torch.ceil(width / BLOCKS)
+    begin, parts, log_parts = first, [], []
+    while bool((begin <= last).any()):
+        wanted = torch.minimum(most, torch.maximum(2 * begin, torch.full_like(begin, NODES)))
+        place = torch.searchsorted(lengths, wanted)
+        parts.append(begin[:, None] + nodes[place])
+        log_parts.append(log_weights[place])
+        begin = begin + lengths[place]
+    j = torch.cat(parts, dim=1)
+    return _Nodes(j - anchor[:, None], _log_factorial_ratio(j, anchor[:, None]), torch.cat(log_parts, dim=1))
+
+
+def _window(t: Tensor, nu: Tensor, anchor: Tensor) -> tuple[Tensor, Tensor]:
+    """The first and the last count whose term is not negligible.
+
+    The terms' logarithm a(j) has a'(j) = nu (q - psi(j + 1)), q = log(anchor + 1) + t/nu, with log(j + 1/2) <=
+    psi(j + 1) <= log(j + 0.57): from its maximum it falls at least by nu M ((1 + u) log(1 + u) - u) at M u above.
+    """
+    q = torch.log1p(anchor) + t / nu
+    peak = torch.exp(q) - 0.5
+    mode = torch.relu(peak)
+    scale = mode + 0.5
+    fall = NEGLIGIBLE / (nu * scale)
+    u = fall / 3 + torch.sqrt(fall**2 / 9 + 2 * fall)
+    for _ in range(3):  # Newton's method from above, for a convex function
+        u = u - ((1 + u) * torch.log1p(u) - u - fall) / torch.log1p(u)
+    above = torch.minimum(u * scale, NEGLIGIBLE / (nu * (scale.log() - q)).relu())
+    below = torch.sqrt(2 * fall) * scale
+    return torch.floor(torch.relu(mode - below - 1)), torch.ceil(mode + above + 1)
+
+
+@lru_cache(maxsize=1)
+def _gauss_sums() -> tuple[Tensor, Tensor, Tensor]:
+    """Lengths (L,) of blocks 0, 1, ... N - 1, and for each the nodes (L, NODES) and log weights of Gauss's rule.
+
+    Exact for polynomials of degree 2 NODES - 1; the eigenvalues of the Jacobi matrix of the discrete Chebyshev
+    polynomials (Szego, Orthogonal Polynomials, 2.8). At N = NODES it is the sum itself.
+    """
+    lengths = np.ceil(NODES * GROWTH ** np.arange(LENGTHS))
+    k = np.arange(1, NODES)
+    jacobi = np.zeros((LENGTHS, NODES, NODES))
+    jacobi[:, k - 1, k] = jacobi[:, k, k - 1] = 0.5 * k * np.sqrt((1 - (k / lengths[:, None]) ** 2) / (4 * k**2 - 1.0))
+    values, vectors = np.linalg.eigh(jacobi)
+    nodes = 0.5 * (lengths[:, None] - 1) + values * lengths[:, None]
+    weights = np.log(lengths)[:, None] + 2 * np.log(np.abs(vectors[:, 0]))
+    return torch.from_numpy(lengths), torch.from_numpy(nodes), torch.from_numpy(weights)

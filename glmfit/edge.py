@@ -3,8 +3,8 @@
     maximise l(theta)    subject to    lower <= eta_i <= upper for every row i of the main predictor
 
 Under the identity link of a count, or the log link of a probability, l can be highest where some eta_i meets its bound
-and the gradient is not zero. An active-set method finds it: Newton steps within the set of rows held at their bounds, a row
-joins where a step meets its bound, and leaves where its multiplier has the wrong sign (Nocedal & Wright 2006, 16.5).
+and the gradient is not zero. An active-set method finds it: Newton steps that leave rows held at their bounds there; a
+row joins where a step meets its bound and leaves where its multiplier has the wrong sign (Nocedal & Wright 2006, 16.5).
 """
 
 from __future__ import annotations

@@ -41,7 +41,12 @@ CASES: tuple[tuple[str, str, Mapping[str, float]], ...] = (
     ("beta", "share", {}),
 )
 LINKS = {"gamma": {"mu": "log"}, "inverse-gaussian": {"mu": "log"}}
-every_family = pytest.mark.parametrize(("family", "y", "fixed"), CASES, ids=[name for name, _, _ in CASES])
+NUMERICAL = {"student-t", "skew-normal", "gamma", "beta"}  # whose distribution functions are integrals, and take longer
+every_family = pytest.mark.parametrize(
+    ("family", "y", "fixed"),
+    [pytest.param(*case, marks=pytest.mark.slow if case[0] in NUMERICAL else ()) for case in CASES],
+    ids=[name for name, _, _ in CASES],
+)
 
 
 def columns(seed: int = 8) -> Columns:

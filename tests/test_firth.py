@@ -1,4 +1,4 @@
-"""Bias reduction by Jeffreys' prior, and profile likelihoods: against R (tests/reference/firth), by identities, verdicts."""
+"""Bias reduction by Jeffreys' prior, and profile likelihoods: against R (tests/reference/firth) and by identities."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_chunks_of_rows_add_up() -> None:
 
 def test_saturated_rows_do_not_disturb_the_penalty() -> None:
     """Fitted probabilities that have rounded to 1 carry no information, and neither does its change."""
-    jeffreys, theta = objective("binomial", "probit")
+    jeffreys, _ = objective("binomial", "probit")
     (rows,) = jeffreys.likelihood.chunks
     eta = torch.tensor([0.3, 12.0, 40.0, -40.0], dtype=torch.float64)
     chunk = rows.rows(slice(0, 4))

@@ -1,6 +1,6 @@
-"""Cases on which fits of generalized linear models are known to fail: huge and tiny numbers, hostile starts, perfect fits.
+"""Cases on which fits of generalized linear models are known to fail: huge numbers, hostile starts, perfect fits.
 
-Expected values are exact (a maximum in closed form, mpmath's gamma function), or those of the same model in other units.
+Expected values are exact (a maximum in closed form, mpmath's gamma function), or of the same model in other units.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from glmfit.result import Fit
 RANDOM = np.random.default_rng(3)
 N = 60
 X = RANDOM.normal(size=N)
-GROUP = np.repeat([0.0, 1.0], N // 2)
+groups = np.repeat([0.0, 1.0], N // 2)
 POSITIVE = RANDOM.gamma(2, 0.5, size=N) * np.exp(0.5 * X)
 
 
@@ -187,13 +187,13 @@ def test_positive_responses_of_any_size(unit: float, family: str, power: float, 
 
 def test_responses_of_1e_minus_300_beside_1e300() -> None:
     """By groups, so that the maximum is known: the logarithms of their means."""
-    y = POSITIVE * np.where(GROUP == 1, 1e300, 1e-300)
-    fit = glmfit.fit("y ~ g", {"g": GROUP, "y": y}, family="gamma")
-    low, high = float(np.log(y[GROUP == 0].mean())), float(np.log(y[GROUP == 1].mean()))
+    y = POSITIVE * np.where(groups == 1, 1e300, 1e-300)
+    fit = glmfit.fit("y ~ g", {"g": groups, "y": y}, family="gamma")
+    low, high = float(np.log(y[groups == 0].mean())), float(np.log(y[groups == 1].mean()))
     assert fit.exit_code == 0
     assert fit.coefficients[0].estimate == pytest.approx(low, rel=1e-12)
     assert fit.coefficients[1].estimate == pytest.approx(high - low, rel=1e-12)
-    relative = np.concatenate([y[GROUP == k] / y[GROUP == k].mean() for k in (0, 1)])
+    relative = np.concatenate([y[k == groups] / y[k == groups].mean() for k in (0, 1)])
     phi = float(((relative - 1) ** 2).sum() / (N - 2))
     assert fit.dispersion.estimate == pytest.approx(phi, rel=1e-10)
     assert fit.coefficients[1].std_error == pytest.approx(math.sqrt(phi * 4 / N), rel=1e-8)
@@ -347,9 +347,19 @@ def test_aliased_terms_are_said_in_words(formula: str, message: str) -> None:
     random = np.random.default_rng(5)
     x, z, g = random.normal(size=30), random.normal(size=30), np.repeat([0, 1, 2], 10)
     columns: dict[str, Any] = {
-        **{"x": x, "z": z, "g": g, "twice": 2 * x, "mixed": x - z / 3 + 5, "decimal": 0.123 * x},
-        **{"odd": math.pi * x, "metres": 1e6 * x + 3e6, "seven": np.full(30, 7.0), "nothing": np.zeros(30)},
-        **{"minus": -x, "a": (g == 0).astype(float), "y": random.normal(size=30)},
+        "x": x,
+        "z": z,
+        "g": g,
+        "twice": 2 * x,
+        "mixed": x - z / 3 + 5,
+        "decimal": 0.123 * x,
+        "odd": math.pi * x,
+        "metres": 1e6 * x + 3e6,
+        "seven": np.full(30, 7.0),
+        "nothing": np.zeros(30),
+        "minus": -x,
+        "a": (g == 0).astype(float),
+        "y": random.normal(size=30),
     }
     fit = glmfit.fit(formula, columns)
     assert fit.exit_code == 0

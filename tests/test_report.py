@@ -21,8 +21,8 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from glmfit.errors import DataError, UsageError
-from glmfit.report import error_json, fit_from_json, numbers, schema, to_csv, to_json, to_markdown, to_table
 from glmfit.families.catalogue import make_family
+from glmfit.report import error_json, fit_from_json, numbers, schema, to_csv, to_json, to_markdown, to_table
 from glmfit.report.document import ERROR, FIT
 from glmfit.report.exponentiate import check_measure, ratios
 

@@ -103,7 +103,7 @@ class NegativeBinomial(PositiveMean):
         return torch.where(y > LARGE_COUNT, saturated - self._half_deviance(large, log_mu, log_alpha), plain)
 
     def _half_deviance(self, y: Tensor, log_mu: Tensor, log_alpha: Tensor) -> Tensor:
-        """(n,) y log(y / mu) - (y + r) log((y + r) / (mu + r)) of positive y, without the cancellation of large terms."""
+        """(n,) y log(y / mu) - (y + r) log((y + r) / (mu + r)) of positive y, without cancellation of large terms."""
         r, log_ratio = torch.exp(-log_alpha), log_mu - y.log()
         above = (y > r).detach()
         # (mu + r) / (y + r) is 1 + y expm1(t) / (y + r), and e^t (1 + r expm1(-t) / (y + r)) as well, t = log(mu / y).

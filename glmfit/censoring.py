@@ -143,7 +143,10 @@ def read_censored(what: LeftSide, table: Table, family: Family, asked: Censoring
         "left": (lower <= support.lower) & (upper < support.upper) & ~observed,
         "interval": (lower > support.lower) & (upper < support.upper) & ~observed,
     }
-    y = np.where(kinds["interval"], 0.5 * lower + 0.5 * upper, np.where(kinds["left"], upper, lower))
+    # In the middle of an interval, of which no more is taken than the data span: 1e99 may stand for no bound.
+    with np.errstate(invalid="ignore"):
+        middle = 0.5 * np.maximum(lower, upper.min()) + 0.5 * np.minimum(upper, lower.max())
+    y = np.where(kinds["interval"], middle, np.where(kinds["left"], upper, lower))
     counts = {kind: int(rows.sum()) for kind, rows in kinds.items()}
     return Response(what.label, y, extra={LOWER: lower, UPPER: upper}, censoring=counts)
 

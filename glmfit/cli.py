@@ -166,7 +166,7 @@ def fit_command(
         offset=offset,
         exposure=exposure,
         success=success,
-        levels=options.items(levels),
+        levels=options.levels(levels),
         relax=options.items(relax),
         group=group,
         event=event,

@@ -264,8 +264,15 @@ def _check_dispersion(spec: ModelSpec, family: Family, *, modelled: bool) -> Non
         raise UsageError(
             "bad_dispersion",
             f"the {family.name} family has no density in which phi could be estimated by maximum likelihood",
-            "use --dispersion pearson or deviance",
+            "use --dispersion pearson or deviance" if family.has_moments else "leave it out",
         )
+    for method, rests_on, stated in (
+        ("pearson", "variance", family.has_moments),
+        ("deviance", "deviance", family.has_deviance),
+    ):
+        if spec.dispersion == method and not stated:
+            message = f"--dispersion {method} rests on a {rests_on}, and the {family.name} family has none"
+            raise UsageError("bad_dispersion", message, "leave it out; --se hc1 allows for more spread")
 
 
 def _drop_weightless(

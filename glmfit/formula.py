@@ -59,13 +59,13 @@ class ModelFormula:
     texts: tuple[str, ...]  # normalised, each can be read again
 
 
-def split_list(text: str) -> tuple[str, ...]:
+def split_list(text: str, quotes: str = "\"'`") -> tuple[str, ...]:
     """The items between top-level commas, stripped: "x1,poly(x2, 2)" has two; empty items are dropped."""
     items, depth, quoted, start = [], 0, "", 0
     for place, character in enumerate(text):
         if quoted:
             quoted = "" if character == quoted else quoted
-        elif character in "\"'`":
+        elif character in quotes:
             quoted = character
         elif character in "([":
             depth += 1

@@ -194,6 +194,14 @@ def items(texts: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(item for text in texts or () for item in split_list(text))
 
 
+def levels(texts: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of categories, as they stand in the data: an apostrophe is part of one, a comma within backticks too."""
+    from glmfit.formula import split_list
+
+    found = (name for text in texts or () for name in split_list(text, quotes="`"))
+    return tuple(name[1:-1] if len(name) > 1 and name[0] == name[-1] == "`" else name for name in found)
+
+
 def links(texts: Sequence[str]) -> dict[str, str]:
     """Parameter -> link, a link alone being that of mu."""
     return dict(assignments("--link", "P=LINK", [text if "=" in text else f"mu={text}" for text in texts]))

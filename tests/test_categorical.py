@@ -24,6 +24,7 @@ from glmfit.errors import DataError, GlmfitError, ModelError, UsageError
 from glmfit.families.categorical import CUMULATIVE_LINKS, ConditionalLogit, Multinomial, Ordinal
 from glmfit.likelihood import row_derivatives
 from glmfit.links import LINKS
+from glmfit.options import levels
 from glmfit.report import to_csv, to_json, to_markdown, to_table
 from glmfit.result import Coefficient, Fit
 from glmfit.spec import ModelSpec
@@ -638,6 +639,9 @@ def refused(formulas: Any, data: Columns | None = None, **options: Any) -> Glmfi
         ("grade ~ x", {"family": "ordinal", "links": {"mu": "log"}}, "bad_link", UsageError),
         ("grade ~ x", {"family": "ordinal", "exposure": "w"}, "bad_exposure", UsageError),
         ("grade ~ x", {"family": "ordinal", "se": "hc3"}, "bad_se", UsageError),
+        ("grade ~ x", {"family": "ordinal", "dispersion": "pearson"}, "bad_dispersion", UsageError),
+        ("grade ~ x", {"family": "multinomial", "dispersion": "deviance"}, "bad_dispersion", UsageError),
+        ("grade ~ x", {"family": "multinomial", "dispersion": "ml"}, "bad_dispersion", UsageError),
         ("grade ~ x", {"family": "ordinal", "se": "expected"}, "no_expected_information", ModelError),
         (["grade ~ x", "location ~ z"], {"family": "ordinal"}, "formula", UsageError),
         (["grade ~ x", "cut4 ~ z"], {"family": "ordinal"}, "unknown_parameter", UsageError),
@@ -711,6 +715,14 @@ def test_categories_may_have_any_name() -> None:
         *(("x", term) for term in ("Intercept", "x")),
     ]
     assert fit.exit_code == 0
+
+
+def test_levels_are_split_at_commas_outside_backticks_and_brackets() -> None:
+    assert levels(["don't know,a b, c"]) == ("don't know", "a b", "c")
+    assert levels(["[0,5),[5,10]"]) == ("[0,5)", "[5,10]")
+    assert levels(["`a,b`,c", "`d`"]) == ("a,b", "c", "d")
+    assert levels(['6" pipe,`']) == ('6" pipe', "`")
+    assert levels(None) == ()
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,17 @@ def test_prior_weights_scale_phi_and_multiply_the_likelihood_where_there_is_none
     same(one, replace(two, fit=replace(two.fit, aic=one.fit.aic)))
 
 
+@every_family
+def test_a_bound_beyond_all_reason_is_none(family: str, y: str, fixed: Mapping[str, float]) -> None:
+    if y == "share":
+        return
+    data = columns()
+    base = fit("~ x + g", data, family, censor=f"{y}_low,{y}_high", fixed=fixed)
+    data[f"{y}_high"][np.isnan(data[f"{y}_high"])] = 1e300
+    data[f"{y}_low"][np.isnan(data[f"{y}_low"])] = -1e300 if y != "time" else 1e-300
+    same(base, fit("~ x + g", data, family, censor=f"{y}_low,{y}_high", fixed=fixed))
+
+
 def test_no_event_at_all_has_no_maximum() -> None:
     data = columns() | {"none": np.zeros(N)}
     found = glmfit.fit("time ~ x", data, family="weibull", event="none")

@@ -155,14 +155,17 @@ def test_every_limit_names_a_family_of_the_list() -> None:
     assert {family for _, family in limits} <= names
 
 
-def test_truncated_counts_of_a_tiny_mean_are_ones() -> None:
+def test_truncated_counts_of_a_tiny_mean() -> None:
     half = math.exp(-25.0) / 2  # Poisson: log f(1) = -mu/2 + ..., log f(2) = log(mu/2) - mu/2 + ...
-    for name, others in (("ztp", ()), ("ztnb1", (-3.0,)), ("ztgp", (-3.0,)), ("ztpig", (-3.0,)), ("ztcmp", (0.5,))):
+    assert rows("ztp", (1.0, 2.0), -25.0).l.tolist() == pytest.approx([-half, -25.0 - math.log(2) - half], abs=1e-14)
+    # Pr(2 | y > 0) is in proportion to mu, or, where the variance of y is to its mean, tends to a constant.
+    for name, others, slope in (
+        *(("ztp", (), 1.0), ("ztpig", (-3.0,), 1.0), ("ztcmp", (0.5,), 1.0)),
+        *(("ztnb1", (-3.0,), 0.0), ("ztgp", (-3.0,), 0.0)),
+    ):
         found = rows(name, (1.0, 2.0), -25.0, *others)
-        assert float(found.l[0]) > -1.0
-        if not others:
-            assert found.l.tolist() == pytest.approx([-half, -25.0 - math.log(2) - half], abs=1e-14)
-        assert float(found.g[1, 0]) == pytest.approx(1.0, abs=1e-9)
+        assert found.g[:, 0].tolist() == pytest.approx([0.0, slope], abs=1e-8), name
+        assert found.h[:, 0, 0].tolist() == pytest.approx([0.0, 0.0], abs=1e-8), name
 
 
 def test_draws_of_counts_that_are_hardly_ever_positive() -> None:

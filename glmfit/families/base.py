@@ -9,7 +9,7 @@ A family's facts stand here once, free of torch until a density is evaluated, so
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -146,12 +146,14 @@ class Family:
 
     def log_interval(self, lower: Tensor, upper: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
         """(n,) log Pr(lower < Y <= upper), both finite: a difference in the tail that is the smaller there."""
-        cdf, survival = (
-            [tail(y, *working, **columns) for y in (lower, upper)] for tail in (self.log_cdf, self.log_survival)
-        )
-        below = cdf[1].detach() < survival[0].detach()
-        more = torch.where(below, cdf[1], survival[0])
-        return more + log1mexp(torch.where(below, cdf[0], survival[1]) - more)
+        up_to, beyond = self.log_cdf(upper, *working, **columns), self.log_survival(lower, *working, **columns)
+        below = up_to.detach() < beyond.detach()
+        more, less = torch.where(below, up_to, beyond), torch.full_like(lower, -math.inf)
+        for tail, end, own in ((self.log_cdf, lower, below), (self.log_survival, upper, ~below)):
+            with torch.no_grad():  # far out, where it is nothing beside the other, its derivatives may not be finite
+                counts = tail(end, *working, **columns) - more > NOTHING
+            less = filled(less, own & counts, tail, (end, *working), columns)
+        return more + log1mexp(less - more)
 
     def simulate(self, random: np.random.Generator, *natural: np.ndarray, **columns: np.ndarray) -> np.ndarray:
         """(n,) responses drawn at the natural parameters, (n,) each in the order of `parameters`."""
@@ -247,9 +249,25 @@ class PositiveMean(Family):
         return {"mu": 0.5 / max(1, y.numel())}  # an all-zero response has its maximum at mu = 0, on the boundary
 
 
+def filled(
+    value: Tensor,
+    chosen: Tensor,
+    function: Callable[..., Tensor],
+    arguments: tuple[Tensor, ...],
+    columns: Mapping[str, Tensor],
+) -> Tensor:
+    """`value` (n,) with that of the function in the rows `chosen` (n,), evaluated on them alone."""
+    rows = chosen.nonzero()[:, 0]
+    if not len(rows):
+        return value
+    own = {name: column[rows] for name, column in columns.items()}
+    return value.index_put((rows,), function(*(argument[rows] for argument in arguments), **own))
+
+
 def y_log_y(y: Tensor) -> Tensor:
     """y log y, 0 at 0; y is data and never differentiated."""
     return torch.special.xlogy(y, y)
 
 
 LOG_2PI = math.log(2 * math.pi)
+NOTHING = -750.0  # log of a share that is 0 in double precision

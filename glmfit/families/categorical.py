@@ -171,6 +171,22 @@ class ConditionalLogit(Family):
     def of_groups(self, size: int) -> Family:
         return ConditionalLogit(size)
 
+    def recession(self, y: Tensor, links: Mapping[str, Link], **columns: Tensor) -> Iterator[Face] | None:
+        """The predictor of a chosen row rises at least as much as that of any row of its group that was not."""
+        chosen, other = (y == 1).double(), (y == 0).double()
+        pairs = torch.nonzero(chosen.T @ other).tolist()
+        if len(pairs) > MOST_PAIRS:
+            return None
+        never = torch.zeros(len(y), dtype=torch.bool)
+
+        def face(first: int, second: int) -> Face:
+            both = chosen[:, first] * other[:, second]
+            weights = torch.zeros_like(chosen)
+            weights[:, first], weights[:, second] = both, -both
+            return Face(weights, never)
+
+        return (face(first, second) for first, second in pairs)
+
     def exp_measure(self, link: str) -> str | None:
         return "odds ratio"
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from glmfit.errors import UsageError
-from glmfit.families.base import Family
+from glmfit.families.base import Family, filled
 from glmfit.families.tails import panel
 from glmfit.lazy import torch
 
@@ -60,7 +60,7 @@ class Censored(Family):
         own = {name: columns[name] for name in self.columns}
         value = torch.zeros_like(y)
         for chosen, function, ends in parts:
-            value = _filled(value, chosen, function, (*ends, *working), own)
+            value = filled(value, chosen, function, (*ends, *working), own)
         return value
 
     def _log_interval(self, lower: Tensor, upper: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
@@ -69,8 +69,8 @@ class Censored(Family):
             ends = torch.stack([lower, 0.5 * (lower + upper), upper], dim=1)
             height = self._heights(ends, working, columns)
             narrow = height.amax(dim=1) - height.amin(dim=1) < NARROW
-        value = _filled(torch.zeros_like(lower), narrow, self._log_narrow, (lower, upper, *working), columns)
-        return _filled(value, ~narrow, self.base.log_interval, (lower, upper, *working), columns)
+        value = filled(torch.zeros_like(lower), narrow, self._log_narrow, (lower, upper, *working), columns)
+        return filled(value, ~narrow, self.base.log_interval, (lower, upper, *working), columns)
 
     def _log_narrow(self, lower: Tensor, upper: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
         def density(y: Tensor) -> Tensor:
@@ -82,21 +82,6 @@ class Censored(Family):
         """(n, m) the log-density at y (n, m)."""
         own = {name: column[:, None] for name, column in columns.items()}
         return self.base.log_density(y, *(parameter[:, None] for parameter in working), **own)
-
-
-def _filled(
-    value: Tensor,
-    chosen: Tensor,
-    function: Callable[..., Tensor],
-    arguments: tuple[Tensor, ...],
-    columns: dict[str, Tensor],
-) -> Tensor:
-    """`value` (n,) with that of the function in the rows `chosen` (n,), evaluated on them alone."""
-    rows = chosen.nonzero()[:, 0]
-    if not len(rows):
-        return value
-    own = {name: column[rows] for name, column in columns.items()}
-    return value.index_put((rows,), function(*(argument[rows] for argument in arguments), **own))
 
 
 def censored(base: Family) -> Family:

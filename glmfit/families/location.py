@@ -34,6 +34,15 @@ class LocationScale(Family):
         return (y - mu) * torch.exp(-log_sigma)
 
 
+def _log1p_square(z: Tensor, log_nu: Tensor) -> Tensor:
+    """log(1 + z^2 / nu); its second derivative would overflow far out, where it is log(1 + exp(2 log|z| - log nu))."""
+    far = z.abs() > FAR
+    if not bool(far.any()):  # as mostly
+        return torch.log1p(z**2 * torch.exp(-log_nu))
+    near = torch.log1p(torch.where(far, 0.0, z) ** 2 * torch.exp(-log_nu))
+    return torch.where(far, softplus(2 * torch.log(torch.where(far, z, 1.0).abs()) - log_nu), near)
+
+
 class StudentT(IntegratedTails, LocationScale):
     """log f = log c(nu) - log sigma - (nu + 1)/2 log(1 + z^2 / nu), which tends to the normal as nu grows.
 
@@ -53,11 +62,7 @@ class StudentT(IntegratedTails, LocationScale):
     def log_density(self, y: Tensor, mu: Tensor, log_sigma: Tensor, log_nu: Tensor) -> Tensor:  # type: ignore[override]
         # Was: lgamma((nu + 1)/2) - lgamma(nu/2) - log(nu pi)/2 ..., which loses all digits for a large nu.
         constant = log_rising(torch.full_like(log_nu, 0.5), math.log(2) - log_nu) - 0.5 * LOG_2PI
-        z = self._z(y, mu, log_sigma)
-        far = z.abs() > FAR  # where log(1 + x), and above all its second derivative, would overflow
-        square = torch.where(far, 0.0, z) ** 2
-        log_square = 2 * torch.log(torch.where(far, z, 1.0).abs())
-        spread = torch.where(far, softplus(log_square - log_nu), torch.log1p(square * torch.exp(-log_nu)))
+        spread = _log1p_square(self._z(y, mu, log_sigma), log_nu)
         return constant - log_sigma - 0.5 * (torch.exp(log_nu) + 1) * spread
 
     def mean(self, mu: Tensor, sigma: Tensor, nu: Tensor) -> Tensor:  # type: ignore[override]

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     # (nodes (m, q), which of the n rows they belong to (m,)) -> the log of the integrand (m, q)
     LogIntegrand = Callable[[Tensor, Tensor], Tensor]
 
-NODES = 24  # of each panel
-FALLS = (0.05, 1.0, 8.0, 45.0)  # panels end where the log integrand is this far below its peak; exp(-45) is 3e-20
+NODES = 20  # of each panel
+FALLS = (0.05, 0.4, 2.0, 10.0, 45.0)  # panels end where the log integrand is this far below its peak; exp(-45) is 3e-20
 LOG_STEPS = (-80.0, 100.0)  # of the distances searched: densities of logarithms may fall by 1 in 1e40
 PEAK_HALVINGS, FALL_HALVINGS = 50, 12
 NEAR_PEAK = 0.02  # a rise of the log integrand that is left to be found

@@ -3,5 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
+
+import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+# Sums over a window for every row, once more inside every wrapper; the families themselves are always tested.
+REPEATED = re.compile(r"\[(zero-inflated|hurdle|zero-truncated)-(conway-maxwell-poisson|poisson-inverse-gaussian)\]$")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What repeats a long computation is marked slow."""
+    for item in items:
+        if item.path.name == "test_families.py" and REPEATED.search(item.name):
+            item.add_marker(pytest.mark.slow)

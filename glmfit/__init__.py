@@ -45,10 +45,8 @@ def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fit:
 
     `trace` is called with the numbers of each iteration.
     """
-    from glmfit.spec import validate
     from glmfit.userfile import is_dense
 
-    validate(spec)
     if is_dense(spec.family):
         from glmfit.dense import fit_dense
 

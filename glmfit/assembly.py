@@ -21,6 +21,7 @@ from glmfit.groups import side_by_side, within
 from glmfit.likelihood import Predictor, Rows
 from glmfit.links import LINKS
 from glmfit.model import Model
+from glmfit.parameters import INTERCEPT
 from glmfit.rank import aliased_columns, combinations
 from glmfit.standardize import Shift
 from glmfit.terms import Evaluator
@@ -42,14 +43,14 @@ def assemble(data: Data) -> Model:
             weight = weight * prior
     held = _held(data, formulas, log_prior)
     constants = (formulas[p.name].terms for p in family.parameters[1:] if p.name in formulas)
-    parts = _Parts(family, centre=all(Term() in terms for terms in constants))
+    parts = _Parts(family, centre=all(INTERCEPT in terms for terms in constants))
     evaluator = Evaluator(table, frequency=data.frequency)
-    built: dict[tuple[Term, ...], tuple[Matrix, Tensor]] = {}
+    built: dict[tuple[tuple[Term, ...], tuple[str, ...]], tuple[Matrix, Tensor]] = {}
     for parameter in family.parameters:
         if parameter.name in held:
             continue
-        formula = formulas.get(parameter.name, PredictorFormula(parameter.name, (Term(),)))
-        key = (*formula.terms, *(Term((offset,)) for offset in ("offset", *formula.offsets)))
+        formula = formulas.get(parameter.name, PredictorFormula(parameter.name, (INTERCEPT,)))
+        key = formula.terms, formula.offsets
         if key not in built:
             built[key] = build(formula, table, evaluator)
         matrix, offset = built[key]
@@ -130,7 +131,7 @@ class _Parts:
         standard, standardization = matrix.standardized()
         out = aliased_columns(standard)
         texts = combinations(standard, standardization, [j for j in range(matrix.shape[1]) if j not in out], out)
-        own = [j for j, name in enumerate(matrix.names) if not (location and name == "Intercept")]
+        own = [j for j, name in enumerate(matrix.names) if not (location and name == INTERCEPT.name)]
         kept = [j for j in own if j not in out]
         if len(kept) < matrix.shape[1]:
             standard, standardization = matrix.select(kept).standardized(location and self.centre)

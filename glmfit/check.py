@@ -87,7 +87,10 @@ class Inspection:
             except ModelError as error:
                 if middle == POSSIBLE[-1] or not is_outside_domain(error):
                     raise
-        operations = lambda: record(self.family.path, lambda: self._density(chunk, working), given)  # noqa: E731
+
+        def operations() -> list[Operation]:
+            return record(self.family.path, lambda: self._density(chunk, working), given)
+
         self._check_type(value)
         if value.shape != chunk.y.shape:
             raise self._wrong_shape(tuple(value.shape), len(index), operations())
@@ -220,7 +223,11 @@ class _Place:
         """Refuses a value that changes from call to call, or with the rows that stand beside it."""
         index = torch.arange(min(len(value), COMPARED))
         etas = [eta.detach() for eta in self.etas]
-        pick = lambda index: self.density(index)(*(eta[index] for eta in etas)).detach()  # noqa: E731
+
+        def pick(index: Tensor) -> Tensor:
+            found: Tensor = self.density(index)(*(eta[index] for eta in etas)).detach()
+            return found
+
         once, twice = pick(index), pick(index)
         if not _same(once, twice, SAME):
             what = "gives other values when it is called again"

@@ -17,7 +17,6 @@ from typer.core import TyperCommand, TyperGroup
 from glmfit import __version__, fit_spec, options
 from glmfit.errors import GlmfitError, OutputError, UsageError
 from glmfit.output import check_target, output_error, say, write_file, write_stdout
-from glmfit.spec import ModelSpec
 
 if TYPE_CHECKING:
     from glmfit.result import Fit
@@ -152,14 +151,14 @@ def fit_command(
     glmfit fit trials.csv --y dead/n --x dose -f binomial --link probit
     """
     chosen = options.output_format(json, format)
-    spec = ModelSpec(
-        formulas=tuple(formulas or ()),
+    spec = options.model_spec(
+        formulas=formulas,
         y=y,
-        x=tuple(x or ()),
-        intercept=not no_intercept,
+        x=x,
+        no_intercept=no_intercept,
         family=family,
-        links=options.links(link or ()),
-        fixed=options.numbers("--fix", "P=VALUE", fix or ()),
+        link=link,
+        fix=fix,
         weights=weights,
         freq_weights=freq_weights,
         sampling_weights=sampling_weights,
@@ -177,13 +176,13 @@ def fit_command(
         level=options.number("--level", level),
         bias_reduction=bias_reduction,
         missing=missing,
-        na=tuple(na or ()),
+        na=na,
         optimizer=optimizer,
         max_iter=options.whole_number("--max-iter", max_iter),
         tol=options.number("--tol", tol),
         separation=separation,
         check_separation=check_separation,
-        start=options.numbers("--start", "TERM=VALUE", start or ()),
+        start=start,
     )
     options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
     _check_output(output, data)
@@ -219,14 +218,14 @@ def check_command(
     glmfit check gumbel.py rain.csv "peak ~ region" "log_sigma ~ season"
     glmfit check likelihoods.py:weibull data.csv --y time --x dose
     """
-    spec = ModelSpec(
-        formulas=tuple(formulas or ()),
+    spec = options.model_spec(
+        formulas=formulas,
         y=y,
-        x=tuple(x or ()),
-        intercept=not no_intercept,
+        x=x,
+        no_intercept=no_intercept,
         family=options.likelihood_file(file),
-        links=options.links(link or ()),
-        fixed=options.numbers("--fix", "P=VALUE", fix or ()),
+        link=link,
+        fix=fix,
         offset=offset,
         exposure=exposure,
         success=success,
@@ -234,8 +233,8 @@ def check_command(
         freq_weights=freq_weights,
         sampling_weights=sampling_weights,
         missing=missing,
-        na=tuple(na or ()),
-        start=options.numbers("--start", "TERM=VALUE", start or ()),
+        na=na,
+        start=start,
     )
     from glmfit.examine import examine  # imports torch
 

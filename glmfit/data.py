@@ -7,7 +7,6 @@ the data is found here, before anything expensive starts.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -24,8 +23,8 @@ from glmfit.formula import ModelFormula, parse
 from glmfit.links import Link
 from glmfit.parameters import for_family
 from glmfit.response import Response, read_response
-from glmfit.spec import ModelSpec, cluster_columns, validate
-from glmfit.table import Source, Table, complete_rows, from_frame, open_source
+from glmfit.spec import ModelSpec, cluster_columns
+from glmfit.table import Source, Table, complete_rows, open_data
 from glmfit.table.columns import refuse
 from glmfit.table.text import is_number, shorten
 from glmfit.terms import Evaluator
@@ -64,16 +63,11 @@ def read(spec: ModelSpec, data: Any) -> Data:
     """Prepared data from whatever holds it: a path (`-` for standard input), an opened source, a frame or a mapping."""
     begin = perf_counter()
     family, links = resolve(spec)
-    if isinstance(data, Source):
-        source = data
-    else:
-        source = open_source(str(data)) if isinstance(data, str | os.PathLike) else from_frame(data)
-    return replace(prepare(spec, family, links, source), seconds=perf_counter() - begin)
+    return replace(prepare(spec, family, links, open_data(data)), seconds=perf_counter() - begin)
 
 
 def resolve(spec: ModelSpec) -> tuple[Family, dict[str, Link]]:
     """The family and the links of its parameters; UsageError for what is wrong with a specification by itself."""
-    validate(spec)
     family = make_family(spec.family, spec.fixed)
     asked = {family.parameter(name).name: link for name, link in spec.links.items()}
     links = {parameter.name: parameter.link(asked.get(parameter.name), family.name) for parameter in family.parameters}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from textwrap import wrap
 from typing import Any, cast
 
@@ -11,7 +10,7 @@ from glmfit.data import Data, read
 from glmfit.dense.prepare import prepare
 from glmfit.families.user import UserFamily
 from glmfit.spec import ModelSpec
-from glmfit.table import from_frame, open_source
+from glmfit.table import open_data
 from glmfit.userfile import is_dense, load, split
 
 WIDTH = 79
@@ -52,8 +51,7 @@ def _row_wise(spec: ModelSpec, data: Any) -> list[tuple[str, str]]:
 
 def _dense(spec: ModelSpec, data: Any) -> list[tuple[str, str]]:
     path, _ = split(spec.family)
-    source = open_source(str(data)) if isinstance(data, str | os.PathLike) else from_frame(data)
-    model = prepare(spec, source, path, load(path))
+    model = prepare(spec, open_data(data), path, load(path))
     theta = model.parameters.start()
     value, gradient, hessian = model.likelihood.derivatives(theta)
     return [

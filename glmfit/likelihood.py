@@ -77,7 +77,7 @@ class Predictor:
 class Rows:
     """A run of rows: response, weights that multiply l, the family's data columns, predictors, held parameters.
 
-    Predictors stand in the order of the family's parameters; `held` has the others.
+    Predictors stand in the order of the family's parameters.
     `weight` is the product of frequency and any other weight that multiplies l; `frequency` is how many units a row
     stands for. `held` has the parameters that are not estimated here, on the working scale. `log_prior` is the log of
     the prior weights where they belong to phi, else 0. Every tensor is (n,).

@@ -217,6 +217,30 @@ def dispersion(text: str | None) -> str | float | None:
         return text
 
 
+def model_spec(
+    *,
+    formulas: Sequence[str] | None,
+    x: Sequence[str] | None,
+    no_intercept: bool,
+    link: Sequence[str] | None,
+    fix: Sequence[str] | None,
+    na: Sequence[str] | None,
+    start: Sequence[str] | None,
+    **others: Any,
+) -> ModelSpec:
+    """What was asked for, from the options of a command; `others` are fields of it as they are."""
+    return ModelSpec(
+        formulas=tuple(formulas or ()),
+        x=tuple(x or ()),
+        intercept=not no_intercept,
+        links=links(link or ()),
+        fixed=numbers("--fix", "P=VALUE", fix or ()),
+        na=tuple(na or ()),
+        start=numbers("--start", "TERM=VALUE", start or ()),
+        **others,
+    )
+
+
 def check(spec: ModelSpec, *, exp: bool, quiet: bool, verbose: bool) -> None:
     """What can be wrong with the options of the report; reading the data checks those of the model."""
     if quiet and verbose:

@@ -23,6 +23,7 @@ INTERVALS = ("wald", "profile")
 class ModelSpec:
     """One model as asked for; None means the default that the family or the data imply.
 
+    Whatever could not make sense for any data is refused with a UsageError when it is made.
     Either `formulas` (the first is `response ~ terms`, each further one `parameter ~ terms`), or the plain way,
     `y` with `x`; further formulas for parameters may accompany the plain way too.
     """
@@ -59,6 +60,9 @@ class ModelSpec:
     check_separation: bool = False  # look for separated rows even where the fit shows no sign of them
     start: Mapping[str, float] = field(default_factory=dict)  # "term" or "parameter:term" -> coefficient
 
+    def __post_init__(self) -> None:
+        _validate(self)
+
 
 def cluster_columns(se: str | None) -> tuple[str, ...]:
     """The columns named by `cluster:COL` or `cluster:COL1,COL2`; none for other kinds."""
@@ -75,7 +79,7 @@ def one_of(option: str, value: str, known: Sequence[str]) -> str:
     raise UsageError("invalid_value", f"{option}: '{value}' is not one of {', '.join(known)}", hint)
 
 
-def validate(spec: ModelSpec) -> None:
+def _validate(spec: ModelSpec) -> None:
     """Raises `UsageError` for a value that cannot be right, or for options that contradict each other."""
     _validate_types(spec)
     if not 0 < spec.level < 1:

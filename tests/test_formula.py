@@ -174,9 +174,11 @@ def test_offsets_leave_the_terms() -> None:
 
 
 def test_the_dot_leaves_out_the_response_and_columns_with_another_role() -> None:
-    spec = ModelSpec(formulas=("dead/n ~ .",), weights="w", offset="z", exposure="x", freq_weights="a")
-    terms = [term.name for term in parse(spec, HEADER).predictors[0].terms]
-    assert terms == ["Intercept", "y", "b", "c", "g", "Solar.R", "my col", "log(x)"]
+    left = {"y", "a", "b", "c", "g", "w", "Solar.R", "my col", "log(x)"}
+    for weights, column in (("weights", "w"), ("freq_weights", "a"), ("sampling_weights", "g")):
+        spec = ModelSpec(formulas=("dead/n ~ .",), offset="z", exposure="x", **{weights: column})
+        terms = [term.name for term in parse(spec, HEADER).predictors[0].terms]
+        assert terms == ["Intercept", *(name for name in HEADER if name in left - {column})]
 
 
 def test_further_formulas_name_parameters() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +21,7 @@ from glmfit.maximum import flat_directions
 from glmfit.optimize import Optimum, Trace, newton, scipy_optimum
 from glmfit.result import Auxiliary, Coefficient, Fit
 from glmfit.spec import ModelSpec
-from glmfit.table import Source, from_frame, open_source
+from glmfit.table import open_data
 from glmfit.userfile import load, split, stem
 
 SINGULAR = 2e-14  # an eigenvalue of the information with unit diagonal below this is rounding error
@@ -34,9 +33,7 @@ def fit_dense(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fit:
     """The fit of the file that `spec.family` names to whatever holds the data, as for `glmfit.fit_spec`."""
     clock = time.perf_counter()
     path, _ = split(spec.family)
-    if not isinstance(data, Source):
-        data = open_source(str(data)) if isinstance(data, str | os.PathLike) else from_frame(data)
-    model = prepare(spec, data, path, load(path))
+    model = prepare(spec, open_data(data), path, load(path))
     read, clock = time.perf_counter() - clock, time.perf_counter()
     optimum = _search(model, trace)
     flat = _flat(model, optimum)

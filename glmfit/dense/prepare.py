@@ -20,13 +20,13 @@ from glmfit.dense.likelihood import DenseLikelihood, check
 from glmfit.dense.parameters import Parameters, file_error, read_parameters
 from glmfit.design import build
 from glmfit.errors import Finding, GlmfitError, UsageError
-from glmfit.formula import ModelFormula, Term, parse
+from glmfit.formula import ModelFormula, parse
+from glmfit.parameters import INTERCEPT
 from glmfit.rank import aliased_columns
-from glmfit.spec import ModelSpec, cluster_columns, validate
+from glmfit.spec import ModelSpec, cluster_columns
 from glmfit.table import Source, Table, complete_rows
 from glmfit.terms import Evaluator
 
-INTERCEPT = Term()
 # What can be asked for; any other option of a model belongs to families.
 OPTIONS = {
     *("formulas", "y", "x", "intercept", "family", "links", "fixed", "freq_weights", "sampling_weights", "se", "level"),
@@ -113,7 +113,6 @@ def _measure(path: str, module: ModuleType) -> str | None:
 
 
 def _check_options(spec: ModelSpec, path: str) -> None:
-    validate(spec)
     for field in fields(ModelSpec):
         if field.name not in OPTIONS and getattr(spec, field.name) != getattr(ModelSpec(), field.name):
             raise UsageError(

@@ -19,6 +19,7 @@ from glmfit.families.base import Limit, Parameter, PositiveMean
 from glmfit.families.counts import COUNTS, Poisson
 from glmfit.families.moments import moments
 from glmfit.lazy import torch
+from glmfit.links import SHAPE_LINKS
 from glmfit.special import log_rising
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class ConwayMaxwellPoisson(PositiveMean):
     ratio = "rate ratio"
     parameters = (
         PositiveMean.mu_parameter,
-        Parameter("nu", "log", ("log", "identity", "sqrt", "inverse"), limit=Limit(0.0, -40.0, "geometric")),
+        Parameter("nu", "log", SHAPE_LINKS, limit=Limit(0.0, -40.0, "geometric")),
     )
 
     def log_density(self, y: Tensor, log_mu: Tensor, log_nu: Tensor) -> Tensor:  # type: ignore[override]

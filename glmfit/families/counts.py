@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from glmfit.families.base import Limit, Parameter, PositiveMean, Support, y_log_y
 from glmfit.families.recession import of_zeros
 from glmfit.lazy import torch
+from glmfit.links import SHAPE_LINKS
 from glmfit.special import log_gamma_normaliser, log_rising, softplus
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class NegativeBinomial(PositiveMean):
     ratio = "rate ratio"
     parameters = (
         PositiveMean.mu_parameter,
-        Parameter("alpha", "log", ("log", "identity", "sqrt", "inverse"), limit=Limit(0.0, -40.0, "poisson")),
+        Parameter("alpha", "log", SHAPE_LINKS, limit=Limit(0.0, -40.0, "poisson")),
     )
 
     def log_density(self, y: Tensor, log_mu: Tensor, log_alpha: Tensor) -> Tensor:  # type: ignore[override]

@@ -15,6 +15,7 @@ from glmfit.families.binomial import Binomial
 from glmfit.families.counts import COUNTS, Poisson
 from glmfit.families.moments import moments
 from glmfit.lazy import torch
+from glmfit.links import SHAPE_LINKS
 from glmfit.special import log_bessel_polynomial, log_rising, softplus
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LEAST, MOST = 0.05, 20.0  # where the search for a parameter of the spread begins, at the least and at the most
-SPREAD_LINKS = ("log", "identity", "sqrt", "inverse")
 POISSON_LIMIT = Limit(0.0, -40.0, "poisson")
 
 
@@ -32,7 +32,7 @@ class _Overdispersed(PositiveMean):
     support = COUNTS
     ratio = "rate ratio"
     orthogonal_mean = False
-    parameters = (PositiveMean.mu_parameter, Parameter("alpha", "log", SPREAD_LINKS, limit=POISSON_LIMIT))
+    parameters = (PositiveMean.mu_parameter, Parameter("alpha", "log", SHAPE_LINKS, limit=POISSON_LIMIT))
 
     def moment_alpha(self, mean: float, index: float) -> float:
         """alpha by moments, from the mean and the ratio of the variance to it."""
@@ -155,7 +155,7 @@ class BetaBinomial(Family):
     binomial = Binomial()
     parameters = (
         *Binomial.parameters,
-        Parameter("precision", "log", SPREAD_LINKS, limit=Limit(math.inf, 40.0, "binomial")),
+        Parameter("precision", "log", SHAPE_LINKS, limit=Limit(math.inf, 40.0, "binomial")),
     )
 
     def log_density(self, y: Tensor, logit_mu: Tensor, log_precision: Tensor, *, trials: Tensor) -> Tensor:  # type: ignore[override]

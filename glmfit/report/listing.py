@@ -32,7 +32,6 @@ def family_text(family: type[Family]) -> str:
         ("Summary", family.summary),
         ("Response", family.support.text),
         *(_parameter(parameter, first=at == 0) for at, parameter in enumerate(family.parameters)),
-        ("Needs", ", ".join(f"--fix {name}=VALUE" for name in family.settings)),
         ("Likelihood", "quasi-likelihood: no log-likelihood, AIC or BIC" if family.quasi else ""),
     ]
     lines: list[str] = []

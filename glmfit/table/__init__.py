@@ -7,8 +7,18 @@ Rows are counted from 1, the first row after the header, everywhere.
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 from glmfit.table.columns import Column, Table, complete_rows
 from glmfit.table.readers import from_frame, open_source
 from glmfit.table.source import Source
 
-__all__ = ["Column", "Source", "Table", "complete_rows", "from_frame", "open_source"]
+__all__ = ["Column", "Source", "Table", "complete_rows", "from_frame", "open_data", "open_source"]
+
+
+def open_data(data: Any) -> Source:
+    """Whatever holds the data, opened: a path (`-` for standard input), a frame, a mapping, or an opened source."""
+    if isinstance(data, Source):
+        return data
+    return open_source(str(data)) if isinstance(data, str | os.PathLike) else from_frame(data)

@@ -117,7 +117,12 @@ def main() -> None:
             {
                 "glmfit": built_in,
                 "MASS::glm.nb": in_r("'MASS'", paths["large"], "MASS::glm.nb(y ~ ., d)"),
-                "glmmTMB": in_r("'glmmTMB'", paths["large"], "glmmTMB::glmmTMB(y ~ ., d, family = glmmTMB::nbinom2)"),
+                # glmmTMB does not know the dot
+                "glmmTMB": in_r(
+                    "'glmmTMB'",
+                    paths["large"],
+                    f"glmmTMB::glmmTMB(y ~ {terms['l']}, d, family = glmmTMB::nbinom2)",
+                ),
             },
             rounds,
         )

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from glmfit import __version__, fit_spec, options
-from glmfit.errors import GlmfitError, OutputError, UsageError
+from glmfit.errors import GlmfitError, OutputError, UsageError, explain
 from glmfit.output import check_target, output_error, say, write_file, write_stdout
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ def check_command(
 
 
 @app.command("families", cls=Command, short_help="List the families of distributions.")
-def families_command(family: options.FamilyArgument = None, json: options.Json = False) -> None:
+def families_command(family: options.FamilyArgument = None, json: options.AsJson = False) -> None:
     """List the families of distributions, or say all about one.
 
     \b
@@ -255,6 +255,25 @@ def families_command(family: options.FamilyArgument = None, json: options.Json =
     chosen = FAMILIES if family is None else (find_family(family),)
     text = family_list(chosen) if family is None else family_text(chosen[0])
     write_stdout(families_json(chosen) if json else text, machine=json)
+
+
+@app.command("explain", cls=Command, short_help="Say what an error or a warning means, and what to do.")
+def explain_command(
+    codes: options.Codes = None, json: options.AsJson = False, markdown: options.AsMarkdown = False
+) -> None:
+    """Say what errors and findings mean, why they matter, and what to do; list them all where none is named.
+
+    \b
+    glmfit explain
+    glmfit explain separation
+    """
+    from glmfit.explain import explanations, find, pages
+
+    if json and markdown:
+        raise UsageError("contradiction", "--json and --markdown contradict each other", "give one of them")
+    chosen = find(codes) if codes else explanations()
+    write = pages.to_json if json else pages.to_markdown if markdown else pages.text if codes else pages.overview
+    write_stdout(write(chosen), machine=json or markdown)
 
 
 def _check_output(output: str | None, data: str) -> None:
@@ -284,6 +303,8 @@ def _report(fit: Fit, format: str, output: str | None, *, exp: bool, quiet: bool
     if not quiet and (format == "csv" or output is not None):
         for finding in fit.warnings:
             say(f"warning: {finding.message} [{finding.code}]")
+        if fit.warnings:
+            say(f"more: {explain(finding.code for finding in fit.warnings)}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -338,6 +359,7 @@ def _fail(error: GlmfitError, argv: Sequence[str]) -> int:
     say(f"error: {error.message}")
     if error.hint:
         say(f"hint: {error.hint}")
+    say(f"more: {explain([error.code])}")
     if _wants_json(argv):
         from glmfit.report.document import error_json
 

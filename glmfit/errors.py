@@ -56,6 +56,11 @@ class Finding:
     terms: tuple[str, ...] = ()
 
 
+def explain(codes: Iterable[str]) -> str:
+    """The command that says more of some codes, each once."""
+    return " ".join(["glmfit explain", *dict.fromkeys(codes)])
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """A hint naming the known words closest to `word`, or None where nothing comes near."""
     names = list(known)

@@ -133,6 +133,11 @@ LikelihoodFile = Annotated[
     str, typer.Argument(metavar="FILE", help="FILE.py, or FILE.py:NAME, that defines a likelihood.", **_ARGUMENTS)
 ]
 FamilyArgument = Annotated[str | None, typer.Argument(metavar="[FAMILY]", help="Say all about this one.", **_ARGUMENTS)]
+Codes = Annotated[
+    list[str] | None, typer.Argument(metavar="[CODE]...", help="Errors or findings, as separation.", **_ARGUMENTS)
+]
+AsJson = Annotated[bool, _option(_O, "--json", help="As JSON.")]
+AsMarkdown = Annotated[bool, _option(_O, "--markdown", help="As Markdown: the page docs/explain.md.")]
 
 
 def output_format(json: bool, format: str | None) -> str:

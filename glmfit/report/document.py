@@ -1,4 +1,4 @@
-"""A fit as JSON (`glmfit/fit/1`) and back; errors as JSON (`glmfit/error/1`); the JSON Schemas of both.
+"""A fit as JSON (`glmfit/fit/1`) and back; errors as JSON (`glmfit/error/1`); the JSON Schemas.
 
 Keys follow the dataclasses of `glmfit.result`, so reading is one walk over their type hints. Floats are written with
 the digits that identify them; NaN and infinities become null, and a row that holds one names it in `status`.
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from glmfit import explain
 from glmfit.errors import DataError, GlmfitError
 from glmfit.report.exponentiate import ratios
 from glmfit.result import Auxiliary, Coefficient, Fit
@@ -20,7 +21,7 @@ from glmfit.result import Auxiliary, Coefficient, Fit
 FIT = "glmfit/fit/1"
 ERROR = "glmfit/error/1"
 NOT_FINITE = "not_finite"  # the status of a row in which a number had to become null
-SCHEMAS = {FIT: "fit-1.json", ERROR: "error-1.json"}
+SCHEMAS = {FIT: "fit-1.json", ERROR: "error-1.json", explain.SCHEMA: "explain-1.json"}
 
 
 def to_json(fit: Fit, *, exp: bool = False) -> str:

@@ -13,6 +13,7 @@ from itertools import zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from glmfit.errors import explain
 from glmfit.report import numbers, words
 from glmfit.report.exponentiate import coefficients
 from glmfit.result import Coefficient, Fit
@@ -63,6 +64,8 @@ def _lines(fit: Fit, exp: bool, width: int) -> Iterator[Line]:
     yield from _sentence(words.convergence(fit), "" if fit.convergence.converged else "bold red", width)
     for finding in fit.warnings:
         yield from _sentence(f"Warning: {finding.message} [{finding.code}]", "yellow", width)
+    if fit.warnings:
+        yield from _sentence(f"More: {explain(finding.code for finding in fit.warnings)}", "dim", width)
 
 
 def _facts(fit: Fit, exp: bool, width: int) -> Iterator[Line]:

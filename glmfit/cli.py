@@ -242,8 +242,10 @@ def check_command(
 
 
 @app.command("families", cls=Command, short_help="List the families of distributions.")
-def families_command(family: options.FamilyArgument = None, json: options.AsJson = False) -> None:
-    """List the families of distributions, or say all about one.
+def families_command(
+    names: options.FamilyNames = None, every: options.All = False, json: options.AsJson = False
+) -> None:
+    """List the families of distributions, or say all about some: parameters, links, support and an example.
 
     \b
     glmfit families
@@ -252,8 +254,10 @@ def families_command(family: options.FamilyArgument = None, json: options.AsJson
     from glmfit.families.catalogue import FAMILIES, find_family
     from glmfit.report.listing import families_json, family_list, family_text
 
-    chosen = FAMILIES if family is None else (find_family(family),)
-    text = family_list(chosen) if family is None else family_text(chosen[0])
+    if names and every:
+        raise UsageError("contradiction", "--all and the name of a family exclude each other", "leave out one of them")
+    chosen = tuple(map(find_family, names)) if names else FAMILIES
+    text = "\n".join(map(family_text, chosen)) if names or every else family_list(chosen)
     write_stdout(families_json(chosen) if json else text, machine=json)
 
 

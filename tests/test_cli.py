@@ -575,8 +575,18 @@ def test_families_lists_all() -> None:
     assert max(map(len, listing.splitlines())) <= 80
     found = json.loads(run("families", "--json").stdout)
     assert [family["name"] for family in found["families"]] == [info.name for info in FAMILIES]
+    words = re.findall(r"[\w-]+", listing)
+    everything = run("families", "--all").stdout
     for info in FAMILIES:
-        assert re.search(rf"^{re.escape(info.name)} ", listing, re.M)
+        assert info.name in words
+        for said in (info.summary, info.support.text, *(p.name for p in info.parameters), *info.parameters[0].links):
+            assert said in " ".join(everything.split())
+        assert f"  {info.example}\n" in everything
+    assert (
+        run("families", "nb", "poisson").stdout
+        == run("families", "nb").stdout + "\n" + run("families", "poisson").stdout
+    )
+    assert run("families", "nb", "--all").returncode == 2
 
 
 # The whole way

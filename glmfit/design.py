@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Categorical", "Dense", "DesignState", "Evaluator", "Matrix", "Standardization", "build"]
 
-CHUNK_ROWS = 16_384  # rows worked on together
+CHUNK_ROWS = 65_536  # rows worked on together: torch splits what is longer than 32,768 among its threads
 MOST_DENSE_COLUMNS = 1_000  # up to here the columns of a chunk may be laid side by side
 _MAX_COLUMNS = 100_000
 

@@ -108,9 +108,10 @@ class Rows:
         )
 
     def chunks(self, size: int = CHUNK_ROWS) -> list[Rows]:
-        """The same rows in runs of at most `size`, fewer where h (n, K, K) would be large; slices are views."""
+        """The same rows in even runs of at most `size`, fewer where h (n, K, K) would be large; slices are views."""
         size = min(size, max(CHUNK_CELLS // max(1, len(self.predictors)) ** 2, FEWEST_ROWS))
-        return [self.rows(slice(start, start + size)) for start in range(0, len(self.y), size)]
+        n, count = len(self.y), -(-len(self.y) // size)
+        return [self.rows(slice(n * k // count, n * (k + 1) // count)) for k in range(count)]
 
 
 class Likelihood:

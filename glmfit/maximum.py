@@ -89,7 +89,10 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
         inspection.begin(likelihood, theta)
     if spec.bias_reduction is not None:
         return _bias_reduced(model, theta, constants, phi, spec, trace)
-    return _judged(_from(model, theta, constants, phi, spec, trace), spec, trace)
+    begun = None
+    if spec.optimizer == "newton" and not spec.start and not _quadratic(likelihood):
+        theta, begun = start.ahead(model, theta) or (theta, None)
+    return _judged(_from(model, theta, constants, phi, spec, trace, begun), spec, trace)
 
 
 def _from(
@@ -99,7 +102,7 @@ def _from(
     phi: float,
     spec: ModelSpec,
     trace: Trace | None,
-    begun: Tensor | None = None,
+    begun: Tensor | None,
 ) -> Maximum:
     """The maximum from theta, with phi held at `phi`; `begun` is the reference of a search that this one continues."""
     likelihood = model.likelihood()
@@ -238,7 +241,7 @@ def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
 def _search(likelihood: Likelihood, theta: Tensor, spec: ModelSpec, trace: Trace | None) -> Optimum:
     if spec.optimizer != "newton":
         return scipy_optimum(likelihood, theta, spec.optimizer, spec.max_iter, trace)
-    if likelihood.links[likelihood.family.main].name in likelihood.family.quadratic_links:
+    if _quadratic(likelihood):
         root = usable_root(likelihood, theta)
         if root is not None:
             return least_squares(likelihood, root, theta, trace=trace)
@@ -246,3 +249,8 @@ def _search(likelihood: Likelihood, theta: Tensor, spec: ModelSpec, trace: Trace
     if found.converged:
         return found
     return maximise_on_edge(likelihood, theta, spec.tol, spec.max_iter) or found
+
+
+def _quadratic(likelihood: Likelihood) -> bool:
+    """Whether the log-likelihood is quadratic in the coefficients."""
+    return likelihood.links[likelihood.family.main].name in likelihood.family.quadratic_links

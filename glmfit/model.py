@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from glmfit.design import Dense, Matrix, Standardization
+from glmfit.design import CHUNK_ROWS, Dense, Matrix, Standardization
 from glmfit.families.base import Family, Limit
 from glmfit.likelihood import Likelihood, Predictor, Rows
 from glmfit.links import Link
@@ -116,7 +116,7 @@ class Model:
         )
 
     def likelihood(self) -> Likelihood:
-        return Likelihood(self.family, self.links, self.rows.chunks(), self.size)
+        return self._likelihood_of(self.rows, self.size)
 
     def constants_only(self, parameters: Sequence[str], held: Mapping[str, Tensor]) -> Likelihood:
         """The likelihood with a constant for each of `parameters` (offsets kept), the others held, (n,) each."""
@@ -130,7 +130,10 @@ class Model:
             for k, name in enumerate(parameters)
         )
         rows = replace(self.rows, predictors=predictors, held={**self.rows.held, **held})
-        return Likelihood(self.family, self.links, rows.chunks(), len(parameters))
+        return self._likelihood_of(rows, len(parameters))
+
+    def _likelihood_of(self, rows: Rows, size: int) -> Likelihood:
+        return Likelihood(self.family, self.links, rows.chunks(CHUNK_ROWS // self.family.bulk), size)
 
     # ---- between working and reported coordinates ----
 

@@ -28,6 +28,7 @@ REDUCTIONS = 60  # of the step's length, by halves and then by tens: where curva
 ROUNDING = 16 * torch.finfo(torch.float64).eps  # of a sum, relative to its value
 AT_ROUNDING = 1e-6  # a decrement below this that no longer falls has met the rounding error of the gradient,
 UNSEEN = 1e-4  # and so has one below this whose promised rise is less than the rounding error of the value
+POLISHED = 1e-11  # a decrement below this is rounding: one more step would find nothing
 STILL = 0.9  # a decrement that is more than this share of the one before no longer falls
 QUASI_NEWTON_TOL = 1e-4  # line searches on values alone cannot see differences below this (in standard errors)
 
@@ -106,18 +107,20 @@ def newton(
             status = "converged"
         if status == "converged" or iterations >= max_iter:
             break
-        length = line_search(objective.along(theta, step), value, slope)
-        if length is None:
-            status = "stalled"
-            break
-        reached = objective.derivatives(theta + length * step)
-        if not _finite(reached):
-            status = "stalled"
-            break
+        length, reached = 1.0, objective.derivatives(theta + step)  # a whole step is right more often than not
+        if not (_finite(reached) and rises_enough(reached[0], value, slope)):
+            shorter = line_search(objective.along(theta, step), value, slope)
+            if shorter is None:
+                status = "stalled"
+                break
+            length, reached = shorter, objective.derivatives(theta + shorter * step)
+            if not _finite(reached):
+                status = "stalled"
+                break
         theta = theta + length * step
         value, gradient, hessian = reached
         iterations += 1
-    if status == "converged":
+    if status == "converged" and decrement > POLISHED:
         # The error of one more Newton step is the square of this one's.
         last = objective.derivatives(theta + step)
         if _finite(last):
@@ -157,15 +160,18 @@ def _finite(derivatives: tuple[float, Tensor, Tensor]) -> bool:
 
 
 def line_search(value_at: Callable[[float], float], value: float, slope: float) -> float | None:
-    """The first of 1, 1/2, 1/4 ... at which the value rises enough (Armijo); NaN and -inf are rejected steps."""
-    slack = ROUNDING * abs(value)
+    """The first of 1, 1/2, 1/4 ... at which the value rises enough."""
     length = 1.0
     for reduction in range(REDUCTIONS):
-        trial = value_at(length)
-        if math.isfinite(trial) and trial >= value + ARMIJO * length * slope - slack:
+        if rises_enough(value_at(length), value, length * slope):
             return length
         length *= 0.5 if reduction < HALVINGS else 0.1
     return None
+
+
+def rises_enough(trial: float, value: float, promised: float) -> bool:
+    """Armijo's rule, rounding of the value forgiven; NaN and -inf never do."""
+    return math.isfinite(trial) and trial >= value + ARMIJO * promised - ROUNDING * abs(value)
 
 
 def least_squares(

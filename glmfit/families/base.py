@@ -109,6 +109,7 @@ class Family:
     shared_formula: ClassVar[bool] = False  # the first formula is for every parameter
     location: ClassVar[bool] = False  # the main predictor has no intercept: other parameters, or groups, take it up
     grouped: ClassVar[bool] = False  # the rows of a group are one unit with one log-density
+    bulk: int = 1  # how much more memory a row takes than usual, for a sum of terms, say
     quadratic_links: ClassVar[tuple[str, ...]] = ()  # links of mu under which l is quadratic in eta: least squares
 
     @classmethod

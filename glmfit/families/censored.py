@@ -34,6 +34,7 @@ class Censored(Family):
     def __init__(self, base: Family) -> None:
         self.base = base
         self.parameters, self.support, self.columns = base.parameters, base.support, base.columns
+        self.bulk = base.bulk
 
     def of_columns(self, header: Collection[str]) -> Family:
         return censored(self.base.of_columns(header))

@@ -211,6 +211,7 @@ def wrapped(kind: type[Wrapped], base: type[Family], *aliases: str) -> type[Wrap
         "parameters": inner if truncated else (*inner, zero),
         "columns": base.columns,
         "trials": base.trials,
+        "bulk": base.bulk,
         "ratio": base.ratio,
         "base": base(),
     }

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from glmfit.curvature import unit_diagonal
 from glmfit.errors import Finding
+from glmfit.inference import inverse_information
 from glmfit.likelihood import Likelihood
 from glmfit.optimize import Optimum
 from glmfit.separation import Separated
@@ -60,12 +61,30 @@ def flat_directions(optimum: Optimum, reference: Tensor, names: Sequence[str]) -
     return undetermined([place for place, part in enumerate(share.tolist()) if part > TAKES_PART], names)
 
 
+def bread(optimum: Optimum, reference: Tensor, flat: FlatDirections | None) -> Tensor | None:
+    """(-Hessian)^-1 (p, p); where that is singular along flat directions a generalized inverse. None if not positive.
+
+    What does not move along a flat direction has the same variance under every generalized inverse.
+    """
+    found = inverse_information(optimum)
+    if found is not None or flat is None:
+        return found
+    values, vectors = relative_information(optimum, reference)
+    kept = values.abs() >= VANISHED
+    if not bool((values[kept] > 0).all()):
+        return None
+    half = torch.linalg.solve_triangular(reference.T, vectors[:, kept], upper=True)
+    return (half / values[kept]) @ half.T
+
+
 def undetermined(places: Sequence[int], names: Sequence[str]) -> FlatDirections:
     """The coefficients at these places have no estimate."""
     terms = tuple(names[place] for place in places)
+    they, them, plural = ("they grow", "them", "s") if len(terms) > 1 else ("it grows", "it", "")
     message = (
-        f"the data do not determine {_listed(terms)}: the likelihood rises or stays level as they grow without limit "
-        "(separation, or a cell without variation), so their estimates and standard errors mean nothing"
+        f"the data do not determine {_listed(terms)}: the likelihood rises or stays level as {they} without limit "
+        f"(separation, a cell without variation, a likelihood that does not use {them}); no estimate{plural} and no "
+        f"standard error{plural} exist{'' if plural else 's'}"
     )
     return FlatDirections(tuple(places), Finding("flat_direction", message, terms))
 

@@ -22,7 +22,6 @@ from glmfit.diagnose import FlatDirections
 from glmfit.dispersion import dispersion, goodness
 from glmfit.edge import maximise_on_edge
 from glmfit.errors import ModelError
-from glmfit.inference import inverse_information
 from glmfit.likelihood import Likelihood
 from glmfit.model import Model
 from glmfit.objective import Objective
@@ -62,8 +61,8 @@ class Maximum:
 
     @cached_property
     def bread(self) -> Tensor | None:
-        """(-Hessian)^-1 (p, p), None where -Hessian is not positive definite."""
-        return inverse_information(self.optimum)
+        """(-Hessian)^-1 (p, p), None where -Hessian is not positive definite beside its flat directions."""
+        return diagnose.bread(self.optimum, self.reference, self.flat)
 
     def theta_of(self, model: Model) -> Tensor:
         """Coefficients of this model, or of the whole one, with the same linear predictors on the rows of this one."""

@@ -28,7 +28,7 @@ REDUCTIONS = 60  # of the step's length, by halves and then by tens: where curva
 ROUNDING = 16 * torch.finfo(torch.float64).eps  # of a sum, relative to its value
 AT_ROUNDING = 1e-6  # a decrement below this that no longer falls has met the rounding error of the gradient,
 UNSEEN = 1e-4  # and so has one below this whose promised rise is less than the rounding error of the value
-POLISHED = 1e-11  # a decrement below this is rounding: one more step would find nothing
+POLISHED = 1e-13  # a decrement below this is rounding: one more step would find nothing
 STILL = 0.9  # a decrement that is more than this share of the one before no longer falls
 QUASI_NEWTON_TOL = 1e-4  # line searches on values alone cannot see differences below this (in standard errors)
 

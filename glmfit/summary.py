@@ -254,8 +254,8 @@ def _coefficients(
             places[place]: math.copysign(math.inf, term.direction) if term.direction else math.nan
             for place, term in zip(separated.infinite, separated.terms, strict=True)
         }
-        out = torch.tensor(sorted(without))
-        matrix[out, :] = matrix[:, out] = math.nan
+    out = torch.tensor(sorted(without), dtype=torch.int64)
+    matrix[out, :] = matrix[:, out] = math.nan
     rows = []
     for at, ((parameter, term), estimate) in enumerate(zip(model.names, estimates.tolist(), strict=True)):
         error = math.nan if at in without else errors[at]

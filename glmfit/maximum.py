@@ -26,7 +26,7 @@ from glmfit.inference import inverse_information
 from glmfit.likelihood import Likelihood
 from glmfit.model import Model
 from glmfit.objective import Objective
-from glmfit.optimize import Optimum, Trace, least_squares, newton, scipy_optimum
+from glmfit.optimize import Optimum, Trace, least_squares, newton, refined, scipy_optimum
 from glmfit.penalised import Jeffreys
 from glmfit.separation import Rest, Separated
 from glmfit.spec import ModelSpec
@@ -241,7 +241,9 @@ def _search(likelihood: Likelihood, theta: Tensor, spec: ModelSpec, trace: Trace
     if likelihood.links[likelihood.family.main].name in likelihood.family.quadratic_links:
         root = usable_root(likelihood, theta)
         if root is not None:
-            return least_squares(likelihood, root, theta, trace=trace)
+            found = least_squares(likelihood, root, theta, trace=trace)
+            equations = likelihood.normal_equations()
+            return found if equations is None else refined(found, equations)
     found = newton(likelihood, theta, spec.tol, spec.max_iter, trace)
     if found.converged:
         return found

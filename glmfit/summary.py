@@ -50,7 +50,7 @@ def summarise(data: Data, found: Maximum) -> Fit:
     step = 1 / unit if model.holds_phi and not sums.perfect else 1.0
     cov = _covariance(data, found, unit)
     reference = Reference(df if scale.estimated else None)
-    coefficients, matrix = _coefficients(found, cov.matrix, reference, spec.level, dropped)
+    coefficients, matrix = _coefficients(found, cov, reference, spec.level, dropped)
     unprofiled: list[Finding] = []
     if spec.ci == "profile":
         coefficients, unprofiled = _profiled(found, coefficients, unit, reference, spec.level)
@@ -229,7 +229,7 @@ def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, nu
 
 
 def _coefficients(
-    found: Maximum, working: Tensor, reference: Reference, level: float, dropped: bool
+    found: Maximum, working: Covariance, reference: Reference, level: float, dropped: bool
 ) -> tuple[tuple[Coefficient, ...], tuple[tuple[float, ...], ...]]:
     """Rows for every term of every formula, and the covariance aligned with them; aliased terms are NaN."""
     model, whole = found.model, found.whole
@@ -237,9 +237,9 @@ def _coefficients(
     size = len(model.names)
     kept = torch.tensor(model.kept)
     estimates = torch.full((size,), math.nan, dtype=torch.float64)
-    estimates[kept] = model.reported(found.optimum.theta)
+    estimates[kept] = model.reported(found.optimum.theta, found.optimum.low)
     matrix = torch.full((size, size), math.nan, dtype=torch.float64)
-    matrix[kept[:, None], kept] = model.reported_covariance(working)
+    matrix[kept[:, None], kept] = model.reported_covariance(working.matrix, working.half)
     errors = torch.sqrt(torch.diagonal(matrix)).tolist()
     inside = set(model.kept)
     without: dict[int, str] = {}

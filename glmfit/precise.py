@@ -53,7 +53,7 @@ class Pair:
         return (self.T[:, :, None] * other[:, None, :]).sum()
 
     @property
-    def T(self) -> Pair:  # noqa: N802 - as of tensors
+    def T(self) -> Pair:
         return Pair(self.high.T, self.low.T)
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from glmfit import __version__, diagnose, wald
 from glmfit.data import Data

@@ -54,9 +54,9 @@ def accuracy(name: str) -> Accuracy:
     )
 
 
-# Digits of the worst coefficient, the worst standard error and the residual standard deviation by R's lm with tol = 1e-10
-# (R 4.2 on these files, cut to two decimals); and those that are to be had here on any machine. Powers of x rounded to
-# double precision determine no more than 7.6 digits of filip, certified values of 15 digits no more than 14.7 of noint1.
+# Digits of the worst coefficient, the worst standard error and the residual standard deviation by R's lm with
+# tol = 1e-10 (R 4.2 on these files, cut to two decimals), and those that are to be had here on any machine. Powers of x
+# rounded to double precision determine no more than 7.6 of filip, 15 digits of certified values 14.7 of noint1.
 R = {
     "norris": (12.47, 14.0, 14.1),
     "pontius": (12.65, 13.19, 13.2),

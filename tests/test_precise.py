@@ -74,10 +74,7 @@ def test_the_estimates_are_those_of_exact_arithmetic(options: dict[str, Any]) ->
     rows = list(zip(columns, y, map(Fraction, weight.tolist()), strict=True))
     size = 4 - first
     table = [
-        [
-            *(sum(w * row[i] * row[j] for row, _, w in rows) for j in range(size)),
-            sum(w * row[i] * v for row, v, w in rows),
-        ]
+        [sum(w * row[i] * other for row, v, w in rows for other in [[*row, v][j]]) for j in range(size + 1)]
         for i in range(size)
     ]
     for i in range(size):  # Gauss and Jordan

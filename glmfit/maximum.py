@@ -161,7 +161,7 @@ def _judged(found: Maximum, spec: ModelSpec, trace: Trace | None) -> Maximum:
     asked = drop or spec.check_separation
     if not (asked or _suspicious(found)):
         return found
-    decision = separation.decide(found.model)
+    decision = separation.decide(found.model, found.optimum.theta)
     if not decision.decided:
         return replace(found, undecided=asked)
     separated = decision.separated

@@ -21,6 +21,7 @@ from glmfit.curvature import stacked_root
 from glmfit.design import MOST_DENSE_COLUMNS, Standardization
 from glmfit.likelihood import Predictor
 from glmfit.model import Model
+from glmfit.overlap import Overlap, overlap
 from glmfit.result import SeparationTerm
 
 MOST_CELLS = 200_000_000  # of A
@@ -85,11 +86,19 @@ class _Constraints:
     covered: Tensor
 
 
-def decide(model: Model) -> Decision:
-    """Whether the data of a model are separated, and along what."""
-    if model.size > MOST_DENSE_COLUMNS or not model.family.has_recession:
+def decide(model: Model, theta: Tensor) -> Decision:
+    """Whether the data of a model are separated, and along what.
+
+    At theta the search for a maximum ended; the scores there show of most rows that they are not, often of all.
+    """
+    if not model.family.has_recession:
         return UNDECIDED
-    found = _constraints(model)
+    known = overlap(model, theta)
+    if known is not None and known.all:
+        return Decision(True, None, frozenset(known.covered.tolist()))
+    if model.size > MOST_DENSE_COLUMNS:
+        return UNDECIDED
+    found = _constraints(model, known)
     if found is None:
         return UNDECIDED
     nothing = Decision(True, None, frozenset(found.covered.tolist()))
@@ -125,8 +134,11 @@ def decide(model: Model) -> Decision:
     return _separated(model, found, is_strict, frame, span @ inner, unseen, inner.T @ z, cone)
 
 
-def _constraints(model: Model) -> _Constraints | None:
-    """All rows of A and the root of E; None where they are too many, or the family does not state them."""
+def _constraints(model: Model, known: Overlap | None) -> _Constraints | None:
+    """All rows of A and the root of E, those that are `known` to be equations among these.
+
+    None where they are too many, or the family does not state them.
+    """
     family, size, n = model.family, model.size, len(model.rows.y)
     places = [k for k, parameter in enumerate(family.parameters) if parameter.name not in model.rows.held]
     parts: list[Tensor] = []
@@ -134,20 +146,21 @@ def _constraints(model: Model) -> _Constraints | None:
     root, equal = torch.zeros((0, size), dtype=torch.float64), torch.zeros(n, dtype=torch.bool)
     covered = torch.zeros(size, dtype=torch.bool)
     first, cells = 0, 0
-    for chunk in model.rows.chunks():
+    for number, chunk in enumerate(model.rows.chunks()):
         faces = family.recession(chunk.y, model.links, **chunk.columns)
         if faces is None:
             return None
         dense = [predictor.X.dense() for predictor in chunk.predictors]
         owner = torch.arange(first, first + len(chunk.y))
-        for face in faces:
+        for f, face in enumerate(faces):
             values = torch.zeros((len(chunk.y), size), dtype=torch.float64)
             for place, predictor, x in zip(places, chunk.predictors, dense, strict=True):
                 if place < face.weights.shape[1]:
                     values.index_add_(1, predictor.columns, face.weights[:, place, None] * x)
                     covered[predictor.columns] = True
             stated = (face.weights != 0).any(dim=1)
-            fixed, free = stated & face.equal, stated & ~face.equal
+            equations = face.equal if known is None else face.equal | known.rows[number][:, f]
+            fixed, free = stated & equations, stated & ~equations
             if bool(fixed.any()):
                 root = stacked_root([root, values[fixed]], size)
                 equal[owner[fixed]] = True

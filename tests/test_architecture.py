@@ -55,7 +55,7 @@ LAYERS = (
     "optimize rank",
     "edge penalised profile",
     "model groups",
-    "assembly",
+    "assembly overlap",
     "separation",
     "dispersion inference diagnose",
     "wald",

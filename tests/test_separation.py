@@ -256,7 +256,7 @@ def test_all_information_in_four_rows_is_enough(link: str) -> None:
     four = glmfit.fit("y ~ x", {k: v[1000:1004] for k, v in data.items()}, family="binomial", links={"mu": link})
     assert fit.identification.separation is None
     assert not codes(fit) & {"separation", "flat_direction"}
-    if link in ("logit", "probit"):
+    if link != "cauchit":  # its tails are so heavy that a row at 1e6 still pulls
         assert fit.exit_code == 0
         slope, expected = fit.coefficients[1], four.coefficients[1]
         assert slope.estimate == pytest.approx(expected.estimate, rel=1e-9)

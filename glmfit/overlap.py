@@ -1,4 +1,4 @@
-"""Rows that no direction of C = {d : E d = 0, A d >= 0} separates, proved by the score equations without a program.
+"""Rows that no direction of C = {d : E d = 0, A d >= 0} separates, proved by the score equations, without a program.
 
     sum_i m_i a_i = 0  with  m_i > 0  over some rows of A, and any m_i over those of E,  gives  a_i'd = 0 for each d in C
 
@@ -85,8 +85,9 @@ def _parts(model: Model, theta: Tensor) -> list[_Part] | None:
         weights = torch.zeros((len(chunk.y), len(some), len(places)), dtype=torch.float64)
         for f, face in enumerate(some):
             for k, place in enumerate(places):
-                if place < face.weights.shape[1]:
-                    weights[:, f, k] = face.weights[:, place]
+                own = face.of_predictor(place)
+                if own is not None:
+                    weights[:, f, k] = own
         stated = (weights != 0).any(dim=2)
         square = weights @ weights.transpose(1, 2) + torch.diag_embed((~stated).double())
         score = (weights @ (chunk.weight[:, None] * row.g)[:, :, None])[:, :, 0]
@@ -97,7 +98,7 @@ def _parts(model: Model, theta: Tensor) -> list[_Part] | None:
         sure = stated & ~equal & (multipliers > PULLS * chunk.weight[:, None])
         covered = torch.zeros(model.size, dtype=torch.bool)
         for place, predictor in zip(places, chunk.predictors, strict=True):
-            covered[predictor.columns] |= any(place < face.weights.shape[1] for face in some)
+            covered[predictor.columns] |= any(face.of_predictor(place) is not None for face in some)
         parts.append(_Part(chunk, covered, weights, multipliers, equal, sure))
     return parts
 
@@ -121,9 +122,7 @@ def _balanced(model: Model, parts: list[_Part]) -> tuple[list[Tensor], bool] | N
             add_gradient(total, part.chunk, torch.einsum("nf,nfk->nk", m, part.weights))
             length += float(m.square().sum())
         if bool((total.abs() <= ZERO * scale * length**0.5).all()):
-            kept = [
-                part.sure & (m >= KEEPS * part.multipliers) for part, m in zip(parts, multipliers, strict=True)
-            ]
+            kept = [part.sure & (m >= KEEPS * part.multipliers) for part, m in zip(parts, multipliers, strict=True)]
             return kept, int(seen.sum()) == int(parts[0].covered.sum())
         change = (vectors @ ((vectors.T @ (total / scale)) / values[seen])) / scale
         for at, part in enumerate(parts):

@@ -13,6 +13,7 @@ from glmfit import __version__, diagnose, wald
 from glmfit.data import Data
 from glmfit.dispersion import Goodness, Scale, dispersion, goodness, null_deviance
 from glmfit.errors import Finding
+from glmfit.families.catalogue import make_family
 from glmfit.inference import Covariance, Reference, covariance
 from glmfit.maximum import Maximum
 from glmfit.model import Model
@@ -209,15 +210,7 @@ def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, nu
     checks.append(None if nothing_left else diagnose.boundary(found.likelihood, optimum.theta))
     if not model.family.quasi and found.penalised is None:
         checks.append(_worse_than_null(found, sums, null))
-    for name, limit in model.limits.items():
-        checks.append(
-            Finding(
-                "at_limit",
-                f"{name} is estimated at the end of its range, where the family is {limit.family}: {name} has no "
-                f"standard error, and all else is that of the {limit.family} model",
-                (name,),
-            )
-        )
+    checks.append(diagnose.at_limit(list(model.limits), _family_at(model)))
     if scale.estimated and sums.perfect:
         checks.append(Finding("perfect_fit", "the model fits perfectly: standard errors are rounding error"))
     if scale.estimated and df <= 0:
@@ -225,6 +218,16 @@ def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, nu
             Finding("saturated", "no degrees of freedom are left to estimate the dispersion: no standard errors")
         )
     return [finding for finding in checks if finding is not None]
+
+
+def _family_at(model: Model) -> str:
+    """The name of the family that the model's is where parameters have met the end of their range."""
+    family = model.family
+    for name in model.limits:
+        limit = family.parameter(name).limit
+        assert limit is not None
+        family = make_family(limit.family, {})
+    return family.name
 
 
 def _coefficients(

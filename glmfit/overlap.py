@@ -1,6 +1,6 @@
 """Rows that no direction of C = {d : E d = 0, A d >= 0} separates, proved by the score equations, without a program.
 
-    sum_i m_i a_i = 0  with  m_i > 0  over some rows of A, and any m_i over those of E,  gives  a_i'd = 0 for each d in C
+    sum_i m_i a_i = 0 with m_i > 0 over some rows of A, and any m_i over those of E, gives a_i'd = 0 for each d in C
 
 (Stiemke 1915). Where l has its maximum its derivatives are such multipliers, for they add up to a score of 0. Rounding,
 and rows so far out that they hardly pull, are taken up by the least change of the others that makes the sum 0.

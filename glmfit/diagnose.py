@@ -101,7 +101,9 @@ def separation(separated: Separated, names: Sequence[str]) -> Finding:
         f"{'they have' if len(along) > 1 else 'it has'} no finite estimate"
     )
     if bool(separated.left.any()):
-        message += ", and all other numbers are those of the limit, where these rows say nothing any more"
+        message += ", and all other numbers are those of the limit"
+        if not bool((separated.left & separated.separates).any()):
+            message += ", where these rows say nothing any more"
     return Finding("separation", message, terms)
 
 
@@ -131,6 +133,21 @@ def not_a_maximum(hessian: Tensor, names: Sequence[str]) -> Finding:
         f"the log-likelihood has no peak in {_listed(terms)}: there are no standard errors",
         terms,
     )
+
+
+def at_limit(parameters: Sequence[str], family: str) -> Finding | None:
+    """Parameters at the end of their range, where the family is another, simpler one."""
+    if not parameters:
+        return None
+    names = " and ".join(parameters)
+    said = ("is", "the end of its range", "it has no standard error")
+    if len(parameters) > 1:
+        said = ("are", "the ends of their ranges", "they have no standard errors")
+    message = (
+        f"{names} {said[0]} estimated at {said[1]}, where the family is {family}: {said[2]}, and all else is that of "
+        f"the {family} model"
+    )
+    return Finding("at_limit", message, tuple(parameters))
 
 
 def on_the_edge(link: str, rows: np.ndarray) -> Finding:

@@ -25,7 +25,7 @@ from glmfit.errors import ModelError
 from glmfit.likelihood import Likelihood
 from glmfit.model import Model
 from glmfit.objective import Objective
-from glmfit.optimize import Optimum, Trace, least_squares, newton, scipy_optimum
+from glmfit.optimize import Optimum, Trace, least_squares, newton, refined, scipy_optimum
 from glmfit.penalised import Jeffreys
 from glmfit.separation import Rest, Separated
 from glmfit.spec import ModelSpec
@@ -163,7 +163,7 @@ def _judged(found: Maximum, spec: ModelSpec, trace: Trace | None) -> Maximum:
     asked = drop or spec.check_separation
     if not (asked or _suspicious(found)):
         return found
-    decision = separation.decide(found.model)
+    decision = separation.decide(found.model, found.optimum.theta)
     if not decision.decided:
         return replace(found, undecided=asked)
     separated = decision.separated
@@ -243,7 +243,9 @@ def _search(likelihood: Likelihood, theta: Tensor, spec: ModelSpec, trace: Trace
     if _quadratic(likelihood):
         root = usable_root(likelihood, theta)
         if root is not None:
-            return least_squares(likelihood, root, theta, trace=trace)
+            found = least_squares(likelihood, root, theta, trace=trace)
+            equations = likelihood.normal_equations()
+            return found if equations is None else refined(found, equations)
     found = newton(likelihood, theta, spec.tol, spec.max_iter, trace)
     if found.converged:
         return found

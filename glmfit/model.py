@@ -137,8 +137,11 @@ class Model:
 
     # ---- between working and reported coordinates ----
 
-    def reported(self, gamma: Tensor) -> Tensor:
-        """Coefficients (size,) on the scale of the columns as they are."""
+    def reported(self, gamma: Tensor, low: Tensor | None = None) -> Tensor:
+        """Coefficients (size,) on the scale of the columns as they are; `low` is what gamma lacks of a least squares
+        solution, the one place where more digits than those of a float are known."""
+        if low is not None:
+            return self.standardizations[0].coefficients(gamma, low)
         if self.lift is not None:
             return self.lift @ gamma
         theta = self._each("coefficients", gamma)
@@ -157,8 +160,14 @@ class Model:
         found = self._each("gradient", gradient)
         return found if self.shift is None else self.shift.gradient(found)
 
-    def reported_covariance(self, matrix: Tensor) -> Tensor:
-        """Covariance (size, size) of theta from that of gamma: T M T', block by block."""
+    def reported_covariance(self, matrix: Tensor, half: Tensor | None = None) -> Tensor:
+        """Covariance (size, size) of theta from that of gamma: T M T', block by block, or (V T')'(V T') by its half.
+
+        Where an intercept is far outside of the data, most of T M T' cancels; the half cancels half as many digits.
+        """
+        if half is not None:
+            rows = torch.stack([self.reported(row) for row in half])
+            return rows.T @ rows
         if self.lift is not None:
             return self.lift @ matrix @ self.lift.T
         out = torch.zeros_like(matrix)

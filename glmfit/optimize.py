@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor
 from glmfit import curvature
 from glmfit.errors import ModelError
 from glmfit.objective import Objective
+from glmfit.precise import Pair, exact
 
 Trace = Callable[[dict[str, float]], None]
 
@@ -30,6 +31,7 @@ AT_ROUNDING = 1e-6  # a decrement below this that no longer falls has met the ro
 UNSEEN = 1e-4  # and so has one below this whose promised rise is less than the rounding error of the value
 POLISHED = 1e-13  # a decrement below this is rounding: one more step would find nothing
 STILL = 0.9  # a decrement that is more than this share of the one before no longer falls
+REFINEMENTS = 3  # each takes eps times the condition number off the error
 QUASI_NEWTON_TOL = 1e-4  # line searches on values alone cannot see differences below this (in standard errors)
 
 STATUS_TEXT: Mapping[str, str] = {
@@ -45,7 +47,8 @@ class Optimum:
     """Where an optimiser stopped: theta (p,), value, gradient (p,), Hessian (p, p), and how it got there.
 
     `reference` is the factor L (p, p) of the curvature L L' where it began. `root` is an upper triangular R with
-    R'R = -Hessian, where the Hessian has lost too many digits.
+    R'R = -Hessian, where the Hessian has lost too many digits. `low` (p,) is what theta lacks of a least squares
+    solution for want of digits, and `half` (p, p) has half'half = (-Hessian)^-1 to the last digit.
     """
 
     theta: Tensor
@@ -59,6 +62,8 @@ class Optimum:
     reference: Tensor
     root: Tensor | None = None
     edge: tuple[int, ...] = ()  # positions of rows held at a bound of the link's domain
+    low: Tensor | None = None
+    half: Tensor | None = None
 
     @property
     def converged(self) -> bool:
@@ -198,6 +203,32 @@ def least_squares(
     value, gradient, hessian = objective.derivatives(best)
     status = "converged" if decrement <= AT_ROUNDING else "stalled"
     return Optimum(best, value, gradient, hessian, decrement, iterations, status, "newton", root.T, root)
+
+
+def refined(found: Optimum, equations: Pair) -> Optimum:
+    """The solution of least squares, found with the root R, to the last digit: that of the equations themselves.
+
+    `equations` are [X r]' W [X r] (p + 1, p + 1); their [G b] is solved with R, G = R'R but for rounding, and so again
+    with what is left of b. They do not have the condition number of X twice, for they have twice the digits.
+    """
+    assert found.root is not None
+    G, b = equations[:-1, :-1], equations[:-1, -1:]
+    S = torch.linalg.solve_triangular(found.root, torch.eye(len(found.theta), dtype=torch.float64), upper=True)
+    nearly = (exact(S.T) @ (G @ exact(S))).high  # S'GS, the identity but for the rounding errors of R,
+    lower = curvature.cholesky(0.5 * (nearly + nearly.T))
+    if lower is None:
+        return found
+    half = torch.linalg.solve_triangular(lower, S.T, upper=False)  # which G^-1 = S (S'GS)^-1 S' is without
+    theta = exact(found.theta[:, None])
+    for _ in range(REFINEMENTS):
+        theta = theta + exact(half.T @ (half @ (b - G @ theta).high))
+    gradient = (b - G @ theta).high[:, 0]
+    decrement = float(torch.linalg.vector_norm(half @ gradient))
+    if not decrement <= found.decrement:
+        return found
+    return replace(
+        found, theta=theta.high[:, 0], low=theta.low[:, 0], gradient=gradient, decrement=decrement, half=half
+    )
 
 
 def scipy_optimum(

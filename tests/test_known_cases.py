@@ -15,7 +15,9 @@ import torch
 
 import glmfit
 from glmfit.errors import ModelError
+from glmfit.families.binomial import Binomial
 from glmfit.families.counts import Geometric, NegativeBinomial, Poisson
+from glmfit.links import LINKS
 from glmfit.result import Fit
 
 RANDOM = np.random.default_rng(3)
@@ -56,6 +58,35 @@ def test_a_start_from_which_scoring_runs_away(link: str) -> None:
     )
     assert fit.exit_code == 0
     assert fit.coefficients[0].estimate == pytest.approx(expected[link], rel=1e-10)
+
+
+@pytest.mark.parametrize("link", ["cloglog", "loglog"])
+@pytest.mark.parametrize("eta", [-1e6, -800.0, -720.0, 720.0, 800.0, 1e6])
+def test_links_that_exponentiate_twice_far_out(link: str, eta: float) -> None:
+    """exp(exp(eta)) is beyond every float; the log-density of what then is certain is 0, and so are its derivatives."""
+    at = torch.tensor([eta], dtype=torch.float64, requires_grad=True)
+    y = torch.tensor([1.0 if eta > 0 else 0.0], dtype=torch.float64)
+    value = Binomial().log_density(y, LINKS[link].to("logit", at), trials=torch.ones_like(y))
+    (first,) = torch.autograd.grad(value.sum(), at, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), at)
+    assert [float(value), float(first), float(second)] == pytest.approx([0.0, 0.0, 0.0], abs=1e-300)
+    mean = LINKS[link].inverse(at)
+    assert float(mean) == pytest.approx(float(y), abs=1e-300)
+    assert float(torch.autograd.grad(mean.sum(), at)[0]) == pytest.approx(0.0, abs=1e-300)
+
+
+@pytest.mark.parametrize("se", ["hessian", "expected", "hc1"])
+@pytest.mark.parametrize("link", ["cloglog", "loglog"])
+def test_rows_that_are_certain_say_nothing(link: str, se: str) -> None:
+    near = {"x": np.array([-2.0, -1, 1, 2, 0.5, -0.5]), "y": np.array([0.0, 1, 0, 1, 1, 0])}
+    far = np.linspace(500, 5000, 50)
+    data = {"x": np.concatenate([near["x"], far, -far]), "y": np.concatenate([near["y"], np.ones(50), np.zeros(50)])}
+    fit, expected = (glmfit.fit("y ~ x", d, family="binomial", links={"mu": link}, se=se) for d in (data, near))
+    assert fit.exit_code == 0
+    for row, other in zip(fit.coefficients, expected.coefficients, strict=True):
+        assert row.estimate == pytest.approx(other.estimate, rel=1e-9)
+        if se != "hc1":
+            assert row.std_error == pytest.approx(other.std_error, rel=1e-8)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -110,6 +110,8 @@ class Family:
     location: ClassVar[bool] = False  # the main predictor has no intercept: other parameters, or groups, take it up
     grouped: ClassVar[bool] = False  # the rows of a group are one unit with one log-density
     bulk: int = 1  # how much more memory a row takes than usual, for a sum of terms, say
+    more_recession: ClassVar[bool] = False  # l may rise for ever in other directions too than those of `recession`
+    rare_is_one: ClassVar[bool] = False  # as the mean tends to 0 a count that is not 0 tends to 1, the surer the nearer
     quadratic_links: ClassVar[tuple[str, ...]] = ()  # links of mu under which l is quadratic in eta: least squares
 
     @classmethod

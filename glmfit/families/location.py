@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 EULER = 0.5772156649015329
 FAR = 1e50
+NOTHING_BEYOND = 230.0  # asinh of z: the logarithm of the density is -1e199 there, and soon overflows
 SYMMETRIC = 0.01  # a slant so near to 0 is hardly ever a maximum
 SKEWNESSES = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8)  # tried on either side of it
 
@@ -164,6 +165,9 @@ class SkewNormal(IntegratedTails, LocationScale):
     def log_density(self, y: Tensor, mu: Tensor, log_sigma: Tensor, slant: Tensor) -> Tensor:  # type: ignore[override]
         z = self._z(y, mu, log_sigma)
         return math.log(2) - log_sigma - 0.5 * (LOG_2PI + z**2) + log_ndtr(slant * z)
+
+    def coordinate(self, y: Tensor, *working: Tensor) -> Tensor:
+        return super().coordinate(y, *working).clamp(-NOTHING_BEYOND, NOTHING_BEYOND)
 
     def mean(self, mu: Tensor, sigma: Tensor, slant: Tensor) -> Tensor:  # type: ignore[override]
         return mu + math.sqrt(2 / math.pi) * sigma * slant / torch.sqrt(1 + slant**2)

@@ -235,7 +235,9 @@ SUCCESSES = (
         {"mu": ODDS, "phi": constant(1 + 11 / 5)},  # 1 + (m - 1) / (1 + precision)
         lambda random, data, mu, phi: draws.beta_binomial(random, data, mu, np.full_like(mu, 4.0)),
     ),
-    Model("zero-inflated-binomial", (TRIALS, "zero ~ z"), {"mu": ODDS, "zero": ZERO}, draws.zero_inflated(draws.binomial)),
+    Model(
+        "zero-inflated-binomial", (TRIALS, "zero ~ z"), {"mu": ODDS, "zero": ZERO}, draws.zero_inflated(draws.binomial)
+    ),
     Model(
         "zero-inflated-beta-binomial",
         (TRIALS, "zero ~ z"),

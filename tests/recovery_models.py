@@ -1,7 +1,7 @@
 """Models with known coefficients, and responses drawn from them by numpy's generators or by textbook definitions.
 
-Nothing here draws with the package: a mixture is drawn as a mixture, a choice as the largest of Gumbel errors, and the
-counts that numpy has not by inversion of the textbook probabilities. Covariates are fixed over the data sets of a model.
+Nothing here draws with the package: a mixture is drawn as a mixture, a choice as the largest of Gumbel errors, counts
+that numpy has not by inversion of the textbook probabilities. Covariates are the same in all data sets of a model.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Model:
     """A family with formulas, the true coefficients of each parameter's predictor, and a generator of responses.
 
     `draw(random, data, *natural)` gives y (n,), or several columns, at the natural parameters in the order of `truth`.
-    `unsound` is the largest share of data sets whose fit may end with another status than 0, with its reason beside it.
+    `unsound` is the largest share of fits that may end with another exit status than 0, or at an end of a range.
     """
 
     family: str
@@ -259,8 +259,9 @@ def between_visits(draw: Callable[..., Array], step: float) -> Draw:
     """The last visit before the value and the first one after it; there are no visits before 0 or after 4 steps."""
 
     def response(random: Generator, data: Columns, *natural: Array) -> Columns:
-        passed = np.floor(draw(random, *natural) / step)
-        lower, upper = passed * step, (passed + 1) * step
-        return {"after": np.where(lower < 0, np.nan, lower.clip(max=4 * step)), "before": np.where(upper > 4 * step, np.nan, upper.clip(min=0))}
+        visits = np.floor(draw(random, *natural) / step)
+        after = np.where(visits < 0, np.nan, visits.clip(max=4) * step)
+        before = np.where(visits >= 4, np.nan, (visits + 1).clip(min=0) * step)
+        return {"after": after, "before": before}
 
     return response

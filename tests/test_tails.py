@@ -247,7 +247,7 @@ def test_skew_normal_against_owens_function(slant: float, z: float) -> None:
 @pytest.mark.parametrize("far", [1e30, 1e160, 1e300])
 def test_a_bound_where_the_density_is_nothing_is_none(cls: type[Family], far: float) -> None:
     family = cls()
-    working = tensors((0.1, -0.3, 5.0)[: len(family.parameters)])  # nu = exp(5): of a t nothing is left so far out either
+    working = tensors((0.1, -0.3, 5.0)[: len(family.parameters)])  # nu is exp(5): of a t nothing is left there either
     y, bound = (torch.tensor([value], dtype=torch.float64) for value in (0.5, far))
     for between, beyond in (
         (lambda *w: family.log_interval(-bound, y, *w), lambda *w: family.log_cdf(y, *w)),

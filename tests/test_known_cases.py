@@ -399,3 +399,17 @@ def test_no_skew_normal_ends_where_every_one_is_stationary(slant: float) -> None
         fit = glmfit.fit("y ~ x", {"x": x, "y": y}, family="skew-normal")
         assert fit.exit_code == 0
         assert fit.fit.log_likelihood >= -best - 1e-6
+
+
+@pytest.mark.parametrize("options", [{}, {"max_iter": 1000}, {"max_iter": 1000, "tol": 1e-4}])
+def test_a_slant_without_end_is_said_to_have_none(options: dict[str, Any]) -> None:
+    """All residuals on one side of a line that touches them: the half-normal there is likelier than any skew-normal.
+
+    On the way the line is known ever better, beside which the little that is known of the slant must not be lost.
+    """
+    random = np.random.default_rng(14)
+    x = random.normal(size=25)
+    fit = glmfit.fit("y ~ x", {"x": x, "y": x - abs(random.normal(size=25))}, family="skew-normal", **options)
+    assert fit.exit_code == 5
+    assert [finding.terms for finding in fit.warnings if finding.code == "flat_direction"] == [("slant:Intercept",)]
+    assert fit.coefficients[-1].status == "not_identified"

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glmfit.curvature import unit_diagonal
+from glmfit.curvature import cholesky, unit_diagonal
 from glmfit.errors import Finding
 from glmfit.inference import inverse_information
 from glmfit.likelihood import Likelihood
@@ -42,6 +42,11 @@ def relative_information(optimum: Optimum, reference: Tensor) -> tuple[Tensor, T
         half = torch.linalg.solve_triangular(reference, optimum.root.T, upper=False)
         vectors, values, _ = torch.linalg.svd(half)
         return values.flip(0) ** 2, vectors.flip(1)
+    lower = cholesky(-optimum.hessian)
+    if lower is not None:
+        # Of (-H)^(-1/2) L, as the small values are lost beside large ones where information has grown beyond measure.
+        _, sizes, directions = torch.linalg.svd(torch.linalg.solve_triangular(lower, reference, upper=False))
+        return sizes**-2, directions.T
     half = torch.linalg.solve_triangular(reference, -optimum.hessian, upper=False)
     relative = torch.linalg.solve_triangular(reference, half.T, upper=False)
     values, vectors = torch.linalg.eigh(0.5 * (relative + relative.T))

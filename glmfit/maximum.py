@@ -91,7 +91,18 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
     begun = None
     if spec.optimizer == "newton" and not spec.start and not _quadratic(likelihood):
         theta, begun = start.ahead(model, theta) or (theta, None)
-    return _judged(_from(model, theta, constants, phi, spec, trace, begun), spec, trace)
+    found = _from(model, theta, constants, phi, spec, trace, begun)
+    better = _better_start(found)
+    if better is not None:
+        found = max(found, _from(model, better, constants, phi, spec, trace, begun), key=lambda one: one.optimum.value)
+    return _judged(found, spec, trace)
+
+
+def _better_start(found: Maximum) -> Tensor | None:
+    """Of the points that the family names besides a stationary one, the best, where it is better than that."""
+    points = [(found.likelihood.value(theta), theta) for theta in start.elsewhere(found.model, found.optimum.theta)]
+    value, theta = max(points, key=lambda point: point[0], default=(-math.inf, None))
+    return theta if value > found.optimum.value else None
 
 
 def _from(

@@ -221,6 +221,21 @@ def coefficients(model: Model, start: Mapping[str, float], given: Mapping[str, f
     return model.working(reported)
 
 
+def elsewhere(model: Model, theta: Tensor) -> list[Tensor]:
+    """Working coefficients (p,) to go on from, where the family knows that a search may have gone astray at `theta`."""
+    if not model.family.may_stray:
+        return []
+    likelihood = model.likelihood()
+    rows = [torch.stack(likelihood.natural(chunk, likelihood.etas(chunk, theta))) for chunk in likelihood.chunks]
+    means = torch.cat(rows, dim=1).mean(dim=1).tolist()
+    natural = {parameter.name: mean for parameter, mean in zip(model.family.parameters, means, strict=True)}
+    now = {name: _link_value(model, name, natural[name]) for name in model.with_constants}
+    return [
+        theta + _from_constants(model, {name: _link_value(model, name, point[name]) - eta for name, eta in now.items()})
+        for point in model.family.elsewhere(natural)
+    ]
+
+
 def _from_constants(model: Model, constants: Mapping[str, float]) -> Tensor:
     """Working coefficients whose linear predictors come closest to constants, exactly where X spans one."""
     parts = []

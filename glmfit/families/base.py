@@ -166,6 +166,10 @@ class Family:
         """Natural-scale starting values of the intercept-only model; parameters left out are searched for."""
         return {}
 
+    def elsewhere(self, natural: Mapping[str, float]) -> Iterator[Mapping[str, float]]:
+        """Points to go on from where a search may have ended at a stationary point that is not the maximum."""
+        return iter(())
+
     def recession(self, y: Tensor, links: Mapping[str, Link], **columns: Tensor) -> Iterator[Face] | None:
         """Along which changes of the linear predictors no row's log-density ever falls; None where that is not known.
 
@@ -194,6 +198,11 @@ class Family:
         """Whether the probabilities beyond a value are stated, so that responses may be censored."""
         own = type(self)
         return own.log_cdf is not Family.log_cdf and own.log_survival is not Family.log_survival
+
+    @property
+    def may_stray(self) -> bool:
+        """Whether some stationary points are known not to be the maximum."""
+        return type(self).elsewhere is not Family.elsewhere
 
     @property
     def main(self) -> str:

@@ -16,7 +16,7 @@ from glmfit.families.tails import panel
 from glmfit.lazy import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from torch import Tensor
 
@@ -46,6 +46,9 @@ class Censored(Family):
         inside = (y > self.support.lower) & (y < self.support.upper)
         own = {name: columns[name][inside] for name in self.columns}
         return self.base.start(y[inside], weight[inside], **own)
+
+    def elsewhere(self, natural: Mapping[str, float]) -> Iterator[Mapping[str, float]]:
+        return self.base.elsewhere(natural)
 
     def log_density(self, y: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
         lower, upper = columns[LOWER], columns[UPPER]

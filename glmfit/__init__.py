@@ -6,10 +6,11 @@ fit = glmfit.fit("y ~ x", frame, family="poisson")
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # not from typing: nothing is imported before the command line is ready for signals
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
     from glmfit.optimize import Trace
     from glmfit.result import Fit
     from glmfit.spec import ModelSpec

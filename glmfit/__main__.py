@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import sys
 
-try:
-    from glmfit.interrupt import watch
-except KeyboardInterrupt:
-    os._exit(130)
-
 
 def run() -> None:
     """The command line as a process of its own."""
-    _open_streams()
-    watch()
+    try:
+        from glmfit.interrupt import watch
+
+        _open_streams()
+        watch()
+    except KeyboardInterrupt:
+        os._exit(130)
     from glmfit.cli import main
 
     sys.exit(main())

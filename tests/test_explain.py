@@ -215,7 +215,7 @@ def test_an_unknown_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == (
         "",
         "error: there is no error or finding 'unknown_colum'\n"
-        "hint: did you mean 'unknown_column'?\n"
+        "hint: did you mean 'unknown_column' or 'unknown_code'?\n"
         "more: glmfit explain unknown_code\n",
     )
     with pytest.raises(UsageError, match="'qqq'"):

@@ -19,11 +19,14 @@ Loaded = tuple[int, list[tuple[Column, list[Finding]]]]  # rows, and each column
 
 
 class Source(ABC):
-    """An opened input; `name` is the path as typed, "-" for standard input, "<frame>" for a frame in memory."""
+    """An opened input, with one column at least; `name` is the path as typed, "-" for standard input, "<frame>" for a
+    frame in memory."""
 
     def __init__(self, name: str, header: Sequence[str]) -> None:
         self.name = name
         self.header = tuple(header)
+        if not self.header:
+            raise DataError("no_columns", f"{self.name} has no columns", "give a table with named columns")
 
     @abstractmethod
     def _load(self, positions: list[int], na: tuple[str, ...]) -> Loaded:
@@ -44,8 +47,6 @@ class Source(ABC):
         memory.check(
             [memory.rows_need(n, width, f"about {n:,} rows of {len(names)} columns")], f"reading {self.name} takes"
         )
-        if not self.header:
-            raise DataError("no_columns", f"{self.name} has no columns", "give a table with named columns")
         n, loaded = self._load(positions or [0], tuple(na))
         if n == 0:
             raise DataError("no_rows", f"{self.name} has a header but no data rows", "check how the file was written")

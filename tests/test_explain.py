@@ -240,6 +240,14 @@ def test_the_page_of_the_documentation_is_up_to_date(capsys: pytest.CaptureFixtu
     assert page == pages.to_markdown(explanations())
 
 
+def test_findings_are_listed_by_status() -> None:
+    text = (
+        (ROOT / "docs" / "inference.md").read_text(encoding="utf-8").split("| status | findings |")[1].split("\n\n")[0]
+    )
+    shown = {int(row[1]): set(re.findall(r"`(\w+)`", row[2])) for row in re.finditer(r"^\| (\d) \|(.*)$", text, re.M)}
+    assert shown == {status: {code for code in FINDINGS if ALL[code].statuses[0] == status} for status in (5, 4, 0)}
+
+
 def test_explaining_imports_nothing_heavy() -> None:
     program = "import sys; from glmfit.cli import main; main(['explain']); main(['explain', 'aliased']); "
     program += "sys.exit(str({'torch', 'numpy', 'pandas', 'scipy', 'pyarrow', 'rich'} & set(sys.modules)))"

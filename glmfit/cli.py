@@ -16,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from glmfit import __version__, fit_spec, options
 from glmfit.errors import GlmfitError, OutputError, UsageError, explain
+from glmfit.memory import running_out
 from glmfit.output import check_target, output_error, say, write_file, write_stdout
 
 if TYPE_CHECKING:
@@ -341,7 +342,7 @@ def _program(argv: list[str]) -> int:
     if not argv:
         argv = ["--help"]
     try:
-        with command.make_context("glmfit", argv) as context:
+        with running_out(), command.make_context("glmfit", argv) as context:
             command.invoke(context)
     except typer.Exit as end:
         return end.exit_code

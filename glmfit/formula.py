@@ -339,7 +339,7 @@ class _Algebra:
         if operator == ":":
             return self.product(left, right)
         if operator == "*":
-            return {**left, **right, **self.product(left, right)}
+            return _bounded({**left, **right, **self.product(left, right)})
         if operator == "/":
             return {**left, **self.product(self.joined(left), right)}
         return self.product(self.joined(right), left)  # left %in% right
@@ -353,15 +353,13 @@ class _Algebra:
     @staticmethod
     def product(left: Terms, right: Terms) -> Terms:
         if len(left) * len(right) > 100 * _MAX_TERMS:
-            raise ModelError("too_many_terms", f"the formula expands to more than {_MAX_TERMS} terms")
+            raise _too_many()
         out: Terms = {}
         for a in left.values():
             for b in right.values():
                 factors = tuple(dict.fromkeys(a + b))
                 out.setdefault(frozenset(factors), factors)
-        if len(out) > _MAX_TERMS:
-            raise ModelError("too_many_terms", f"the formula expands to more than {_MAX_TERMS} terms")
-        return out
+        return _bounded(out)
 
     def power(self, node: Node) -> Terms:
         base, exponent = self.expand(node.args[0]), node.args[1]
@@ -376,6 +374,18 @@ class _Algebra:
             if complete:
                 break
         return terms
+
+
+def _bounded(terms: Terms) -> Terms:
+    if len(terms) > _MAX_TERMS:
+        raise _too_many()
+    return terms
+
+
+def _too_many() -> ModelError:
+    return ModelError(
+        "too_many_terms", f"the formula expands to more than {_MAX_TERMS} terms", "name fewer interactions"
+    )
 
 
 def _plain(node: Node) -> str:

@@ -8,8 +8,9 @@ what is left is collected again by the rule  t + t:a- = t:a.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,21 @@ class Levels:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What a model matrix holds: columns of numbers (n,), of codes (n,) and of what multiplies them, (n,) each; cells
+    of contrast matrices; and the columns p that all these stand for."""
+
+    numbers: int = 0
+    codes: int = 0
+    multipliers: int = 0
+    contrasts: int = 0
+    columns: int = 0
+
+    def __add__(self, other: Extent) -> Extent:
+        return Extent(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Extent)))
+
+
 @dataclass(slots=True)
 class DesignState:
     """What new data need to be evaluated as the old: levels of factors and state of transforms, by expression."""
@@ -97,6 +113,16 @@ class Evaluator:
             values = np.full(len(self.table), values)
         self._finite(expression, values)
         return values
+
+    def spans(self, expression: str) -> bool:
+        """Whether the columns of a factor in full coding add up to the constant."""
+        factor = self.factor(expression)
+        return isinstance(factor, Levels) or factor.spans
+
+    def largest(self) -> tuple[str, int] | None:
+        """The factor with the most levels so far, and how many."""
+        levels = {name: len(one.levels) for name, one in self._factors.items() if isinstance(one, Levels)}
+        return max(levels.items(), key=lambda item: item[1], default=None)
 
     def crossed(self, factors: tuple[str, ...]) -> np.ndarray:
         """Combined codes of several factors, the first varying fastest."""
@@ -314,6 +340,29 @@ def _collect(parts: Sequence[Scoped]) -> list[Scoped]:
         else:
             out.append(part)
     return out
+
+
+def extent(terms: Sequence[Term], evaluator: Evaluator) -> Extent:
+    """What the model matrix of `terms` holds, told before it is built."""
+    coded = code_terms(terms, evaluator.spans)
+    return sum((_extent(scoped, evaluator) for parts in coded for scoped in parts), Extent())
+
+
+def _extent(scoped: Scoped, evaluator: Evaluator) -> Extent:
+    """Of one coded part of a term."""
+    factors = [(evaluator.factor(name), reduce) for name, reduce in scoped]
+    numbers = math.prod(len(one.columns) - reduce for one, reduce in factors if isinstance(one, Numbers))
+    leveled = [(one, reduce) for one, reduce in factors if isinstance(one, Levels)]
+    if not leveled:
+        return Extent(numbers=numbers, columns=numbers)
+    columns = math.prod(len(one.levels) - reduce for one, reduce in leveled)
+    indicators = all(one.kind in ("treatment", "SAS") or not reduce for one, reduce in leveled)
+    return Extent(
+        codes=1,
+        multipliers=numbers if len(leveled) < len(factors) else 0,
+        contrasts=0 if indicators else columns * math.prod(len(one.levels) for one, _ in leveled),
+        columns=columns * numbers,
+    )
 
 
 def coding(name: str, factor: Levels, reduce: bool) -> contrasts.Coding:

@@ -8,7 +8,7 @@ import sys
 
 def run() -> None:
     """The command line as a process of its own."""
-    # Threads of torch that wait for each other sleep: spinning, they slow a busy machine, and themselves, several times.
+    # Threads of torch that wait for each other sleep: spinning, they slow a busy machine, and themselves, many times.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         from glmfit.interrupt import watch

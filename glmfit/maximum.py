@@ -17,7 +17,7 @@ from torch import Tensor
 
 from glmfit import diagnose, separation, start
 from glmfit.check import Inspection
-from glmfit.curvature import usable_root
+from glmfit.curvature import cholesky, usable_root
 from glmfit.diagnose import FlatDirections
 from glmfit.dispersion import dispersion, goodness
 from glmfit.edge import maximise_on_edge
@@ -35,6 +35,9 @@ NEAR_LIMIT = 1.0  # log-likelihood lost at the end of a parameter's range, beyon
 AS_GOOD = 1e-7  # log-likelihood that tells an interior maximum from one at the end of the range
 PHI_SETTLED = 0.5  # search again once phi has fallen below this share of the phi that the search used as its unit
 PHI_FOUND = 1e-12  # relative change of phi at which it and a penalised maximum, each found from the other, agree
+SETTLED = 1e-14  # of a search that goes on: at a maximum it ends before, at rounding error
+FAR = (10.0, 3.0, 1.0)  # standard errors of the start: how far a direction is looked along, less where l is not finite
+NO_LOSS, A_LOSS = 1e-6, 1e-2  # of the log-likelihood
 ROUNDS = 50  # the most often that they are
 
 
@@ -62,8 +65,24 @@ class Maximum:
 
     @cached_property
     def bread(self) -> Tensor | None:
-        """(-Hessian)^-1 (p, p), None where -Hessian is not positive definite."""
-        return inverse_information(self.optimum)
+        """(-Hessian)^-1 (p, p), None where -Hessian is not positive definite.
+
+        Where nothing is known of whole parameters, it is that of the others with these held, and 0 for these.
+        """
+        found = inverse_information(self.optimum)
+        if found is not None or self.flat is None:
+            return found
+        flat = set(self.flat.places)
+        own = [set(predictor.columns.tolist()) for predictor in self.model.rows.predictors]
+        if not all(columns <= flat or not columns & flat for columns in own):
+            return None
+        rest = torch.tensor([place for place in range(self.model.size) if place not in flat], dtype=torch.int64)
+        lower = cholesky(-self.optimum.hessian[rest[:, None], rest])
+        if lower is None:
+            return None
+        found = torch.zeros_like(self.optimum.hessian)
+        found[rest[:, None], rest] = torch.cholesky_inverse(lower)
+        return found
 
     def theta_of(self, model: Model) -> Tensor:
         """Coefficients of this model, or of the whole one, with the same linear predictors on the rows of this one."""
@@ -201,12 +220,32 @@ def _suspicious(found: Maximum) -> bool:
 def flat_directions(
     objective: Objective, optimum: Optimum, reference: Tensor, names: Sequence[str]
 ) -> FlatDirections | None:
-    """What the data do not determine. Where the information is suspiciously small, Newton's method must agree: on a
-    slope that never ends an optimiser that looks at values stops early, and Newton's goes on a unit at a time."""
-    values, _ = diagnose.relative_information(optimum, reference)
-    if diagnose.VANISHED < float(values.abs().min()) < diagnose.SUSPICIOUS:
-        optimum = newton(objective, optimum.theta)
-    return diagnose.flat_directions(optimum, reference, names)
+    """What the data do not determine. Where the information is suspiciously small, Newton's method must agree and go on
+    for as long as it can: on a slope that never ends it does so a unit at a time, at a maximum it stays."""
+    values, vectors = diagnose.relative_information(optimum, reference)
+    if not diagnose.VANISHED < float(values.abs().min()) < diagnose.SUSPICIOUS:
+        return diagnose.flat_directions(optimum, reference, names)
+    optimum = newton(objective, optimum.theta, tol=SETTLED)
+    values, vectors = diagnose.relative_information(optimum, reference)
+    doubtful = [j for j, value in enumerate(values.abs().tolist()) if value < diagnose.SUSPICIOUS]
+    level = [
+        j
+        for j in doubtful
+        if values[j].abs() < diagnose.VANISHED or _level(objective, optimum, reference, vectors[:, j])
+    ]
+    return diagnose.flat(vectors[:, level], reference, names) if level else None
+
+
+def _level(objective: Objective, optimum: Optimum, reference: Tensor, direction: Tensor) -> bool:
+    """Whether the value stays the same one way and falls the other, as nowhere near a maximum: where information has
+    vanished, what is left of it may be rounding error."""
+    away = torch.linalg.solve_triangular(reference.T, direction[:, None], upper=True)[:, 0]
+    along = objective.along(optimum.theta, away)
+    for far in FAR:
+        losses = sorted(optimum.value - along(t) for t in (-far, far))
+        if all(math.isfinite(loss) for loss in losses):
+            return losses[0] <= NO_LOSS and losses[1] >= A_LOSS
+    return False
 
 
 def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:

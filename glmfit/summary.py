@@ -247,6 +247,7 @@ def _coefficients(
     without: dict[int, str] = {}
     if found.flat is not None:
         without = {model.kept[place]: "not_identified" for place in found.flat.places}
+        matrix[list(without), :] = matrix[:, list(without)] = math.nan
     ends: dict[int, float] = {}
     if separated is not None:
         places = (whole or model).kept

@@ -36,8 +36,8 @@ AS_GOOD = 1e-7  # log-likelihood that tells an interior maximum from one at the 
 PHI_SETTLED = 0.5  # search again once phi has fallen below this share of the phi that the search used as its unit
 PHI_FOUND = 1e-12  # relative change of phi at which it and a penalised maximum, each found from the other, agree
 SETTLED = 1e-14  # of a search that goes on: at a maximum it ends before, at rounding error
-FAR = (10.0, 3.0, 1.0)  # standard errors of the start: how far a direction is looked along, less where l is not finite
-NO_LOSS, A_LOSS = 1e-6, 1e-2  # of the log-likelihood
+FAR = (10.0, 3.0, 1.0, 0.3)  # standard errors of the start: how far a direction without information is looked along
+NO_LOSS, A_LOSS = 1e-8, 1e-5  # of the log-likelihood
 ROUNDS = 50  # the most often that they are
 
 
@@ -242,9 +242,9 @@ def _level(objective: Objective, optimum: Optimum, reference: Tensor, direction:
     away = torch.linalg.solve_triangular(reference.T, direction[:, None], upper=True)[:, 0]
     along = objective.along(optimum.theta, away)
     for far in FAR:
-        losses = sorted(optimum.value - along(t) for t in (-far, far))
-        if all(math.isfinite(loss) for loss in losses):
-            return losses[0] <= NO_LOSS and losses[1] >= A_LOSS
+        less, more = sorted(optimum.value - along(t) for t in (-far, far))
+        if math.isfinite(more) and more >= A_LOSS and less <= NO_LOSS * min(1.0, more / A_LOSS):
+            return True
     return False
 
 

@@ -16,6 +16,7 @@ from scipy.optimize import minimize
 
 import glmfit
 from glmfit.cli import main
+from glmfit.cone import Cone
 from glmfit.errors import ModelError, UsageError
 from glmfit.families.catalogue import FAMILIES, make_family
 from glmfit.families.counts import Poisson
@@ -713,3 +714,61 @@ def test_the_command_line(extra: list[str], status: int, capsys: pytest.CaptureF
     shown = capsys.readouterr().out
     assert ("(infinite)" if status else "(aliased)") in shown
     assert "nan" not in shown.lower()
+
+
+# ---- large data ----
+
+
+def many_levels(seed: int = 1) -> Columns:
+    rng = np.random.default_rng(seed)
+    g, x = rng.integers(0, 60, 6000), rng.normal(size=6000)
+    y = (rng.random(6000) < 1 / (1 + np.exp(-(rng.normal(size=60)[g] + 0.5 * x)))).astype(float)
+    return {
+        "g": g.astype(float),
+        "x": x,
+        "y": y,
+        "count": rng.poisson(1, 6000).astype(float),
+        "level": letters("pqr")[g % 3],
+    }
+
+
+@pytest.mark.parametrize(
+    ("response", "family"),
+    [
+        ("y", "binomial"),
+        ("count", "poisson"),
+        ("count", "hurdle-poisson"),
+        ("level", "multinomial"),
+        ("count", "ordinal"),
+    ],
+)
+def test_scores_alone_prove_that_nothing_is_separated(
+    response: str, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No linear program is asked, however many rows and levels there are."""
+    monkeypatch.setattr("glmfit.separation._constraints", lambda *_: pytest.fail("not proved by the scores"))
+    data = many_levels()
+    if family == "multinomial":
+        data["level"] = np.random.default_rng(2).permutation(data["level"])
+    fit = glmfit.fit(f"{response} ~ x + C(g)", data, family=family, check_separation=True)
+    assert fit.exit_code == 0
+    assert fit.identification.separation is None
+    assert not codes(fit) & {"separation_undecided", "separation"}
+
+
+@pytest.mark.parametrize(("level", "terms"), [(7.0, {"C(g)[T.7]": 1}), (0.0, None)])
+def test_scores_leave_few_rows_to_the_program(
+    level: float, terms: dict[str, int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+    decide = Cone.interior
+    monkeypatch.setattr(Cone, "interior", lambda self: (sizes.append(len(self.rows)), decide(self))[1])
+    data = many_levels()
+    data["y"][data["g"] == level] = 1
+    fit = glmfit.fit("y ~ x + C(g)", data, family="binomial")
+    rows = int((data["g"] == level).sum())
+    assert sizes == [rows]
+    assert fit.identification.separation is not None
+    assert (fit.identification.separation.kind, fit.identification.separation.rows) == ("quasi-complete", rows)
+    expected = {"Intercept": 1, **{f"C(g)[T.{k}]": -1 for k in range(1, 60)}} if terms is None else terms
+    assert infinite(fit) == expected

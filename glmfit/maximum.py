@@ -67,18 +67,17 @@ class Maximum:
     def bread(self) -> Tensor | None:
         """(-Hessian)^-1 (p, p), None where -Hessian is not positive definite.
 
-        Where nothing is known of whole parameters, it is that of the others with these held, and 0 for these.
+        Where nothing is known of some coefficients, it is that of the others with these held, and 0 for these.
         """
         found = inverse_information(self.optimum)
         if found is not None or self.flat is None:
             return found
-        flat = set(self.flat.places)
-        own = [set(predictor.columns.tolist()) for predictor in self.model.rows.predictors]
-        if not all(columns <= flat or not columns & flat for columns in own):
-            return None
-        rest = torch.tensor([place for place in range(self.model.size) if place not in flat], dtype=torch.int64)
+        known = torch.ones(self.model.size, dtype=torch.bool)
+        known[list(self.flat.places)] = False
+        moves = [self.model.reported(unit) for unit in torch.eye(self.model.size, dtype=torch.float64)[~known]]
+        rest = torch.nonzero(known)[:, 0]
         lower = cholesky(-self.optimum.hessian[rest[:, None], rest])
-        if lower is None:
+        if lower is None or bool(torch.stack(moves)[:, known].any()):  # an intercept moves with a slope, say
             return None
         found = torch.zeros_like(self.optimum.hessian)
         found[rest[:, None], rest] = torch.cholesky_inverse(lower)

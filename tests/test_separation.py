@@ -348,6 +348,10 @@ def large(seed: int = 3) -> Columns:
         ("count ~ x + g", "tweedie", {"fixed": {"power": 1.5}}),
         ("count ~ x + g", "tweedie", {}),
         (("count ~ x + g", "alpha ~ x"), "negative-binomial", {}),
+        (("count ~ x + g", "zero ~ g"), "hurdle-poisson", {}),
+        (("count ~ x + g", "zero ~ x + g"), "hurdle-negative-binomial", {}),
+        ("count ~ x + g", "zero-inflated-poisson", {}),
+        (("count ~ x + g", "zero ~ x"), "zero-inflated-negative-binomial", {"se": "hc1"}),
         ("grade ~ x + g", "ordinal", {}),
         ("grade ~ x + g", "ordinal", {"links": {"location": "cauchit"}}),
         ("grade ~ x + g", "multinomial", {}),
@@ -380,6 +384,23 @@ def test_all_other_numbers_are_those_without_the_separated_rows(
         assert found.dispersion.estimate == pytest.approx(rest.dispersion.estimate, rel=1e-6, nan_ok=True)
 
 
+def test_a_level_that_a_part_of_the_model_never_sees() -> None:
+    """All counts of level c are 0: counts beyond the hurdle say nothing of it, but no zero is certain."""
+    data = large()
+    fit = glmfit.fit("count ~ x + g", data, family="hurdle-poisson", check_separation=True)
+    rest = glmfit.fit("count ~ x + g", without(data, "c"), family="hurdle-poisson")
+    assert fit.exit_code == 5
+    assert fit.identification.separation is None
+    assert [w.terms for w in fit.warnings if w.code == "flat_direction"] == [("g[T.c]",)]
+    others = [c for c in fit.coefficients if c.status != "not_identified"]
+    assert len(others) == 4
+    for row, expected in zip(others[:3], rest.coefficients[:3], strict=True):
+        assert row.estimate == pytest.approx(expected.estimate, rel=1e-7)
+        assert row.std_error == pytest.approx(expected.std_error, rel=1e-7)
+    share = float((data["count"] == 0).mean())
+    assert others[3].std_error == pytest.approx(1 / math.sqrt(120 * share * (1 - share)), rel=1e-7)
+
+
 def test_the_whole_data_are_counted_where_separation_is_reported() -> None:
     fit = glmfit.fit("yes ~ x + g", large(), family="binomial")
     null = glmfit.fit("yes ~ 1", large(), family="binomial")
@@ -399,6 +420,7 @@ def test_dropping_says_so() -> None:
     assert fit.identification.separation is None
     assert fit.identification.hessian_positive_definite
     assert fit.identification.aliased == ("g[T.c]",)
+    assert "aliased" not in codes(fit)
 
 
 def test_the_last_terms_go_as_aliased_ones_do() -> None:

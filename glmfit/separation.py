@@ -104,13 +104,14 @@ def decide(model: Model, theta: Tensor) -> Decision:
     if found is None:
         return UNDECIDED
     nothing = _nothing(model, found.covered)
-    if not len(found.covered) or not len(found.A) or _full_rank(found.equal_root[:, found.covered]):
+    if not len(found.covered) or _full_rank(found.equal_root[:, found.covered]):
         return nothing
     # Coordinates z, d = frame z, in which the rows of A and E together have orthonormal columns.
     A, E = found.A[:, found.covered], found.equal_root[:, found.covered]
     _, values, vectors = torch.linalg.svd(stacked_root([E, A], len(found.covered)), full_matrices=True)
     seen = int((values > SEEN * values[0]).sum())
     frame, unseen = vectors[:seen].T / values[:seen], vectors[seen:].T
+    nothing = _nothing(model, found.covered[(unseen.abs() <= TAKES_PART).all(dim=1)])
     span = _null_space(E @ frame, EXACT)
     rows = A @ frame
     lengths = torch.linalg.vector_norm(rows, dim=1)

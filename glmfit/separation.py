@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from glmfit import memory
 from glmfit.cone import STRICT, Cone
 from glmfit.curvature import stacked_root
 from glmfit.design import MOST_DENSE_COLUMNS, Standardization
@@ -23,7 +24,8 @@ from glmfit.likelihood import Predictor
 from glmfit.model import Model
 from glmfit.result import SeparationTerm
 
-MOST_CELLS = 200_000_000  # of A
+MOST_CELLS = 200_000_000  # of A,
+COPIES = 6  # of which there are so many at a time
 CLEARLY = 1e-6  # a condition of E above which its rows alone leave no direction
 SEEN = 1e-11  # directions that move all rows by less than this, relative to the others, move none
 EXACT = 1e-10  # and those that move rows of E by less than this leave them where they are
@@ -133,6 +135,8 @@ def _constraints(model: Model) -> _Constraints | None:
     owners: list[Tensor] = []
     root, equal = torch.zeros((0, size), dtype=torch.float64), torch.zeros(n, dtype=torch.bool)
     covered = torch.zeros(size, dtype=torch.bool)
+    free = memory.available()
+    most = MOST_CELLS if free is None else min(MOST_CELLS, free // (COPIES * memory.NUMBER))
     first, cells = 0, 0
     for chunk in model.rows.chunks():
         faces = family.recession(chunk.y, model.links, **chunk.columns)
@@ -154,7 +158,7 @@ def _constraints(model: Model) -> _Constraints | None:
             parts.append(values[free])
             owners.append(owner[free])
             cells += parts[-1].numel()
-            if cells > MOST_CELLS:
+            if cells > most:
                 return None
         first += len(chunk.y)
     return _Constraints(torch.cat(parts), torch.cat(owners), root, equal, torch.nonzero(covered)[:, 0])

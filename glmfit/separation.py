@@ -135,8 +135,8 @@ def _constraints(model: Model) -> _Constraints | None:
     owners: list[Tensor] = []
     root, equal = torch.zeros((0, size), dtype=torch.float64), torch.zeros(n, dtype=torch.bool)
     covered = torch.zeros(size, dtype=torch.bool)
-    free = memory.available()
-    most = MOST_CELLS if free is None else min(MOST_CELLS, free // (COPIES * memory.NUMBER))
+    room = memory.available()
+    most = MOST_CELLS if room is None else min(MOST_CELLS, room // (COPIES * memory.NUMBER))
     first, cells = 0, 0
     for chunk in model.rows.chunks():
         faces = family.recession(chunk.y, model.links, **chunk.columns)

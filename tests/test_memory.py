@@ -101,8 +101,11 @@ FITS = {
 }
 
 
+LONG = {"least squares", "two predictors", "leverage", "contrasts", "levels and leverage"}
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
-@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("fit", [pytest.param(fit, marks=pytest.mark.slow if fit in LONG else ()) for fit in FITS])
 def test_the_estimate_is_right_within_a_factor_of_two(fit: str, folder: Path, libraries: float) -> None:
     estimate, peak = measured(folder, *FITS[fit])
     truth = peak - libraries
@@ -205,6 +208,17 @@ def test_a_whole_likelihood_far_too_large_is_refused(tmp_path: Path, free: Calla
     free(1000 * 8 * 4 * 2 * memory.LEAST + 1)
     with pytest.raises(ModelError, match=r"1,000 rows have about 40 numbers"):
         glmfit.fit("y ~ x", rows, family=str(path))
+
+
+def test_separation_is_left_undecided_where_its_linear_program_has_no_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = {"y": [0.0, 1.0, 0.0, 1.0, 1.0, 0.0], "x": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]}
+    options: dict[str, Any] = {"family": "binomial", "check_separation": True}
+    assert glmfit.fit("y ~ x", rows, **options).warnings == ()
+    monkeypatch.setattr("glmfit.memory.check", lambda needs, task="": None)
+    monkeypatch.setattr(memory, "available", lambda: 100)
+    assert [finding.code for finding in glmfit.fit("y ~ x", rows, **options).warnings] == ["separation_undecided"]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from glmfit import memory
 from glmfit.cone import STRICT, Cone
 from glmfit.curvature import stacked_root
 from glmfit.design import MOST_DENSE_COLUMNS, Standardization
@@ -24,7 +25,8 @@ from glmfit.model import Model
 from glmfit.overlap import Overlap, overlap
 from glmfit.result import SeparationTerm
 
-MOST_CELLS = 200_000_000  # of A
+MOST_CELLS = 200_000_000  # of A,
+COPIES = 6  # of which there are so many at a time
 CLEARLY = 1e-6  # a condition of E above which its rows alone leave no direction
 SEEN = 1e-11  # directions that move all rows by less than this, relative to the others, move none
 EXACT = 1e-10  # and those that move rows of E by less than this leave them where they are
@@ -154,6 +156,8 @@ def _constraints(model: Model, known: Overlap | None) -> _Constraints | None:
     lasts: list[Tensor] = []
     root, equal = torch.zeros((0, size), dtype=torch.float64), torch.zeros(n, dtype=torch.bool)
     covered = torch.zeros(size, dtype=torch.bool)
+    room = memory.available()
+    most = MOST_CELLS if room is None else min(MOST_CELLS, room // (COPIES * memory.NUMBER))
     first, cells = 0, 0
     for number, chunk in enumerate(model.rows.chunks()):
         faces = family.recession(chunk.y, model.links, **chunk.columns)
@@ -178,7 +182,7 @@ def _constraints(model: Model, known: Overlap | None) -> _Constraints | None:
             owners.append(owner[free])
             lasts.append(torch.zeros(int(free.sum()), dtype=torch.bool) if face.last is None else face.last[free])
             cells += parts[-1].numel()
-            if cells > MOST_CELLS:
+            if cells > most:
                 return None
         first += len(chunk.y)
     return _Constraints(

@@ -24,11 +24,12 @@ from glmfit.edge import maximise_on_edge
 from glmfit.errors import ModelError
 from glmfit.inference import inverse_information
 from glmfit.likelihood import Likelihood
+from glmfit.limit import Rest, rest
 from glmfit.model import Model
 from glmfit.objective import Objective
 from glmfit.optimize import Optimum, Trace, least_squares, newton, refined, scipy_optimum
 from glmfit.penalised import Jeffreys
-from glmfit.separation import Rest, Separated
+from glmfit.separation import Separated
 from glmfit.spec import ModelSpec
 
 NEAR_LIMIT = 1.0  # log-likelihood lost at the end of a parameter's range, beyond which the end is out of the question
@@ -192,18 +193,18 @@ def _judged(found: Maximum, spec: ModelSpec, trace: Trace | None) -> Maximum:
     separated = decision.separated
     if separated is None:
         return _without_false_alarm(found, decision.covered)
-    rest = separation.rest(found.model, separated)
-    if rest.model.size == 0:
+    left = rest(found.model, separated)
+    if left.model.size == 0:
         if drop:
             message = "the model predicts every row without error: nothing would be left to fit"
             raise ModelError("all_separated", message, "leave out terms, or see them with --separation report")
         return replace(found, separated=separated)
-    theta, begun = rest.start(found.optimum.theta), rest.reference(found.reference)
-    limit = _from(rest.model, theta, found.constants, found.phi, spec, trace, begun)
-    covered = frozenset(place for place, at in enumerate(rest.places.tolist()) if at in decision.covered)
+    theta, begun = left.start(found.optimum.theta), left.reference(found.reference)
+    limit = _from(left.model, theta, found.constants, found.phi, spec, trace, begun)
+    covered = frozenset(place for place, at in enumerate(left.places.tolist()) if at in decision.covered)
     limit = _without_false_alarm(limit, covered)
     optimum = replace(limit.optimum, iterations=found.optimum.iterations + limit.optimum.iterations)
-    return replace(limit, optimum=optimum, separated=separated, whole=found.model, rest=rest)
+    return replace(limit, optimum=optimum, separated=separated, whole=found.model, rest=left)
 
 
 def _without_false_alarm(found: Maximum, covered: frozenset[int]) -> Maximum:

@@ -10,8 +10,8 @@ detectseparation). Directions are measured by what they do to rows, so units of 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,8 +19,7 @@ from torch import Tensor
 from glmfit import memory
 from glmfit.cone import STRICT, Cone
 from glmfit.curvature import stacked_root
-from glmfit.design import MOST_DENSE_COLUMNS, Standardization
-from glmfit.likelihood import Predictor
+from glmfit.design import MOST_DENSE_COLUMNS
 from glmfit.model import Model
 from glmfit.overlap import Overlap, overlap
 from glmfit.result import SeparationTerm
@@ -231,8 +230,8 @@ def _separated(
     along = torch.where(torch.linalg.vector_norm(along, dim=1, keepdim=True) > small[:, None], along, 0.0)
     directions = torch.zeros((size, span.shape[1]), dtype=torch.float64)
     directions[found.covered] = along
-    reported = _reported_map(model)
-    moves = _product(reported, directions)
+    reported = reported_map(model)
+    moves = product(reported, directions)
     infinite = [place for place, part in enumerate(moves.abs().amax(dim=1).tolist()) if part > 0]
     terms = []
     for place in infinite:
@@ -244,9 +243,9 @@ def _separated(
     hidden = torch.zeros((size, unseen.shape[1]), dtype=torch.float64)
     hidden[found.covered] = torch.where(unseen.abs() > TAKES_PART, unseen, 0.0)
     whole = torch.cat([directions, hidden, _of_others(model, found.covered, left)], dim=1)
-    if min(len(_last_independent(whole)), len(_last_independent(_product(reported, whole)))) < whole.shape[1]:
+    if min(len(last_independent(whole)), len(last_independent(product(reported, whole)))) < whole.shape[1]:
         return UNDECIDED
-    involved = _product(reported, whole).abs().amax(dim=1).tolist()
+    involved = product(reported, whole).abs().amax(dim=1).tolist()
     undetermined = [place for place, part in enumerate(involved) if part > 0 and place not in infinite]
     direction = directions @ z
     partial = strict & left[found.owner]
@@ -281,12 +280,12 @@ def _direction(moves: Tensor, z: Tensor, cone: Cone) -> int | None:
     return None if opposite is None else 0 if opposite else sign
 
 
-def _reported_map(model: Model) -> Tensor:
+def reported_map(model: Model) -> Tensor:
     """(p, p) the reported coefficients from the working ones."""
     return torch.stack([model.reported(unit) for unit in torch.eye(model.size, dtype=torch.float64)], dim=1)
 
 
-def _product(left: Tensor, right: Tensor) -> Tensor:
+def product(left: Tensor, right: Tensor) -> Tensor:
     """left @ right, 0 where nothing but rounding is left of its terms."""
     out = left @ right
     return torch.where(out.abs() > CANCELLED * (left.abs() @ right.abs()), out, 0.0)
@@ -319,71 +318,7 @@ def _of_others(model: Model, covered: Tensor, left: Tensor) -> Tensor:
     return out
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rest:
-    """The model of the rows left in the limit; its working coefficients are those at `places` of the whole model."""
-
-    model: Model
-    places: Tensor
-    complement: Tensor  # (p, size): the whole model's coefficients -> these, that are 0 along the span elsewhere
-
-    def start(self, theta: Tensor) -> Tensor:
-        """Its coefficients with the same linear predictors on the rows left."""
-        return self.complement @ theta
-
-    def reference(self, lower: Tensor) -> Tensor:
-        """The factor of a curvature L L' of the whole model, for these coefficients."""
-        return torch.linalg.cholesky((lower @ lower.T)[self.places[:, None], self.places])
-
-
-def rest(model: Model, separated: Separated) -> Rest:
-    """The model without the separated rows, and without the coefficients that the others then do not see.
-
-    Terms give way to earlier ones, as aliased terms do. Where a row is left for some of its constraints, linear
-    predictors are moved so far along the direction that the others no longer matter.
-    """
-    reported = _reported_map(model)
-    span = separated.span
-    seen_reported, seen = _product(reported, span), span
-    out, gone = _last_independent(seen), _last_independent(seen_reported)
-    inside = [j for j in range(model.size) if j not in out]
-    kept = [j for j in range(model.size) if j not in gone]
-    # Adding to the working coefficients what along the span brings the reported ones at `gone` to 0.
-    lift = reported[:, inside]
-    lift = lift - seen_reported @ torch.linalg.solve(seen_reported[gone], lift[gone])
-    complement = torch.eye(model.size, dtype=torch.float64)[inside]
-    complement[:, out] -= torch.linalg.solve(seen[out].T, seen[inside].T).T
-    rows = model.rows.rows(torch.nonzero(separated.left)[:, 0])
-    place = {old: new for new, old in enumerate(inside)}
-    predictors = []
-    standardizations = []
-    for k, predictor in enumerate(rows.predictors):
-        local = [j for j, column in enumerate(predictor.columns.tolist()) if column in place]
-        columns = torch.tensor([place[int(predictor.columns[j])] for j in local], dtype=torch.int64)
-        away = separated.far * predictor.X.matvec(separated.direction[predictor.columns])
-        predictors.append(Predictor(predictor.parameter, predictor.X.select(local), columns, predictor.offset + away))
-        if k < len(model.standardizations):
-            standardizations.append(_some(model.standardizations[k], local))
-    smaller = replace(
-        model,
-        rows=replace(rows, predictors=tuple(predictors)),
-        standardizations=tuple(standardizations),
-        kept=tuple(model.kept[j] for j in kept),
-        lift=lift[kept],
-    )
-    return Rest(smaller, torch.tensor(inside, dtype=torch.int64), complement)
-
-
-def _some(standardization: Standardization, columns: Sequence[int]) -> Standardization:
-    """That of some columns; they make up the constant where all do that made it up before."""
-    unit = standardization.unit[columns]
-    complete = bool((unit != 0).sum() == (standardization.unit != 0).sum())
-    return Standardization(
-        standardization.center[columns], standardization.scale[columns], unit if complete else torch.zeros_like(unit)
-    )
-
-
-def _last_independent(rows: Tensor) -> list[int]:
+def last_independent(rows: Tensor) -> list[int]:
     """Positions of as many independent rows as the matrix (p, r) has columns, the last ones that are."""
     unit = rows / torch.linalg.vector_norm(rows, dim=0)
     basis = torch.zeros((rows.shape[1], 0), dtype=torch.float64)

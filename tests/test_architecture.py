@@ -57,6 +57,7 @@ LAYERS = (
     "model groups",
     "assembly overlap",
     "separation",
+    "limit",
     "dispersion inference",
     "diagnose",
     "wald",

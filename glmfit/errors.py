@@ -10,17 +10,19 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+MOST_SHOWN = 800  # characters of a message
+
 
 class GlmfitError(Exception):
     """Base of all errors: `message` says what was wrong and where, `hint` what to do next."""
 
     exit_code = 1
 
-    def __init__(self, code: str, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, code: str, message: str, hint: str) -> None:
         self.code = code
-        self.message = message
-        self.hint = hint
+        self.message = _in_one_line(message)
+        self.hint = _in_one_line(hint)
+        super().__init__(self.message)
 
 
 class UsageError(GlmfitError):
@@ -54,6 +56,13 @@ class Finding:
     code: str
     message: str
     terms: tuple[str, ...] = ()
+
+
+def _in_one_line(text: str) -> str:
+    """The text as a terminal can show it, whatever it quotes: signs that do not print escaped, the middle cut."""
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN // 2]} ... {text[-MOST_SHOWN // 2 :]}"
 
 
 def explain(codes: Iterable[str]) -> str:

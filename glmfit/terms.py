@@ -17,7 +17,17 @@ import numpy as np
 
 from glmfit import contrasts
 from glmfit.errors import DataError, ModelError
-from glmfit.expression import OUTERMOST, Node, arguments, columns_of, contrast_of, literal, read_arithmetic, render
+from glmfit.expression import (
+    OUTERMOST,
+    TRANSFORMS,
+    Node,
+    arguments,
+    columns_of,
+    contrast_of,
+    literal,
+    read_arithmetic,
+    render,
+)
 
 if TYPE_CHECKING:
     from glmfit.formula import Term
@@ -178,7 +188,8 @@ class Evaluator:
         if "ref" in given:
             options = {**options, "reference": literal(given["ref"])}
             if kind not in ("treatment", "SAS"):
-                raise ModelError("reference", f"'{expression}': a reference level needs treatment contrasts")
+                what = f"'{expression}': a reference level needs treatment contrasts"
+                raise ModelError("reference", what, "leave out the reference, or the contrasts")
         return Levels(base.codes, base.levels, kind, options)
 
     def _column(self, name: str) -> np.ndarray:
@@ -213,14 +224,7 @@ class Evaluator:
         with np.errstate(all="ignore"):
             data = np.asarray(self._arithmetic(node.args[0]), dtype=np.float64)
         self._finite(render(node.args[0]), data)
-        if node.value == "poly":
-            given = arguments(node)
-            degree = literal(given["degree"]) if "degree" in given else 1
-            if not isinstance(degree, int) or degree < 1:
-                raise ModelError("transform", f"'{expression}': the degree must be a positive whole number")
-            if not self.new_data and degree >= (distinct := len(np.unique(data))):
-                what = f"'{expression}': degree {degree} needs more than {degree} distinct values, there are {distinct}"
-                raise ModelError("transform", what, "lower the degree")
+        self._check_size(node, expression, data)
         result = self._stateful(node, data)
         spans = bool(getattr(getattr(result, "__formulaic_metadata__", None), "spans_intercept", False))
         values = getattr(result, "__wrapped__", result)
@@ -230,6 +234,21 @@ class Evaluator:
             names = result.__formulaic_metadata__.column_names if values is not result else range(values.shape[1])
             columns = {f"[{key}]": values[:, i].astype(np.float64) for i, key in enumerate(names)}
         return Numbers(tuple(columns), tuple(columns.values()), spans)
+
+    def _check_size(self, node: Node, expression: str, data: np.ndarray) -> None:
+        """A basis has no more columns than the data can tell apart, and asks for memory accordingly."""
+        for name, argument in arguments(node).items():
+            size = literal(argument)
+            if name not in ("degree", "df") or (size is None and name == "df"):
+                continue
+            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+                usage = f"{node.value}: {TRANSFORMS[node.value]}"
+                raise ModelError("transform", f"'{expression}': {name} must be a positive whole number", usage)
+            distinct = len(np.unique(data))
+            most = distinct - (node.value == "poly")
+            if not self.new_data and size > most:
+                what = f"'{expression}': {name} {size} is more than {distinct} distinct values can tell apart"
+                raise ModelError("transform", what, f"lower the {name} to {most} or less")
 
     def _stateful(self, node: Node, value: np.ndarray) -> Any:
         """A transform of formulaic's that remembers what it learned from the data."""
@@ -247,7 +266,8 @@ class Evaluator:
                     KNOWN[node.value](np.repeat(value, self.frequency), _state=state, **options)
                 return KNOWN[node.value](value, _state=state, **options)
         except (ValueError, TypeError, IndexError, np.linalg.LinAlgError) as error:
-            raise ModelError("transform", f"'{text}' cannot be evaluated: {error}") from error
+            usage = f"{node.value}: {TRANSFORMS[node.value]}"
+            raise ModelError("transform", f"'{text}' cannot be evaluated: {error}", usage) from error
 
     def _finite(self, expression: str, values: np.ndarray) -> None:
         """Raise DataError for the first row on which an expression is not a finite number."""
@@ -282,7 +302,7 @@ def _spelled_levels(chosen: Any, levels: Sequence[str], name: str) -> tuple[str,
     known = {level: level for level in levels}
     found = [known.get(str(value), known.get(str(float(value)) if isinstance(value, int) else "")) for value in chosen]
     if len(set(map(str, chosen))) < len(chosen):
-        raise ModelError("levels", f"a level of '{name}' is listed twice")
+        raise ModelError("levels", f"a level of '{name}' is listed twice", "list each level once")
     return tuple(level for level in found if level is not None)
 
 

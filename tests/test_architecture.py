@@ -37,6 +37,7 @@ LAYERS = (
     "table.delimited table.typed",
     "table.readers",
     "table",
+    "tokens",
     "expression",
     "formula",
     "contrasts",
@@ -76,7 +77,7 @@ LAYERS = (
     "report.words",
     "report.document report.delimited report.listing report.markdown report.terminal",
     "report",
-    "options output",
+    "options output commands",
     "cli",
     "__main__",
 )
@@ -84,8 +85,21 @@ RANK = {name: rank for rank, line in enumerate(LAYERS) for name in line.split()}
 # They hold facts of the package as a whole (its version, its public names), and anybody may ask for those.
 FREE = {"__init__", "families"}
 _WITHOUT_TORCH = (
-    *("errors", "explain", "spec", "result", "table", "formula", "expression", "terms", "contrasts", "families", "links"),
-    *("special", "lazy", "userfile", "data", "response", "report", "options", "output", "cli"),
+    *(
+        "errors",
+        "explain",
+        "spec",
+        "result",
+        "table",
+        "formula",
+        "tokens",
+        "expression",
+        "terms",
+        "contrasts",
+        "families",
+        "links",
+    ),
+    *("special", "lazy", "userfile", "data", "response", "report", "options", "output", "commands", "cli"),
 )
 TORCH_FREE = tuple(name for name in RANK if name.split(".")[0] in _WITHOUT_TORCH)
 

@@ -45,9 +45,7 @@ def _lines(explanation: Explanation) -> Iterator[str]:
     yield f"{explanation.code} ({explanation.kind}, {_statuses(explanation)})"
     for paragraph in (f"{explanation.summary} {explanation.meaning}", f"What to do: {explanation.remedy}"):
         yield ""
-        yield from wrap(
-            paragraph, _width(), initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False
-        )
+        yield from wrap(paragraph, _width(), initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False)
     if explanation.example:
         yield from ("", f"{INDENT}Example:", "")
         yield from (2 * INDENT + line for line in explanation.example)  # as they are: they are to be copied

@@ -218,6 +218,9 @@ def build(formula: PredictorFormula, table: Table, evaluator: Evaluator | None =
     for parts in code_terms(formula.terms, spans):
         for scoped in parts:
             assembly.add(scoped)
+    if len(assembly.names) > max(len(table), MOST_DENSE_COLUMNS):  # fewer are looked at, to name those that are aliased
+        what = f"the terms for {formula.parameter} have {len(assembly.names)} columns, and the data {len(table)} rows"
+        raise ModelError("too_few_rows", what, "leave out terms: so many coefficients cannot be told apart")
     assembly.close()
     matrix = Matrix(tuple(assembly.blocks), tuple(assembly.places), tuple(assembly.names), len(table))
     offset = np.zeros(len(table))

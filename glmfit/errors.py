@@ -78,3 +78,22 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     if not close:
         return None
     return "did you mean " + " or ".join(f"'{folded[name]}'" for name in close) + "?"
+
+
+def column_hint(name: str, known: Iterable[str]) -> str:
+    """What to do about a column that the data do not have: the nearest names, else the first, or the header itself."""
+    names = [column for column in known if column]
+    if len(names) == 1 and not names[0].isidentifier():
+        return (
+            f"the first line is read as the single column '{shorten(names[0])}': it must hold the names, separated by "
+            "commas, tabs, semicolons or pipes; remove titles and comments above it"
+        )
+    listed = ", ".join(f"'{shorten(column)}'" for column in names[:12])
+    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+    return did_you_mean(name, names) or f"the columns are {listed}{more}"
+
+
+def shorten(text: str, width: int = 60) -> str:
+    """The text on one line, cut to `width` characters, for a message."""
+    line = "".join(mark if mark.isprintable() else " " for mark in text[: width + 1])
+    return line if len(text) <= width else line[: width - 3] + "..."

@@ -17,8 +17,7 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import Any
 
-from glmfit.errors import GlmfitError, UsageError, did_you_mean
-from glmfit.table import columns as table_columns
+from glmfit.errors import GlmfitError, ModelError, UsageError, column_hint, did_you_mean, shorten
 from glmfit.tokens import Token, syntax, tokenize
 
 TRANSFORMS: Mapping[str, str] = {
@@ -313,7 +312,7 @@ def unknown_column(name: str, columns: Collection[str]) -> GlmfitError:
         return UsageError("formula", "'.' stands for columns only as a term by itself", "name the columns instead")
     if keyword.iskeyword(name) or any(part.startswith("__") for part in name.split(".")):
         return UsageError("formula", f"'{name}' is no column, and a formula is no Python", _ALLOWED)
-    return table_columns.unknown_column(name, columns)
+    return ModelError("unknown_column", f"no column '{shorten(name)}'", column_hint(name, columns))
 
 
 def _check_call(node: Node, columns: Collection[str], outer: bool) -> None:

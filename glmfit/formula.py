@@ -13,10 +13,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import product
 
-from glmfit.errors import ModelError, UsageError, did_you_mean
+from glmfit.errors import ModelError, UsageError, did_you_mean, shorten
 from glmfit.expression import Node, check, columns_of, quote, read, render, unknown_column
 from glmfit.spec import ModelSpec
-from glmfit.table.text import shorten
 from glmfit.tokens import Token, split_list, tokenize
 
 _MAX_TERMS = 20_000
@@ -127,10 +126,7 @@ def _main(spec: ModelSpec, sides: list[_Sides], header: Collection[str]) -> tupl
             raise UsageError(
                 "usage", f"--y asks for the response '{spec.y}', the formula '{text}' for '{render(left)}'", "give one"
             )
-    items = [_item(text, header) for text in _items(spec.x, header)]
-    if spec.x and not items:
-        raise UsageError("usage", "--x names no terms", "write --x x1,x2, or leave it out for an intercept alone")
-    return response, items, sides
+    return response, [_item(text, header) for text in _items(spec.x, header)], sides
 
 
 def _two_lists(text: str) -> UsageError:
@@ -291,6 +287,7 @@ class _Algebra:
             self.offset(node, plus)
         elif plus:
             terms.update((key, term) for key, term in self.expand(node).items() if key not in terms)
+            _bound(len(terms), 0)
         else:
             for key in self.expand(node):
                 terms.pop(key, None)
@@ -352,12 +349,12 @@ class _Algebra:
     @staticmethod
     def product(left: Terms, right: Terms) -> Terms:
         out: Terms = {}
-        for pairs, (a, b) in enumerate(product(left.values(), right.values())):
+        work = 0
+        for a, b in product(left.values(), right.values()):
             factors = tuple(dict.fromkeys(a + b))
             out.setdefault(frozenset(factors), factors)
-            if len(out) > _MAX_TERMS or pairs > 10 * _MAX_TERMS:
-                what = f"the formula expands to more than {_MAX_TERMS} terms"
-                raise ModelError("too_many_terms", what, "cross fewer factors, or to a lower degree")
+            work += len(a) + len(b)
+            _bound(len(out), work)
         return out
 
     def power(self, node: Node) -> Terms:
@@ -373,6 +370,13 @@ class _Algebra:
             if complete:
                 break
         return terms
+
+
+def _bound(terms: int, work: int) -> None:
+    """Raises ModelError as soon as there are too many terms, or too much work is done for them."""
+    if terms > _MAX_TERMS or work > 100 * _MAX_TERMS:
+        what = f"the formula expands to more than {_MAX_TERMS} terms"
+        raise ModelError("too_many_terms", what, "cross fewer factors, or to a lower degree")
 
 
 def _plain(node: Node) -> str:

@@ -218,7 +218,7 @@ def levels(texts: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def whole_formulas(texts: Sequence[str]) -> tuple[str, ...]:
-    """The formulas; `UsageError` for the pieces that a shell makes of one without quotes, `~` its own folder perhaps."""
+    """The formulas; `UsageError` for the pieces that a shell makes of one without quotes, `~` a folder perhaps."""
     pieces = ["~" if text == os.path.expanduser("~") else text for text in texts]
     broken = [piece for piece in pieces if "~" not in piece or piece.rstrip().endswith("~")]
     if len(pieces) > 1 and broken:

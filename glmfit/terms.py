@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glmfit import contrasts
-from glmfit.errors import DataError, ModelError
+from glmfit.errors import DataError, ModelError, shorten
 from glmfit.expression import (
     OUTERMOST,
     TRANSFORMS,
@@ -46,6 +46,8 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 
 _MOST_REPEATED = 100_000_000
+_MOST_SUBSETS = 300_000  # of the factors of all terms, which the coding of crossed factors goes through
+_MOST_COLLECTED = 128  # parts of a term: collecting them takes the cube of their number
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,15 +312,30 @@ def code_terms(terms: Sequence[Term], spans: Callable[[str], bool]) -> list[list
     """For each term the coded parts it adds; `spans(factor)` says whether full coding contains the constant."""
     spanned: set[frozenset[tuple[str, bool]]] = set()
     coded: list[list[Scoped]] = []
+    work = 0
     for term in terms:
+        subsets = 2 ** sum(map(spans, term.factors))
+        work += subsets
+        if work > _MOST_SUBSETS:
+            raise _too_crossed(term)
         choices: list[list[tuple[tuple[str, bool], ...]]] = [
             [((f, True),), ()] if spans(f) else [((f, False),)] for f in term.factors
         ]
         span: list[Scoped] = [tuple(part for choice in pick for part in choice) for pick in product(*choices)]
         fresh = [scoped for scoped in span if frozenset(scoped) not in spanned]
         spanned.update(frozenset(scoped) for scoped in fresh)
-        coded.append(_collect(fresh))
+        if len(fresh) == subsets:
+            coded.append([tuple((factor, False) for factor in term.factors)])
+        elif len(fresh) > _MOST_COLLECTED:
+            raise _too_crossed(term)
+        else:
+            coded.append(_collect(fresh))
     return coded
+
+
+def _too_crossed(term: Term) -> ModelError:
+    what = f"the term '{shorten(term.name)}' crosses {len(term.factors)} factors, which is more than can be coded"
+    return ModelError("too_many_columns", what, "cross fewer factors, or to a lower degree")
 
 
 def _collect(parts: Sequence[Scoped]) -> list[Scoped]:

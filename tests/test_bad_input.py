@@ -10,8 +10,6 @@ import gzip
 import io
 import json
 import os
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from glmfit.errors import DataError, Finding
+from glmfit.errors import DataError, Finding, shorten
 from glmfit.table import arrow
 from glmfit.table.columns import Column
 from glmfit.table.infer import number_column, typed_column
 from glmfit.table.source import Loaded, Source
-from glmfit.table.text import EXACT, MISSING, shorten
+from glmfit.table.text import EXACT, MISSING
 
 DELIMITERS = (",", "\t", ";", "|")
 

@@ -13,10 +13,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from glmfit.errors import DataError, did_you_mean
+from glmfit.errors import DataError, did_you_mean, shorten
 from glmfit.table.delimited import DelimitedSource, not_utf8
 from glmfit.table.source import Source
-from glmfit.table.text import shorten
 from glmfit.table.typed import FrameSource, ParquetSource
 
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}

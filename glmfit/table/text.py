@@ -22,6 +22,7 @@ _DATE = re.compile(
 _TRUE = frozenset(["TRUE", "True", "true", "T"])
 _FALSE = frozenset(["FALSE", "False", "false", "F"])
 
+MOST_CHARACTERS = 10_000  # of a value that can be a level
 EXACT = 2.0**53  # every integer below is a float64; above, the neighbours of some are missing
 
 
@@ -60,9 +61,3 @@ def is_inexact_integer(text: str) -> bool:
     if not EXACT <= value < float("inf"):
         return False
     return int(text.lstrip("+-0")) != int(value)
-
-
-def shorten(text: str, width: int = 60) -> str:
-    """The text on one line, cut to `width` characters, for a message."""
-    line = "".join(mark if mark.isprintable() else " " for mark in text)
-    return line if len(line) <= width else line[: width - 3] + "..."

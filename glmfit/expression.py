@@ -126,7 +126,7 @@ class _Parser:
             return self.fail("subscripts are not allowed", _ALLOWED)
         hint = _UNEXPECTED.get(token.text, _ALLOWED)
         words = list(takewhile(lambda t: t.kind in ("name", "number"), self.tokens[max(self.place - 1, 0) :]))
-        if hint is _ALLOWED and len(words) > 1:
+        if hint is _ALLOWED and len(words) > 1 and not any(keyword.iskeyword(word.text) for word in words):
             name = self.text[words[0].start : words[-1].start] + words[-1].text
             hint = f"a column name with spaces goes in backticks: `{name}`"
         return self.fail(f"unexpected '{token.text}'", hint)

@@ -190,7 +190,7 @@ def numbers(option: str, form: str, texts: Sequence[str]) -> dict[str, float]:
 def likelihood_file(text: str, data: str) -> str:
     """FILE.py or FILE.py:NAME; `UsageError` for the name of a family that needs no check, or the data in its place."""
     if not is_path(text) or (split(data)[0].endswith(".py") and not split(text)[0].endswith(".py")):
-        hint = "give the path of a file first: glmfit check FILE.py DATA FORMULA"
+        hint = "FILE.py first, then the data: glmfit check FILE.py DATA FORMULA"
         raise UsageError("invalid_value", f"'{text}' is not a file of Python", hint)
     return text
 

@@ -32,8 +32,6 @@ REASONS = {
 def check_target(path: str) -> None:
     """`OutputError` where a result could not be written to `path`, before any time is spent on it."""
     target = os.path.realpath(path)
-    if not path:
-        raise OutputError("bad_name", "--output needs the name of a file", "write --output FILE")
     if os.path.isdir(target) or path.endswith(os.sep):
         raise output_error(path, OSError(errno.EISDIR, ""))
     folder = os.path.dirname(target)

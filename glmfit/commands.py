@@ -64,16 +64,19 @@ class Command(TyperCommand):
         return _verbatim(super().get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As it is; `UsageError` where an option that takes one value is given twice, or a value is empty."""
+        """As it is; `UsageError` where an option that takes one value is given twice, or a value is none."""
         values, _, order = self.make_parser(ctx).parse_args(args=list(args))
         rest = super().parse_args(ctx, args)
+        options = {name for p in self.get_params(ctx) for name in p.opts}
         valued = [p for p in order if p.param_type_name == "option" and not getattr(p, "is_flag", False)]
         for option, times in Counter(valued).items():
             name, given = option.opts[0], values[option.name]
             if times > 1 and not option.multiple:
                 raise UsageError("contradiction", f"{name} is given twice", "give it once")
-            if not all(value.strip() for value in (given if option.multiple else [given])):
-                raise UsageError("invalid_value", f"{name} has an empty value", f"write {name} {option.metavar}")
+            for value in given if option.multiple else [given]:
+                if not value.strip() or value in options:
+                    what = "has an empty value" if not value.strip() else f"has no value: {value} is an option"
+                    raise UsageError("invalid_value", f"{name} {what}", f"write {name} {option.metavar}")
         return rest
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
@@ -98,7 +101,7 @@ def usage_error(error: Any) -> UsageError:
     """Typer's error as ours."""
     codes = {"NoSuchOption": "unknown_option", "MissingParameter": "missing_argument", "BadParameter": "invalid_value"}
     context = getattr(error, "ctx", None)
-    hint = f"'{'glmfit' if context is None else context.command_path} --help' lists the options"
+    hint = f"'{'glmfit COMMAND' if context is None else context.command_path} --help' lists the options"
     option = getattr(error, "option_name", None)
     if option in _ELSEWHERE:
         hint = f"write {_ELSEWHERE[option]}"

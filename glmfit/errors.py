@@ -90,7 +90,11 @@ def column_hint(name: str, known: Iterable[str]) -> str:
         )
     listed = ", ".join(f"'{shorten(column)}'" for column in names[:12])
     more = f" and {len(names) - 12} more" if len(names) > 12 else ""
-    return did_you_mean(name, names) or f"the columns are {listed}{more}"
+    if near := did_you_mean(name, names):
+        return near
+    if any(sign in name for sign in "()+*^"):
+        return "an option takes the name of a column; arithmetic stands in the formula, such as offset(log(x))"
+    return f"the columns are {listed}{more}"
 
 
 def shorten(text: str, width: int = 60) -> str:

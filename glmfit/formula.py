@@ -85,18 +85,25 @@ def parse(
         predictors.append(_predictor(parameter, [right], header, dot, True))
     variables = dict.fromkeys(name for part in response.parts for name in _variables(part, header))
     answer = {*_variables(response.parts[0], header), *outcome}  # trials may well be a covariate, successes may not
+    for option, name in (("--offset", spec.offset), ("--exposure", spec.exposure)):
+        _refuse_response(answer, (name,), f"is {option} as well")
     for predictor in predictors:
         for text in (*(f for term in predictor.terms for f in term.factors), *predictor.offsets):
             used = dict.fromkeys(_variables(text, header))
-            if not answer.isdisjoint(used):
-                what = f"the response '{response.label}' is also on the right, in '{text}'"
-                raise ModelError("response_on_right", what, "take it out of the terms")
+            _refuse_response(answer, used, f"is also on the right, in '{text}'")
             variables.update(used)
     texts = tuple(
         f"{_spelled(response, header) if i == 0 else quote(p.parameter)} ~ {_right(p, header)}"
         for i, p in enumerate(predictors)
     )
     return ModelFormula(response, tuple(predictors), tuple(variables), texts)
+
+
+def _refuse_response(answer: Collection[str], names: Iterable[str | None], what: str) -> None:
+    for name in names:
+        if name in answer:
+            message = f"'{name}' is the response, or says more of it, and {what}"
+            raise ModelError("response_on_right", message, "take it out: a response does not explain itself")
 
 
 _Sides = tuple[str, Node | None, Node]  # the text, the left-hand side and the terms

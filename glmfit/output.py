@@ -31,6 +31,8 @@ REASONS = {
 
 def check_target(path: str) -> None:
     """`OutputError` where a result could not be written to `path`, before any time is spent on it."""
+    if path == "-" or "\0" in path:
+        raise OutputError("bad_name", f"--output '{path}' names no file", "leave it out: results go to standard output")
     target = os.path.realpath(path)
     if os.path.isdir(target) or path.endswith(os.sep):
         raise output_error(path, OSError(errno.EISDIR, ""))

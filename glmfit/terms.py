@@ -239,18 +239,22 @@ class Evaluator:
 
     def _check_size(self, node: Node, expression: str, data: np.ndarray) -> None:
         """A basis has no more columns than the data can tell apart, and asks for memory accordingly."""
-        for name, argument in arguments(node).items():
-            size = literal(argument)
-            if name not in ("degree", "df") or (size is None and name == "df"):
+        given = {name: literal(argument) for name, argument in arguments(node).items()}
+        distinct = len(np.unique(data))
+        most = distinct - (node.value == "poly")
+        for name in ("degree", "df", "knots"):
+            size = given.get(name)
+            if name == "knots" and isinstance(size, list):
+                size = len(size)
+            elif size is None or name == "knots":
                 continue
-            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            elif isinstance(size, bool) or not isinstance(size, int) or size < 1:
                 usage = f"{node.value}: {TRANSFORMS[node.value]}"
                 raise ModelError("transform", f"'{expression}': {name} must be a positive whole number", usage)
-            distinct = len(np.unique(data))
-            most = distinct - (node.value == "poly")
-            if not self.new_data and size > most:
-                what = f"'{expression}': {name} {size} is more than {distinct} distinct values can tell apart"
-                raise ModelError("transform", what, f"lower the {name} to {most} or less")
+            if size > most and not self.new_data:
+                asked = f"{size} knots" if name == "knots" else f"{name} {size}"
+                what = f"'{shorten(expression)}': {asked} is more than {distinct} distinct values can tell apart"
+                raise ModelError("transform", what, f"lower it to {most} or less")
 
     def _stateful(self, node: Node, value: np.ndarray) -> Any:
         """A transform of formulaic's that remembers what it learned from the data."""

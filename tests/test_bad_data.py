@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 from pathlib import Path
+from random import Random
 
+import numpy as np
 import pyarrow as pa
 import pytest
-from bad_cases import COLUMNS, Case, Cases, table
+from bad_cases import COLUMNS, Case, Cases, answer, table
 from pyarrow import feather, parquet
 
 CASES = Cases()
@@ -95,6 +98,15 @@ broken(
 )
 broken("decimal commas", table(";", y={3: "1,5", 4: "a"}), "not_numeric", "'1,5' in row 3", "decimal point")
 broken("thousands", table(";", z={3: "1,234,567"}), "not_numeric", "row 3", "thousands", formula="z ~ x")
+
+WIDE = [",".join(["y", *(f"v{i}" for i in range(1, 10_001))])]
+WIDE += [",".join(map(str, Random(row).choices(range(1000), k=10_001))) for row in range(30)]
+WIDE_DATA = "\n".join(WIDE).encode()
+case("a misspelt one of 10,000 columns", "y ~ v1 + vv", 3, "unknown_column", "'v1'", "9989 more", data=WIDE_DATA)
+case("all of 10,000 columns", "y ~ .", 3, "too_few_rows", "10001 columns", "30 rows", data=WIDE_DATA)
+case("all pairs of 10,000 columns", "y ~ .^2", 3, "too_many_terms", "20000", data=WIDE_DATA)
+case("one of two of 10,000 columns", "y ~ v2", 3, "duplicate_column", "columns 3 and 10001",
+     data=WIDE_DATA.replace(b",v10000", b",v2", 1))  # fmt: skip
 
 # ---- Columns ----
 
@@ -209,3 +221,36 @@ def test_what_is_wrong_is_said(wrong: Case, tmp_path: Path, capsys: pytest.Captu
 def test_names_of_cases_differ() -> None:
     assert CASES.repeated() == []
     assert len(CASES) > 150
+
+
+def test_a_few_of_10_000_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "data.csv"
+    path.write_bytes(WIDE_DATA)
+    status, out, err = answer(["fit", str(path), "y ~ v2 + v9999", "--json"], capsys)
+    assert (status, err) == (0, "")
+    table = np.array([[float(row.split(",")[at]) for at in (0, 2, 9999)] for row in WIDE[1:]])
+    x = np.column_stack([np.ones(30), table[:, 1:]])
+    estimates = [one["estimate"] for one in json.loads(out)["coefficients"]]
+    np.testing.assert_allclose(estimates, np.linalg.lstsq(x, table[:, 0], rcond=None)[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "finding"),
+    [
+        (["y ~ d"], 5, "saturated"),  # as many levels as rows
+        (["y ~ d*g"], 5, "aliased"),  # more coefficients than rows
+        (["y ~ x + o"], 0, "aliased"),  # a constant column
+        (["y ~ x + x"], 0, None),
+        (["y ~ bs(x, knots=[99])"], 0, "aliased"),  # beyond the data
+        (["n ~ x", "-f", "poisson", "--max-iter", "0"], 4, "not_converged"),
+    ],
+)
+def test_what_can_be_fitted_is_fitted_and_said(
+    arguments: list[str], status: int, finding: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "data.csv"
+    path.write_bytes(table())
+    found, out, _ = answer(["fit", str(path), *arguments, "--json"], capsys)
+    codes = [warning["code"] for warning in json.loads(out)["warnings"]]
+    assert found == status
+    assert finding in codes if finding else codes == []

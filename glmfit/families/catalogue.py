@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 
 from glmfit.errors import UsageError, did_you_mean
@@ -62,6 +64,10 @@ def find_family(name: str) -> type[Family]:
     if key not in _BY_NAME:
         names = ", ".join(family.name for family in FAMILIES[:12])
         hint = did_you_mean(key, _BY_NAME) or f"'glmfit families' lists them all: {names}, ..."
+        if call := re.fullmatch(r"([\w-]+)\s*\((?:link\s*=)?\W*([\w-]+)\W*", name):  # as in R
+            hint = f"write --family {call[1]} --link {call[2]}"
+        elif os.path.isfile(f"{name}.py"):
+            hint = f"a file is given with its ending: --family {name}.py"
         raise UsageError("unknown_family", f"no family '{name}'", hint)
     return _BY_NAME[key]
 

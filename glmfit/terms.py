@@ -46,6 +46,7 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 
 _MOST_REPEATED = 100_000_000
+_MOST_CHARACTERS = 10_000  # of a level
 _MOST_SUBSETS = 300_000  # of the factors of all terms, which the coding of crossed factors goes through
 _MOST_COLLECTED = 128  # parts of a term: collecting them takes the cube of their number
 
@@ -146,6 +147,7 @@ class Evaluator:
         if name in self.state.levels:
             return Levels(self._recode(name, codes, levels, self.state.levels[name]), self.state.levels[name])
         seen = np.flatnonzero(np.bincount(codes, minlength=len(levels)))
+        self._refuse_long(name, codes, levels)
         if len(seen) < len(levels):
             place = np.zeros(len(levels), dtype=np.int64)
             place[seen] = np.arange(len(seen))
@@ -153,6 +155,15 @@ class Evaluator:
         kept = tuple(levels[i] for i in seen.tolist())
         self.state.levels[name] = kept
         return Levels(codes, kept)
+
+    def _refuse_long(self, name: str, codes: np.ndarray, levels: Sequence[str]) -> None:
+        """A value of many pages is no category: a quote is open somewhere."""
+        for at, level in enumerate(levels):
+            if len(level) > _MOST_CHARACTERS and (codes == at).any():
+                row = self.table.rows[int(np.argmax(codes == at))]
+                message = f"'{name}' has a value of {len(level)} characters in row {row}: '{shorten(level)}'"
+                hint = "correct the value: a quote before it may be open, or closed too late"
+                raise DataError("long_value", message, hint)
 
     def _recode(self, name: str, codes: np.ndarray, levels: Sequence[str], target: Sequence[str]) -> np.ndarray:
         place = {level: i for i, level in enumerate(target)}

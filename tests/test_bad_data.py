@@ -91,7 +91,7 @@ broken("SPSS", b"$FL2@(#) SPSS DATA FILE" + bytes(50), "not_a_table", "SPSS", "C
 broken("pickle", b"\x80\x04\x95\x1e\0\0\0\0\0\0\0}", "not_a_table", "pickle", "CSV")
 broken("NumPy", b"\x93NUMPY\x01\0v\0{'descr'", "not_a_table", "NumPy", "CSV")
 broken("a value of 10 MB", table(x={3: "q" * 10_000_000}), "long_value", "row 3", "10000000 characters", "qqq...")
-broken("a response of 10 MB", table(y={3: "q" * 10_000_000}), "long_value", "row 3", "10000000 characters", "qqq...")
+broken("a response of 10 MB", table(y={3: "q" * 10_000_000}), "not_numeric", "row 3", "qqq...")
 broken("a name of 10 MB", b"q" * 10_000_000 + table(), "unclosed_quote", "header")
 broken(
     "a quote closed too late", b'y,x\n1,a\n2,"b\n' + b"3,c\n" * 5000 + b'4,d"\n5,e\n', "long_value", "row 2", "quote"

@@ -34,7 +34,7 @@ PAGES = (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "samp
 
 # Modules whose errors take their code from a table: the codes in it.
 COMPUTED_CODES = {
-    "cli.py": {"unknown_option", "missing_argument", "invalid_value", "usage"},
+    "commands.py": {"unknown_option", "missing_argument", "invalid_value", "usage"},
     "check.py": {"bad_density", "bad_derivative", "bad_start", "not_row_wise"},
     "output.py": {code for code, _, _ in output.REASONS.values()} | {"output"},
 }

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from glmfit.errors import DataError, Finding, shorten
+from glmfit.errors import DataError, Finding
 from glmfit.table import text
 from glmfit.table.columns import Column
 
@@ -27,7 +27,6 @@ def typed_column(
     words = [level for level, here in zip(levels, present, strict=True) if here]
     codes = _renumber(codes, present)
     _refuse_nul(name, codes, words)
-    _refuse_long(name, codes, words)
 
     parsed = _parse_numbers(words)
     if parsed is not None:
@@ -119,12 +118,3 @@ def _refuse_nul(name: str, codes: np.ndarray, words: list[str]) -> None:
         row = _first_row(codes, damaged)
         message = f"column '{name}' has a NUL byte in row {row}: the file is damaged or not a text file"
         raise DataError("nul_bytes", message, "write the file again, or remove the bytes with: tr -d '\\000'")
-
-
-def _refuse_long(name: str, codes: np.ndarray, words: list[str]) -> None:
-    long = [at for at, word in enumerate(words) if len(word) > text.MOST_CHARACTERS]
-    if long:
-        row = _first_row(codes, long)
-        word = words[codes[row - 1]]
-        message = f"column '{name}' has a value of {len(word)} characters in row {row}: '{shorten(word)}'"
-        raise DataError("long_value", message, "correct the value: a quote before it may be open, or closed too late")

@@ -22,6 +22,9 @@ class Source(ABC):
     def __init__(self, name: str, header: Sequence[str]) -> None:
         self.name = name
         self.header = tuple(header)
+        self._places: dict[str, list[int]] = {}
+        for at, column in enumerate(self.header):
+            self._places.setdefault(column, []).append(at)
 
     @abstractmethod
     def _load(self, positions: list[int], na: tuple[str, ...]) -> Loaded:
@@ -47,7 +50,7 @@ class Source(ABC):
         if not name.strip():
             message = f"a column with a blank name was asked for in {self.name}"
             raise DataError("blank_column", message, "give the column a name in the header")
-        found = [at for at, known in enumerate(self.header) if known == name]
+        found = self._places.get(name, [])
         if not found:
             raise unknown_column(name, self.header, self.name)
         if len(found) > 1:

@@ -22,7 +22,6 @@ _DATE = re.compile(
 _TRUE = frozenset(["TRUE", "True", "true", "T"])
 _FALSE = frozenset(["FALSE", "False", "false", "F"])
 
-MOST_CHARACTERS = 10_000  # of a value that can be a level
 EXACT = 2.0**53  # every integer below is a float64; above, the neighbours of some are missing
 
 

@@ -152,10 +152,10 @@ def _validate_errors(spec: ModelSpec) -> None:
     if spec.se is None:
         return
     if spec.se.startswith("cluster"):
-        columns = cluster_columns(spec.se)
-        if len(columns) not in (1, 2) or len(set(columns)) < len(columns):
-            what = f"'{spec.se}' names no clusters, more than two, or one twice"
-            raise UsageError("bad_se", what, "write --se cluster:COLUMN or cluster:COLUMN1,COLUMN2")
+        if len(cluster_columns(spec.se)) not in (1, 2):
+            raise UsageError(
+                "bad_se", f"'{spec.se}' names no clusters", "write --se cluster:COLUMN or cluster:COLUMN1,COLUMN2"
+            )
         return
     one_of("--se", spec.se, (*SE_KINDS[:6], "cluster:COL"))
     if spec.sampling_weights and spec.se in ("hessian", "expected"):

@@ -316,7 +316,6 @@ for name, arguments, status, code, *words in [
         "contradiction",
         "ordinal",
     ),
-    ("cluster twice", ["y ~ x", "--se", "cluster:k,k"], 2, "bad_se", "one twice"),
     ("cluster of nothing", ["y ~ x", "--se", "cluster:"], 2, "bad_se", "cluster:COLUMN"),
     ("weights as arithmetic", ["y ~ x", "--weights", "w+1"], 3, "unknown_column", "name of a column"),
     ("offset as arithmetic", ["y ~ x", "--offset", "log(m)"], 3, "unknown_column", "offset(log(x))"),

@@ -254,3 +254,14 @@ def test_what_can_be_fitted_is_fitted_and_said(
     codes = [warning["code"] for warning in json.loads(out)["warnings"]]
     assert found == status
     assert finding in codes if finding else codes == []
+
+
+@pytest.mark.parametrize("header", ["A", "FEA1", "ARROW1", "BZh", "PK", "q", "json", "{y}", "[y]", "#y", "RDX3", "X"])
+def test_a_header_like_the_mark_of_another_kind_is_a_header(
+    header: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text(f"{header},x\n1,2\n2,4\n4,5\n", encoding="utf-8")
+    assert answer(["fit", str(path), "--y", header, "--x", "x"], capsys)[0] == 0
+    path.write_text(f"{header}\n1\n2\n4\n", encoding="utf-8")
+    assert answer(["fit", str(path), "--y", header], capsys)[0] == 0

@@ -6,10 +6,11 @@ fit = glmfit.fit("y ~ x", frame, family="poisson")
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # not from typing: nothing is imported before the command line is ready for signals
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
     from glmfit.optimize import Trace
     from glmfit.result import Fit
     from glmfit.spec import ModelSpec
@@ -45,15 +46,17 @@ def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fit:
 
     `trace` is called with the numbers of each iteration.
     """
+    from glmfit.memory import running_out
     from glmfit.userfile import is_dense
 
-    if is_dense(spec.family):
-        from glmfit.dense import fit_dense
+    with running_out():
+        if is_dense(spec.family):
+            from glmfit.dense import fit_dense
 
-        return fit_dense(spec, data, trace)
-    from glmfit.data import read
+            return fit_dense(spec, data, trace)
+        from glmfit.data import read
 
-    rows = read(spec, data)  # what is wrong with the data is found before torch is imported
-    from glmfit.pipeline import fit_data
+        rows = read(spec, data)  # what is wrong with the data is found before torch is imported
+        from glmfit.pipeline import fit_data
 
-    return fit_data(rows, trace)
+        return fit_data(rows, trace)

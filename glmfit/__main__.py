@@ -1,9 +1,33 @@
-"""`python -m glmfit`: the command line."""
+"""`glmfit` and `python -m glmfit`: ready for signals and closed streams before anything else is loaded."""
 
 from __future__ import annotations
 
+import os
 import sys
 
-from glmfit.cli import main
 
-sys.exit(main())
+def run() -> None:
+    """The command line as a process of its own."""
+    # Threads of torch that wait for each other sleep: spinning, they slow a busy machine, and themselves, many times.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        from glmfit.interrupt import watch
+
+        _open_streams()
+        watch()
+    except KeyboardInterrupt:
+        os._exit(130)
+    from glmfit.cli import main
+
+    sys.exit(main())
+
+
+def _open_streams() -> None:
+    """Standard streams that were closed lead nowhere; else the next file opened would take their place."""
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(handle, True)
+    os.close(handle)
+
+
+if __name__ == "__main__":
+    run()

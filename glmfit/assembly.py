@@ -12,14 +12,17 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from glmfit import memory
+from glmfit.crossing import Extent, extent
 from glmfit.data import Data
-from glmfit.design import Matrix, Standardization, build
+from glmfit.design import CHUNK_ROWS, MOST_COLUMNS, MOST_DENSE_COLUMNS, Matrix, Standardization, build
 from glmfit.errors import ModelError
 from glmfit.families.base import Family
 from glmfit.formula import PredictorFormula, Term
 from glmfit.groups import side_by_side, within
-from glmfit.likelihood import Predictor, Rows
+from glmfit.likelihood import CHUNK_CELLS, Predictor, Rows
 from glmfit.links import LINKS
+from glmfit.memory import Need, rows_need, squares_need
 from glmfit.model import Model
 from glmfit.parameters import INTERCEPT
 from glmfit.rank import aliased_columns, combinations
@@ -45,22 +48,25 @@ def assemble(data: Data) -> Model:
     constants = (formulas[p.name].terms for p in family.parameters[1:] if p.name in formulas)
     parts = _Parts(family, centre=all(INTERCEPT in terms for terms in constants))
     evaluator = Evaluator(table, frequency=data.frequency)
+    estimated = {
+        parameter.name: formulas.get(parameter.name, PredictorFormula(parameter.name, (INTERCEPT,)))
+        for parameter in family.parameters
+        if parameter.name not in held
+    }
+    memory.check(needs(data, estimated, evaluator))
     built: dict[tuple[tuple[Term, ...], tuple[str, ...]], tuple[Matrix, Tensor]] = {}
-    for parameter in family.parameters:
-        if parameter.name in held:
-            continue
-        formula = formulas.get(parameter.name, PredictorFormula(parameter.name, (INTERCEPT,)))
+    for name, formula in estimated.items():
         key = formula.terms, formula.offsets
         if key not in built:
             built[key] = build(formula, table, evaluator)
         matrix, offset = built[key]
-        if parameter.name == family.main:
+        if name == family.main:
             offset = offset + torch.from_numpy(data.offset)
         if data.groups is not None:
             matrix = within(matrix, torch.from_numpy(data.groups))
-        if parameter.name == "phi":
+        if name == "phi":
             offset = offset - log_prior
-        parts.add(parameter.name, matrix, offset)
+        parts.add(name, matrix, offset)
     if not parts.kept:
         raise ModelError("empty_model", "the model has no coefficient to estimate", "add a term, or the intercept")
     if parts.size > float(frequency.sum()):
@@ -85,6 +91,35 @@ def assemble(data: Data) -> Model:
         shift=parts.shift(),
         combinations=parts.combinations,
     )
+
+
+def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evaluator) -> list[Need]:
+    """The memory that a fit needs beside the data, told from the formulas of the estimated parameters."""
+    n, k = len(data.table), len(formulas)
+    extents = {formula.terms: extent(formula.terms, evaluator) for formula in formulas.values()}
+    once = sum(extents.values(), Extent())  # predictors with the same formula share one matrix
+    p = sum(extents[formula.terms].columns for formula in formulas.values())
+    most = max((one.columns for one in extents.values()), default=0)
+    if most > MOST_COLUMNS:
+        return []  # which is an error by itself
+    if most > max(n, MOST_DENSE_COLUMNS):  # fewer are looked at one by one, to name those that are aliased
+        what = f"a linear predictor has {most} columns, and the data {n} rows"
+        raise ModelError("too_few_rows", what, "leave out terms: so many coefficients cannot be told apart")
+    numbers = once.columns if data.groups is not None else once.numbers
+    # numeric columns as they are and standardised; weights, the response and the like; offsets and the line search
+    vectors = 2 * numbers + once.codes + 2 * once.multipliers + 6 + 4 * k
+    cells = min(n * k**2, CHUNK_CELLS)
+    chunk = min(n, CHUNK_ROWS)
+    side_by_side = 4 if data.spec.se in ("hc2", "hc3") else 3 if k == 1 and p <= MOST_DENSE_COLUMNS else 0
+    sums = sum(int(codes.max()) + 1 for codes in data.clusters.values())
+    return [
+        rows_need(n, vectors, f"{n:,} rows have {vectors} numbers each"),
+        rows_need(cells, 3, f"{k} predictors have {k} x {k} second derivatives in each row"),
+        rows_need(chunk, side_by_side * p, f"{chunk:,} rows of {p:,} columns are laid side by side"),
+        squares_need(p, evaluator.largest()),
+        rows_need(sums, p, f"{sums:,} clusters have a sum for each of {p:,} coefficients"),
+        rows_need(once.contrasts, 3, f"contrasts have {once.contrasts:,} numbers"),
+    ]
 
 
 @dataclass(slots=True)

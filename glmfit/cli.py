@@ -16,6 +16,7 @@ import typer
 from glmfit import __version__, fit_spec, options
 from glmfit.commands import Command, CommandLineError, Group, usage_error
 from glmfit.errors import GlmfitError, OutputError, UsageError, explain
+from glmfit.memory import running_out
 from glmfit.output import check_target, output_error, say, write_file, write_stdout
 
 if TYPE_CHECKING:
@@ -192,8 +193,10 @@ def check_command(
 
 
 @app.command("families", cls=Command, short_help="List the families of distributions.")
-def families_command(family: options.FamilyArgument = None, json: options.AsJson = False) -> None:
-    """List the families of distributions, or say all about one.
+def families_command(
+    names: options.FamilyNames = None, every: options.All = False, json: options.AsJson = False
+) -> None:
+    """List the families of distributions, or say all about some: parameters, links, support and an example.
 
     \b
     glmfit families
@@ -202,8 +205,10 @@ def families_command(family: options.FamilyArgument = None, json: options.AsJson
     from glmfit.families.catalogue import FAMILIES, find_family
     from glmfit.report.listing import families_json, family_list, family_text
 
-    chosen = FAMILIES if family is None else (find_family(family),)
-    text = family_list(chosen) if family is None else family_text(chosen[0])
+    if names and every:
+        raise UsageError("contradiction", "--all and the name of a family exclude each other", "leave out one of them")
+    chosen = tuple(map(find_family, names)) if names else FAMILIES
+    text = "\n".join(map(family_text, chosen)) if names or every else family_list(chosen)
     write_stdout(families_json(chosen) if json else text, machine=json)
 
 
@@ -287,7 +292,7 @@ def _program(argv: list[str]) -> int:
     if not argv:
         argv = ["--help"]
     try:
-        with command.make_context("glmfit", argv) as context:
+        with running_out(), command.make_context("glmfit", argv) as context:
             command.invoke(context)
     except typer.Exit as end:
         return end.exit_code

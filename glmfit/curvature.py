@@ -15,6 +15,7 @@ from torch import Tensor
 from glmfit.objective import Objective
 
 ILL_CONDITIONED = 1e-4  # a column of which earlier ones leave less than this unexplained
+STEP_CONDITIONED = 1e-6  # the same where only a step is made: a step may be wrong in its fourth digit
 SMALLEST_EIGENVALUE = 1e-8  # relative floor when a matrix is repaired
 
 
@@ -47,9 +48,9 @@ def cholesky(matrix: Tensor) -> Tensor | None:
     return scale[:, None] * factor if int(info) == 0 else None
 
 
-def well_conditioned(factor: Tensor) -> bool:
+def well_conditioned(factor: Tensor, limit: float = ILL_CONDITIONED) -> bool:
     """Whether a Cholesky factor kept most of its digits: no column is nearly a combination of those before it."""
-    return bool((torch.diagonal(factor) > ILL_CONDITIONED * torch.linalg.vector_norm(factor, dim=1)).all())
+    return bool((torch.diagonal(factor) > limit * torch.linalg.vector_norm(factor, dim=1)).all())
 
 
 def usable_root(objective: Objective, theta: Tensor) -> Tensor | None:
@@ -65,7 +66,7 @@ def usable_root(objective: Objective, theta: Tensor) -> Tensor | None:
 def factor(objective: Objective, theta: Tensor, hessian: Tensor) -> Tensor:
     """Lower triangular L (p, p) with L L' = C at theta, where the Hessian is `hessian` and finite."""
     found = cholesky(-hessian)
-    if found is None or not well_conditioned(found):
+    if found is None or not well_conditioned(found, STEP_CONDITIONED):
         root = usable_root(objective, theta)
         if root is not None:
             return root.T

@@ -18,9 +18,10 @@ from torch import Tensor
 
 from glmfit import contrasts
 from glmfit.blocks import Block, Categorical, Dense
+from glmfit.crossing import Scoped, code_terms, coding
 from glmfit.errors import ModelError
 from glmfit.standardize import Standardization, multiplier_scale, standardize_dense, unit_vector
-from glmfit.terms import DesignState, Evaluator, Levels, Numbers, Scoped, code_terms, coding
+from glmfit.terms import DesignState, Evaluator, Levels, Numbers
 
 if TYPE_CHECKING:
     from glmfit.formula import PredictorFormula
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Categorical", "Dense", "DesignState", "Evaluator", "Matrix", "Standardization", "build"]
 
-CHUNK_ROWS = 16_384  # rows worked on together
+CHUNK_ROWS = 65_536  # rows worked on together: torch splits what is longer than 32,768 among its threads
 MOST_DENSE_COLUMNS = 1_000  # up to here the columns of a chunk may be laid side by side
-_MAX_COLUMNS = 100_000
+MOST_COLUMNS = 100_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,10 +165,10 @@ class _Assembly:
                 labels.append([name + label for label in factor.labels[first:]])
         sizes = [len(label) for label in labels]
         total = int(np.prod(sizes, dtype=object)) if sizes else 1
-        if total + len(self.names) > _MAX_COLUMNS:
+        if total + len(self.names) > MOST_COLUMNS:
             term = ":".join(name for name, _ in scoped)
             what = f"the term '{term}' would add {total} columns to the model matrix"
-            raise ModelError("too_many_columns", what, f"at most {_MAX_COLUMNS} columns can be fitted")
+            raise ModelError("too_many_columns", what, f"at most {MOST_COLUMNS} columns can be fitted")
         if codings:
             self.close()
             self.factors(scoped, sizes, codings, numeric)
@@ -209,18 +210,10 @@ def build(formula: PredictorFormula, table: Table, evaluator: Evaluator | None =
     Raises DataError where an expression is not finite, ModelError where a factor has a single level.
     """
     evaluator = Evaluator(table) if evaluator is None else evaluator
-
-    def spans(name: str) -> bool:
-        factor = evaluator.factor(name)
-        return isinstance(factor, Levels) or factor.spans
-
     assembly = _Assembly(evaluator)
-    for parts in code_terms(formula.terms, spans):
+    for parts in code_terms(formula.terms, evaluator.spans):
         for scoped in parts:
             assembly.add(scoped)
-    if len(assembly.names) > max(len(table), MOST_DENSE_COLUMNS):  # fewer are looked at, to name those that are aliased
-        what = f"the terms for {formula.parameter} have {len(assembly.names)} columns, and the data {len(table)} rows"
-        raise ModelError("too_few_rows", what, "leave out terms: so many coefficients cannot be told apart")
     assembly.close()
     matrix = Matrix(tuple(assembly.blocks), tuple(assembly.places), tuple(assembly.names), len(table))
     offset = np.zeros(len(table))

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glmfit.curvature import unit_diagonal
+from glmfit.curvature import cholesky, unit_diagonal
 from glmfit.errors import Finding
+from glmfit.inference import inverse_information
 from glmfit.likelihood import Likelihood
 from glmfit.optimize import Optimum
 from glmfit.separation import Separated
@@ -41,6 +42,11 @@ def relative_information(optimum: Optimum, reference: Tensor) -> tuple[Tensor, T
         half = torch.linalg.solve_triangular(reference, optimum.root.T, upper=False)
         vectors, values, _ = torch.linalg.svd(half)
         return values.flip(0) ** 2, vectors.flip(1)
+    lower = cholesky(-optimum.hessian)
+    if lower is not None:
+        # Of (-H)^(-1/2) L, as the small values are lost beside large ones where information has grown beyond measure.
+        _, sizes, directions = torch.linalg.svd(torch.linalg.solve_triangular(lower, reference, upper=False))
+        return sizes**-2, directions.T
     half = torch.linalg.solve_triangular(reference, -optimum.hessian, upper=False)
     relative = torch.linalg.solve_triangular(reference, half.T, upper=False)
     values, vectors = torch.linalg.eigh(0.5 * (relative + relative.T))
@@ -60,12 +66,30 @@ def flat_directions(optimum: Optimum, reference: Tensor, names: Sequence[str]) -
     return undetermined([place for place, part in enumerate(share.tolist()) if part > TAKES_PART], names)
 
 
+def bread(optimum: Optimum, reference: Tensor, flat: FlatDirections | None) -> Tensor | None:
+    """(-Hessian)^-1 (p, p); where that is singular along flat directions a generalized inverse. None if not positive.
+
+    What does not move along a flat direction has the same variance under every generalized inverse.
+    """
+    found = inverse_information(optimum)
+    if found is not None or flat is None:
+        return found
+    values, vectors = relative_information(optimum, reference)
+    kept = values.abs() >= VANISHED
+    if not bool((values[kept] > 0).all()):
+        return None
+    half = torch.linalg.solve_triangular(reference.T, vectors[:, kept], upper=True)
+    return (half / values[kept]) @ half.T
+
+
 def undetermined(places: Sequence[int], names: Sequence[str]) -> FlatDirections:
     """The coefficients at these places have no estimate."""
     terms = tuple(names[place] for place in places)
+    they, them, plural = ("they grow", "them", "s") if len(terms) > 1 else ("it grows", "it", "")
     message = (
-        f"the data do not determine {_listed(terms)}: the likelihood rises or stays level as they grow without limit "
-        "(separation, or a cell without variation), so their estimates and standard errors mean nothing"
+        f"the data do not determine {_listed(terms)}: the likelihood rises or stays level as {they} without limit "
+        f"(separation, a cell without variation, a likelihood that does not use {them}); no estimate{plural} and no "
+        f"standard error{plural} exist{'' if plural else 's'}"
     )
     return FlatDirections(tuple(places), Finding("flat_direction", message, terms))
 
@@ -82,7 +106,9 @@ def separation(separated: Separated, names: Sequence[str]) -> Finding:
         f"{'they have' if len(along) > 1 else 'it has'} no finite estimate"
     )
     if bool(separated.left.any()):
-        message += ", and all other numbers are those of the limit, where these rows say nothing any more"
+        message += ", and all other numbers are those of the limit"
+        if not bool((separated.left & separated.separates).any()):
+            message += ", where these rows say nothing any more"
     return Finding("separation", message, terms)
 
 
@@ -112,6 +138,21 @@ def not_a_maximum(hessian: Tensor, names: Sequence[str]) -> Finding:
         f"the log-likelihood has no peak in {_listed(terms)}: there are no standard errors",
         terms,
     )
+
+
+def at_limit(parameters: Sequence[str], family: str) -> Finding | None:
+    """Parameters at the end of their range, where the family is another, simpler one."""
+    if not parameters:
+        return None
+    names = " and ".join(parameters)
+    said = ("is", "the end of its range", "it has no standard error")
+    if len(parameters) > 1:
+        said = ("are", "the ends of their ranges", "they have no standard errors")
+    message = (
+        f"{names} {said[0]} estimated at {said[1]}, where the family is {family}: {said[2]}, and all else is that of "
+        f"the {family} model"
+    )
+    return Finding("at_limit", message, tuple(parameters))
 
 
 def on_the_edge(link: str, rows: np.ndarray) -> Finding:

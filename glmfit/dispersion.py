@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from operator import itemgetter
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from glmfit.optimize import Optimum, newton
 from glmfit.spec import DISPERSIONS, ModelSpec
 
 PERFECT = 1e-26  # deviance, or chi-square, relative to the size of the means: nothing but rounding is left
+NEAR_NULL = 1e-4  # standard errors from the null fit: the last step squares it, and the deviance squares that again
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,10 @@ def dispersion(model: Model, spec: ModelSpec, found: Optimum, sums: Goodness, df
 
 
 def null_deviance(model: Model, likelihood: Likelihood, theta: Tensor, constant: float) -> float:
-    """The deviance of the intercept alone (without one: of the offset alone), other parameters as fitted."""
+    """The deviance of the intercept alone (without one: of the offset alone), other parameters as fitted.
+
+    `constant` is the intercept of a joint fit, near to this one.
+    """
     if not model.family.has_deviance:
         return math.nan
     main = model.family.main
@@ -115,10 +120,15 @@ def null_deviance(model: Model, likelihood: Likelihood, theta: Tensor, constant:
         if parameter.name != main
     }
     null = model.constants_only((main,), others)
-    begin = torch.tensor([constant if model.has_intercept else 0.0], dtype=torch.float64)
-    if not math.isfinite(null.value(begin)):
-        return math.nan
     if not model.has_intercept:
-        return goodness(null, begin).deviance
-    optimum = newton(null, begin)
+        begin = torch.zeros(1, dtype=torch.float64)
+        return goodness(null, begin).deviance if math.isfinite(null.value(begin)) else math.nan
+    # Without offsets the mean response is the answer itself, as a rule.
+    natural = model.family.start(model.rows.y, model.rows.weight, **model.rows.columns).get(main, math.nan)
+    mean = model.links[main].link(torch.tensor([natural], dtype=torch.float64))
+    begins = [(null.value(begin), begin) for begin in (torch.full_like(mean, constant), mean)]
+    value, begin = max((pair for pair in begins if math.isfinite(pair[0])), default=(math.nan, mean), key=itemgetter(0))
+    if math.isnan(value):
+        return math.nan
+    optimum = newton(null, begin, NEAR_NULL)
     return goodness(null, optimum.theta).deviance if optimum.converged else math.nan

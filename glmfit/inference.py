@@ -29,22 +29,33 @@ Scores = tuple[slice, Tensor, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Covariance:
-    """Covariance (p, p) of the working coefficients, its kind, and its small-sample factor as a formula."""
+    """Covariance (p, p) of the working coefficients, its kind, and its small-sample factor as a formula.
+
+    `half` V (p, p) has V'V = the matrix and more of its digits.
+    """
 
     matrix: Tensor
     kind: str
     correction: str | None = None
     clusters: Mapping[str, int] | None = None
+    half: Tensor | None = None
 
 
 def inverse_information(optimum: Optimum) -> Tensor | None:
-    """(-Hessian)^-1 (p, p), from the root where there is one; None where -Hessian is not positive definite."""
-    identity = torch.eye(len(optimum.theta), dtype=torch.float64)
-    if optimum.root is not None:
-        half = torch.linalg.solve_triangular(optimum.root, identity, upper=True)
-        return half @ half.T
+    """(-Hessian)^-1 (p, p), from its half where there is one; None where -Hessian is not positive definite."""
+    half = inverse_half(optimum)
+    if half is not None:
+        return half.T @ half
     lower = curvature.cholesky(-optimum.hessian)
     return None if lower is None else torch.cholesky_inverse(lower)
+
+
+def inverse_half(optimum: Optimum) -> Tensor | None:
+    """V (p, p) with V'V = (-Hessian)^-1, where the optimum has more digits than its Hessian."""
+    if optimum.half is not None or optimum.root is None:
+        return optimum.half
+    identity = torch.eye(len(optimum.theta), dtype=torch.float64)
+    return torch.linalg.solve_triangular(optimum.root, identity, upper=True).T
 
 
 def covariance(
@@ -58,7 +69,8 @@ def covariance(
 ) -> Covariance:
     """The covariance of `kind`; `scale` is phi over the phi held in the likelihood, `n` the number of observations."""
     if kind == "hessian":
-        return Covariance(scale * bread, kind)
+        half = inverse_half(optimum)
+        return Covariance(scale * bread, kind, half=None if half is None else math.sqrt(scale) * half)
     if kind == "expected":
         return Covariance(scale * _inverse_expected(likelihood, optimum), kind)
     if kind in ("hc2", "hc3"):

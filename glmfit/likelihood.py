@@ -20,9 +20,11 @@ from glmfit.curvature import stacked_root
 from glmfit.design import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix
 from glmfit.families.base import Family
 from glmfit.links import LINKS, Link
+from glmfit.precise import Pair, as_written, exact, normal_equations
 
 CHUNK_CELLS = 4_000_000  # of the Hessians of rows worked on together
 FEWEST_ROWS = 16
+MOST_PRECISE_CELLS = 2_000_000  # products of two columns that take a tenth of a second
 
 
 class RowDerivatives(NamedTuple):
@@ -108,9 +110,10 @@ class Rows:
         )
 
     def chunks(self, size: int = CHUNK_ROWS) -> list[Rows]:
-        """The same rows in runs of at most `size`, fewer where h (n, K, K) would be large; slices are views."""
+        """The same rows in even runs of at most `size`, fewer where h (n, K, K) would be large; slices are views."""
         size = min(size, max(CHUNK_CELLS // max(1, len(self.predictors)) ** 2, FEWEST_ROWS))
-        return [self.rows(slice(start, start + size)) for start in range(0, len(self.y), size)]
+        n, count = len(self.y), -(-len(self.y) // size)
+        return [self.rows(slice(n * k // count, n * (k + 1) // count)) for k in range(count)]
 
 
 class Likelihood:
@@ -265,6 +268,23 @@ class Likelihood:
 
         root = stacked_root(blocks(), self.size)
         return root if len(root) == self.size and bool(torch.isfinite(root).all()) else None
+
+    def normal_equations(self) -> Pair | None:
+        """[X r]' W [X r] (size + 1, size + 1) of a log-likelihood that is -sum w (r - X theta)^2 / 2, r = y - offset.
+
+        In twice the working precision; None where that would take long.
+        """
+        if sum(len(chunk.y) for chunk in self.chunks) * (self.size + 1) ** 2 > MOST_PRECISE_CELLS:
+            return None
+        origin = torch.zeros(self.size, dtype=torch.float64)
+        return normal_equations(
+            (
+                chunk.predictors[0].X.dense(),
+                as_written(chunk.y) - exact(chunk.predictors[0].offset),
+                -chunk.weight * row.h[:, 0, 0],
+            )
+            for chunk, _, row in self.rows(origin)
+        )
 
 
 def add_gradient(total: Tensor, chunk: Rows, g: Tensor) -> None:

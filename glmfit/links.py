@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from glmfit.errors import UsageError, did_you_mean
 from glmfit.lazy import torch
-from glmfit.special import log1mexp, log_ndtr
+from glmfit.special import log1mexp, log_ndtr, log_one_minus_exp_minus_exp
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,9 +51,13 @@ def _positive(eta: Tensor) -> Tensor:
     return torch.where(eta > 0, eta, math.nan)
 
 
+def _hazard(eta: Tensor) -> Tensor:
+    """exp(eta), finite: beyond, an event is as certain as at 1e304, and 0 times an infinite derivative would be NaN."""
+    return torch.exp(eta.clamp(max=700.0))
+
+
 def _cloglog_to_logit(eta: Tensor) -> Tensor:
-    hazard = torch.exp(eta)
-    return torch.log(-torch.expm1(-hazard)) + hazard
+    return log_one_minus_exp_minus_exp(eta) + _hazard(eta)
 
 
 def _power(exponent: float) -> Link:
@@ -112,15 +116,15 @@ LINKS: Mapping[str, Link] = {
         Link(
             "cloglog",
             lambda mu: torch.log(-torch.log1p(-mu)),
-            lambda eta: -torch.expm1(-torch.exp(eta)),
+            lambda eta: -torch.expm1(-_hazard(eta)),
             {"logit": _cloglog_to_logit},
             "eta = log(-log(1 - mu))",
         ),
         Link(
             "loglog",
             lambda mu: -torch.log(-torch.log(mu)),
-            lambda eta: torch.exp(-torch.exp(-eta)),
-            {"logit": lambda eta: -_cloglog_to_logit(-eta), "log": lambda eta: -torch.exp(-eta)},
+            lambda eta: torch.exp(-_hazard(-eta)),
+            {"logit": lambda eta: -_cloglog_to_logit(-eta), "log": lambda eta: -_hazard(-eta)},
             "eta = -log(-log(mu))",
         ),
         Link(

@@ -22,11 +22,10 @@ from glmfit.diagnose import FlatDirections
 from glmfit.dispersion import dispersion, goodness
 from glmfit.edge import maximise_on_edge
 from glmfit.errors import ModelError
-from glmfit.inference import inverse_information
 from glmfit.likelihood import Likelihood
 from glmfit.model import Model
 from glmfit.objective import Objective
-from glmfit.optimize import Optimum, Trace, least_squares, newton, scipy_optimum
+from glmfit.optimize import Optimum, Trace, least_squares, newton, refined, scipy_optimum
 from glmfit.penalised import Jeffreys
 from glmfit.separation import Rest, Separated
 from glmfit.spec import ModelSpec
@@ -62,8 +61,8 @@ class Maximum:
 
     @cached_property
     def bread(self) -> Tensor | None:
-        """(-Hessian)^-1 (p, p), None where -Hessian is not positive definite."""
-        return inverse_information(self.optimum)
+        """(-Hessian)^-1 (p, p), None where -Hessian is not positive definite beside its flat directions."""
+        return diagnose.bread(self.optimum, self.reference, self.flat)
 
     def theta_of(self, model: Model) -> Tensor:
         """Coefficients of this model, or of the whole one, with the same linear predictors on the rows of this one."""
@@ -89,7 +88,21 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
         inspection.begin(likelihood, theta)
     if spec.bias_reduction is not None:
         return _bias_reduced(model, theta, constants, phi, spec, trace)
-    return _judged(_from(model, theta, constants, phi, spec, trace), spec, trace)
+    begun = None
+    if spec.optimizer == "newton" and not spec.start and not _quadratic(likelihood):
+        theta, begun = start.ahead(model, theta) or (theta, None)
+    found = _from(model, theta, constants, phi, spec, trace, begun)
+    better = _better_start(found)
+    if better is not None:
+        found = max(found, _from(model, better, constants, phi, spec, trace, begun), key=lambda one: one.optimum.value)
+    return _judged(found, spec, trace)
+
+
+def _better_start(found: Maximum) -> Tensor | None:
+    """Of the points that the family names besides a stationary one, the best, where it is better than that."""
+    points = [(found.likelihood.value(theta), theta) for theta in start.elsewhere(found.model, found.optimum.theta)]
+    value, theta = max(points, key=lambda point: point[0], default=(-math.inf, None))
+    return theta if value > found.optimum.value else None
 
 
 def _from(
@@ -99,7 +112,7 @@ def _from(
     phi: float,
     spec: ModelSpec,
     trace: Trace | None,
-    begun: Tensor | None = None,
+    begun: Tensor | None,
 ) -> Maximum:
     """The maximum from theta, with phi held at `phi`; `begun` is the reference of a search that this one continues."""
     likelihood = model.likelihood()
@@ -161,7 +174,7 @@ def _judged(found: Maximum, spec: ModelSpec, trace: Trace | None) -> Maximum:
     asked = drop or spec.check_separation
     if not (asked or _suspicious(found)):
         return found
-    decision = separation.decide(found.model)
+    decision = separation.decide(found.model, found.optimum.theta)
     if not decision.decided:
         return replace(found, undecided=asked)
     separated = decision.separated
@@ -238,11 +251,18 @@ def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
 def _search(likelihood: Likelihood, theta: Tensor, spec: ModelSpec, trace: Trace | None) -> Optimum:
     if spec.optimizer != "newton":
         return scipy_optimum(likelihood, theta, spec.optimizer, spec.max_iter, trace)
-    if likelihood.links[likelihood.family.main].name in likelihood.family.quadratic_links:
+    if _quadratic(likelihood):
         root = usable_root(likelihood, theta)
         if root is not None:
-            return least_squares(likelihood, root, theta, trace=trace)
+            found = least_squares(likelihood, root, theta, trace=trace)
+            equations = likelihood.normal_equations()
+            return found if equations is None else refined(found, equations)
     found = newton(likelihood, theta, spec.tol, spec.max_iter, trace)
     if found.converged:
         return found
     return maximise_on_edge(likelihood, theta, spec.tol, spec.max_iter) or found
+
+
+def _quadratic(likelihood: Likelihood) -> bool:
+    """Whether the log-likelihood is quadratic in the coefficients."""
+    return likelihood.links[likelihood.family.main].name in likelihood.family.quadratic_links

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from glmfit.design import Dense, Matrix, Standardization
+from glmfit.design import CHUNK_ROWS, Dense, Matrix, Standardization
 from glmfit.families.base import Family, Limit
 from glmfit.likelihood import Likelihood, Predictor, Rows
 from glmfit.links import Link
@@ -116,7 +116,7 @@ class Model:
         )
 
     def likelihood(self) -> Likelihood:
-        return Likelihood(self.family, self.links, self.rows.chunks(), self.size)
+        return self._likelihood_of(self.rows, self.size)
 
     def constants_only(self, parameters: Sequence[str], held: Mapping[str, Tensor]) -> Likelihood:
         """The likelihood with a constant for each of `parameters` (offsets kept), the others held, (n,) each."""
@@ -130,12 +130,18 @@ class Model:
             for k, name in enumerate(parameters)
         )
         rows = replace(self.rows, predictors=predictors, held={**self.rows.held, **held})
-        return Likelihood(self.family, self.links, rows.chunks(), len(parameters))
+        return self._likelihood_of(rows, len(parameters))
+
+    def _likelihood_of(self, rows: Rows, size: int) -> Likelihood:
+        return Likelihood(self.family, self.links, rows.chunks(CHUNK_ROWS // self.family.bulk), size)
 
     # ---- between working and reported coordinates ----
 
-    def reported(self, gamma: Tensor) -> Tensor:
-        """Coefficients (size,) on the scale of the columns as they are."""
+    def reported(self, gamma: Tensor, low: Tensor | None = None) -> Tensor:
+        """Coefficients (size,) on the scale of the columns as they are; `low` is what gamma lacks of a least squares
+        solution, the one place where more digits than those of a float are known."""
+        if low is not None:
+            return self.standardizations[0].coefficients(gamma, low)
         if self.lift is not None:
             return self.lift @ gamma
         theta = self._each("coefficients", gamma)
@@ -154,8 +160,14 @@ class Model:
         found = self._each("gradient", gradient)
         return found if self.shift is None else self.shift.gradient(found)
 
-    def reported_covariance(self, matrix: Tensor) -> Tensor:
-        """Covariance (size, size) of theta from that of gamma: T M T', block by block."""
+    def reported_covariance(self, matrix: Tensor, half: Tensor | None = None) -> Tensor:
+        """Covariance (size, size) of theta from that of gamma: T M T', block by block, or (V T')'(V T') by its half.
+
+        Where an intercept is far outside of the data, most of T M T' cancels; the half cancels half as many digits.
+        """
+        if half is not None:
+            rows = torch.stack([self.reported(row) for row in half])
+            return rows.T @ rows
         if self.lift is not None:
             return self.lift @ matrix @ self.lift.T
         out = torch.zeros_like(matrix)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor
 from glmfit import curvature
 from glmfit.errors import ModelError
 from glmfit.objective import Objective
+from glmfit.precise import Pair, exact
 
 Trace = Callable[[dict[str, float]], None]
 
@@ -28,7 +29,9 @@ REDUCTIONS = 60  # of the step's length, by halves and then by tens: where curva
 ROUNDING = 16 * torch.finfo(torch.float64).eps  # of a sum, relative to its value
 AT_ROUNDING = 1e-6  # a decrement below this that no longer falls has met the rounding error of the gradient,
 UNSEEN = 1e-4  # and so has one below this whose promised rise is less than the rounding error of the value
+POLISHED = 1e-13  # a decrement below this is rounding: one more step would find nothing
 STILL = 0.9  # a decrement that is more than this share of the one before no longer falls
+REFINEMENTS = 3  # each takes eps times the condition number off the error
 QUASI_NEWTON_TOL = 1e-4  # line searches on values alone cannot see differences below this (in standard errors)
 
 STATUS_TEXT: Mapping[str, str] = {
@@ -44,7 +47,8 @@ class Optimum:
     """Where an optimiser stopped: theta (p,), value, gradient (p,), Hessian (p, p), and how it got there.
 
     `reference` is the factor L (p, p) of the curvature L L' where it began. `root` is an upper triangular R with
-    R'R = -Hessian, where the Hessian has lost too many digits.
+    R'R = -Hessian, where the Hessian has lost too many digits. `low` (p,) is what theta lacks of a least squares
+    solution for want of digits, and `half` (p, p) has half'half = (-Hessian)^-1 to the last digit.
     """
 
     theta: Tensor
@@ -58,6 +62,8 @@ class Optimum:
     reference: Tensor
     root: Tensor | None = None
     edge: tuple[int, ...] = ()  # positions of rows held at a bound of the link's domain
+    low: Tensor | None = None
+    half: Tensor | None = None
 
     @property
     def converged(self) -> bool:
@@ -106,18 +112,20 @@ def newton(
             status = "converged"
         if status == "converged" or iterations >= max_iter:
             break
-        length = line_search(objective.along(theta, step), value, slope)
-        if length is None:
-            status = "stalled"
-            break
-        reached = objective.derivatives(theta + length * step)
-        if not _finite(reached):
-            status = "stalled"
-            break
+        length, reached = 1.0, objective.derivatives(theta + step)  # a whole step is right more often than not
+        if not (_finite(reached) and rises_enough(reached[0], value, slope)):
+            shorter = line_search(objective.along(theta, step), value, slope)
+            if shorter is None:
+                status = "stalled"
+                break
+            length, reached = shorter, objective.derivatives(theta + shorter * step)
+            if not _finite(reached):
+                status = "stalled"
+                break
         theta = theta + length * step
         value, gradient, hessian = reached
         iterations += 1
-    if status == "converged":
+    if status == "converged" and decrement > POLISHED:
         # The error of one more Newton step is the square of this one's.
         last = objective.derivatives(theta + step)
         if _finite(last):
@@ -157,15 +165,18 @@ def _finite(derivatives: tuple[float, Tensor, Tensor]) -> bool:
 
 
 def line_search(value_at: Callable[[float], float], value: float, slope: float) -> float | None:
-    """The first of 1, 1/2, 1/4 ... at which the value rises enough (Armijo); NaN and -inf are rejected steps."""
-    slack = ROUNDING * abs(value)
+    """The first of 1, 1/2, 1/4 ... at which the value rises enough."""
     length = 1.0
     for reduction in range(REDUCTIONS):
-        trial = value_at(length)
-        if math.isfinite(trial) and trial >= value + ARMIJO * length * slope - slack:
+        if rises_enough(value_at(length), value, length * slope):
             return length
         length *= 0.5 if reduction < HALVINGS else 0.1
     return None
+
+
+def rises_enough(trial: float, value: float, promised: float) -> bool:
+    """Armijo's rule, rounding of the value forgiven; NaN and -inf never do."""
+    return math.isfinite(trial) and trial >= value + ARMIJO * promised - ROUNDING * abs(value)
 
 
 def least_squares(
@@ -192,6 +203,32 @@ def least_squares(
     value, gradient, hessian = objective.derivatives(best)
     status = "converged" if decrement <= AT_ROUNDING else "stalled"
     return Optimum(best, value, gradient, hessian, decrement, iterations, status, "newton", root.T, root)
+
+
+def refined(found: Optimum, equations: Pair) -> Optimum:
+    """The solution of least squares, found with the root R, to the last digit: that of the equations themselves.
+
+    `equations` are [X r]' W [X r] (p + 1, p + 1); their [G b] is solved with R, G = R'R but for rounding, and so again
+    with what is left of b. They do not have the condition number of X twice, for they have twice the digits.
+    """
+    assert found.root is not None
+    G, b = equations[:-1, :-1], equations[:-1, -1:]
+    S = torch.linalg.solve_triangular(found.root, torch.eye(len(found.theta), dtype=torch.float64), upper=True)
+    nearly = (exact(S.T) @ (G @ exact(S))).high  # S'GS, the identity but for the rounding errors of R,
+    lower = curvature.cholesky(0.5 * (nearly + nearly.T))
+    if lower is None:
+        return found
+    half = torch.linalg.solve_triangular(lower, S.T, upper=False)  # which G^-1 = S (S'GS)^-1 S' is without
+    theta = exact(found.theta[:, None])
+    for _ in range(REFINEMENTS):
+        theta = theta + exact(half.T @ (half @ (b - G @ theta).high))
+    gradient = (b - G @ theta).high[:, 0]
+    decrement = float(torch.linalg.vector_norm(half @ gradient))
+    if not decrement <= found.decrement:
+        return found
+    return replace(
+        found, theta=theta.high[:, 0], low=theta.low[:, 0], gradient=gradient, decrement=decrement, half=half
+    )
 
 
 def scipy_optimum(

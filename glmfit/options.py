@@ -133,7 +133,10 @@ Verbose = Annotated[bool, _option(_O, "--verbose", "-v", help="Iterations on std
 LikelihoodFile = Annotated[
     str, typer.Argument(metavar="FILE", help="FILE.py, or FILE.py:NAME, that defines a likelihood.", **_ARGUMENTS)
 ]
-FamilyArgument = Annotated[str | None, typer.Argument(metavar="[FAMILY]", help="Say all about this one.", **_ARGUMENTS)]
+FamilyNames = Annotated[
+    list[str] | None, typer.Argument(metavar="[FAMILY]...", help="Say all about these.", **_ARGUMENTS)
+]
+All = Annotated[bool, _option(_O, "--all", help="Say all about every one.")]
 Codes = Annotated[
     list[str] | None, typer.Argument(metavar="[CODE]...", help="Errors or findings, as separation.", **_ARGUMENTS)
 ]

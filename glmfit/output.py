@@ -14,6 +14,7 @@ import sys
 from typing import TextIO
 
 from glmfit.errors import OutputError
+from glmfit.interrupt import unfinished
 
 REASONS = {
     errno.ENOSPC: ("disk_full", "no space is left on the device", "free some space, or write to another disk"),
@@ -41,7 +42,7 @@ def check_target(path: str) -> None:
         return  # a device or a pipe: only writing tells
     if not os.path.isdir(folder):
         raise output_error(path, OSError(errno.ENOTDIR if os.path.exists(folder) else errno.ENOENT, ""))
-    if not os.access(folder, os.W_OK):
+    if not os.access(folder, os.W_OK) or (os.path.exists(target) and not os.access(target, os.W_OK)):
         raise output_error(path, OSError(errno.EACCES, ""))
 
 
@@ -76,10 +77,12 @@ def write_stdout(text: str, *, machine: bool) -> None:
 
 
 def say(text: str) -> None:
-    """A line to standard error; once its reader has gone, to nowhere."""
+    """A line to standard error; to nowhere where that is closed or full, or its reader has gone."""
+    if sys.stderr is None:
+        return
     try:
         print(text, file=sys.stderr, flush=True)
-    except BrokenPipeError:
+    except OSError:  # there is nobody left to tell
         _discard(sys.stderr)
 
 
@@ -89,18 +92,19 @@ def _is_replaceable(target: str) -> bool:
 
 def _replace(target: str, content: bytes) -> None:
     beside = os.path.join(os.path.dirname(target), f".glmfit-{os.getpid()}-{os.urandom(4).hex()}.tmp")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            if os.path.exists(target):
-                os.chmod(beside, stat.S_IMODE(os.stat(target).st_mode))
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(beside, target)
-    except BaseException:
-        os.unlink(beside)
-        raise
+    with unfinished(beside):
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                if os.path.exists(target):
+                    os.chmod(beside, stat.S_IMODE(os.stat(target).st_mode))
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(beside, target)
+        except BaseException:
+            os.unlink(beside)
+            raise
 
 
 def _discard(stream: TextIO) -> None:

@@ -22,6 +22,7 @@ CLOSE = 1e-9  # of r from the quantile: an end is as exact as the maxima on eith
 LEVEL = 1e-6  # rise of r within a standard error below which it has levelled off
 FARTHEST = 2.0**12  # standard errors from the estimate, beyond which no end is looked for
 STEPS = 80
+STEEPEST = 1e6  # r's slope, relative to r / t: no r that rises more is believed
 APPROACH = 16  # steps towards a hypothesis where the straight way leaves the domain of a link
 NEAR = 1e-6  # distance in standard errors to a maximum on the hyperplane that will do, should rounding stop there
 
@@ -112,10 +113,11 @@ class _Search:
 
     def root_at(self, t: float) -> float:
         """|r| of the hypothesis at t, approached in steps where it cannot be reached in one; NaN where not at all."""
-        r = self.at(t)[0] if t else 0.0
+        r, slope = self.at(t) if t else (0.0, 0.0)
         if not math.isfinite(r):
-            r = [self.at(t * (k + 1) / APPROACH)[0] for k in range(APPROACH)][-1]
-        return r if math.isfinite(r) else math.nan
+            r, slope = [self.at(t * (k + 1) / APPROACH) for k in range(APPROACH)][-1]
+        # On the edge of the domain only rounding makes r finite, and it rises there without limit.
+        return r if math.isfinite(r) and abs(slope * t) <= STEEPEST * r else math.nan
 
     def end(self, side: float, quantile: float) -> float:
         """t at which |r| is the quantile, on one side; infinite where r stays below it."""

@@ -52,7 +52,7 @@ def combinations(
     Coefficients are those of the columns as they are, and are written where they are few and simple fractions; else the
     terms are named. A matrix too wide to be laid side by side has none.
     """
-    if standard.shape[1] > MOST_DENSE_COLUMNS or not kept:
+    if standard.shape[1] > MOST_DENSE_COLUMNS or not kept or not out:
         return {}
     _, length = unit_diagonal(standard.sandwich(torch.ones(standard.n_rows, dtype=torch.float64), standard))
     root = _root(standard, length)

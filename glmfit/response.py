@@ -6,6 +6,7 @@ prior weights are the trials. Every other family takes one number per row.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -187,6 +188,10 @@ def _supported(response: Response, family: Family, rows: np.ndarray) -> Response
     refuse(
         f"'{response.label}'", y, outside, rows, _outside(f"responses of the {family.name} family are {support.text}")
     )
+    real = support.lower == -math.inf and family.path is None
+    if real and not family.quadratic_links and bool(np.isin(y, (0.0, 1.0)).all()):  # least squares of 0/1 is meant
+        message = f"'{response.label}' is 0 or 1 in every row, and {family.name} a distribution of real numbers"
+        return replace(response, findings=(Finding("binary_response", f"{message}: did you mean binomial?"),))
     counts = y if response.trials is None else np.stack([y, response.trials])
     off = (counts != np.rint(counts)).reshape(-1, len(y)).any(axis=0)
     if not (support.integer and off.any()) or response.findings:

@@ -21,6 +21,7 @@ from glmfit.curvature import stacked_root
 from glmfit.design import MOST_DENSE_COLUMNS, Standardization
 from glmfit.likelihood import Predictor
 from glmfit.model import Model
+from glmfit.overlap import Overlap, overlap
 from glmfit.result import SeparationTerm
 
 MOST_CELLS = 200_000_000  # of A
@@ -75,24 +76,34 @@ UNDECIDED = Decision(False)
 class _Constraints:
     """Rows A (m, p) with the row of the data that each belongs to (m,); the root of E (p or fewer, p), its rows (n,).
 
-    `covered` are the columns (c,) that the family's statement is about; all others do not move.
+    `last` (m,) are the rows of A that settle their row of the data alone. `covered` are the columns (c,) that the
+    family's statement is about; all others do not move.
     """
 
     A: Tensor
     owner: Tensor
+    last: Tensor
     equal_root: Tensor
     equal: Tensor
     covered: Tensor
 
 
-def decide(model: Model) -> Decision:
-    """Whether the data of a model are separated, and along what."""
-    if model.size > MOST_DENSE_COLUMNS or not model.family.has_recession:
+def decide(model: Model, theta: Tensor) -> Decision:
+    """Whether the data of a model are separated, and along what.
+
+    At theta the search for a maximum ended; the scores there show of most rows that they are not, often of all.
+    """
+    if not model.family.has_recession:
         return UNDECIDED
-    found = _constraints(model)
+    known = overlap(model, theta)
+    if known is not None and known.all:
+        return _nothing(model, known.covered)
+    if model.size > MOST_DENSE_COLUMNS:
+        return UNDECIDED
+    found = _constraints(model, known)
     if found is None:
         return UNDECIDED
-    nothing = Decision(True, None, frozenset(found.covered.tolist()))
+    nothing = _nothing(model, found.covered)
     if not len(found.covered) or not len(found.A) or _full_rank(found.equal_root[:, found.covered]):
         return nothing
     # Coordinates z, d = frame z, in which the rows of A and E together have orthonormal columns.
@@ -121,43 +132,57 @@ def decide(model: Model) -> Decision:
         return UNDECIDED
     is_strict = torch.zeros(len(A), dtype=torch.bool)
     is_strict[open_[strict]] = True
-    cone = Cone(_unit_rows(unit[strict] @ inner).numpy())
+    cone = Cone(torch.nn.functional.normalize(unit[strict] @ inner, dim=1).numpy())
     return _separated(model, found, is_strict, frame, span @ inner, unseen, inner.T @ z, cone)
 
 
-def _constraints(model: Model) -> _Constraints | None:
-    """All rows of A and the root of E; None where they are too many, or the family does not state them."""
+def _nothing(model: Model, covered: Tensor) -> Decision:
+    """No direction is separated; where there may be others than those that are stated, that says nothing of them."""
+    return Decision(True, None, frozenset() if model.family.more_recession else frozenset(covered.tolist()))
+
+
+def _constraints(model: Model, known: Overlap | None) -> _Constraints | None:
+    """All rows of A and the root of E, those that are `known` to be equations among these.
+
+    None where they are too many, or the family does not state them.
+    """
     family, size, n = model.family, model.size, len(model.rows.y)
     places = [k for k, parameter in enumerate(family.parameters) if parameter.name not in model.rows.held]
     parts: list[Tensor] = []
     owners: list[Tensor] = []
+    lasts: list[Tensor] = []
     root, equal = torch.zeros((0, size), dtype=torch.float64), torch.zeros(n, dtype=torch.bool)
     covered = torch.zeros(size, dtype=torch.bool)
     first, cells = 0, 0
-    for chunk in model.rows.chunks():
+    for number, chunk in enumerate(model.rows.chunks()):
         faces = family.recession(chunk.y, model.links, **chunk.columns)
         if faces is None:
             return None
         dense = [predictor.X.dense() for predictor in chunk.predictors]
         owner = torch.arange(first, first + len(chunk.y))
-        for face in faces:
+        for f, face in enumerate(faces):
             values = torch.zeros((len(chunk.y), size), dtype=torch.float64)
             for place, predictor, x in zip(places, chunk.predictors, dense, strict=True):
-                if place < face.weights.shape[1]:
-                    values.index_add_(1, predictor.columns, face.weights[:, place, None] * x)
+                weights = face.of_predictor(place)
+                if weights is not None:
+                    values.index_add_(1, predictor.columns, weights[:, None] * x)
                     covered[predictor.columns] = True
             stated = (face.weights != 0).any(dim=1)
-            fixed, free = stated & face.equal, stated & ~face.equal
+            equations = face.equal if known is None else face.equal | known.rows[number][:, f]
+            fixed, free = stated & equations, stated & ~equations
             if bool(fixed.any()):
                 root = stacked_root([root, values[fixed]], size)
                 equal[owner[fixed]] = True
             parts.append(values[free])
             owners.append(owner[free])
+            lasts.append(torch.zeros(int(free.sum()), dtype=torch.bool) if face.last is None else face.last[free])
             cells += parts[-1].numel()
             if cells > MOST_CELLS:
                 return None
         first += len(chunk.y)
-    return _Constraints(torch.cat(parts), torch.cat(owners), root, equal, torch.nonzero(covered)[:, 0])
+    return _Constraints(
+        torch.cat(parts), torch.cat(owners), torch.cat(lasts), root, equal, torch.nonzero(covered)[:, 0]
+    )
 
 
 def _full_rank(root: Tensor) -> bool:
@@ -177,10 +202,6 @@ def _null_space(matrix: Tensor, tolerance: float) -> Tensor:
     return vectors[int((values > tolerance).sum()) :].T
 
 
-def _unit_rows(rows: Tensor) -> Tensor:
-    return rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-
-
 def _separated(
     model: Model,
     found: _Constraints,
@@ -198,6 +219,7 @@ def _separated(
     separates = torch.zeros(n, dtype=torch.bool)
     separates[found.owner[strict]] = True
     left = open_rows | ~separates
+    left[found.owner[strict & found.last]] = False
     # Nothing but rounding is cleared in coordinates that are centred and scaled; sums of them are what is reported.
     along = frame @ span
     small = TAKES_PART * torch.linalg.vector_norm(frame, dim=1)
@@ -222,7 +244,7 @@ def _separated(
     involved = _product(reported, whole).abs().amax(dim=1).tolist()
     undetermined = [place for place, part in enumerate(involved) if part > 0 and place not in infinite]
     direction = directions @ z
-    partial = strict & open_rows[found.owner]
+    partial = strict & left[found.owner]
     margin = float((found.A[partial] @ direction).min()) if bool(partial.any()) else math.inf
     wide = any(link.name == "cauchit" for link in model.links.values())
     return Decision(

@@ -16,15 +16,18 @@ if TYPE_CHECKING:
 
 # Coefficients B_2k / (2k (2k - 1)) of Stirling's series; Abramowitz & Stegun 6.1.41.
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
+_LOW = -200.0  # exp(3 x) is still a double
 _LARGE_SHAPE = 16.0  # from here on seven terms of the series leave an error below 1e-17
 
 
 def softplus(x: Tensor) -> Tensor:
-    """log(1 + exp(x)), with every digit of both derivatives in both tails.
+    """log(1 + exp(x)), with every digit of its derivatives in both tails.
 
     torch's own turns linear at 20 and takes the second derivative from 1 - sigmoid, which is 0 above 37; below 0 it is
-    exact, and softplus(x) = x + softplus(-x).
+    exact, and softplus(x) = x + softplus(-x). logaddexp, which is faster, is exact until powers of exp(x) underflow.
     """
+    if not bool((x < _LOW).any()):
+        return torch.logaddexp(x, x.new_zeros(()))
     below = x < 0
     return torch.where(below, 0.0, x) + torch.nn.functional.softplus(torch.where(below, x, -x))
 

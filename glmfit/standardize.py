@@ -4,19 +4,22 @@ Working column j is (x_j - center_j) / scale_j, and X unit = 1, so that with gam
 
     theta = T gamma,    T = (I - unit center') diag(1 / scale),    T^-1 = diag(scale) (I + unit center')
 
-(center'unit = 0, for columns that make up the constant are not moved). T is never formed.
+(center'unit = 0, for columns that make up the constant are not moved). T is never formed. Centers are short binary
+numbers and scales powers of two, so that working columns are not rounded.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import torch
 from torch import Tensor
 
 from glmfit.blocks import Block, Categorical, Dense
 
+SHORT = 16.0  # centers are multiples of this share of the scale
 _ROWS = 65_536  # rows looked at together
 
 
@@ -28,10 +31,16 @@ class Standardization:
     scale: Tensor
     unit: Tensor
 
-    def coefficients(self, gamma: Tensor) -> Tensor:
-        """theta = T gamma."""
+    def coefficients(self, gamma: Tensor, low: Tensor | None = None) -> Tensor:
+        """theta = T gamma; T (gamma + low), rounded once, where what gamma lacks for want of digits is known."""
         theta = gamma / self.scale
-        return theta - self.unit * (self.center @ theta)
+        if low is None:
+            return theta - self.unit * (self.center @ theta)
+        parts = zip(gamma.tolist(), low.tolist(), self.scale.tolist(), strict=True)
+        exact = [(Fraction(g) + Fraction(rest)) / Fraction(scale) for g, rest, scale in parts]
+        constant = sum(Fraction(c) * value for c, value in zip(self.center.tolist(), exact, strict=True))
+        rounded = [float(v - Fraction(u) * constant) for v, u in zip(exact, self.unit.tolist(), strict=True)]
+        return torch.tensor(rounded, dtype=torch.float64)
 
     def working(self, theta: Tensor) -> Tensor:
         """gamma = T^-1 theta."""
@@ -120,10 +129,19 @@ def standardize_dense(block: Dense, centre: bool) -> tuple[Dense, Tensor, Tensor
             mean = working.mean(dim=0)
             center += torch.where(moving & torch.isfinite(mean), mean, torch.zeros_like(mean))
             torch.sub(values, center, out=working)
-    spread = _root_mean_square(working)
+    spread = _power_of_two(_root_mean_square(working))
     scale = torch.where(moving & (spread > 0) & torch.isfinite(spread), spread, scale)
+    if centre:  # a short number: the differences are then exact, or nearly all of them
+        short = torch.round(center / scale * SHORT) * (scale / SHORT)
+        center = torch.where(moving & torch.isfinite(short), short, center)
+        torch.sub(values, center, out=working)
     working /= scale
     return Dense(working), center, scale
+
+
+def _power_of_two(spread: Tensor) -> Tensor:
+    """The nearest power of two: dividing by it rounds nothing."""
+    return torch.exp2(torch.round(torch.log2(spread)))
 
 
 def _root_mean_square(values: Tensor) -> Tensor:
@@ -139,8 +157,8 @@ def _root_mean_square(values: Tensor) -> Tensor:
 
 
 def multiplier_scale(multiplier: Tensor) -> float:
-    """The root mean square of a multiplier, 1 where it is zero throughout."""
+    """The root mean square of a multiplier as a power of two, 1 where it is zero throughout."""
     if not len(multiplier):
         return 1.0
-    spread = float(_root_mean_square(multiplier[:, None])[0])
+    spread = float(_power_of_two(_root_mean_square(multiplier[:, None]))[0])
     return spread if spread > 0 and math.isfinite(spread) else 1.0

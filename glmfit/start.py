@@ -15,16 +15,20 @@ from itertools import product
 import torch
 from torch import Tensor
 
+from glmfit.curvature import cholesky, well_conditioned
 from glmfit.design import Matrix
 from glmfit.dispersion import Goodness, goodness
 from glmfit.errors import ModelError, UsageError, did_you_mean
-from glmfit.likelihood import Likelihood
+from glmfit.likelihood import Likelihood, Rows
 from glmfit.model import Model
 from glmfit.optimize import newton
 
 Inspection = Callable[[Likelihood, Tensor], None]  # of a likelihood where a search begins, before its first step
 
 ENOUGH_ROWS = 10_000  # for the intercept-only fit, which is but a start
+MANY_ROWS = 50_000  # from here on a fit to so many of them comes first,
+ROWS_A_COEFFICIENT = 50  # unless there are fewer for each coefficient
+FEW_STEPS = 20  # or it takes more steps than these
 MOST_ROWS = 400  # looked at together for the best point of a grid,
 MOST_POINTS = 100  # of no more than these
 CYCLES = 3  # through the parameters, once the best of a coarse grid is known
@@ -51,19 +55,47 @@ def constants(model: Model, inspect: Inspection | None = None) -> dict[str, floa
         return dict(zip(names, begin, strict=True))  # an offset leaves the domain; the full model may not
     if inspect is not None:
         inspect(likelihood, start)
-    sample = _every(likelihood, -(-len(rows.y) // ENOUGH_ROWS))
+    step = _step(rows)
+    sample = likelihood if step == 1 else _sample(model, step).constants_only(names, {})
     found = newton(sample, start, ROUGHLY).theta if math.isfinite(sample.value(start)) else start
     if not math.isfinite(likelihood.value(found)):  # a row beside the sample has an offset out of the common run
         found = newton(likelihood, start, ROUGHLY).theta
     return dict(zip(names, found.tolist(), strict=True))
 
 
-def _every(likelihood: Likelihood, step: int) -> Likelihood:
-    """The likelihood of every so many rows, or the whole."""
-    if step == 1:
-        return likelihood
-    chunks = [chunk.rows(slice(None, None, step)) for chunk in likelihood.chunks]
-    return Likelihood(likelihood.family, likelihood.links, chunks, likelihood.size)
+def _step(rows: Rows) -> int:
+    """The distance between the rows of a sample that is large enough for a start."""
+    return -(-len(rows.y) // ENOUGH_ROWS)
+
+
+def _sample(model: Model, step: int) -> Model:
+    """The model of one row in every so many, copied so that they lie side by side.
+
+    Which one is left to a generator of fixed seed: rows are often in a periodic order (months, treatments).
+    """
+    first = torch.arange(0, len(model.rows.y) - step + 1, step)
+    chosen = torch.randint(0, step, first.shape, generator=torch.Generator().manual_seed(1))
+    return replace(model, rows=model.rows.rows(first + chosen))
+
+
+def ahead(model: Model, theta: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Working coefficients nearer to the maximum than theta, and the factor of the curvature at theta.
+
+    With many rows the fit to a sample of them is nearly free and spares the whole half of the steps. None where there
+    are not many, where the sample does not determine all coefficients, or its fit is no better for the whole.
+    """
+    if len(model.rows.y) < MANY_ROWS or model.size * ROWS_A_COEFFICIENT > ENOUGH_ROWS:
+        return None
+    step = _step(model.rows)
+    sample = _sample(model, step).likelihood()
+    reference = cholesky(-sample.derivatives(theta)[2])
+    if reference is None or not well_conditioned(reference):
+        return None
+    found = newton(sample, theta, ROUGHLY, FEW_STEPS)
+    whole = model.likelihood()
+    if not found.converged or not whole.value(found.theta) > whole.value(theta):
+        return None
+    return found.theta, reference * math.sqrt(step)
 
 
 def _link_value(model: Model, name: str, value: float) -> float:
@@ -89,7 +121,7 @@ def _search(model: Model, names: Sequence[str], given: Mapping[str, float]) -> l
     whole = model.constants_only(names, {})
     step = -(-len(model.rows.y) // MOST_ROWS)
     for part in dict.fromkeys((step, 1)):
-        sample = replace(model, rows=model.rows.rows(slice(None, None, part))).constants_only(names, {})
+        sample = _sample(model, part).constants_only(names, {})
         best = max(product(*(value[:coarse] for value in values)), key=lambda point: _score(sample, point))
         for _ in range(cycles):
             before = best
@@ -187,6 +219,21 @@ def coefficients(model: Model, start: Mapping[str, float], given: Mapping[str, f
             raise UsageError("unknown_term", f"--start {name}: no such coefficient", hint)
         reported[places[name]] = value
     return model.working(reported)
+
+
+def elsewhere(model: Model, theta: Tensor) -> list[Tensor]:
+    """Working coefficients (p,) to go on from, where the family knows that a search may have gone astray at `theta`."""
+    if not model.family.may_stray:
+        return []
+    likelihood = model.likelihood()
+    rows = [torch.stack(likelihood.natural(chunk, likelihood.etas(chunk, theta))) for chunk in likelihood.chunks]
+    means = torch.cat(rows, dim=1).mean(dim=1).tolist()
+    natural = {parameter.name: mean for parameter, mean in zip(model.family.parameters, means, strict=True)}
+    now = {name: _link_value(model, name, natural[name]) for name in model.with_constants}
+    return [
+        theta + _from_constants(model, {name: _link_value(model, name, point[name]) - eta for name, eta in now.items()})
+        for point in model.family.elsewhere(natural)
+    ]
 
 
 def _from_constants(model: Model, constants: Mapping[str, float]) -> Tensor:

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from glmfit import __version__, diagnose, wald
 from glmfit.data import Data
 from glmfit.dispersion import Goodness, Scale, dispersion, goodness, null_deviance
 from glmfit.errors import Finding
+from glmfit.families.catalogue import make_family
 from glmfit.inference import Covariance, Reference, covariance
 from glmfit.maximum import Maximum
 from glmfit.model import Model
@@ -50,7 +50,7 @@ def summarise(data: Data, found: Maximum) -> Fit:
     step = 1 / unit if model.holds_phi and not sums.perfect else 1.0
     cov = _covariance(data, found, unit)
     reference = Reference(df if scale.estimated else None)
-    coefficients, matrix = _coefficients(found, cov.matrix, reference, spec.level, dropped)
+    coefficients, matrix = _coefficients(found, cov, reference, spec.level, dropped)
     unprofiled: list[Finding] = []
     if spec.ci == "profile":
         coefficients, unprofiled = _profiled(found, coefficients, unit, reference, spec.level)
@@ -210,15 +210,7 @@ def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, nu
     checks.append(None if nothing_left else diagnose.boundary(found.likelihood, optimum.theta))
     if not model.family.quasi and found.penalised is None:
         checks.append(_worse_than_null(found, sums, null))
-    for name, limit in model.limits.items():
-        checks.append(
-            Finding(
-                "at_limit",
-                f"{name} is estimated at the end of its range, where the family is {limit.family}: {name} has no "
-                f"standard error, and all else is that of the {limit.family} model",
-                (name,),
-            )
-        )
+    checks.append(diagnose.at_limit(list(model.limits), _family_at(model)))
     if scale.estimated and sums.perfect:
         checks.append(Finding("perfect_fit", "the model fits perfectly: standard errors are rounding error"))
     if scale.estimated and df <= 0:
@@ -228,8 +220,18 @@ def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, nu
     return [finding for finding in checks if finding is not None]
 
 
+def _family_at(model: Model) -> str:
+    """The name of the family that the model's is where parameters have met the end of their range."""
+    family = model.family
+    for name in model.limits:
+        limit = family.parameter(name).limit
+        assert limit is not None
+        family = make_family(limit.family, {})
+    return family.name
+
+
 def _coefficients(
-    found: Maximum, working: Tensor, reference: Reference, level: float, dropped: bool
+    found: Maximum, working: Covariance, reference: Reference, level: float, dropped: bool
 ) -> tuple[tuple[Coefficient, ...], tuple[tuple[float, ...], ...]]:
     """Rows for every term of every formula, and the covariance aligned with them; aliased terms are NaN."""
     model, whole = found.model, found.whole
@@ -237,9 +239,9 @@ def _coefficients(
     size = len(model.names)
     kept = torch.tensor(model.kept)
     estimates = torch.full((size,), math.nan, dtype=torch.float64)
-    estimates[kept] = model.reported(found.optimum.theta)
+    estimates[kept] = model.reported(found.optimum.theta, found.optimum.low)
     matrix = torch.full((size, size), math.nan, dtype=torch.float64)
-    matrix[kept[:, None], kept] = model.reported_covariance(working)
+    matrix[kept[:, None], kept] = model.reported_covariance(working.matrix, working.half)
     errors = torch.sqrt(torch.diagonal(matrix)).tolist()
     inside = set(model.kept)
     without: dict[int, str] = {}
@@ -254,8 +256,8 @@ def _coefficients(
             places[place]: math.copysign(math.inf, term.direction) if term.direction else math.nan
             for place, term in zip(separated.infinite, separated.terms, strict=True)
         }
-        out = torch.tensor(sorted(without))
-        matrix[out, :] = matrix[:, out] = math.nan
+    out = torch.tensor(sorted(without), dtype=torch.int64)
+    matrix[out, :] = matrix[:, out] = math.nan
     rows = []
     for at, ((parameter, term), estimate) in enumerate(zip(model.names, estimates.tolist(), strict=True)):
         error = math.nan if at in without else errors[at]

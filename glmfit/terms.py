@@ -1,21 +1,17 @@
-"""Terms over a table -> columns and codes in numpy: how factors evaluate, and how each is coded so that ranks add up.
+"""Expressions over a table -> columns and codes in numpy.
 
 `Evaluator` turns a checked expression into numbers or into a factor, and remembers levels and transform state, so that
-new data are evaluated as the old ones were. `code_terms` decides between full and reduced coding: a term adds the part
-of its space that earlier terms do not span already. With a- the reduced factor, space(a:b) = 1 + a- + b- + a-:b-, and
-what is left is collected again by the rule  t + t:a- = t:a.
+new data are evaluated as the old ones were.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glmfit import contrasts
 from glmfit.errors import DataError, ModelError, shorten
 from glmfit.expression import (
     OUTERMOST,
@@ -30,10 +26,8 @@ from glmfit.expression import (
 )
 
 if TYPE_CHECKING:
-    from glmfit.formula import Term
     from glmfit.table import Table
 
-Scoped = tuple[tuple[str, bool], ...]  # factors of a coded term, each with: is it reduced?
 
 _ELEMENTWISE: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "log": np.log, "log2": np.log2, "log10": np.log10, "log1p": np.log1p, "exp": np.exp, "expm1": np.expm1,
@@ -47,8 +41,6 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
 
 _MOST_REPEATED = 100_000_000
 _MOST_CHARACTERS = 10_000  # of a level
-_MOST_SUBSETS = 300_000  # of the factors of all terms, which the coding of crossed factors goes through
-_MOST_COLLECTED = 128  # parts of a term: collecting them takes the cube of their number
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +102,16 @@ class Evaluator:
             values = np.full(len(self.table), values)
         self._finite(expression, values)
         return values
+
+    def spans(self, expression: str) -> bool:
+        """Whether the columns of a factor in full coding add up to the constant."""
+        factor = self.factor(expression)
+        return isinstance(factor, Levels) or factor.spans
+
+    def largest(self) -> tuple[str, int] | None:
+        """The factor with the most levels so far, and how many."""
+        levels = {name: len(one.levels) for name, one in self._factors.items() if isinstance(one, Levels)}
+        return max(levels.items(), key=lambda item: item[1], default=None)
 
     def crossed(self, factors: tuple[str, ...]) -> np.ndarray:
         """Combined codes of several factors, the first varying fastest."""
@@ -321,59 +323,3 @@ def _spelled_levels(chosen: Any, levels: Sequence[str], name: str) -> tuple[str,
     if len(set(map(str, chosen))) < len(chosen):
         raise ModelError("levels", f"a level of '{name}' is listed twice", "list each level once")
     return tuple(level for level in found if level is not None)
-
-
-def code_terms(terms: Sequence[Term], spans: Callable[[str], bool]) -> list[list[Scoped]]:
-    """For each term the coded parts it adds; `spans(factor)` says whether full coding contains the constant."""
-    spanned: set[frozenset[tuple[str, bool]]] = set()
-    coded: list[list[Scoped]] = []
-    work = 0
-    for term in terms:
-        subsets = 2 ** sum(map(spans, term.factors))
-        work += subsets
-        if work > _MOST_SUBSETS:
-            raise _too_crossed(term)
-        choices: list[list[tuple[tuple[str, bool], ...]]] = [
-            [((f, True),), ()] if spans(f) else [((f, False),)] for f in term.factors
-        ]
-        span: list[Scoped] = [tuple(part for choice in pick for part in choice) for pick in product(*choices)]
-        fresh = [scoped for scoped in span if frozenset(scoped) not in spanned]
-        spanned.update(frozenset(scoped) for scoped in fresh)
-        if len(fresh) == subsets:
-            coded.append([tuple((factor, False) for factor in term.factors)])
-        elif len(fresh) > _MOST_COLLECTED:
-            raise _too_crossed(term)
-        else:
-            coded.append(_collect(fresh))
-    return coded
-
-
-def _too_crossed(term: Term) -> ModelError:
-    what = f"the term '{shorten(term.name)}' crosses {len(term.factors)} factors, which is more than can be coded"
-    return ModelError("too_many_columns", what, "cross fewer factors, or to a lower degree")
-
-
-def _collect(parts: Sequence[Scoped]) -> list[Scoped]:
-    """Join t and t:a- into t:a, as long as there is something to join."""
-    out: list[Scoped] = []
-    for part in sorted(parts, key=len):
-        for i, shorter in enumerate(out):
-            extra = set(part) - set(shorter)
-            if len(part) == len(shorter) + 1 and len(extra) == 1 and (new := extra.pop())[1]:
-                joined = tuple((f, False) if (f, r) == new else (f, r) for f, r in part)
-                out = _collect([*out[:i], *out[i + 1 :], joined])
-                break
-        else:
-            out.append(part)
-    return out
-
-
-def coding(name: str, factor: Levels, reduce: bool) -> contrasts.Coding:
-    """The columns of a factor; raises ModelError where a single level leaves none."""
-    if not reduce:
-        return contrasts.full(factor.levels)
-    if len(factor.levels) < 2:
-        level = f"'{factor.levels[0]}'" if factor.levels else "none"
-        what = f"the factor '{name}' has a single level in the rows used: {level}"
-        raise ModelError("single_level", what, "leave it out of the model")
-    return contrasts.reduced(factor.kind, factor.options, factor.levels, name)

@@ -15,6 +15,7 @@ from types import ModuleType
 
 from glmfit.errors import GlmfitError, ModelError, UsageError
 from glmfit.lazy import torch
+from glmfit.memory import ran_out
 
 
 def is_path(family: str) -> bool:
@@ -79,7 +80,8 @@ def _unreadable(path: str, error: Exception) -> UsageError:
 def running(path: str, what: str = "failed") -> Iterator[None]:
     """While the code of a file runs: prints go to standard error, and an exception becomes a ModelError.
 
-    Its message names the line of the file that was running. An interrupt goes through. Numbers are float64.
+    Its message names the line of the file that was running. An interrupt and a want of memory go through. Numbers are
+    float64.
     """
     try:
         with contextlib.redirect_stdout(sys.stderr), _in_float64():
@@ -88,6 +90,8 @@ def running(path: str, what: str = "failed") -> Iterator[None]:
         where = own_line(error, path)
         raise type(error)(error.code, f"{where}: {error.message}" if where else error.message, error.hint) from error
     except (Exception, SystemExit) as error:  # whatever the file's code may raise
+        if ran_out(error):
+            raise
         where = own_line(error, path) or path
         said = error.msg if isinstance(error, SyntaxError) else str(error).partition("\n")[0]
         reason = f"{type(error).__name__}: {said}".removesuffix(": ")

@@ -14,10 +14,10 @@ MOST_LINES = 400
 
 # From the ground up; a module imports from earlier lines, and from its own where the line is one folder.
 LAYERS = (
-    "errors",
+    "errors interrupt",
     "explain",
     "explain.pages",
-    "spec lazy",
+    "spec lazy memory",
     "userfile",
     "result",
     "special",
@@ -42,6 +42,7 @@ LAYERS = (
     "formula",
     "contrasts",
     "terms",
+    "crossing",
     "families.censored",
     "response parameters",
     "censoring",
@@ -50,15 +51,16 @@ LAYERS = (
     "standardize",
     "design",
     "cone",
-    "objective",
+    "objective precise",
     "curvature",
     "likelihood",
     "optimize rank",
     "edge penalised profile",
     "model groups",
-    "assembly",
+    "assembly overlap",
     "separation",
-    "dispersion inference diagnose",
+    "dispersion inference",
+    "diagnose",
     "wald",
     "start",
     "blame",
@@ -85,21 +87,9 @@ RANK = {name: rank for rank, line in enumerate(LAYERS) for name in line.split()}
 # They hold facts of the package as a whole (its version, its public names), and anybody may ask for those.
 FREE = {"__init__", "families"}
 _WITHOUT_TORCH = (
-    *(
-        "errors",
-        "explain",
-        "spec",
-        "result",
-        "table",
-        "formula",
-        "tokens",
-        "expression",
-        "terms",
-        "contrasts",
-        "families",
-        "links",
-    ),
-    *("special", "lazy", "userfile", "data", "response", "report", "options", "output", "commands", "cli"),
+    *("errors", "interrupt", "memory", "explain", "spec", "result", "table", "formula", "tokens", "expression"),
+    *("terms", "crossing", "contrasts", "families", "links", "special", "lazy", "userfile", "data", "response"),
+    *("report", "options", "output", "commands", "cli"),
 )
 TORCH_FREE = tuple(name for name in RANK if name.split(".")[0] in _WITHOUT_TORCH)
 

@@ -54,7 +54,7 @@ def columns(seed: int = 8) -> Columns:
     rng = np.random.default_rng(seed)
     x, g = rng.normal(size=N), rng.choice(["a", "b"], N)
     eta = 0.3 + 0.5 * x + 0.4 * (g == "b")
-    slanted = eta + 0.97 * np.abs(rng.normal(size=N)) + 0.24 * rng.normal(size=N)
+    slanted = eta + 0.9 * np.abs(rng.normal(size=N)) + 0.44 * rng.normal(size=N)
     data: Columns = {
         "x": x,
         "g": g,

@@ -213,7 +213,8 @@ def test_usage_errors(
     assert (status, document["error"]["code"]) == (2, code)
     assert message in document["error"]["message"]
     assert hint in document["error"]["hint"]
-    assert captured.err == f"error: {document['error']['message']}\nhint: {document['error']['hint']}\n"
+    said = f"error: {document['error']['message']}\nhint: {document['error']['hint']}\n"
+    assert captured.err == f"{said}more: glmfit explain {code}\n"
 
 
 @pytest.mark.parametrize(
@@ -240,7 +241,8 @@ def test_errors_are_said_without_a_traceback(
     assert captured.err.startswith("error: ")
     assert text in captured.err
     assert "Traceback" not in captured.err
-    assert len(captured.err.splitlines()) <= 2
+    assert re.search(r"\nmore: glmfit explain \w+\n\Z", captured.err)
+    assert len(captured.err.splitlines()) <= 3
 
 
 @pytest.mark.parametrize("asks", [["--json"], ["--format", "json"], ["--format=json"]])
@@ -303,9 +305,10 @@ def test_verbose_shows_iterations_on_stderr(
 
 
 def test_model_errors(data: str, engine: Callable[[Any], list[ModelSpec]], capsys: pytest.CaptureFixture[str]) -> None:
-    engine(ModelError("support", "row 3 of y is -1", "counts are not negative"))
+    engine(ModelError("outside_support", "row 3 of y is -1", "counts are not negative"))
     assert main(["fit", data, *ARGUMENTS]) == 3
-    assert capsys.readouterr() == ("", "error: row 3 of y is -1\nhint: counts are not negative\n")
+    said = "error: row 3 of y is -1\nhint: counts are not negative\nmore: glmfit explain outside_support\n"
+    assert capsys.readouterr() == ("", said)
 
 
 def test_internal_errors(
@@ -575,8 +578,18 @@ def test_families_lists_all() -> None:
     assert max(map(len, listing.splitlines())) <= 80
     found = json.loads(run("families", "--json").stdout)
     assert [family["name"] for family in found["families"]] == [info.name for info in FAMILIES]
+    words = re.findall(r"[\w-]+", listing)
+    everything = run("families", "--all").stdout
     for info in FAMILIES:
-        assert re.search(rf"^{re.escape(info.name)} ", listing, re.M)
+        assert info.name in words
+        for said in (info.summary, info.support.text, *(p.name for p in info.parameters), *info.parameters[0].links):
+            assert said in " ".join(everything.split())
+        assert f"  {info.example}\n" in everything
+    assert (
+        run("families", "nb", "poisson").stdout
+        == run("families", "nb").stdout + "\n" + run("families", "poisson").stdout
+    )
+    assert run("families", "nb", "--all").returncode == 2
 
 
 # The whole way

@@ -413,6 +413,8 @@ def test_a_parameter_that_is_not_used_is_named(tmp_path: Path) -> None:
     assert fitted.exit_code == 5
     assert [(w.code, w.terms) for w in fitted.warnings] == [("flat_direction", ("tau",))]
     assert [c.status for c in fitted.coefficients] == [None, None, None, "not_identified"]
+    without = fit(write(tmp_path, NORMAL, "without.py"), normal_data(), "v ~ x")
+    assert [c.std_error for c in fitted.coefficients[:3]] == pytest.approx([c.std_error for c in without.coefficients])
 
 
 def test_parameters_of_which_only_the_sum_is_used_are_named(tmp_path: Path) -> None:

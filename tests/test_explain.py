@@ -200,9 +200,7 @@ def test_a_code_is_shown_whole(capsys: pytest.CaptureFixture[str], monkeypatch: 
     assert all(len(line) <= 60 or line.strip() in one.example for line in text.splitlines())
 
 
-@pytest.mark.parametrize(
-    "spelling", ["not_converged", "not-converged", "Not-Converged", "NOT_CONVERGED", "[not_converged]"]
-)
+@pytest.mark.parametrize("spelling", ["not_converged", "not-converged", "Not-Converged", "[not_converged]"])
 def test_a_code_may_be_written_as_it_is_remembered(spelling: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert explained(capsys, spelling) == explained(capsys, "not_converged")
 
@@ -217,7 +215,7 @@ def test_an_unknown_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == (
         "",
         "error: there is no error or finding 'unknown_colum'\n"
-        "hint: did you mean 'unknown_column'?\n"
+        "hint: did you mean 'unknown_column' or 'unknown_code'?\n"
         "more: glmfit explain unknown_code\n",
     )
     with pytest.raises(UsageError, match="'qqq'"):
@@ -240,6 +238,14 @@ def test_the_page_of_the_documentation_is_up_to_date(capsys: pytest.CaptureFixtu
     page = (ROOT / "docs" / "explain.md").read_text(encoding="utf-8")
     assert explained(capsys, "--markdown") == page, "write it anew: glmfit explain --markdown > docs/explain.md"
     assert page == pages.to_markdown(explanations())
+
+
+def test_findings_are_listed_by_status() -> None:
+    text = (
+        (ROOT / "docs" / "inference.md").read_text(encoding="utf-8").split("| status | findings |")[1].split("\n\n")[0]
+    )
+    shown = {int(row[1]): set(re.findall(r"`(\w+)`", row[2])) for row in re.finditer(r"^\| (\d) \|(.*)$", text, re.M)}
+    assert shown == {status: {code for code in FINDINGS if ALL[code].statuses[0] == status} for status in (5, 4, 0)}
 
 
 def test_explaining_imports_nothing_heavy() -> None:

@@ -12,10 +12,14 @@ import mpmath
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import minimize
+from scipy.stats import skewnorm
 
 import glmfit
 from glmfit.errors import ModelError
+from glmfit.families.binomial import Binomial
 from glmfit.families.counts import Geometric, NegativeBinomial, Poisson
+from glmfit.links import LINKS
 from glmfit.result import Fit
 
 RANDOM = np.random.default_rng(3)
@@ -56,6 +60,35 @@ def test_a_start_from_which_scoring_runs_away(link: str) -> None:
     )
     assert fit.exit_code == 0
     assert fit.coefficients[0].estimate == pytest.approx(expected[link], rel=1e-10)
+
+
+@pytest.mark.parametrize("link", ["cloglog", "loglog"])
+@pytest.mark.parametrize("eta", [-1e6, -800.0, -720.0, 720.0, 800.0, 1e6])
+def test_links_that_exponentiate_twice_far_out(link: str, eta: float) -> None:
+    """exp(exp(eta)) is beyond every float; the log-density of what then is certain is 0, and so are its derivatives."""
+    at = torch.tensor([eta], dtype=torch.float64, requires_grad=True)
+    y = torch.tensor([1.0 if eta > 0 else 0.0], dtype=torch.float64)
+    value = Binomial().log_density(y, LINKS[link].to("logit", at), trials=torch.ones_like(y))
+    (first,) = torch.autograd.grad(value.sum(), at, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), at)
+    assert [float(value), float(first), float(second)] == pytest.approx([0.0, 0.0, 0.0], abs=1e-300)
+    mean = LINKS[link].inverse(at)
+    assert float(mean) == pytest.approx(float(y), abs=1e-300)
+    assert float(torch.autograd.grad(mean.sum(), at)[0]) == pytest.approx(0.0, abs=1e-300)
+
+
+@pytest.mark.parametrize("se", ["hessian", "expected", "hc1"])
+@pytest.mark.parametrize("link", ["cloglog", "loglog"])
+def test_rows_that_are_certain_say_nothing(link: str, se: str) -> None:
+    near = {"x": np.array([-2.0, -1, 1, 2, 0.5, -0.5]), "y": np.array([0.0, 1, 0, 1, 1, 0])}
+    far = np.linspace(500, 5000, 50)
+    data = {"x": np.concatenate([near["x"], far, -far]), "y": np.concatenate([near["y"], np.ones(50), np.zeros(50)])}
+    fit, expected = (glmfit.fit("y ~ x", d, family="binomial", links={"mu": link}, se=se) for d in (data, near))
+    assert fit.exit_code == 0
+    for row, other in zip(fit.coefficients, expected.coefficients, strict=True):
+        assert row.estimate == pytest.approx(other.estimate, rel=1e-9)
+        if se != "hc1":
+            assert row.std_error == pytest.approx(other.std_error, rel=1e-8)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -376,3 +409,38 @@ def test_an_aliased_term_of_another_parameter_is_named_with_it() -> None:
     data = {"x": x, "x2": 2 * x, "y": random.poisson(4 * random.gamma(1, 1, 200)).astype(float)}
     fit = glmfit.fit(("y ~ x", "alpha ~ x + x2"), data, family="negative-binomial")
     assert [f.message.split(" is ")[0] for f in fit.warnings if f.code == "aliased"] == ["'alpha:x2' = 2 x"]
+
+
+@pytest.mark.parametrize("slant", [5.0, 1.5, -3.0])
+def test_no_skew_normal_ends_where_every_one_is_stationary(slant: float) -> None:
+    """At slant 0 the score of slant is a multiple of that of mu: no maximum, but a search from the wrong side ends
+    there, as it does where covariates hide which tail is the longer one. scipy's density finds the maximum."""
+    delta = slant / math.sqrt(1 + slant**2)
+    for seed in range(8):
+        random = np.random.default_rng([seed, 9])
+        x = 3 * random.normal(size=150)
+        first, second = random.normal(size=(2, 150))
+        y = 0.3 + x + delta * abs(first) + math.sqrt(1 - delta**2) * second
+
+        def loss(theta: np.ndarray, x: np.ndarray = x, y: np.ndarray = y) -> float:
+            return -float(skewnorm.logpdf(y, theta[3], theta[0] + theta[1] * x, math.exp(theta[2])).sum())
+
+        starts = ([y.mean() - side, 1.0, 0.0, 2.0 * side] for side in (-1, 1))
+        best = min(minimize(loss, start, method="Nelder-Mead", options={"maxfev": 4000}).fun for start in starts)
+        fit = glmfit.fit("y ~ x", {"x": x, "y": y}, family="skew-normal")
+        assert fit.exit_code == 0
+        assert fit.fit.log_likelihood >= -best - 1e-6
+
+
+@pytest.mark.parametrize("options", [{}, {"max_iter": 1000}, {"max_iter": 1000, "tol": 1e-4}])
+def test_a_slant_without_end_is_said_to_have_none(options: dict[str, Any]) -> None:
+    """All residuals on one side of a line that touches them: the half-normal there is likelier than any skew-normal.
+
+    On the way the line is known ever better, beside which the little that is known of the slant must not be lost.
+    """
+    random = np.random.default_rng(15)
+    x = random.normal(size=25)
+    fit = glmfit.fit("y ~ x", {"x": x, "y": x - abs(random.normal(size=25))}, family="skew-normal", **options)
+    assert fit.exit_code == 5
+    assert [finding.terms for finding in fit.warnings if finding.code == "flat_direction"] == [("slant:Intercept",)]
+    assert fit.coefficients[-1].status == "not_identified"

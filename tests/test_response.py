@@ -333,3 +333,10 @@ def test_an_unknown_option_suggests_the_known_one() -> None:
         glmfit.fit("y ~ x", {"y": np.arange(5.0), "x": np.arange(5.0)}, link="log")
     assert caught.value.hint is not None
     assert "links" in caught.value.hint
+
+
+def test_a_response_of_0_and_1_is_hardly_a_real_number() -> None:
+    data = {"y": np.array([0.0, 1, 1, 0, 1, 0, 0, 1]), "x": np.arange(8.0)}
+    for family, expected in {"logistic": ["binary_response"], "gaussian": [], "binomial": []}.items():
+        assert [finding.code for finding in glmfit.fit("y ~ x", data, family=family).warnings] == expected
+    assert glmfit.fit("x ~ y", data, family="logistic").warnings == ()

@@ -243,6 +243,22 @@ def test_skew_normal_against_owens_function(slant: float, z: float) -> None:
     assert float(found.g[0, 2]) * cdf == pytest.approx(slope, rel=1e-11, abs=1e-15)
 
 
+@pytest.mark.parametrize("cls", [cls for cls in TAILED if cls().support.lower == -math.inf], ids=lambda cls: cls.name)
+@pytest.mark.parametrize("far", [1e30, 1e160, 1e300])
+def test_a_bound_where_the_density_is_nothing_is_none(cls: type[Family], far: float) -> None:
+    family = cls()
+    working = tensors((0.1, -0.3, 5.0)[: len(family.parameters)])  # nu is exp(5): of a t nothing is left there either
+    y, bound = (torch.tensor([value], dtype=torch.float64) for value in (0.5, far))
+    for between, beyond in (
+        (lambda *w: family.log_interval(-bound, y, *w), lambda *w: family.log_cdf(y, *w)),
+        (lambda *w: family.log_interval(y, bound, *w), lambda *w: family.log_survival(y, *w)),
+    ):
+        found, expected = row_derivatives(between, working), row_derivatives(beyond, working)
+        assert float(found.l) == pytest.approx(float(expected.l), rel=1e-13)
+        assert found.g[0].tolist() == pytest.approx(expected.g[0].tolist(), rel=1e-10, abs=1e-14)
+        assert found.h[0].flatten().tolist() == pytest.approx(expected.h[0].flatten().tolist(), rel=1e-9, abs=1e-13)
+
+
 @pytest.mark.parametrize("cls", TAILED, ids=lambda cls: cls.name)
 def test_tails_add_up_to_one_and_intervals_to_their_difference(cls: type[Family]) -> None:
     family = cls()

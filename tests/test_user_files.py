@@ -592,6 +592,10 @@ def test_a_parameter_that_is_ignored_is_named(write: Write) -> None:
     fit = glmfit.fit("y ~ x", counts(), family=own)
     assert fit.exit_code == 5
     assert [c.status for c in fit.coefficients] == [None, None, "not_identified"]
+    poisson = glmfit.fit("y ~ x", counts(), family="poisson")
+    for row, other in zip(fit.coefficients[:2], poisson.coefficients, strict=True):
+        assert (row.estimate, row.std_error) == pytest.approx((other.estimate, other.std_error), rel=1e-9)
+    assert all(math.isnan(value) for value in fit.covariance.matrix[2])
     assert any("sigma" in finding.message for finding in fit.warnings)
 
 

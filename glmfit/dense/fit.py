@@ -78,8 +78,10 @@ def _has_peak(model: Dense, optimum: Optimum, column: Tensor, variance: Tensor) 
 def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> Fit:
     """Everything that is said of a maximum."""
     spec, parameters = model.spec, model.parameters
-    bread = inverse_information(optimum)
+    bread = diagnose.bread(optimum, optimum.reference, flat)
     cov = _covariance(model, optimum, bread)
+    if flat is not None:
+        cov.matrix[list(flat.places), :] = cov.matrix[:, list(flat.places)] = math.nan
     errors = torch.sqrt(torch.diagonal(cov.matrix)).tolist()
     coefficients = _coefficients(model, optimum, errors, flat)
     size = len(coefficients)
@@ -175,7 +177,7 @@ def _findings(
     if flat is None:
         peak = bread is not None
         found.append(diagnose.collinearity(optimum, names) if peak else diagnose.not_a_maximum(optimum.hessian, names))
-    if bread is not None and any(math.isnan(error) for error in errors):
+    if bread is not None and flat is None and any(math.isnan(error) for error in errors):
         found.append(Finding("negative_variance", "some variances came out negative: no standard error exists"))
     return [finding for finding in found if finding is not None]
 

@@ -89,9 +89,14 @@ class DenseLikelihood:
     # ---- the objective ----
 
     def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Tensor]:
-        """Value, gradient (p,) and Hessian (p, p)."""
+        """Value, gradient (p,) and Hessian (p, p); NaN where it is outside the domain."""
         leaf = theta.detach().clone().requires_grad_(True)
-        total = self.total(self.parts(leaf))
+        try:
+            total = self.total(self.parts(leaf))
+        except ModelError as error:
+            if is_outside_domain(error):
+                return math.nan, torch.full_like(theta, math.nan), theta.new_full((len(theta), len(theta)), math.nan)
+            raise
         with running(self.path, "log_likelihood cannot be differentiated"):
             gradient = _grad(total, leaf, create_graph=True)
             hessian = torch.stack([_grad(one, leaf) for one in gradient])

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from glmfit import memory
+from glmfit.crossing import extent
 from glmfit.data import group_codes, mostly_numbers, row_weights, without_weightless
 from glmfit.dense.columns import Columns, Reader
 from glmfit.dense.likelihood import DenseLikelihood, check
@@ -21,11 +23,15 @@ from glmfit.dense.parameters import Parameters, file_error, read_parameters
 from glmfit.design import build
 from glmfit.errors import Finding, GlmfitError, UsageError
 from glmfit.formula import ModelFormula, parse
+from glmfit.memory import Need, rows_need, squares_need
 from glmfit.parameters import INTERCEPT
 from glmfit.rank import aliased_columns
 from glmfit.spec import ModelSpec, cluster_columns
 from glmfit.table import Source, Table, complete_rows
 from glmfit.terms import Evaluator
+
+COPIES = 4  # of data.X at most: in blocks, standardised, side by side, without what is aliased
+STEPS = 40  # vectors (n,) that autograd remembers of a likelihood of a few operations, for second derivatives too
 
 # What can be asked for; any other option of a model belongs to families.
 OPTIONS = {
@@ -82,6 +88,7 @@ def prepare(spec: ModelSpec, source: Source, path: str, module: ModuleType) -> D
         reader = Reader(spec, source, table, given)
         try:
             parameters = read_parameters(path, module, Columns(reader), given.get("terms", ()), spec)
+            memory.check(_needs(spec, len(table), len(parameters.labels)))
             weight = frequency if sampling is None else sampling
             likelihood = DenseLikelihood(path, function, parameters, reader, weight, frequency)
             check(likelihood, parameters.start())
@@ -102,6 +109,12 @@ def prepare(spec: ModelSpec, source: Source, path: str, module: ModuleType) -> D
         clusters={name: torch.from_numpy(group_codes(table, name)) for name in cluster_columns(spec.se)},
         dropped=dropped | {reason: counts for reason, counts in weightless.items() if counts},
     )
+
+
+def _needs(spec: ModelSpec, n: int, p: int) -> list[Need]:
+    """The memory that a search needs beside its data."""
+    vectors = STEPS + (2 * p if spec.se not in (None, "hessian") or spec.sampling_weights else 0)
+    return [rows_need(n, vectors, f"{n:,} rows have about {vectors} numbers each"), squares_need(p, None)]
 
 
 def _measure(path: str, module: ModuleType) -> str | None:
@@ -158,6 +171,8 @@ def _given(
     (predictor,) = formula.predictors
     if not intercept and INTERCEPT not in predictor.terms:
         predictor = replace(predictor, terms=(INTERCEPT, *predictor.terms))
+    n, p = len(table), extent(predictor.terms, evaluator).columns
+    memory.check([rows_need(n, COPIES * p, f"data.X has {n:,} rows of {p:,} columns")])
     matrix, _ = build(predictor, table, evaluator)
     out = aliased_columns(matrix.standardized()[0])
     names = matrix.names

@@ -109,6 +109,9 @@ class Family:
     shared_formula: ClassVar[bool] = False  # the first formula is for every parameter
     location: ClassVar[bool] = False  # the main predictor has no intercept: other parameters, or groups, take it up
     grouped: ClassVar[bool] = False  # the rows of a group are one unit with one log-density
+    bulk: int = 1  # how much more memory a row takes than usual, for a sum of terms, say
+    more_recession: ClassVar[bool] = False  # l may rise for ever in other directions too than those of `recession`
+    rare_is_one: ClassVar[bool] = False  # as the mean tends to 0 a count that is not 0 tends to 1, the surer the nearer
     quadratic_links: ClassVar[tuple[str, ...]] = ()  # links of mu under which l is quadratic in eta: least squares
 
     @classmethod
@@ -163,6 +166,10 @@ class Family:
         """Natural-scale starting values of the intercept-only model; parameters left out are searched for."""
         return {}
 
+    def elsewhere(self, natural: Mapping[str, float]) -> Iterator[Mapping[str, float]]:
+        """Points to go on from where a search may have ended at a stationary point that is not the maximum."""
+        return iter(())
+
     def recession(self, y: Tensor, links: Mapping[str, Link], **columns: Tensor) -> Iterator[Face] | None:
         """Along which changes of the linear predictors no row's log-density ever falls; None where that is not known.
 
@@ -191,6 +198,11 @@ class Family:
         """Whether the probabilities beyond a value are stated, so that responses may be censored."""
         own = type(self)
         return own.log_cdf is not Family.log_cdf and own.log_survival is not Family.log_survival
+
+    @property
+    def may_stray(self) -> bool:
+        """Whether some stationary points are known not to be the maximum."""
+        return type(self).elsewhere is not Family.elsewhere
 
     @property
     def main(self) -> str:

@@ -16,7 +16,7 @@ from glmfit.families.tails import panel
 from glmfit.lazy import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from torch import Tensor
 
@@ -34,6 +34,7 @@ class Censored(Family):
     def __init__(self, base: Family) -> None:
         self.base = base
         self.parameters, self.support, self.columns = base.parameters, base.support, base.columns
+        self.bulk = base.bulk
 
     def of_columns(self, header: Collection[str]) -> Family:
         return censored(self.base.of_columns(header))
@@ -45,6 +46,9 @@ class Censored(Family):
         inside = (y > self.support.lower) & (y < self.support.upper)
         own = {name: columns[name][inside] for name in self.columns}
         return self.base.start(y[inside], weight[inside], **own)
+
+    def elsewhere(self, natural: Mapping[str, float]) -> Iterator[Mapping[str, float]]:
+        return self.base.elsewhere(natural)
 
     def log_density(self, y: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
         lower, upper = columns[LOWER], columns[UPPER]

@@ -66,6 +66,7 @@ class ConwayMaxwellPoisson(PositiveMean):
         return (at.t + d_t) * (y - at.anchor) - nu * _log_factorial_ratio(y, at.anchor) - log_sum
 
     recession = Poisson.recession
+    rare_is_one = True
 
     def variance(self, mu: Tensor, nu: Tensor) -> Tensor:  # type: ignore[override]
         return _solve(mu.detach(), nu.detach()).variance

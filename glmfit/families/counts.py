@@ -34,6 +34,7 @@ class Poisson(PositiveMean):
     example = "glmfit fit sample_data/poisson.csv --y y --x x1,x2 --no-intercept --family poisson"
     support = COUNTS
     ratio = "rate ratio"
+    rare_is_one = True
     parameters = (PositiveMean.mu_parameter,)
 
     def log_density(self, y: Tensor, log_mu: Tensor) -> Tensor:  # type: ignore[override]
@@ -113,6 +114,7 @@ class NegativeBinomial(PositiveMean):
         return (y + r) * torch.log1p(share) - sign * torch.where(above, r, y) * log_ratio
 
     recession = Poisson.recession
+    rare_is_one = True
 
     def variance(self, mu: Tensor, alpha: Tensor) -> Tensor:  # type: ignore[override]
         return mu + alpha * mu**2
@@ -150,6 +152,7 @@ class Geometric(PositiveMean):
         return y * log_mu - (y + 1) * softplus(log_mu)
 
     recession = Poisson.recession
+    rare_is_one = True
 
     def variance(self, mu: Tensor, *others: Tensor, **columns: Tensor) -> Tensor:
         return mu + mu**2

@@ -119,6 +119,7 @@ class PoissonInverseGaussian(_Overdispersed):
     aliases = ("pig", "poisinvgauss")
     summary = "overdispersed counts: Var = mu + alpha mu^2, a longer tail than the negative binomial's"
     example = 'glmfit fit sample_data/quine.csv "Days ~ Sex + Age + Eth*Lrn" --family poisson-inverse-gaussian'
+    bulk = 4
 
     def moment_alpha(self, mean: float, index: float) -> float:
         return (index - 1) / mean

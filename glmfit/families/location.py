@@ -6,6 +6,7 @@ log f = -log sigma + log of the standard density at z
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from glmfit.families.base import LOG_2PI, Family, Limit, Parameter, Support
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 EULER = 0.5772156649015329
 FAR = 1e50
+NOTHING_BEYOND = 230.0  # asinh of z: the logarithm of the density is -1e199 there, and soon overflows
+SYMMETRIC = 0.01  # a slant so near to 0 is hardly ever a maximum
+SKEWNESSES = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8)  # tried on either side of it
 
 
 class LocationScale(Family):
@@ -162,6 +166,9 @@ class SkewNormal(IntegratedTails, LocationScale):
         z = self._z(y, mu, log_sigma)
         return math.log(2) - log_sigma - 0.5 * (LOG_2PI + z**2) + log_ndtr(slant * z)
 
+    def coordinate(self, y: Tensor, *working: Tensor) -> Tensor:
+        return super().coordinate(y, *working).clamp(-NOTHING_BEYOND, NOTHING_BEYOND)
+
     def mean(self, mu: Tensor, sigma: Tensor, slant: Tensor) -> Tensor:  # type: ignore[override]
         return mu + math.sqrt(2 / math.pi) * sigma * slant / torch.sqrt(1 + slant**2)
 
@@ -170,16 +177,27 @@ class SkewNormal(IntegratedTails, LocationScale):
 
     def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
         whole = moments(y, weight)
-        # The skewness is (4 - pi)/2 m^3 / (1 - m^2)^(3/2) with m = delta sqrt(2/pi); it is never above 0.9953. A start
-        # at a skewness of 0 would be at the singular point.
+        # A start at a skewness of 0 would be at the singular point; no skew-normal's is above 0.9953.
         size = min(max(abs(whole.skewness), 0.05), 0.9)
-        ratio = (2 * size / (4 - math.pi)) ** (2 / 3)
-        m = math.copysign(math.sqrt(ratio / (1 + ratio)), whole.skewness)
-        delta = m * math.sqrt(math.pi / 2)
-        sigma = whole.sd / math.sqrt(1 - m**2)
-        return {"mu": whole.mean - sigma * m, "sigma": sigma, "slant": delta / math.sqrt(1 - delta**2)}
+        return _with_moments(whole.mean, whole.sd, math.copysign(size, whole.skewness))
+
+    def elsewhere(self, natural: Mapping[str, float]) -> Iterator[Mapping[str, float]]:
+        """At slant 0 every likelihood is stationary, once mu and sigma are those of the normal, and hardly one has its
+        maximum there: to the side of the residuals' skewness it rises with the third power of the slant."""
+        if abs(natural["slant"]) < SYMMETRIC:
+            for skewness in SKEWNESSES:
+                yield _with_moments(natural["mu"], natural["sigma"], skewness)
+                yield _with_moments(natural["mu"], natural["sigma"], -skewness)
 
     def simulate(self, random: np.random.Generator, mu: np.ndarray, sigma: np.ndarray, slant: np.ndarray) -> np.ndarray:  # type: ignore[override]
         # |u| of one normal and v of another: (slant |u| + v) / sqrt(1 + slant^2).
         first, second = random.standard_normal((2, len(mu)))
         return mu + sigma * (slant * abs(first) + second) / (1 + slant**2) ** 0.5
+
+
+def _with_moments(mean: float, sd: float, skewness: float) -> dict[str, float]:
+    """The skew-normal with these moments: the skewness is (4 - pi)/2 m^3 / (1 - m^2)^(3/2), m = delta sqrt(2/pi)."""
+    ratio = (2 * abs(skewness) / (4 - math.pi)) ** (2 / 3)
+    m = math.copysign(math.sqrt(ratio / (1 + ratio)), skewness)
+    delta, sigma = m * math.sqrt(math.pi / 2), sd / math.sqrt(1 - m**2)
+    return {"mu": mean - sigma * m, "sigma": sigma, "slant": delta / math.sqrt(1 - delta**2)}

@@ -42,6 +42,8 @@ class IntegratedTails(Family):
     `log_integrand`, the log-density of U, so that neither end of their support is lost to rounding.
     """
 
+    bulk = 4
+
     def coordinate(self, y: Tensor, *working: Tensor) -> Tensor:
         """(n,) g(y); the parameters only place it, and are constants."""
         return torch.asinh((y - working[0].detach()) * torch.exp(-working[1].detach()))

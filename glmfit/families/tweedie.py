@@ -50,6 +50,7 @@ class Tweedie(PositiveMean):
         Parameter("power", "logit12", ("logit12",), limit=Limit(2.0, 40.0, "gamma")),
     )
     joint_dispersion = True
+    bulk = 4
 
     @classmethod
     def holding(cls, fixed: Mapping[str, float]) -> Family:

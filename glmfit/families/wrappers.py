@@ -10,7 +10,9 @@ Lambert (1992), Technometrics 34, 1-14.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
 
 from glmfit.families.base import Family, Limit, Parameter, Support
@@ -18,6 +20,7 @@ from glmfit.families.binomial import Binomial
 from glmfit.families.conway import ConwayMaxwellPoisson
 from glmfit.families.counts import Geometric, NegativeBinomial, Poisson
 from glmfit.families.dispersed import BetaBinomial, GeneralizedPoisson, NegativeBinomial1, PoissonInverseGaussian
+from glmfit.families.recession import of_positive_counts, of_zero_or_not
 from glmfit.lazy import torch
 from glmfit.links import LINKS, UNIT_LINKS
 from glmfit.special import log1mexp, logaddexp, softplus
@@ -25,6 +28,9 @@ from glmfit.special import log1mexp, logaddexp, softplus
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
+
+    from glmfit.families.recession import Face
+    from glmfit.links import Link
 
 LEAST_SHARE = 0.01  # of zeros of either kind, where a search begins
 ROUNDS = 12  # of the fixed-point iterations for a start
@@ -36,6 +42,11 @@ class Wrapped(Family):
 
     wrapper: ClassVar[str]
     base: ClassVar[Family]
+
+    @property
+    def has_recession(self) -> bool:
+        """Whether that of f0 is stated, and where zeros are not its own also what is left without them."""
+        return self.base.has_recession and self.base.rare_is_one
 
     def _log_zero(self, *working: Tensor, **columns: Tensor) -> Tensor:
         """(n,) log f0(0)."""
@@ -95,11 +106,24 @@ class ZeroInflated(Wrapped):
     """log f(0) = log(zero + (1 - zero) f0(0)), log f(y) = log(1 - zero) + log f0(y)."""
 
     wrapper = "zero-inflated"
+    more_recession = True
 
     def log_density(self, y: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
         *inner, logit_zero = working
         inside = self.base.log_density(y, *inner, **columns) - softplus(logit_zero)
         return torch.where(y == 0, logaddexp(-softplus(-logit_zero), inside), inside)
+
+    @property
+    def has_recession(self) -> bool:
+        return self.base.has_recession
+
+    def recession(self, y: Tensor, links: Mapping[str, Link], **columns: Tensor) -> Iterator[Face] | None:
+        """Either way f(0) rises to 1; stated are the directions in which neither of the two falls."""
+        faces = self.base.recession(y, links, **columns)
+        if faces is None:
+            return None
+        counts = (replace(face, last=(y == 0) & ~face.equal) for face in faces)
+        return chain(counts, [of_zero_or_not(y, links["zero"], len(self.parameters) - 1)])
 
     def mean(self, *natural: Tensor, **columns: Tensor) -> Tensor:
         *inner, zero = natural
@@ -136,6 +160,10 @@ class Hurdle(Wrapped):
         above = self.base.log_density(y, *inner, **columns) - log1mexp(self._log_zero(*inner, **columns))
         return torch.where(y == 0, -softplus(-logit_zero), above - softplus(logit_zero))
 
+    def recession(self, y: Tensor, links: Mapping[str, Link], **columns: Tensor) -> Iterator[Face]:
+        yield of_positive_counts(y, links["mu"])
+        yield of_zero_or_not(y, links["zero"], len(self.parameters) - 1)
+
     def mean(self, *natural: Tensor, **columns: Tensor) -> Tensor:
         *inner, zero = natural
         return (1 - zero) * self._positive_moments(*inner, **columns)[0]
@@ -164,6 +192,9 @@ class ZeroTruncated(Wrapped):
 
     def log_density(self, y: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
         return self.base.log_density(y, *working, **columns) - log1mexp(self._log_zero(*working, **columns))
+
+    def recession(self, y: Tensor, links: Mapping[str, Link], **columns: Tensor) -> Iterator[Face]:
+        yield of_positive_counts(y, links["mu"])
 
     def mean(self, *natural: Tensor, **columns: Tensor) -> Tensor:
         return self._positive_moments(*natural, **columns)[0]
@@ -211,6 +242,7 @@ def wrapped(kind: type[Wrapped], base: type[Family], *aliases: str) -> type[Wrap
         "parameters": inner if truncated else (*inner, zero),
         "columns": base.columns,
         "trials": base.trials,
+        "bulk": base.bulk,
         "ratio": base.ratio,
         "base": base(),
     }

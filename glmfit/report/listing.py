@@ -11,17 +11,48 @@ if TYPE_CHECKING:
     from glmfit.families.base import Family, Parameter
 
 
+WIDTH = 79
+
+
 def family_list(families: Sequence[type[Family]]) -> str:
-    """One line for each family: name, default link, summary."""
-    names = max(len(family.name) for family in families)
-    links = max(len(family.parameters[0].links[0]) for family in families)
-    lines = [f"{'Family'.ljust(names)}  {'Link'.ljust(links)}  Summary"]
-    lines.append("-" * 79)
-    for family in families:
-        left = f"{family.name.ljust(names)}  {family.parameters[0].links[0].ljust(links)}  "
-        lines += wrap(family.summary, 79, initial_indent=left, subsequent_indent=" " * len(left))
-    lines += ["", "'glmfit families NAME' says all about one: its links, parameters and an example."]
+    """Name, summary and parameters with their default links, by kind of response; of wrapped families the names."""
+    plain = [family for family in families if not family.wrapper]
+    names = max(len(family.name) for family in plain) + 4
+    lines: list[str] = []
+    for kind in dict.fromkeys(_kind(family) for family in plain):
+        lines.append(kind)
+        for family in plain:
+            if _kind(family) == kind:
+                parameters = ", ".join(f"{p.name} ({p.links[0]})" for p in family.parameters)
+                for left, text in ((f"  {family.name}", family.summary), ("", parameters)):
+                    lines += _wrapped(text, left.ljust(names), names)
+        lines.append("")
+    for wrapper in dict.fromkeys(family.wrapper for family in families if family.wrapper):
+        lines.append(f"{wrapper.capitalize()} counts")
+        lines += [*_wrapped(", ".join(family.name for family in families if family.wrapper == wrapper), "  ", 2), ""]
+    lines.append("In parentheses: default links. 'glmfit families NAME' says all about one, with an")
+    lines.append("example; 'glmfit families --all' about every one.")
     return "\n".join(lines) + "\n"
+
+
+def _wrapped(text: str, left: str, indent: int) -> list[str]:
+    return wrap(text, WIDTH, initial_indent=left, subsequent_indent=" " * indent, break_on_hyphens=False)
+
+
+def _kind(family: type[Family]) -> str:
+    """What its responses are, as a heading."""
+    support = family.support
+    if family.quasi:
+        return "Quasi-likelihoods: a mean and a variance, no distribution"
+    if family.categories or family.grouped:
+        return "Categories"
+    if family.trials:
+        return "Successes out of trials"
+    if support.integer:
+        return "Counts"
+    if (support.lower, support.upper) == (0, 1):
+        return "Proportions"
+    return "Positive numbers" if support.lower == 0 else "Real numbers"
 
 
 def family_text(family: type[Family]) -> str:
@@ -37,7 +68,7 @@ def family_text(family: type[Family]) -> str:
     lines: list[str] = []
     for label, text in facts:
         if text:
-            lines += wrap(text, 79, initial_indent=label.ljust(15), subsequent_indent=" " * 15, break_on_hyphens=False)
+            lines += _wrapped(text, label.ljust(15), 15)
     return "\n".join([*lines, "", f"  {family.example}"]) + "\n"
 
 

@@ -65,7 +65,8 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
 
 def _family(fit: Fit) -> str:
     model = fit.model
-    link = model.links.get(model.main[0])
+    # A whole log-likelihood has parameters of its own, and no mean whose link would be that of the family.
+    link = None if fit.dispersion.method == "none" else model.links.get(model.main[0])
     parts = [model.family] if link is None else [model.family, f"{link} link"]
     parts += [f"{name} fixed at {value:g}" for name, value in model.fixed.items()]
     return ", ".join(parts)

@@ -60,6 +60,10 @@ class DelimitedSource(Source):
         if _UNDECODABLE.search("".join(self.header)):
             raise self._not_utf8()
 
+    def expected_rows(self) -> int:
+        size, first = len(self._data) - self._body, self._data[self._body : self._body + _BLOCK]
+        return size * first.count(b"\n") // max(1, len(first))
+
     def _load(self, positions: list[int], na: tuple[str, ...]) -> Loaded:
         import pyarrow as pa
 

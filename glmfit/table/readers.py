@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from glmfit import memory
 from glmfit.errors import DataError, did_you_mean, shorten
 from glmfit.table.delimited import DelimitedSource, not_utf8
 from glmfit.table.source import Source
@@ -121,6 +122,10 @@ def _unpacked(path: str, data: bytes | mmap.mmap) -> bytes | mmap.mmap:
         return data
     import pyarrow as pa
 
+    # gzip ends in the size of the text, modulo 2^32
+    least = max(len(data), int.from_bytes(data[-4:], "little") if codec == "gzip" else 0)
+    what = f"{path} is unpacked in memory"
+    memory.check([memory.Need(least, what, "write it as Parquet, or unpack it first")], f"reading {path} takes")
     try:
         return pa.CompressedInputStream(pa.BufferReader(pa.py_buffer(data)), codec).read()
     except OSError as error:

@@ -10,18 +10,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from glmfit import memory
 from glmfit.errors import DataError, Finding
 from glmfit.table.columns import Column, Table, unknown_column
 
+READ_TWICE = 2  # a column is held as the reader has it, and as it is given
 Loaded = tuple[int, list[tuple[Column, list[Finding]]]]  # rows, and each column with what must be said about it
 
 
 class Source(ABC):
-    """An opened input; `name` is the path as typed, "-" for standard input, "<frame>" for a frame in memory."""
+    """An opened input, with one column at least; `name` is the path as typed, "-" for standard input, "<frame>" for a
+    frame in memory."""
 
     def __init__(self, name: str, header: Sequence[str]) -> None:
         self.name = name
         self.header = tuple(header)
+        if not self.header:
+            raise DataError("no_columns", f"{self.name} has no columns", "give a table with named columns")
         self._places: dict[str, list[int]] = {}
         for at, column in enumerate(self.header):
             self._places.setdefault(column, []).append(at)
@@ -30,6 +35,10 @@ class Source(ABC):
     def _load(self, positions: list[int], na: tuple[str, ...]) -> Loaded:
         """The columns at `positions` (at least one) of the header."""
 
+    def expected_rows(self) -> int:
+        """About how many rows there are, told before they are read; 0 for those that are in memory already."""
+        return 0
+
     def read(self, columns: Sequence[str], na: Sequence[str] = ()) -> Table:
         """The columns asked for; `na` adds spellings of a missing value to the usual ones.
 
@@ -37,8 +46,10 @@ class Source(ABC):
         """
         names = list(dict.fromkeys(columns))
         positions = [self._position(name) for name in names]
-        if not self.header:
-            raise DataError("no_columns", f"{self.name} has no columns", "give a table with named columns")
+        n, width = self.expected_rows(), 2 * max(1, len(names))  # as the reader has them, and as they are given
+        memory.check(
+            [memory.rows_need(n, width, f"about {n:,} rows of {len(names)} columns")], f"reading {self.name} takes"
+        )
         n, loaded = self._load(positions or [0], tuple(na))
         if n == 0:
             raise DataError("no_rows", f"{self.name} has a header but no data rows", "check how the file was written")

@@ -38,12 +38,17 @@ class ParquetSource(Source):
             raise _damaged(name, error) from error
         super().__init__(name, self._schema.names)
 
+    def expected_rows(self) -> int:
+        return int(self._file.metadata.num_rows)
+
     def _load(self, positions: list[int], na: tuple[str, ...]) -> Loaded:
         import pyarrow as pa
 
         names = [self.header[at] for at in positions]
         try:
             table = self._file.read(columns=names)
+        except MemoryError:  # which Arrow's error of that kind is too
+            raise
         except (pa.ArrowException, OSError) as error:
             raise _damaged(self.name, error) from error
         # pandas writes a Categorical in its own order; the dictionaries of other writers follow the rows.

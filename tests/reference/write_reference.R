@@ -4,6 +4,7 @@
 
 options(warn = 1)
 source("tests/reference/reference_case.R")
-for (subject in c("links", "formulas", "weights", "covariances", "joint", "continuous", "counts", "categorical")) {
+for (subject in c("links", "formulas", "weights", "covariances", "joint", "continuous", "counts", "categorical",
+                  "censored")) {
   source(file.path("tests/reference", paste0("cases_", subject, ".R")))
 }

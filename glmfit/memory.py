@@ -1,0 +1,145 @@
+"""Whether a fit has room: what it needs, told from its numbers of rows and columns, against the memory that is free.
+
+    8 n (2 numeric columns + ...)  rows        16 matrices of p x p  the information, its factors, the covariance
+
+Where even LEAST of an estimate is not free, nothing is begun that the system would end midway; where memory runs out
+all the same, the library's error becomes the same one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from glmfit.errors import ModelError
+
+LEAST = 1 / 3  # of an estimate is needed at least; the truth lies within a factor of 2 (tests/test_memory.py)
+NUMBER = 8  # bytes of a float64 or an int64
+SQUARES = 16  # matrices (p, p) at the peak: the information, its factors, its spectrum, the covariance and its lists
+_NO_LIMIT = 1 << 60  # what the first version of control groups gives for none
+_REFUSED = ("can't allocate memory", "not enough memory", "bad_alloc", "bad allocation")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A number of bytes, what takes them up (a sentence without its end) and how to need fewer."""
+
+    size: float
+    what: str
+    hint: str
+
+
+def rows_need(n: int, vectors: float, what: str) -> Need:
+    """The need of `vectors` (n,)."""
+    return Need(NUMBER * n * vectors, what, "use fewer columns, or a sample of the rows")
+
+
+def squares_need(p: int, largest: tuple[str, int] | None) -> Need:
+    """The need of p coefficients; `largest` is the factor with the most levels, and how many."""
+    hint = "leave out terms"
+    if largest is not None and largest[1] > p / 10:
+        hint = (
+            f"'{largest[0]}' has {largest[1]:,} levels, each with a coefficient: merge the rare ones or leave it out; "
+            "for groups within which outcomes are compared see conditional-logit"
+        )
+    return Need(NUMBER * SQUARES * p**2, f"{p:,} coefficients have {SQUARES} matrices of {p:,} x {p:,} numbers", hint)
+
+
+def check(needs: Sequence[Need], task: str = "this fit needs") -> None:
+    """Raises ModelError where the needs together are far beyond the memory that is free."""
+    total, free = sum(need.size for need in needs), available()
+    if free is None or LEAST * total <= free:
+        return
+    most = max(needs, key=lambda need: need.size)
+    message = f"{task} about {spoken(total)} of memory, and {spoken(free)} are free: {most.what}"
+    raise ModelError("too_large", message, most.hint)
+
+
+def spoken(size: float) -> str:
+    """A number of bytes with two or three digits: 310 GB, 3.1 GB."""
+    unit, name = next((pair for pair in ((1e12, "TB"), (1e9, "GB")) if size >= pair[0]), (1e6, "MB"))
+    count = size / unit
+    return f"{count:.1f} {name}" if count < 10 else f"{count:,.0f} {name}"
+
+
+# ---- What is free ----
+
+
+def available() -> int | None:
+    """Bytes that this process can still have, swap space included; None where the system does not say."""
+    told = _meminfo()
+    swap = told.get("SwapFree", 0)
+    free = [told["MemAvailable"] + swap] if "MemAvailable" in told else _of_system()
+    return min((*free, *(left + swap for left in _left_of_groups())), default=None)
+
+
+def _meminfo() -> dict[str, int]:
+    lines = (line.split() for line in _read("/proc/meminfo").splitlines())
+    return {words[0].rstrip(":"): 1024 * int(words[1]) for words in lines if len(words) == 3}
+
+
+def _of_system() -> list[int]:
+    """All that there is, where the system does not say how much of it is free."""
+    try:
+        return [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    except (AttributeError, ValueError, OSError):  # not a system that says so
+        return []
+
+
+def _left_of_groups(proc: str = "/proc", root: str = "/sys/fs/cgroup") -> Iterator[int]:
+    """What the control groups of this process, each within the next, leave; of either version."""
+    for line in _read(f"{proc}/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            base, limit, used, cache = root, "memory.max", "memory.current", "inactive_file"
+        elif "memory" in controllers.split(","):
+            base, limit, used = f"{root}/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
+            cache = "total_inactive_file"
+        else:
+            continue
+        parts = [part for part in path.split("/") if part]
+        for depth in range(len(parts) + 1):  # in a container the path may be that outside, and its own is the root
+            folder = "/".join([base, *parts[:depth]])
+            most = _read(f"{folder}/{limit}").strip()
+            if most.isdigit() and int(most) < _NO_LIMIT:
+                statistics = dict(line.split(maxsplit=1) for line in _read(f"{folder}/memory.stat").splitlines())
+                taken = int(_read(f"{folder}/{used}") or 0) - int(statistics.get(cache, 0))
+                yield max(0, int(most) - taken)
+
+
+def _read(path: str) -> str:
+    """A file of the system, nothing where it is not there."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+# ---- When it runs out ----
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that memory could not be had: Python's, numpy's, Arrow's or torch's."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in _REFUSED)
+    )
+
+
+@contextlib.contextmanager
+def running_out() -> Iterator[None]:
+    """What a library says when it gets no memory as the ModelError that says so."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out(error):
+            raise
+        free = available()
+        left = "" if free is None else f" ({spoken(free)} are free now)"
+        raise ModelError(
+            "too_large",
+            f"the memory did not suffice, and nothing was written{left}",
+            "use fewer columns, fewer levels or a sample of the rows, or a machine or a limit with more memory",
+        ) from error

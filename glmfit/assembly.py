@@ -111,11 +111,14 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
     cells = min(n * k**2, CHUNK_CELLS)
     chunk = min(n, CHUNK_ROWS)
     side_by_side = 4 if data.spec.se in ("hc2", "hc3") else 3 if k == 1 and p <= MOST_DENSE_COLUMNS else 0
+    robust = bool(data.spec.sampling_weights) or (data.spec.se or "").startswith(("hc0", "hc1", "cluster"))
+    scores = min(n * p, CHUNK_CELLS) if robust else 0
     sums = sum(int(codes.max()) + 1 for codes in data.clusters.values())
     return [
         rows_need(n, vectors, f"{n:,} rows have {vectors} numbers each"),
         rows_need(cells, 3, f"{k} predictors have {k} x {k} second derivatives in each row"),
         rows_need(chunk, side_by_side * p, f"{chunk:,} rows of {p:,} columns are laid side by side"),
+        rows_need(scores, 5, f"rows have a score for each of {p:,} coefficients"),
         squares_need(p, evaluator.largest()),
         rows_need(sums, p, f"{sums:,} clusters have a sum for each of {p:,} coefficients"),
         rows_need(once.contrasts, 3, f"contrasts have {once.contrasts:,} numbers"),

@@ -56,23 +56,26 @@ def relative_information(optimum: Optimum, reference: Tensor) -> tuple[Tensor, T
 def flat_directions(optimum: Optimum, reference: Tensor, names: Sequence[str]) -> FlatDirections | None:
     """The coefficients along which the information has vanished between the start and the end of the fit."""
     values, vectors = relative_information(optimum, reference)
-    flat = torch.nonzero(values.abs() < VANISHED)[:, 0]
-    if not len(flat):
-        return None
+    gone = torch.nonzero(values.abs() < VANISHED)[:, 0]
+    return flat(vectors[:, gone], reference, names) if len(gone) else None
+
+
+def flat(directions: Tensor, reference: Tensor, names: Sequence[str]) -> FlatDirections:
+    """The coefficients that take part in `directions` (p, q), in coordinates where the start's information is I."""
     # In units of the starting standard errors: a term takes part where it moves along a flat direction.
-    moved = torch.linalg.solve_triangular(reference.T, vectors[:, flat], upper=True)
+    moved = torch.linalg.solve_triangular(reference.T, directions, upper=True)
     scale = torch.sqrt(torch.diagonal(torch.cholesky_inverse(reference)))
     share = (moved.abs() / scale[:, None]).amax(dim=1)
     return undetermined([place for place, part in enumerate(share.tolist()) if part > TAKES_PART], names)
 
 
-def bread(optimum: Optimum, reference: Tensor, flat: FlatDirections | None) -> Tensor | None:
+def bread(optimum: Optimum, reference: Tensor, found_flat: FlatDirections | None) -> Tensor | None:
     """(-Hessian)^-1 (p, p); where that is singular along flat directions a generalized inverse. None if not positive.
 
     What does not move along a flat direction has the same variance under every generalized inverse.
     """
     found = inverse_information(optimum)
-    if found is not None or flat is None:
+    if found is not None or found_flat is None:
         return found
     values, vectors = relative_information(optimum, reference)
     kept = values.abs() >= VANISHED

@@ -30,7 +30,7 @@ def watch() -> None:
     threading.Thread(target=_wait, args=(reading,), daemon=True).start()
     for number in (getattr(signal, name) for name in ENDING):
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: threading.Event().wait())  # and does nothing more until the thread has
+            signal.signal(number, _pause)
 
 
 @contextlib.contextmanager
@@ -42,6 +42,12 @@ def unfinished(path: str) -> Iterator[None]:
             yield
         finally:
             _unfinished.remove(path)
+
+
+def _pause(number: int, frame: object) -> None:
+    """Nothing more is done but to finish a file: the thread ends the process."""
+    if not _unfinished:
+        threading.Event().wait()
 
 
 def _wait(reading: int) -> None:

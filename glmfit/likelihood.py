@@ -24,7 +24,7 @@ from glmfit.precise import Pair, as_written, exact, normal_equations
 
 CHUNK_CELLS = 4_000_000  # of the Hessians of rows worked on together
 FEWEST_ROWS = 16
-MOST_PRECISE_CELLS = 2_000_000  # products of two columns that take a tenth of a second
+MOST_PRECISE_CELLS = 1_000_000  # products of two columns that take a twentieth of a second
 
 
 class RowDerivatives(NamedTuple):

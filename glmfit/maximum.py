@@ -34,6 +34,9 @@ NEAR_LIMIT = 1.0  # log-likelihood lost at the end of a parameter's range, beyon
 AS_GOOD = 1e-7  # log-likelihood that tells an interior maximum from one at the end of the range
 PHI_SETTLED = 0.5  # search again once phi has fallen below this share of the phi that the search used as its unit
 PHI_FOUND = 1e-12  # relative change of phi at which it and a penalised maximum, each found from the other, agree
+SETTLED = 1e-14  # of a search that goes on: at a maximum it ends before, at rounding error
+FAR = (10.0, 3.0, 1.0, 0.3)  # standard errors of the start: how far a direction without information is looked along
+NO_LOSS, A_LOSS = 1e-8, 1e-5  # of the log-likelihood
 ROUNDS = 50  # the most often that they are
 
 
@@ -62,6 +65,12 @@ class Maximum:
     @cached_property
     def bread(self) -> Tensor | None:
         """(-Hessian)^-1 (p, p), None where -Hessian is not positive definite beside its flat directions."""
+        if self.flat is not None and inverse_information(self.optimum) is None:
+            known = torch.ones(self.model.size, dtype=torch.bool)
+            known[list(self.flat.places)] = False
+            moves = [self.model.reported(unit) for unit in torch.eye(self.model.size, dtype=torch.float64)[~known]]
+            if bool(torch.stack(moves)[:, known].any()):  # an intercept moves with a slope, say
+                return None
         return diagnose.bread(self.optimum, self.reference, self.flat)
 
     def theta_of(self, model: Model) -> Tensor:
@@ -214,12 +223,32 @@ def _suspicious(found: Maximum) -> bool:
 def flat_directions(
     objective: Objective, optimum: Optimum, reference: Tensor, names: Sequence[str]
 ) -> FlatDirections | None:
-    """What the data do not determine. Where the information is suspiciously small, Newton's method must agree: on a
-    slope that never ends an optimiser that looks at values stops early, and Newton's goes on a unit at a time."""
-    values, _ = diagnose.relative_information(optimum, reference)
-    if diagnose.VANISHED < float(values.abs().min()) < diagnose.SUSPICIOUS:
-        optimum = newton(objective, optimum.theta)
-    return diagnose.flat_directions(optimum, reference, names)
+    """What the data do not determine. Where the information is suspiciously small, Newton's method must agree and go on
+    for as long as it can: on a slope that never ends it does so a unit at a time, at a maximum it stays."""
+    values, vectors = diagnose.relative_information(optimum, reference)
+    if not diagnose.VANISHED < float(values.abs().min()) < diagnose.SUSPICIOUS:
+        return diagnose.flat_directions(optimum, reference, names)
+    optimum = newton(objective, optimum.theta, tol=SETTLED)
+    values, vectors = diagnose.relative_information(optimum, reference)
+    doubtful = [j for j, value in enumerate(values.abs().tolist()) if value < diagnose.SUSPICIOUS]
+    level = [
+        j
+        for j in doubtful
+        if values[j].abs() < diagnose.VANISHED or _level(objective, optimum, reference, vectors[:, j])
+    ]
+    return diagnose.flat(vectors[:, level], reference, names) if level else None
+
+
+def _level(objective: Objective, optimum: Optimum, reference: Tensor, direction: Tensor) -> bool:
+    """Whether the value stays the same one way and falls the other, as nowhere near a maximum: where information has
+    vanished, what is left of it may be rounding error."""
+    away = torch.linalg.solve_triangular(reference.T, direction[:, None], upper=True)[:, 0]
+    along = objective.along(optimum.theta, away)
+    for far in FAR:
+        less, more = sorted(optimum.value - along(t) for t in (-far, far))
+        if math.isfinite(more) and more >= A_LOSS and less <= NO_LOSS * min(1.0, more / A_LOSS):
+            return True
+    return False
 
 
 def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:

@@ -69,13 +69,13 @@ def spoken(size: float) -> str:
 
 def available() -> int | None:
     """Bytes that this process can still have, swap space included; None where the system does not say."""
-    told = _meminfo()
+    told = meminfo()
     swap = told.get("SwapFree", 0)
     free = [told["MemAvailable"] + swap] if "MemAvailable" in told else _of_system()
-    return min((*free, *(left + swap for left in _left_of_groups())), default=None)
+    return min((*free, *(left + swap for left in left_of_groups())), default=None)
 
 
-def _meminfo() -> dict[str, int]:
+def meminfo() -> dict[str, int]:
     lines = (line.split() for line in _read("/proc/meminfo").splitlines())
     return {words[0].rstrip(":"): 1024 * int(words[1]) for words in lines if len(words) == 3}
 
@@ -88,7 +88,7 @@ def _of_system() -> list[int]:
         return []
 
 
-def _left_of_groups(proc: str = "/proc", root: str = "/sys/fs/cgroup") -> Iterator[int]:
+def left_of_groups(proc: str = "/proc", root: str = "/sys/fs/cgroup") -> Iterator[int]:
     """What the control groups of this process, each within the next, leave; of either version."""
     for line in _read(f"{proc}/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)

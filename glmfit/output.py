@@ -11,7 +11,7 @@ import io
 import os
 import stat
 import sys
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from glmfit.errors import OutputError
 from glmfit.interrupt import unfinished
@@ -65,15 +65,28 @@ def write_stdout(text: str, *, machine: bool) -> None:
     if stream is None:
         raise OutputError("no_stdout", "standard output is closed", "write to a file with --output FILE")
     try:
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8" if machine else None, errors="backslashreplace")
-        stream.write(text)
         stream.flush()
+        if isinstance(stream, io.TextIOWrapper):
+            _write_whole(stream.buffer, text.encode("utf-8" if machine else stream.encoding, "backslashreplace"))
+        else:
+            stream.write(text)
+            stream.flush()
     except BrokenPipeError:
         _discard(stream)
     except OSError as error:
         _discard(stream)
         raise output_error("standard output", error) from error
+
+
+def _write_whole(stream: BinaryIO, content: bytes) -> None:
+    """All of `content`: without a buffer (python -u) a call may write a part of it, on a disk that is nearly full."""
+    left = memoryview(content)
+    while left:
+        written = stream.write(left)
+        if written is None:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        left = left[written:]
+    stream.flush()
 
 
 def say(text: str) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from glmfit import memory
 from glmfit.cone import STRICT, Cone
 from glmfit.curvature import stacked_root
 from glmfit.design import MOST_DENSE_COLUMNS, Standardization
@@ -24,7 +25,8 @@ from glmfit.model import Model
 from glmfit.overlap import Overlap, overlap
 from glmfit.result import SeparationTerm
 
-MOST_CELLS = 200_000_000  # of A
+MOST_CELLS = 200_000_000  # of A,
+COPIES = 6  # of which there are so many at a time
 CLEARLY = 1e-6  # a condition of E above which its rows alone leave no direction
 SEEN = 1e-11  # directions that move all rows by less than this, relative to the others, move none
 EXACT = 1e-10  # and those that move rows of E by less than this leave them where they are
@@ -104,13 +106,14 @@ def decide(model: Model, theta: Tensor) -> Decision:
     if found is None:
         return UNDECIDED
     nothing = _nothing(model, found.covered)
-    if not len(found.covered) or not len(found.A) or _full_rank(found.equal_root[:, found.covered]):
+    if not len(found.covered) or _full_rank(found.equal_root[:, found.covered]):
         return nothing
     # Coordinates z, d = frame z, in which the rows of A and E together have orthonormal columns.
     A, E = found.A[:, found.covered], found.equal_root[:, found.covered]
     _, values, vectors = torch.linalg.svd(stacked_root([E, A], len(found.covered)), full_matrices=True)
     seen = int((values > SEEN * values[0]).sum())
     frame, unseen = vectors[:seen].T / values[:seen], vectors[seen:].T
+    nothing = _nothing(model, found.covered[(unseen.abs() <= TAKES_PART).all(dim=1)])
     span = _null_space(E @ frame, EXACT)
     rows = A @ frame
     lengths = torch.linalg.vector_norm(rows, dim=1)
@@ -153,6 +156,8 @@ def _constraints(model: Model, known: Overlap | None) -> _Constraints | None:
     lasts: list[Tensor] = []
     root, equal = torch.zeros((0, size), dtype=torch.float64), torch.zeros(n, dtype=torch.bool)
     covered = torch.zeros(size, dtype=torch.bool)
+    room = memory.available()
+    most = MOST_CELLS if room is None else min(MOST_CELLS, room // (COPIES * memory.NUMBER))
     first, cells = 0, 0
     for number, chunk in enumerate(model.rows.chunks()):
         faces = family.recession(chunk.y, model.links, **chunk.columns)
@@ -177,7 +182,7 @@ def _constraints(model: Model, known: Overlap | None) -> _Constraints | None:
             owners.append(owner[free])
             lasts.append(torch.zeros(int(free.sum()), dtype=torch.bool) if face.last is None else face.last[free])
             cells += parts[-1].numel()
-            if cells > MOST_CELLS:
+            if cells > most:
                 return None
         first += len(chunk.y)
     return _Constraints(

@@ -60,7 +60,7 @@ def summarise(data: Data, found: Maximum) -> Fit:
         findings.append(_separation(found, int(gone.sum()), dropped))
     findings += _findings(found, data.table.rows[~gone], sums, scale, null, df)
     findings += unprofiled
-    aliased = diagnose.aliased(whole.aliased, whole.aliases)
+    aliased = diagnose.aliased((found.whole or whole).aliased, whole.aliases)  # those that rows took with them are said
     findings += [] if aliased is None else [aliased]
     if bool((torch.diagonal(cov.matrix) < 0).any()):
         findings.append(Finding("negative_variance", "some variances came out negative: no standard error exists"))

@@ -16,6 +16,7 @@ from scipy.optimize import minimize
 
 import glmfit
 from glmfit.cli import main
+from glmfit.cone import Cone
 from glmfit.errors import ModelError, UsageError
 from glmfit.families.catalogue import FAMILIES, make_family
 from glmfit.families.counts import Poisson
@@ -347,6 +348,10 @@ def large(seed: int = 3) -> Columns:
         ("count ~ x + g", "tweedie", {"fixed": {"power": 1.5}}),
         ("count ~ x + g", "tweedie", {}),
         (("count ~ x + g", "alpha ~ x"), "negative-binomial", {}),
+        (("count ~ x + g", "zero ~ g"), "hurdle-poisson", {}),
+        (("count ~ x + g", "zero ~ x + g"), "hurdle-negative-binomial", {}),
+        ("count ~ x + g", "zero-inflated-poisson", {}),
+        (("count ~ x + g", "zero ~ x"), "zero-inflated-negative-binomial", {"se": "hc1"}),
         ("grade ~ x + g", "ordinal", {}),
         ("grade ~ x + g", "ordinal", {"links": {"location": "cauchit"}}),
         ("grade ~ x + g", "multinomial", {}),
@@ -379,6 +384,23 @@ def test_all_other_numbers_are_those_without_the_separated_rows(
         assert found.dispersion.estimate == pytest.approx(rest.dispersion.estimate, rel=1e-6, nan_ok=True)
 
 
+def test_a_level_that_a_part_of_the_model_never_sees() -> None:
+    """All counts of level c are 0: counts beyond the hurdle say nothing of it, but no zero is certain."""
+    data = large()
+    fit = glmfit.fit("count ~ x + g", data, family="hurdle-poisson", check_separation=True)
+    rest = glmfit.fit("count ~ x + g", without(data, "c"), family="hurdle-poisson")
+    assert fit.exit_code == 5
+    assert fit.identification.separation is None
+    assert [w.terms for w in fit.warnings if w.code == "flat_direction"] == [("g[T.c]",)]
+    others = [c for c in fit.coefficients if c.status != "not_identified"]
+    assert len(others) == 4
+    for row, expected in zip(others[:3], rest.coefficients[:3], strict=True):
+        assert row.estimate == pytest.approx(expected.estimate, rel=1e-7)
+        assert row.std_error == pytest.approx(expected.std_error, rel=1e-7)
+    share = float((data["count"] == 0).mean())
+    assert others[3].std_error == pytest.approx(1 / math.sqrt(120 * share * (1 - share)), rel=1e-7)
+
+
 def test_the_whole_data_are_counted_where_separation_is_reported() -> None:
     fit = glmfit.fit("yes ~ x + g", large(), family="binomial")
     null = glmfit.fit("yes ~ 1", large(), family="binomial")
@@ -398,6 +420,7 @@ def test_dropping_says_so() -> None:
     assert fit.identification.separation is None
     assert fit.identification.hessian_positive_definite
     assert fit.identification.aliased == ("g[T.c]",)
+    assert "aliased" not in codes(fit)
 
 
 def test_the_last_terms_go_as_aliased_ones_do() -> None:
@@ -713,3 +736,61 @@ def test_the_command_line(extra: list[str], status: int, capsys: pytest.CaptureF
     shown = capsys.readouterr().out
     assert ("(infinite)" if status else "(aliased)") in shown
     assert "nan" not in shown.lower()
+
+
+# ---- large data ----
+
+
+def many_levels(seed: int = 1) -> Columns:
+    rng = np.random.default_rng(seed)
+    g, x = rng.integers(0, 60, 6000), rng.normal(size=6000)
+    y = (rng.random(6000) < 1 / (1 + np.exp(-(rng.normal(size=60)[g] + 0.5 * x)))).astype(float)
+    return {
+        "g": g.astype(float),
+        "x": x,
+        "y": y,
+        "count": rng.poisson(1, 6000).astype(float),
+        "level": letters("pqr")[g % 3],
+    }
+
+
+@pytest.mark.parametrize(
+    ("response", "family"),
+    [
+        ("y", "binomial"),
+        ("count", "poisson"),
+        ("count", "hurdle-poisson"),
+        ("level", "multinomial"),
+        ("count", "ordinal"),
+    ],
+)
+def test_scores_alone_prove_that_nothing_is_separated(
+    response: str, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No linear program is asked, however many rows and levels there are."""
+    monkeypatch.setattr("glmfit.separation._constraints", lambda *_: pytest.fail("not proved by the scores"))
+    data = many_levels()
+    if family == "multinomial":
+        data["level"] = np.random.default_rng(2).permutation(data["level"])
+    fit = glmfit.fit(f"{response} ~ x + C(g)", data, family=family, check_separation=True)
+    assert fit.exit_code == 0
+    assert fit.identification.separation is None
+    assert not codes(fit) & {"separation_undecided", "separation"}
+
+
+@pytest.mark.parametrize(("level", "terms"), [(7.0, {"C(g)[T.7]": 1}), (0.0, None)])
+def test_scores_leave_few_rows_to_the_program(
+    level: float, terms: dict[str, int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+    decide = Cone.interior
+    monkeypatch.setattr(Cone, "interior", lambda self: (sizes.append(len(self.rows)), decide(self))[1])
+    data = many_levels()
+    data["y"][data["g"] == level] = 1
+    fit = glmfit.fit("y ~ x + C(g)", data, family="binomial")
+    rows = int((data["g"] == level).sum())
+    assert sizes == [rows]
+    assert fit.identification.separation is not None
+    assert (fit.identification.separation.kind, fit.identification.separation.rows) == ("quasi-complete", rows)
+    expected = {"Intercept": 1, **{f"C(g)[T.{k}]": -1 for k in range(1, 60)}} if terms is None else terms
+    assert infinite(fit) == expected

@@ -208,3 +208,53 @@ def test_a_model_of_a_parameter_at_its_limit_alone() -> None:
     fit = glmfit.fit("y ~ 0 + offset(o)", data, family="negative-binomial")
     assert fit.exit_code == 5
     assert fit.coefficients[0].status == "not_identified"
+
+
+def test_all_that_is_at_a_limit_is_said_at_once() -> None:
+    """Neither overdispersion nor more zeros than a Poisson has: both parameters are at the end of their ranges."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=150)
+    data = {"x": x, "y": rng.binomial(6, 1 / (1 + np.exp(-0.5 * x))).astype(float)}
+    fit = glmfit.fit("y ~ x", data, family="zero-inflated-negative-binomial")
+    poisson = glmfit.fit("y ~ x", data, family="poisson")
+    assert fit.exit_code == 0
+    (finding,) = (w for w in fit.warnings if w.code == "at_limit")
+    assert finding.terms == ("alpha", "zero")
+    assert "the family is poisson: they have no standard errors" in finding.message
+    assert fit.fit.log_likelihood == pytest.approx(poisson.fit.log_likelihood, rel=1e-12)
+    for row, expected in zip(fit.coefficients[:2], poisson.coefficients, strict=True):
+        assert row.std_error == pytest.approx(expected.std_error, rel=1e-8)
+
+
+def test_what_is_known_of_others_is_said_beside_a_parameter_without_end() -> None:
+    """alpha with a covariate has no one value at its limit, but mu has the standard errors of the Poisson fit."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=150)
+    data = {"x": x, "y": rng.binomial(6, 1 / (1 + np.exp(-0.5 * x))).astype(float)}
+    fit = glmfit.fit(("y ~ x", "alpha ~ x"), data, family="negative-binomial")
+    poisson = glmfit.fit("y ~ x", data, family="poisson")
+    assert fit.exit_code == 5
+    assert [c.status for c in fit.coefficients] == [None, None, "not_identified", "not_identified"]
+    for row, expected in zip(fit.coefficients[:2], poisson.coefficients, strict=True):
+        assert row.estimate == pytest.approx(expected.estimate, rel=1e-6)
+        assert row.std_error == pytest.approx(expected.std_error, rel=1e-6)
+
+
+def test_information_that_is_rounding_error_is_none() -> None:
+    """Counts of 3 and 4 alone: the more regular the better, and what is left of the information is rounding error."""
+    y = np.array([3.0, 4] * 40 + [4.0] * 20)
+    fit = glmfit.fit("y ~ 1", {"y": y}, family="conway-maxwell-poisson")
+    assert fit.exit_code == 5
+    assert "flat_direction" in codes(fit)
+    mean, nu = fit.coefficients
+    assert mean.estimate == pytest.approx(math.log(3.6), rel=1e-8)
+    assert mean.std_error == pytest.approx(math.sqrt(0.4 * 0.6 / 100) / 3.6, rel=1e-6)
+    assert nu.status == "not_identified"
+    assert math.isnan(nu.std_error)
+
+
+def test_a_flat_top_with_a_maximum_is_one() -> None:
+    """All information is in four rows in two thousand: little is left of it, but it is the same either way."""
+    x = np.concatenate([-np.linspace(1e4, 2e4, 1000), [-2, -1, 1, 2], np.linspace(1e4, 2e4, 1000)])
+    y = np.concatenate([np.zeros(1000), [0, 1, 0, 1], np.ones(1000)])
+    assert glmfit.fit("y ~ x", {"x": x, "y": y}, family="binomial").exit_code == 0

@@ -792,8 +792,3 @@ def test_a_density_that_ends_on_the_way_is_no_fit_to_trust(write: Write) -> None
     fit = glmfit.fit("y ~ 1", {"y": np.array([0.1, 0.2, 0.4])}, family=own)
     assert fit.exit_code in (4, 5)
     assert not fit.convergence.converged or fit.coefficients[0].status == "not_identified"
-
-
-@pytest.mark.parametrize("code", ["no_density", "bad_signature", "bad_density", "bad_derivative", "not_row_wise"])
-def test_every_code_is_explained(code: str) -> None:
-    assert f"| `{code}` |" in (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")

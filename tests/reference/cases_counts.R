@@ -408,6 +408,9 @@ with_TMB("zi_beta_binomial_formula", TMB(cbind(spread_successes, trials - spread
 with_TMB("zt_poisson_formula", TMB(positive ~ x + g, simulated, family = glmmTMB::truncated_poisson))
 with_TMB("zt_nb_formula", TMB(spread_positive ~ x + g, simulated, family = glmmTMB::truncated_nbinom2, dispformula = ~z), -1)
 with_TMB("zt_nb1_formula", TMB(spread_positive ~ x + g, simulated, family = glmmTMB::truncated_nbinom1, dispformula = ~z))
+with_TMB("zt_cmp_formula", TMB(positive ~ x + g, simulated, family = glmmTMB::truncated_compois, dispformula = ~z), -1)
+with_TMB("hurdle_nb1_formula", TMB(spread_inflated ~ x + g, simulated, family = glmmTMB::truncated_nbinom1, ziformula = ~z))
+with_TMB("hurdle_cmp_formula", TMB(inflated ~ x + g, simulated, family = glmmTMB::truncated_compois, ziformula = ~z), -1)
 # glmmTMB's generalized Poisson has log (1 + alpha)^2 as its predictor: the same model where alpha is one number.
 genpois <- function(name, fit) {
   parts <- glmmTMB::fixef(fit)
@@ -415,6 +418,7 @@ genpois <- function(name, fit) {
 }
 genpois("quine_gp_hc0", TMB(Days ~ Eth + Sex + Age + Lrn, cases$quine_gp_hc0$peer$frame, family = glmmTMB::genpois))
 genpois("zi_gp_formula", TMB(spread_inflated ~ x + g, simulated, family = glmmTMB::genpois, ziformula = ~z))
+genpois("hurdle_gp_formula", TMB(spread_inflated ~ x + g, simulated, family = glmmTMB::truncated_genpois, ziformula = ~z))
 
 # pscl has log theta = -log alpha, not in coef(), between the two parts; its hurdle models y > 0.
 with_pscl <- function(name, fit, zero_sign = 1, tolerance = 1e-4) {

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from glmfit.curvature import cholesky, unit_diagonal
 from glmfit.errors import Finding
-from glmfit.inference import inverse_information
 from glmfit.likelihood import Likelihood
 from glmfit.optimize import Optimum
 from glmfit.separation import Separated
@@ -69,14 +68,11 @@ def flat(directions: Tensor, reference: Tensor, names: Sequence[str]) -> FlatDir
     return undetermined([place for place, part in enumerate(share.tolist()) if part > TAKES_PART], names)
 
 
-def bread(optimum: Optimum, reference: Tensor, found_flat: FlatDirections | None) -> Tensor | None:
-    """(-Hessian)^-1 (p, p); where that is singular along flat directions a generalized inverse. None if not positive.
+def generalized_inverse(optimum: Optimum, reference: Tensor) -> Tensor | None:
+    """One of -H (p, p) where it is singular along flat directions; None where it is not positive along the others.
 
     What does not move along a flat direction has the same variance under every generalized inverse.
     """
-    found = inverse_information(optimum)
-    if found is not None or found_flat is None:
-        return found
     values, vectors = relative_information(optimum, reference)
     kept = values.abs() >= VANISHED
     if not bool((values[kept] > 0).all()):

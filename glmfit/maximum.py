@@ -22,6 +22,7 @@ from glmfit.diagnose import FlatDirections
 from glmfit.dispersion import dispersion, goodness
 from glmfit.edge import maximise_on_edge
 from glmfit.errors import ModelError
+from glmfit.inference import inverse_information
 from glmfit.likelihood import Likelihood
 from glmfit.model import Model
 from glmfit.objective import Objective
@@ -65,13 +66,15 @@ class Maximum:
     @cached_property
     def bread(self) -> Tensor | None:
         """(-Hessian)^-1 (p, p), None where -Hessian is not positive definite beside its flat directions."""
-        if self.flat is not None and inverse_information(self.optimum) is None:
-            known = torch.ones(self.model.size, dtype=torch.bool)
-            known[list(self.flat.places)] = False
-            moves = [self.model.reported(unit) for unit in torch.eye(self.model.size, dtype=torch.float64)[~known]]
-            if bool(torch.stack(moves)[:, known].any()):  # an intercept moves with a slope, say
-                return None
-        return diagnose.bread(self.optimum, self.reference, self.flat)
+        found = inverse_information(self.optimum)
+        if found is not None or self.flat is None:
+            return found
+        known = torch.ones(self.model.size, dtype=torch.bool)
+        known[list(self.flat.places)] = False
+        moves = [self.model.reported(unit) for unit in torch.eye(self.model.size, dtype=torch.float64)[~known]]
+        if bool(torch.stack(moves)[:, known].any()):  # an intercept moves with a slope, say
+            return None
+        return diagnose.generalized_inverse(self.optimum, self.reference)
 
     def theta_of(self, model: Model) -> Tensor:
         """Coefficients of this model, or of the whole one, with the same linear predictors on the rows of this one."""

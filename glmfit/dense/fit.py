@@ -78,7 +78,9 @@ def _has_peak(model: Dense, optimum: Optimum, column: Tensor, variance: Tensor) 
 def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> Fit:
     """Everything that is said of a maximum."""
     spec, parameters = model.spec, model.parameters
-    bread = diagnose.bread(optimum, optimum.reference, flat)
+    bread = inverse_information(optimum)
+    if bread is None and flat is not None:
+        bread = diagnose.generalized_inverse(optimum, optimum.reference)
     cov = _covariance(model, optimum, bread)
     if flat is not None:
         cov.matrix[list(flat.places), :] = cov.matrix[:, list(flat.places)] = math.nan

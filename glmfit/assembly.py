@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from glmfit import memory
+from glmfit.crossing import Extent, extent
 from glmfit.data import Data
 from glmfit.design import CHUNK_ROWS, MOST_COLUMNS, MOST_DENSE_COLUMNS, Matrix, Standardization, build
 from glmfit.errors import ModelError
@@ -26,7 +27,7 @@ from glmfit.model import Model
 from glmfit.parameters import INTERCEPT
 from glmfit.rank import aliased_columns, combinations
 from glmfit.standardize import Shift
-from glmfit.terms import Evaluator, Extent, extent
+from glmfit.terms import Evaluator
 
 
 def assemble(data: Data) -> Model:
@@ -98,8 +99,12 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
     extents = {formula.terms: extent(formula.terms, evaluator) for formula in formulas.values()}
     once = sum(extents.values(), Extent())  # predictors with the same formula share one matrix
     p = sum(extents[formula.terms].columns for formula in formulas.values())
-    if max((one.columns for one in extents.values()), default=0) > MOST_COLUMNS:
+    most = max((one.columns for one in extents.values()), default=0)
+    if most > MOST_COLUMNS:
         return []  # which is an error by itself
+    if most > max(n, MOST_DENSE_COLUMNS):  # fewer are looked at one by one, to name those that are aliased
+        what = f"a linear predictor has {most} columns, and the data {n} rows"
+        raise ModelError("too_few_rows", what, "leave out terms: so many coefficients cannot be told apart")
     numbers = once.columns if data.groups is not None else once.numbers
     # numeric columns as they are and standardised; weights, the response and the like; offsets and the line search
     vectors = 2 * numbers + once.codes + 2 * once.multipliers + 6 + 4 * k

@@ -23,6 +23,7 @@ from glmfit.response import Response, response_numbers
 from glmfit.spec import ModelSpec
 from glmfit.table import Column, Table
 from glmfit.table.columns import refuse
+from glmfit.table.text import is_number
 from glmfit.terms import Evaluator
 
 FORMS = "write --censor LOWER,UPPER with two columns, or with numbers: --censor 0, or --censor ,100 or --censor 0,100"
@@ -95,29 +96,18 @@ def censoring(spec: ModelSpec, header: Collection[str]) -> Censoring:
             return Censoring(bounds=(lower, upper))
     if len(cuts) != 1:
         raise UsageError("bad_censoring", f"--censor: '{spec.censor}' is not two columns or numbers", FORMS)
-    low, high = (
-        _limit(text.strip(), default, header)
-        for text, default in zip(spec.censor.split(","), (-math.inf, math.inf), strict=True)
-    )
+    texts = [text.strip() for text in spec.censor.split(",")]
+    for text in sorted(texts, key=header.__contains__):
+        if text and not is_number(text):
+            what = "is a column, and a limit is a number" if text in header else "is neither a column nor a number"
+            hint = FORMS if text in header else did_you_mean(text, header) or FORMS
+            raise UsageError("bad_censoring", f"--censor: '{text}' {what}", hint)
+    low, high = float(texts[0] or -math.inf), float(texts[1] or math.inf)
     if not low < high or (low == -math.inf and high == math.inf):
         raise UsageError(
             "bad_censoring", f"--censor: '{spec.censor}' is no range", "give a lower limit below the upper one"
         )
     return Censoring(limits=(low, high))
-
-
-def _limit(text: str, default: float, header: Collection[str]) -> float:
-    """A number, or no limit."""
-    if not text:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if math.isnan(value):
-        hint = FORMS if text in header else did_you_mean(text, header) or FORMS
-        raise UsageError("bad_censoring", f"--censor: '{text}' is no number, or not one of two columns", hint)
-    return value
 
 
 def read_censored(what: LeftSide, table: Table, family: Family, asked: Censoring) -> Response:

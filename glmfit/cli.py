@@ -12,65 +12,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 
 from glmfit import __version__, fit_spec, options
+from glmfit.commands import Command, CommandLineError, Group, usage_error
 from glmfit.errors import GlmfitError, OutputError, UsageError, explain
 from glmfit.memory import running_out
 from glmfit.output import check_target, output_error, say, write_file, write_stdout
 
 if TYPE_CHECKING:
     from glmfit.result import Fit
-
-# The base class of the errors of the parser (click's), wherever this version of Typer keeps it.
-CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
-
-
-class _Verbatim:
-    """Values as typed: our options are text and flags, which `options` reads."""
-
-    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
-        """`value`, nothing being an empty tuple for what may be repeated."""
-        return () if value is None and (param.multiple or param.nargs == -1) else value
-
-
-def _verbatim(parameters: list[Any]) -> list[Any]:
-    for parameter in parameters:
-        if hasattr(parameter, "_runtime_param"):  # a Typer that would import pydantic to convert values, for 0.15 s
-            parameter._runtime_param = _Verbatim()
-    return parameters
-
-
-class Group(TyperGroup):
-    """The commands."""
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        return _verbatim(super().get_params(ctx))
-
-
-class Command(TyperCommand):
-    """A command whose help lists options by panel in plain text: examples first, no rich to import."""
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        return _verbatim(super().get_params(ctx))
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        return ["[OPTIONS]", *(str(p.metavar) for p in self.get_params(ctx) if p.param_type_name == "argument")]
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        panels: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record is None:
-                continue
-            if parameter.param_type_name == "argument":  # without the type that Typer adds
-                record = (str(parameter.metavar), getattr(parameter, "help", ""))
-            panel = getattr(parameter, "rich_help_panel", None) or "Other options"
-            panels.setdefault(panel, []).append(record)
-        for panel, records in panels.items():
-            with formatter.section(panel):
-                formatter.write_dl(records, col_max=26)
-
 
 app = typer.Typer(
     cls=Group,
@@ -224,7 +174,7 @@ def check_command(
         y=y,
         x=x,
         no_intercept=no_intercept,
-        family=options.likelihood_file(file),
+        family=options.likelihood_file(file, data),
         link=link,
         fix=fix,
         offset=offset,
@@ -320,7 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GlmfitError as error:
         return _fail(error, argv)
     except CommandLineError as error:
-        return _fail(_usage_error(error), argv)
+        return _fail(usage_error(error), argv)
     except (KeyboardInterrupt, typer.Abort):
         say("interrupted")
         return 130
@@ -349,21 +299,9 @@ def _program(argv: list[str]) -> int:
     return 0
 
 
-def _usage_error(error: Any) -> UsageError:
-    """Typer's error as ours."""
-    codes = {"NoSuchOption": "unknown_option", "MissingParameter": "missing_argument", "BadParameter": "invalid_value"}
-    context = getattr(error, "ctx", None)
-    hint = f"'{'glmfit' if context is None else context.command_path} --help' lists the options"
-    if getattr(error, "possibilities", None):
-        hint = "did you mean " + " or ".join(error.possibilities) + "?"
-    message = error.message if hasattr(error, "possibilities") else error.format_message()
-    return UsageError(codes.get(type(error).__name__, "usage"), message, hint)
-
-
 def _fail(error: GlmfitError, argv: Sequence[str]) -> int:
     say(f"error: {error.message}")
-    if error.hint:
-        say(f"hint: {error.hint}")
+    say(f"hint: {error.hint}")
     say(f"more: {explain([error.code])}")
     if _wants_json(argv):
         from glmfit.report.document import error_json

@@ -79,7 +79,8 @@ def _polynomial(scores: Sequence[float] | None, n: int, factor: str) -> Coding:
     """Orthonormal polynomials in the scores, leading coefficients positive."""
     points = np.arange(n, dtype=np.float64) if scores is None else np.asarray(scores, dtype=np.float64)
     if points.shape != (n,) or len(np.unique(points)) != n:
-        raise ModelError("scores", f"'{factor}' has {n} levels: the scores must be {n} different numbers")
+        what = f"'{factor}' has {n} levels: the scores must be {n} different numbers"
+        raise ModelError("scores", what, "give one for each level, in their order, as contr.poly(scores=[1, 2, 4])")
     points = points - points.mean()
     q, r = np.linalg.qr(np.vander(points / np.abs(points).max(), n, increasing=True))
     matrix = (q * np.sign(np.diag(r)))[:, 1:]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from glmfit.censoring import censoring, read_censored
-from glmfit.errors import DataError, Finding, ModelError, UsageError
+from glmfit.errors import DataError, Finding, ModelError, UsageError, shorten
 from glmfit.families.base import Family, Parameter
 from glmfit.families.catalogue import make_family
 from glmfit.families.censored import censored
@@ -26,7 +26,7 @@ from glmfit.response import Response, read_response
 from glmfit.spec import ModelSpec, cluster_columns
 from glmfit.table import Source, Table, complete_rows, open_data
 from glmfit.table.columns import refuse
-from glmfit.table.text import is_number, shorten
+from glmfit.table.text import is_number
 from glmfit.terms import Evaluator
 
 MOST_LEVELS = 10  # a factor of more levels than this,

@@ -18,9 +18,10 @@ from torch import Tensor
 
 from glmfit import contrasts
 from glmfit.blocks import Block, Categorical, Dense
+from glmfit.crossing import Scoped, code_terms, coding
 from glmfit.errors import ModelError
 from glmfit.standardize import Standardization, multiplier_scale, standardize_dense, unit_vector
-from glmfit.terms import DesignState, Evaluator, Levels, Numbers, Scoped, code_terms, coding
+from glmfit.terms import DesignState, Evaluator, Levels, Numbers
 
 if TYPE_CHECKING:
     from glmfit.formula import PredictorFormula

@@ -10,17 +10,19 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+MOST_SHOWN = 800  # characters of a message
+
 
 class GlmfitError(Exception):
     """Base of all errors: `message` says what was wrong and where, `hint` what to do next."""
 
     exit_code = 1
 
-    def __init__(self, code: str, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, code: str, message: str, hint: str) -> None:
         self.code = code
-        self.message = message
-        self.hint = hint
+        self.message = _in_one_line(message)
+        self.hint = _in_one_line(hint)
+        super().__init__(self.message)
 
 
 class UsageError(GlmfitError):
@@ -56,6 +58,13 @@ class Finding:
     terms: tuple[str, ...] = ()
 
 
+def _in_one_line(text: str) -> str:
+    """The text as a terminal can show it, whatever it quotes: signs that do not print escaped, the middle cut."""
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN // 2]} ... {text[-MOST_SHOWN // 2 :]}"
+
+
 def explain(codes: Iterable[str]) -> str:
     """The command that says more of some codes, each once."""
     return " ".join(["glmfit explain", *dict.fromkeys(codes)])
@@ -69,3 +78,26 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     if not close:
         return None
     return "did you mean " + " or ".join(f"'{folded[name]}'" for name in close) + "?"
+
+
+def column_hint(name: str, known: Iterable[str]) -> str:
+    """What to do about a column that the data do not have: the nearest names, else the first, or the header itself."""
+    names = [column for column in known if column]
+    if len(names) == 1 and not names[0].isidentifier():
+        return (
+            f"the first line is read as the single column '{shorten(names[0])}': names must be separated by commas, "
+            "tabs, semicolons or pipes; remove titles and comments above them"
+        )
+    listed = ", ".join(f"'{shorten(column)}'" for column in names[:12])
+    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+    if near := did_you_mean(name, names):
+        return near
+    if any(sign in name for sign in "()+*^"):
+        return "an option takes the name of a column; arithmetic stands in the formula, such as offset(log(x))"
+    return f"the columns are {listed}{more}"
+
+
+def shorten(text: str, width: int = 60) -> str:
+    """The text on one line, cut to `width` characters, for a message."""
+    line = "".join(mark if mark.isprintable() else " " for mark in text[: width + 1])
+    return line if len(text) <= width else line[: width - 3] + "..."

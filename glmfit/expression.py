@@ -1,4 +1,4 @@
-"""Expressions of a formula: text -> tokens -> a small tree -> canonical text. Nothing is ever handed to Python's eval.
+"""Expressions of a formula: tokens -> a small tree -> canonical text. Nothing is ever handed to Python's eval.
 
 One grammar serves both readings of a formula, as in R: between terms `+ : * / **` are Wilkinson and Rogers' algebra,
 inside a call they are arithmetic. The tree can hold names, numbers, strings, lists, operators and calls and nothing
@@ -8,14 +8,17 @@ Precedence is R's (`x > 1 & z < 2` needs no parentheses, `^` is a power); the ca
 
 from __future__ import annotations
 
+import keyword
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 
-from glmfit.errors import GlmfitError, ModelError, UsageError, did_you_mean
+from glmfit.errors import GlmfitError, ModelError, UsageError, column_hint, did_you_mean, shorten
+from glmfit.tokens import Token, syntax, tokenize
 
 TRANSFORMS: Mapping[str, str] = {
     "I": "arithmetic as it stands: I(x**2), I(a / b), I((x > 3) & (z < 2))",
@@ -67,8 +70,14 @@ CONTRAST_PARAMETERS: Mapping[str, tuple[str, ...]] = {
 }
 _ELSEWHERE = {"factor": "C", "as.factor": "C", "ln": "log", "ns": "cr", "s": "cr", "pow": "I", "relevel": "C"}
 _CONSTANTS = {"True": True, "TRUE": True, "False": False, "FALSE": False, "None": None, "NULL": None}
-
-MAX_LENGTH = 100_000
+_ALLOWED = "a formula holds columns, numbers, arithmetic, and the transforms " + ", ".join(TRANSFORMS)
+_UNEXPECTED = {  # what is probably meant
+    ")": "remove it, or open it with '('",
+    ",": "join terms with +",
+    "=": "'=' stands between the name of an argument and its value, '~' between the response and its terms",
+    "|": "random effects, as in (1 | g), cannot be fitted: take g as a factor, or --se cluster:g",
+    **dict.fromkeys(("and", "or", "not"), "write & for and, | for or, (...) == 0 for not"),
+}
 _MAX_DEPTH = 80
 _TERM = {"+": 10, "-": 10, "*": 20, "/": 20, "%in%": 25, ":": 30, "**": 50}
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
@@ -77,15 +86,6 @@ _ARITHMETIC |= {"*": 20, "/": 20, "//": 20, "%": 20, "**": 50}
 # Python's own precedence, for the canonical text.
 _PRINT = {**dict.fromkeys(_COMPARISONS, 5), "|": 6, "&": 8, "+": 12, "-": 12}
 _PRINT |= {"*": 13, "/": 13, "//": 13, "%": 13, "unary": 14, "**": 15}
-_BARE = re.compile(r"(?:[^\W\d]|\.(?=[^\W\d]))[\w.]*")
-_TOKEN = re.compile(
-    r"""(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
-      | (?P<name>(?:[^\W\d]|\.(?=[^\W\d]))[\w.]*|\.)
-      | (?P<quoted>`[^`]+`)
-      | (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
-      | (?P<operator>%in%|\*\*|//|<=|>=|==|!=|[-+*/:^~(),\[\]=<>&|%])""",
-    re.VERBOSE | re.DOTALL,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,40 +99,7 @@ class Node:
     depth: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A piece of the text: number, name, quoted (in backticks), string, operator or end."""
-
-    kind: str
-    text: str
-    start: int
-
-
-def tokenize(text: str) -> list[Token]:
-    """The tokens of a formula, closed by one of kind `end`; raises UsageError at a character that fits nowhere."""
-    if len(text) > MAX_LENGTH:
-        raise UsageError("formula", f"the formula has {len(text)} characters; at most {MAX_LENGTH} are read")
-    tokens, place = [], 0
-    while place < len(text):
-        if text[place].isspace():
-            place += 1
-            continue
-        match = _TOKEN.match(text, place)
-        if match is None:
-            opens = text[place] in "\"'`"
-            hint = "what opens must close" if opens else "put a column name with unusual characters in backticks"
-            raise _syntax(text, place, f"{text[place]!r} has no meaning here", hint)
-        kind = match.lastgroup or ""
-        piece = "**" if match.group() == "^" else match.group()
-        tokens.append(Token(kind, piece, place))
-        place = match.end()
-    tokens.append(Token("end", "", len(text)))
-    return tokens
-
-
-def _syntax(text: str, place: int, what: str, hint: str | None = None) -> UsageError:
-    shown = text if len(text) <= 120 else text[max(0, place - 50) : place + 50]
-    return UsageError("formula", f"cannot read '{shown}': {what} (character {place + 1})", hint)
+_BARE = re.compile(r"(?:[^\W\d]|\.(?=[^\W\d]))[\w.]*")
 
 
 class _Parser:
@@ -145,16 +112,23 @@ class _Parser:
     def token(self) -> Token:
         return self.tokens[self.place]
 
-    def fail(self, what: str, hint: str | None = None) -> UsageError:
-        return _syntax(self.text, self.token.start, what, hint)
+    def fail(self, what: str, hint: str) -> UsageError:
+        return syntax(self.text, self.token.start, what, hint)
+
+    def too_deep(self) -> UsageError:
+        return self.fail("the expression is nested too deeply", "remove parentheses, or make a column of it beforehand")
 
     def unexpected(self) -> UsageError:
         token = self.token
         if token.kind == "end":
-            return self.fail("something is missing at the end")
+            return self.fail("something is missing at the end", "complete the formula, or remove the sign at its end")
         if token.text == "[":
-            return self.fail("subscripts are not allowed")
-        hint = "a column name with spaces or signs goes in backticks: `my column`" if token.kind != "operator" else None
+            return self.fail("subscripts are not allowed", _ALLOWED)
+        hint = _UNEXPECTED.get(token.text, _ALLOWED)
+        words = list(takewhile(lambda t: t.kind in ("name", "number"), self.tokens[max(self.place - 1, 0) :]))
+        if hint is _ALLOWED and len(words) > 1 and not any(keyword.iskeyword(word.text) for word in words):
+            name = self.text[words[0].start : words[-1].start] + words[-1].text
+            hint = f"a column name with spaces goes in backticks: `{name}`"
         return self.fail(f"unexpected '{token.text}'", hint)
 
     def accept(self, text: str) -> bool:
@@ -165,20 +139,26 @@ class _Parser:
 
     def expect(self, text: str) -> None:
         if not self.accept(text):
-            raise self.fail(f"'{text}' is missing") if self.token.kind == "end" else self.unexpected()
+            ended = self.token.kind == "end"
+            raise self.fail(f"'{text}' is missing", "what opens must close") if ended else self.unexpected()
+
+    def separated(self, close: str) -> None:
+        """A comma, unless a list or a call ends here."""
+        if self.token.text != close:
+            self.expect("," if self.token.kind != "end" else close)
 
     def node(self, kind: str, value: Any, args: tuple[Node, ...], keywords: Any = (), flat: bool = False) -> Node:
         depths = [a.depth for a in args] + [k.depth for _, k in keywords]
         # A sum of terms is as deep as its deepest term: it may be as long as the data are wide.
         depth = max(depths[0], depths[1] + 1) if flat else 1 + max(depths, default=0)
         if depth > _MAX_DEPTH:
-            raise self.fail("the expression is nested too deeply")
+            raise self.too_deep()
         return Node(kind, value, args, tuple(keywords), depth)
 
     def expression(self, minimum: int, arithmetic: bool) -> Node:
         self.nesting += 1
         if self.nesting > _MAX_DEPTH:
-            raise self.fail("the expression is nested too deeply")
+            raise self.too_deep()
         powers = _ARITHMETIC if arithmetic else _TERM
         left = self.operand(arithmetic)
         while self.token.kind == "operator" and powers.get(operator := self.token.text, -1) >= minimum:
@@ -222,8 +202,7 @@ class _Parser:
             items = []
             while not self.accept("]"):
                 items.append(self.expression(0, True))
-                if self.token.text != "]":
-                    self.expect(",")
+                self.separated("]")
             return self.node("list", None, tuple(items))
         self.place -= 1
         raise self.unexpected()
@@ -232,7 +211,7 @@ class _Parser:
         whole = token.text.isdigit()
         if len(token.text) > 40 or not math.isfinite(float(token.text)):
             self.place -= 1
-            raise self.fail(f"the number {token.text[:40]} is out of range")
+            raise self.fail(f"the number {token.text[:40]} is out of range", "write a shorter one")
         return Node("number", int(token.text) if whole else float(token.text))
 
     def call(self, name: str) -> Node:
@@ -244,14 +223,13 @@ class _Parser:
                 key = self.token.text
                 self.place += 2
                 if key in dict(keywords):
-                    raise self.fail(f"'{key}' is given twice")
+                    raise self.fail(f"'{key}' is given twice", "give it once")
                 keywords.append((key, self.expression(0, True)))
             elif keywords:
-                raise self.fail("an argument without a name follows one with a name")
+                raise self.fail("an argument without a name follows one with a name", "name it, or move it forward")
             else:
                 args.append(self.expression(0, True))
-            if self.token.text != ")":
-                self.expect(",")
+            self.separated(")")
         return self.node("call", name, tuple(args), tuple(keywords))
 
 
@@ -260,10 +238,12 @@ def read(text: str, tokens: list[Token] | None = None, *, arithmetic: bool) -> N
     parser = _Parser(text, tokenize(text) if tokens is None else tokens)
     node = parser.expression(0, arithmetic)
     if parser.token.kind != "end":
-        if not arithmetic and parser.token.text in _ARITHMETIC:
+        if not arithmetic and parser.token.text in _ARITHMETIC and parser.token.text != "|":
             raise parser.fail(f"'{parser.token.text}' has no meaning between terms", "write arithmetic inside I(...)")
         if arithmetic and parser.token.text in _TERM:
-            raise parser.fail(f"'{parser.token.text}' has no meaning in arithmetic")
+            raise parser.fail(
+                f"'{parser.token.text}' has no meaning in arithmetic", "it stands between terms, outside of I(...)"
+            )
         raise parser.unexpected()
     return node
 
@@ -315,7 +295,8 @@ def check(node: Node, columns: Collection[str], *, outer: bool = True) -> None:
         if node.value not in columns:
             raise unknown_column(node.value, columns)
     elif node.kind in ("string", "constant", "list"):
-        raise UsageError("formula", f"{render(node)} stands where a number or a column is needed")
+        hint = f"write the name of a column without quotes: {quote(node.value)}" if node.kind == "string" else _ALLOWED
+        raise UsageError("formula", f"{render(node)} stands where a number or a column is needed", hint)
     elif node.kind == "call":
         _check_call(node, columns, outer)
     else:
@@ -328,12 +309,10 @@ def check(node: Node, columns: Collection[str], *, outer: bool = True) -> None:
 def unknown_column(name: str, columns: Collection[str]) -> GlmfitError:
     """The error for a name that is no column of the data."""
     if name == ".":
-        return UsageError("formula", "'.' stands for columns only as a term by itself")
-    if "__" in name:
-        return UsageError("formula", f"'{name}' is not allowed in a formula", "use the names of columns only")
-    listed = ", ".join(f"'{c}'" for c in list(columns)[:12]) + (", ..." if len(columns) > 12 else "")
-    hint = did_you_mean(name, columns) or (f"the columns are {listed}" if columns else None)
-    return ModelError("unknown_column", f"no column '{name}'", hint)
+        return UsageError("formula", "'.' stands for columns only as a term by itself", "name the columns instead")
+    if keyword.iskeyword(name) or any(part.startswith("__") for part in name.split(".")):
+        return UsageError("formula", f"'{name}' is no column, and a formula is no Python", _ALLOWED)
+    return ModelError("unknown_column", f"no column '{shorten(name)}'", column_hint(name, columns))
 
 
 def _check_call(node: Node, columns: Collection[str], outer: bool) -> None:
@@ -345,14 +324,16 @@ def _check_call(node: Node, columns: Collection[str], outer: bool) -> None:
             hint = f"write {_ELSEWHERE.get(name, word)}(...)"
         raise UsageError("unknown_transform", f"no transform '{name}' in '{render(node)}'", hint)
     if name == "offset":
-        raise UsageError("formula", f"'{render(node)}' can only stand as a term by itself")
+        raise UsageError("formula", f"'{render(node)}' can only stand as a term by itself", "add it: ... + offset(x)")
     if name in OUTERMOST and not outer:
-        raise UsageError("formula", f"'{render(node)}' gives several columns and cannot be part of another expression")
+        what = f"'{render(node)}' gives several columns and cannot be part of another expression"
+        raise UsageError("formula", what, "let it stand as a term, with transforms inside: poly(log(x), 2)")
+    usage = f"{name}: {TRANSFORMS[name]}"
     if not node.args:
-        raise UsageError("formula", f"'{render(node)}' needs a column or an expression as its first argument")
+        raise UsageError("formula", f"'{render(node)}' needs a column or an expression as its first argument", usage)
     check(node.args[0], columns, outer=False)
     if not any(columns_of(node.args[0])):
-        raise UsageError("formula", f"'{render(node)}' contains no column")
+        raise UsageError("formula", f"'{render(node)}' contains no column", usage)
     given = arguments(node)
     if isinstance(contrasts := given.pop("contrasts", None), Node):
         given |= contrast_of(contrasts)[1]
@@ -397,4 +378,5 @@ def literal(node: Node) -> Any:
         return [literal(item) for item in node.args]
     if node.kind == "unary" and node.args[0].kind == "number":
         return -node.args[0].value if node.value == "-" else node.args[0].value
-    raise UsageError("formula", f"the argument '{render(node)}' must be a number, a text or a list of them")
+    what = f"the argument '{render(node)}' must be a number, a text or a list of them"
+    raise UsageError("formula", what, "columns stand in the first argument only")

@@ -8,12 +8,15 @@ Nothing heavy is imported: reading a formula takes microseconds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import product
 
-from glmfit.errors import ModelError, UsageError, did_you_mean
-from glmfit.expression import Node, Token, check, columns_of, quote, read, render, tokenize, unknown_column
+from glmfit.errors import ModelError, UsageError, did_you_mean, shorten
+from glmfit.expression import Node, check, columns_of, quote, read, render, unknown_column
 from glmfit.spec import ModelSpec
+from glmfit.tokens import Token, split_list, tokenize
 
 _MAX_TERMS = 20_000
 Terms = dict[frozenset[str], tuple[str, ...]]  # a term's factors as a set -> in the order written
@@ -59,25 +62,6 @@ class ModelFormula:
     texts: tuple[str, ...]  # normalised, each can be read again
 
 
-def split_list(text: str, quotes: str = "\"'`") -> tuple[str, ...]:
-    """The items between top-level commas, stripped: "x1,poly(x2, 2)" has two; empty items are dropped."""
-    items, depth, quoted, start = [], 0, "", 0
-    for place, character in enumerate(text):
-        if quoted:
-            quoted = "" if character == quoted else quoted
-        elif character in quotes:
-            quoted = character
-        elif character in "([":
-            depth += 1
-        elif character in ")]":
-            depth -= 1
-        elif character == "," and depth <= 0:
-            items.append(text[start:place])
-            start = place + 1
-    items.append(text[start:])
-    return tuple(stripped for item in items if (stripped := item.strip()))
-
-
 def parse(
     spec: ModelSpec, header: Collection[str], special: Collection[str] = (), outcome: Collection[str] = ()
 ) -> ModelFormula:
@@ -101,12 +85,12 @@ def parse(
         predictors.append(_predictor(parameter, [right], header, dot, True))
     variables = dict.fromkeys(name for part in response.parts for name in _variables(part, header))
     answer = {*_variables(response.parts[0], header), *outcome}  # trials may well be a covariate, successes may not
+    for option, name in (("--offset", spec.offset), ("--exposure", spec.exposure)):
+        _refuse_response(answer, (name,), f"is {option} as well")
     for predictor in predictors:
         for text in (*(f for term in predictor.terms for f in term.factors), *predictor.offsets):
             used = dict.fromkeys(_variables(text, header))
-            if not answer.isdisjoint(used):
-                what = f"the response '{response.label}' is also on the right, in '{text}'"
-                raise ModelError("response_on_right", what, "take it out of the terms")
+            _refuse_response(answer, used, f"is also on the right, in '{text}'")
             variables.update(used)
     texts = tuple(
         f"{_spelled(response, header) if i == 0 else quote(p.parameter)} ~ {_right(p, header)}"
@@ -115,12 +99,21 @@ def parse(
     return ModelFormula(response, tuple(predictors), tuple(variables), texts)
 
 
+def _refuse_response(answer: Collection[str], names: Iterable[str | None], what: str) -> None:
+    for name in names:
+        if name in answer:
+            message = f"'{name}' is the response, or says more of it, and {what}"
+            raise ModelError("response_on_right", message, "take it out: a response does not explain itself")
+
+
 _Sides = tuple[str, Node | None, Node]  # the text, the left-hand side and the terms
 
 
 def _main(spec: ModelSpec, sides: list[_Sides], header: Collection[str]) -> tuple[Response, list[Node], list[_Sides]]:
     """The response, the trees of the mean's terms, and the formulas left for other parameters."""
     if spec.y is None:
+        if spec.x and sides:
+            raise _two_lists(sides[0][0])
         if spec.x:
             raise UsageError("usage", "--x needs --y, the response", "add --y COLUMN, or write 'response ~ terms'")
         if not sides:
@@ -134,7 +127,7 @@ def _main(spec: ModelSpec, sides: list[_Sides], header: Collection[str]) -> tupl
         text, left, right = sides[0]
         if left is None or _same(left, response):
             if spec.x:
-                raise UsageError("usage", f"both --x and the formula '{text}' list terms", "give one of them")
+                raise _two_lists(text)
             return response, [right], sides[1:]
         if left.kind != "name" or (not spec.x and left.value in header):
             raise UsageError(
@@ -143,26 +136,30 @@ def _main(spec: ModelSpec, sides: list[_Sides], header: Collection[str]) -> tupl
     return response, [_item(text, header) for text in _items(spec.x, header)], sides
 
 
+def _two_lists(text: str) -> UsageError:
+    return UsageError("usage", f"both --x and the formula '{shorten(text)}' list terms", "give one of them")
+
+
 def _sides(text: str) -> _Sides:
     """A formula split at its one tilde."""
     tokens = tokenize(text)
     tildes = [i for i, token in enumerate(tokens) if token.kind == "operator" and token.text == "~"]
+    if len(tokens) == 1:
+        raise UsageError("formula", "the formula is empty", "write 'response ~ terms', or use --y and --x")
     if not tildes:
-        hint = f"write 'response ~ terms', for example '{text.strip()} ~ x', or use --y and --x"
-        raise UsageError("formula", f"the formula '{_short(text)}' has no '~'", hint if len(text) < 40 else None)
+        like = re.sub("==?|<-", " ~ ", text) if re.search("=|<-", text) else f"{text} ~ x"
+        hint = f"write 'response ~ terms', for example '{shorten(' '.join(like.split()))}', or use --y and --x"
+        raise UsageError("formula", f"the formula '{shorten(text)}' has no '~'", hint)
     if len(tildes) > 1:
-        raise UsageError("formula", f"the formula '{_short(text)}' has more than one '~'")
+        what = f"the formula '{shorten(text)}' has more than one '~'"
+        raise UsageError("formula", what, "write one formula for each parameter, each in quotes of its own")
     cut = tildes[0]
     left = tokens[:cut]
     if tokens[cut + 1].kind == "end":
         hint = "write ~ 1 for an intercept alone"
-        raise UsageError("formula", f"the formula '{_short(text)}' has nothing to the right of '~'", hint)
+        raise UsageError("formula", f"the formula '{shorten(text)}' has nothing to the right of '~'", hint)
     left_tree = read(text, [*left, Token("end", "", tokens[cut].start)], arithmetic=True) if left else None
     return text, left_tree, read(text, tokens[cut + 1 :], arithmetic=False)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _plain_response(text: str, header: Collection[str]) -> Response:
@@ -202,7 +199,8 @@ def _response(tree: Node, header: Collection[str]) -> Response:
     if tree.kind == "call" and tree.value == "cbind":
         kind, trees = "cbind", tree.args
         if len(trees) != 2 or tree.keywords:
-            raise UsageError("formula", f"'{render(tree)}' must be cbind(successes, failures)")
+            what = f"'{render(tree)}' does not name two columns"
+            raise UsageError("formula", what, "write cbind(successes, failures), or successes/trials")
     elif tree.kind == "binary" and tree.value == "/":
         kind, trees = "ratio", tree.args
     else:
@@ -210,7 +208,7 @@ def _response(tree: Node, header: Collection[str]) -> Response:
     for part in trees:
         check(part, header, outer=False)
     if not any(columns_of(trees[0])):
-        raise UsageError("formula", f"the response '{render(tree)}' contains no column")
+        raise UsageError("formula", f"the response '{render(tree)}' contains no column", "write 'response ~ terms'")
     label = render(tree) if tree.kind != "name" else tree.value
     return Response(label, kind, tuple(_text(part) for part in trees))
 
@@ -222,7 +220,7 @@ def _same(left: Node, response: Response) -> bool:
 def _parameter(text: str, left: Node | None) -> str:
     if left is None or left.kind != "name":
         what = "names no parameter" if left is None else f"has '{render(left)}' on its left"
-        raise UsageError("formula", f"the formula '{_short(text)}' {what}", "a further formula is 'parameter ~ terms'")
+        raise UsageError("formula", f"the formula '{shorten(text)}' {what}", "a further formula is 'parameter ~ terms'")
     return str(left.value)
 
 
@@ -296,6 +294,7 @@ class _Algebra:
             self.offset(node, plus)
         elif plus:
             terms.update((key, term) for key, term in self.expand(node).items() if key not in terms)
+            _bound(len(terms), 0)
         else:
             for key in self.expand(node):
                 terms.pop(key, None)
@@ -304,7 +303,9 @@ class _Algebra:
         if not plus:
             raise UsageError("formula", f"'{render(node)}' cannot be taken away", "leave it out")
         if len(node.args) != 1 or node.keywords:
-            raise UsageError("formula", f"'{render(node)}' must have one argument")
+            raise UsageError(
+                "formula", f"'{render(node)}' must have one argument", "write offset(x), and I(...) around arithmetic"
+            )
         check(node.args[0], self.header, outer=False)
         self.offsets.append(_text(node.args[0]))
 
@@ -321,7 +322,9 @@ class _Algebra:
             return self.combine(str(node.value), left, right)
         if node.kind == "unary" or node.kind == "number":
             hint = "0 or -1 drops the intercept; write arithmetic inside I(...)"
-            raise UsageError("formula", f"'{_short(_plain(node))}' cannot be part of a term", hint)
+            if (name := _plain(node)) in self.header:
+                hint = f"a column with that name goes in backticks: `{name}`; write arithmetic inside I(...)"
+            raise UsageError("formula", f"'{shorten(_plain(node))}' cannot be part of a term", hint)
         if node.kind == "name" and node.value == "." and "." not in self.header:
             return {frozenset((name,)): (name,) for name in self.dot}
         if node.kind != "name" and render(node) in self.header:
@@ -339,7 +342,7 @@ class _Algebra:
         if operator == ":":
             return self.product(left, right)
         if operator == "*":
-            return _bounded({**left, **right, **self.product(left, right)})
+            return {**left, **right, **self.product(left, right)}
         if operator == "/":
             return {**left, **self.product(self.joined(left), right)}
         return self.product(self.joined(right), left)  # left %in% right
@@ -352,20 +355,20 @@ class _Algebra:
 
     @staticmethod
     def product(left: Terms, right: Terms) -> Terms:
-        if len(left) * len(right) > 100 * _MAX_TERMS:
-            raise _too_many()
         out: Terms = {}
-        for a in left.values():
-            for b in right.values():
-                factors = tuple(dict.fromkeys(a + b))
-                out.setdefault(frozenset(factors), factors)
-        return _bounded(out)
+        work = 0
+        for a, b in product(left.values(), right.values()):
+            factors = tuple(dict.fromkeys(a + b))
+            out.setdefault(frozenset(factors), factors)
+            work += len(a) + len(b)
+            _bound(len(out), work)
+        return out
 
     def power(self, node: Node) -> Terms:
         base, exponent = self.expand(node.args[0]), node.args[1]
         if exponent.kind != "number" or not isinstance(exponent.value, int) or exponent.value < 1:
             hint = "write I(x**2) for the square of a column"
-            raise UsageError("formula", f"the power of '{_short(_plain(node))}' must be a positive whole number", hint)
+            raise UsageError("formula", f"the power of '{shorten(_plain(node))}' must be a positive whole number", hint)
         terms = base
         for _ in range(exponent.value - 1):
             grown = self.product(terms, base)
@@ -376,16 +379,11 @@ class _Algebra:
         return terms
 
 
-def _bounded(terms: Terms) -> Terms:
-    if len(terms) > _MAX_TERMS:
-        raise _too_many()
-    return terms
-
-
-def _too_many() -> ModelError:
-    return ModelError(
-        "too_many_terms", f"the formula expands to more than {_MAX_TERMS} terms", "name fewer interactions"
-    )
+def _bound(terms: int, work: int) -> None:
+    """Raises ModelError as soon as there are too many terms, or too much work is done for them."""
+    if terms > _MAX_TERMS or work > 100 * _MAX_TERMS:
+        what = f"the formula expands to more than {_MAX_TERMS} terms"
+        raise ModelError("too_many_terms", what, "cross fewer factors, or to a lower degree")
 
 
 def _plain(node: Node) -> str:

@@ -7,6 +7,7 @@ what the values mean for a model is checked by `data.read`.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ import typer
 
 from glmfit.errors import UsageError
 from glmfit.spec import ModelSpec, one_of
-from glmfit.userfile import is_path
+from glmfit.userfile import is_path, split
 
 FORMATS = ("table", "json", "csv", "markdown")
 
@@ -171,8 +172,17 @@ def number(what: str, text: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise UsageError("invalid_value", f"{what}: '{text}' is not a finite number", "write a number such as 0.5")
+        raise UsageError("invalid_value", f"{what}: '{text}' is not a finite number", _meant(text))
     return value
+
+
+def _meant(text: str) -> str:
+    """The hint for a text that is no number."""
+    try:
+        value = float(text.replace(",", ".").rstrip("% ")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = math.nan
+    return f"write {value:g}, with a decimal point" if math.isfinite(value) else "write a number such as 0.5"
 
 
 def numbers(option: str, form: str, texts: Sequence[str]) -> dict[str, float]:
@@ -180,10 +190,10 @@ def numbers(option: str, form: str, texts: Sequence[str]) -> dict[str, float]:
     return {name: number(f"{option} {name}", text) for name, text in assignments(option, form, texts)}
 
 
-def likelihood_file(text: str) -> str:
-    """FILE.py or FILE.py:NAME; `UsageError` for the name of a family that needs no check."""
-    if not is_path(text):
-        hint = "give the path of a file first: glmfit check FILE.py DATA FORMULA"
+def likelihood_file(text: str, data: str) -> str:
+    """FILE.py or FILE.py:NAME; `UsageError` for the name of a family that needs no check, or the data in its place."""
+    if not is_path(text) or (split(data)[0].endswith(".py") and not split(text)[0].endswith(".py")):
+        hint = "FILE.py first, then the data: glmfit check FILE.py DATA FORMULA"
         raise UsageError("invalid_value", f"'{text}' is not a file of Python", hint)
     return text
 
@@ -197,17 +207,29 @@ def whole_number(what: str, text: str) -> int:
 
 def items(texts: Sequence[str] | None) -> tuple[str, ...]:
     """The items of a repeatable option, separated by top-level commas."""
-    from glmfit.formula import split_list
+    from glmfit.tokens import split_list
 
     return tuple(item for text in texts or () for item in split_list(text))
 
 
 def levels(texts: Sequence[str] | None) -> tuple[str, ...]:
     """Names of categories, as they stand in the data: an apostrophe is part of one, a comma within backticks too."""
-    from glmfit.formula import split_list
+    from glmfit.tokens import split_list
 
     found = (name for text in texts or () for name in split_list(text, quotes="`"))
     return tuple(name[1:-1] if len(name) > 1 and name[0] == name[-1] == "`" else name for name in found)
+
+
+def whole_formulas(texts: Sequence[str]) -> tuple[str, ...]:
+    """The formulas; `UsageError` for the pieces that a shell makes of one without quotes, `~` a folder perhaps."""
+    pieces = ["~" if text == os.path.expanduser("~") else text for text in texts]
+    broken = [piece for piece in pieces if "~" not in piece or piece.rstrip().endswith("~")]
+    if len(pieces) > 1 and broken:
+        hint = f"quote each formula as a whole: '{' '.join(pieces)}'"
+        if os.path.isfile(broken[0]):
+            hint = "give one file of data, and the formulas after it"
+        raise UsageError("formula", f"'{broken[0]}' is no formula: it has no '~' between two sides", hint)
+    return tuple(texts)
 
 
 def links(texts: Sequence[str]) -> dict[str, str]:
@@ -238,7 +260,7 @@ def model_spec(
 ) -> ModelSpec:
     """What was asked for, from the options of a command; `others` are fields of it as they are."""
     return ModelSpec(
-        formulas=tuple(formulas or ()),
+        formulas=whole_formulas(formulas or ()),
         x=tuple(x or ()),
         intercept=not no_intercept,
         links=links(link or ()),

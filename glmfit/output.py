@@ -32,9 +32,9 @@ REASONS = {
 
 def check_target(path: str) -> None:
     """`OutputError` where a result could not be written to `path`, before any time is spent on it."""
+    if path == "-" or "\0" in path:
+        raise OutputError("bad_name", f"--output '{path}' names no file", "leave it out: results go to standard output")
     target = os.path.realpath(path)
-    if not path:
-        raise OutputError("bad_name", "--output needs the name of a file", "write --output FILE")
     if os.path.isdir(target) or path.endswith(os.sep):
         raise output_error(path, OSError(errno.EISDIR, ""))
     folder = os.path.dirname(target)

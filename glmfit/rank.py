@@ -103,12 +103,12 @@ def _first_dependent(correlation: Tensor, tolerance: float) -> int | None:
 
 
 def _from_correlation(correlation: Tensor) -> list[int]:
-    kept = torch.arange(len(correlation))
-    aliased = []
+    kept = torch.nonzero(torch.diagonal(correlation))[:, 0]
+    aliased = torch.nonzero(torch.diagonal(correlation) == 0)[:, 0].tolist()  # columns of zeros, as of empty cells
     while (at := _first_dependent(correlation[kept][:, kept], GRAM_TOLERANCE)) is not None:
         aliased.append(int(kept[at]))
         kept = torch.cat([kept[:at], kept[at + 1 :]])
-    return aliased
+    return sorted(aliased)
 
 
 def _from_root(root: Tensor) -> list[int]:

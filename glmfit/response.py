@@ -93,7 +93,8 @@ def _categories(
         if absent:
             raise ModelError("unknown_level", f"no row of '{what.label}' is '{absent[0]}'", "leave it out of --levels")
         if len(set(order)) != len(order):
-            raise UsageError("invalid_value", f"--levels {','.join(order)} names a level twice", "name each once")
+            twice = next(level for level in order if order.count(level) > 1)
+            raise UsageError("invalid_value", f"--levels {','.join(order)} names '{twice}' twice", "name each once")
         place = {level: j for j, level in enumerate(order)}
         codes = np.array([place[level] for level in levels], dtype=np.int64)[codes]
         levels = tuple(order)

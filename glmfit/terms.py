@@ -1,30 +1,33 @@
-"""Terms over a table -> columns and codes in numpy: how factors evaluate, and how each is coded so that ranks add up.
+"""Expressions over a table -> columns and codes in numpy.
 
 `Evaluator` turns a checked expression into numbers or into a factor, and remembers levels and transform state, so that
-new data are evaluated as the old ones were. `code_terms` decides between full and reduced coding: a term adds the part
-of its space that earlier terms do not span already. With a- the reduced factor, space(a:b) = 1 + a- + b- + a-:b-, and
-what is left is collected again by the rule  t + t:a- = t:a.
+new data are evaluated as the old ones were.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from itertools import product
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glmfit import contrasts
-from glmfit.errors import DataError, ModelError
-from glmfit.expression import OUTERMOST, Node, arguments, columns_of, contrast_of, literal, read_arithmetic, render
+from glmfit.errors import DataError, ModelError, shorten
+from glmfit.expression import (
+    OUTERMOST,
+    TRANSFORMS,
+    Node,
+    arguments,
+    columns_of,
+    contrast_of,
+    literal,
+    read_arithmetic,
+    render,
+)
 
 if TYPE_CHECKING:
-    from glmfit.formula import Term
     from glmfit.table import Table
 
-Scoped = tuple[tuple[str, bool], ...]  # factors of a coded term, each with: is it reduced?
 
 _ELEMENTWISE: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "log": np.log, "log2": np.log2, "log10": np.log10, "log1p": np.log1p, "exp": np.exp, "expm1": np.expm1,
@@ -37,6 +40,7 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 
 _MOST_REPEATED = 100_000_000
+_MOST_CHARACTERS = 10_000  # of a level
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +60,6 @@ class Levels:
     levels: tuple[str, ...]
     kind: str = "treatment"
     options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """What a model matrix holds: columns of numbers (n,), of codes (n,) and of what multiplies them, (n,) each; cells
-    of contrast matrices; and the columns p that all these stand for."""
-
-    numbers: int = 0
-    codes: int = 0
-    multipliers: int = 0
-    contrasts: int = 0
-    columns: int = 0
-
-    def __add__(self, other: Extent) -> Extent:
-        return Extent(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Extent)))
 
 
 @dataclass(slots=True)
@@ -160,6 +149,7 @@ class Evaluator:
         if name in self.state.levels:
             return Levels(self._recode(name, codes, levels, self.state.levels[name]), self.state.levels[name])
         seen = np.flatnonzero(np.bincount(codes, minlength=len(levels)))
+        self._refuse_long(name, codes, levels)
         if len(seen) < len(levels):
             place = np.zeros(len(levels), dtype=np.int64)
             place[seen] = np.arange(len(seen))
@@ -167,6 +157,15 @@ class Evaluator:
         kept = tuple(levels[i] for i in seen.tolist())
         self.state.levels[name] = kept
         return Levels(codes, kept)
+
+    def _refuse_long(self, name: str, codes: np.ndarray, levels: Sequence[str]) -> None:
+        """A value of many pages is no category: a quote is open somewhere."""
+        for at, level in enumerate(levels):
+            if len(level) > _MOST_CHARACTERS and (codes == at).any():
+                row = self.table.rows[int(np.argmax(codes == at))]
+                message = f"'{name}' has a value of {len(level)} characters in row {row}: '{shorten(level)}'"
+                hint = "correct the value: a quote before it may be open, or closed too late"
+                raise DataError("long_value", message, hint)
 
     def _recode(self, name: str, codes: np.ndarray, levels: Sequence[str], target: Sequence[str]) -> np.ndarray:
         place = {level: i for i, level in enumerate(target)}
@@ -204,7 +203,8 @@ class Evaluator:
         if "ref" in given:
             options = {**options, "reference": literal(given["ref"])}
             if kind not in ("treatment", "SAS"):
-                raise ModelError("reference", f"'{expression}': a reference level needs treatment contrasts")
+                what = f"'{expression}': a reference level needs treatment contrasts"
+                raise ModelError("reference", what, "leave out the reference, or the contrasts")
         return Levels(base.codes, base.levels, kind, options)
 
     def _column(self, name: str) -> np.ndarray:
@@ -239,14 +239,7 @@ class Evaluator:
         with np.errstate(all="ignore"):
             data = np.asarray(self._arithmetic(node.args[0]), dtype=np.float64)
         self._finite(render(node.args[0]), data)
-        if node.value == "poly":
-            given = arguments(node)
-            degree = literal(given["degree"]) if "degree" in given else 1
-            if not isinstance(degree, int) or degree < 1:
-                raise ModelError("transform", f"'{expression}': the degree must be a positive whole number")
-            if not self.new_data and degree >= (distinct := len(np.unique(data))):
-                what = f"'{expression}': degree {degree} needs more than {degree} distinct values, there are {distinct}"
-                raise ModelError("transform", what, "lower the degree")
+        self._check_size(node, expression, data)
         result = self._stateful(node, data)
         spans = bool(getattr(getattr(result, "__formulaic_metadata__", None), "spans_intercept", False))
         values = getattr(result, "__wrapped__", result)
@@ -256,6 +249,25 @@ class Evaluator:
             names = result.__formulaic_metadata__.column_names if values is not result else range(values.shape[1])
             columns = {f"[{key}]": values[:, i].astype(np.float64) for i, key in enumerate(names)}
         return Numbers(tuple(columns), tuple(columns.values()), spans)
+
+    def _check_size(self, node: Node, expression: str, data: np.ndarray) -> None:
+        """A basis has no more columns than the data can tell apart, and asks for memory accordingly."""
+        given = {name: literal(argument) for name, argument in arguments(node).items()}
+        distinct = len(np.unique(data))
+        most = distinct - (node.value == "poly")
+        for name in ("degree", "df", "knots"):
+            size = given.get(name)
+            if name == "knots" and isinstance(size, list):
+                size = len(size)
+            elif size is None or name == "knots":
+                continue
+            elif isinstance(size, bool) or not isinstance(size, int) or size < 1:
+                usage = f"{node.value}: {TRANSFORMS[node.value]}"
+                raise ModelError("transform", f"'{expression}': {name} must be a positive whole number", usage)
+            if size > most and not self.new_data:
+                asked = f"{size} knots" if name == "knots" else f"{name} {size}"
+                what = f"'{shorten(expression)}': {asked} is more than {distinct} distinct values can tell apart"
+                raise ModelError("transform", what, f"lower it to {most} or less")
 
     def _stateful(self, node: Node, value: np.ndarray) -> Any:
         """A transform of formulaic's that remembers what it learned from the data."""
@@ -273,7 +285,8 @@ class Evaluator:
                     KNOWN[node.value](np.repeat(value, self.frequency), _state=state, **options)
                 return KNOWN[node.value](value, _state=state, **options)
         except (ValueError, TypeError, IndexError, np.linalg.LinAlgError) as error:
-            raise ModelError("transform", f"'{text}' cannot be evaluated: {error}") from error
+            usage = f"{node.value}: {TRANSFORMS[node.value]}"
+            raise ModelError("transform", f"'{text}' cannot be evaluated: {error}", usage) from error
 
     def _finite(self, expression: str, values: np.ndarray) -> None:
         """Raise DataError for the first row on which an expression is not a finite number."""
@@ -308,69 +321,5 @@ def _spelled_levels(chosen: Any, levels: Sequence[str], name: str) -> tuple[str,
     known = {level: level for level in levels}
     found = [known.get(str(value), known.get(str(float(value)) if isinstance(value, int) else "")) for value in chosen]
     if len(set(map(str, chosen))) < len(chosen):
-        raise ModelError("levels", f"a level of '{name}' is listed twice")
+        raise ModelError("levels", f"a level of '{name}' is listed twice", "list each level once")
     return tuple(level for level in found if level is not None)
-
-
-def code_terms(terms: Sequence[Term], spans: Callable[[str], bool]) -> list[list[Scoped]]:
-    """For each term the coded parts it adds; `spans(factor)` says whether full coding contains the constant."""
-    spanned: set[frozenset[tuple[str, bool]]] = set()
-    coded: list[list[Scoped]] = []
-    for term in terms:
-        choices: list[list[tuple[tuple[str, bool], ...]]] = [
-            [((f, True),), ()] if spans(f) else [((f, False),)] for f in term.factors
-        ]
-        span: list[Scoped] = [tuple(part for choice in pick for part in choice) for pick in product(*choices)]
-        fresh = [scoped for scoped in span if frozenset(scoped) not in spanned]
-        spanned.update(frozenset(scoped) for scoped in fresh)
-        coded.append(_collect(fresh))
-    return coded
-
-
-def _collect(parts: Sequence[Scoped]) -> list[Scoped]:
-    """Join t and t:a- into t:a, as long as there is something to join."""
-    out: list[Scoped] = []
-    for part in sorted(parts, key=len):
-        for i, shorter in enumerate(out):
-            extra = set(part) - set(shorter)
-            if len(part) == len(shorter) + 1 and len(extra) == 1 and (new := extra.pop())[1]:
-                joined = tuple((f, False) if (f, r) == new else (f, r) for f, r in part)
-                out = _collect([*out[:i], *out[i + 1 :], joined])
-                break
-        else:
-            out.append(part)
-    return out
-
-
-def extent(terms: Sequence[Term], evaluator: Evaluator) -> Extent:
-    """What the model matrix of `terms` holds, told before it is built."""
-    coded = code_terms(terms, evaluator.spans)
-    return sum((_extent(scoped, evaluator) for parts in coded for scoped in parts), Extent())
-
-
-def _extent(scoped: Scoped, evaluator: Evaluator) -> Extent:
-    """Of one coded part of a term."""
-    factors = [(evaluator.factor(name), reduce) for name, reduce in scoped]
-    numbers = math.prod(len(one.columns) - reduce for one, reduce in factors if isinstance(one, Numbers))
-    leveled = [(one, reduce) for one, reduce in factors if isinstance(one, Levels)]
-    if not leveled:
-        return Extent(numbers=numbers, columns=numbers)
-    columns = math.prod(len(one.levels) - reduce for one, reduce in leveled)
-    indicators = all(one.kind in ("treatment", "SAS") or not reduce for one, reduce in leveled)
-    return Extent(
-        codes=1,
-        multipliers=numbers if len(leveled) < len(factors) else 0,
-        contrasts=0 if indicators else columns * math.prod(len(one.levels) for one, _ in leveled),
-        columns=columns * numbers,
-    )
-
-
-def coding(name: str, factor: Levels, reduce: bool) -> contrasts.Coding:
-    """The columns of a factor; raises ModelError where a single level leaves none."""
-    if not reduce:
-        return contrasts.full(factor.levels)
-    if len(factor.levels) < 2:
-        level = f"'{factor.levels[0]}'" if factor.levels else "none"
-        what = f"the factor '{name}' has a single level in the rows used: {level}"
-        raise ModelError("single_level", what, "leave it out of the model")
-    return contrasts.reduced(factor.kind, factor.options, factor.levels, name)

@@ -50,7 +50,7 @@ def load(path: str) -> ModuleType:
     """The file as a module, run once as long as it does not change; UsageError or ModelError where that fails."""
     try:
         status = os.stat(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL character
         raise _unreadable(path, error) from error
     return _load(path, os.path.abspath(path), status.st_mtime_ns, status.st_size)
 
@@ -71,8 +71,9 @@ def _load(path: str, absolute: str, modified: int, size: int) -> ModuleType:
     return module
 
 
-def _unreadable(path: str, error: OSError) -> UsageError:
-    return UsageError("no_such_file", f"cannot read {path}: {error.strerror}", "check the path given to --family")
+def _unreadable(path: str, error: Exception) -> UsageError:
+    reason = getattr(error, "strerror", None) or error
+    return UsageError("no_such_file", f"cannot read {path}: {reason}", "check the path given to --family")
 
 
 @contextlib.contextmanager

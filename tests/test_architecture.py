@@ -37,10 +37,12 @@ LAYERS = (
     "table.delimited table.typed",
     "table.readers",
     "table",
+    "tokens",
     "expression",
     "formula",
     "contrasts",
     "terms",
+    "crossing",
     "families.censored",
     "response parameters",
     "censoring",
@@ -78,7 +80,7 @@ LAYERS = (
     "report.words",
     "report.document report.delimited report.listing report.markdown report.terminal",
     "report",
-    "options output",
+    "options output commands",
     "cli",
     "__main__",
 )
@@ -86,9 +88,9 @@ RANK = {name: rank for rank, line in enumerate(LAYERS) for name in line.split()}
 # They hold facts of the package as a whole (its version, its public names), and anybody may ask for those.
 FREE = {"__init__", "families"}
 _WITHOUT_TORCH = (
-    *("errors", "interrupt", "memory", "explain", "spec", "result", "table", "formula", "expression", "terms"),
-    *("contrasts", "families", "links", "special", "lazy", "userfile", "data", "response", "report", "options"),
-    *("output", "cli"),
+    *("errors", "interrupt", "memory", "explain", "spec", "result", "table", "formula", "tokens", "expression"),
+    *("terms", "crossing", "contrasts", "families", "links", "special", "lazy", "userfile", "data", "response"),
+    *("report", "options", "output", "commands", "cli"),
 )
 TORCH_FREE = tuple(name for name in RANK if name.split(".")[0] in _WITHOUT_TORCH)
 

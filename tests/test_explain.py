@@ -30,7 +30,7 @@ FINDINGS = {code for code, explanation in ALL.items() if explanation.kind == "fi
 
 # Modules whose errors take their code from a table: the codes in it.
 COMPUTED_CODES = {
-    "cli.py": {"unknown_option", "missing_argument", "invalid_value", "usage"},
+    "commands.py": {"unknown_option", "missing_argument", "invalid_value", "usage"},
     "check.py": {"bad_density", "bad_derivative", "bad_start", "not_row_wise"},
     "output.py": {code for code, _, _ in output.REASONS.values()} | {"output"},
 }

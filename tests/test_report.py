@@ -131,10 +131,10 @@ def test_damaged_json(text: str, message: str) -> None:
 
 
 def test_error_json_keeps_its_schema() -> None:
-    for hint in (None, "did you mean 'age'?"):
-        document = json.loads(error_json(DataError("unknown_column", "no column 'agee'", hint)))
-        jsonschema.validate(document, schema(ERROR), jsonschema.Draft202012Validator)
-        assert document["error"] == {"code": "unknown_column", "message": "no column 'agee'", "hint": hint}
+    hint = "did you mean 'age'?"
+    document = json.loads(error_json(DataError("unknown_column", "no column 'agee'", hint)))
+    jsonschema.validate(document, schema(ERROR), jsonschema.Draft202012Validator)
+    assert document["error"] == {"code": "unknown_column", "message": "no column 'agee'", "hint": hint}
 
 
 def properties(node: Mapping[str, Any]) -> Iterator[str]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from glmfit import memory
+from glmfit.crossing import extent
 from glmfit.data import group_codes, mostly_numbers, row_weights, without_weightless
 from glmfit.dense.columns import Columns, Reader
 from glmfit.dense.likelihood import DenseLikelihood, check
@@ -27,7 +28,7 @@ from glmfit.parameters import INTERCEPT
 from glmfit.rank import aliased_columns
 from glmfit.spec import ModelSpec, cluster_columns
 from glmfit.table import Source, Table, complete_rows
-from glmfit.terms import Evaluator, extent
+from glmfit.terms import Evaluator
 
 COPIES = 4  # of data.X at most: in blocks, standardised, side by side, without what is aliased
 STEPS = 40  # vectors (n,) that autograd remembers of a likelihood of a few operations, for second derivatives too

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 
 from glmfit.errors import UsageError, did_you_mean
@@ -60,10 +62,13 @@ def find_family(name: str) -> type[Family]:
     """The family called `name` (or an alias of R or Stata); UsageError for an unknown one."""
     key = name.strip().lower().replace("_", "-")
     if key not in _BY_NAME:
-        names = [family.name for family in FAMILIES]
-        raise UsageError(
-            "unknown_family", f"no family '{name}'", did_you_mean(key, _BY_NAME) or f"families: {', '.join(names)}"
-        )
+        names = ", ".join(family.name for family in FAMILIES[:12])
+        hint = did_you_mean(key, _BY_NAME) or f"'glmfit families' lists them all: {names}, ..."
+        if call := re.fullmatch(r"([\w-]+)\s*\((?:link\s*=)?\W*([\w-]+)\W*", name):  # as in R
+            hint = f"write --family {call[1]} --link {call[2]}"
+        elif os.path.isfile(f"{name}.py"):
+            hint = f"a file is given with its ending: --family {name}.py"
+        raise UsageError("unknown_family", f"no family '{name}'", hint)
     return _BY_NAME[key]
 
 
@@ -78,5 +83,6 @@ def make_family(name: str, fixed: Mapping[str, float]) -> Family:
                     what = f"--fix {parameter}: a parameter is held at its natural value, not at its {own.scale}"
                     raise UsageError("unknown_parameter", what, f"write --fix {own.name}=VALUE")
             what = f"it can fix: {', '.join(known)}" if known else "it has no parameter that can be fixed"
+            what += f"; a coefficient is held at 1 with offset({parameter}) in the formula"
             raise UsageError("unknown_parameter", f"--fix {parameter}: not a parameter of {cls.name}", what)
     return cls.holding(fixed)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from glmfit.errors import DataError, Finding, GlmfitError, UsageError, did_you_mean
-from glmfit.table.text import is_number, shorten
+from glmfit.errors import DataError, Finding, GlmfitError, UsageError, column_hint, shorten
+from glmfit.table.text import is_number
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,17 +118,7 @@ def _numeric_hint(kind: str, level: str) -> str:
 
 def unknown_column(name: str, known: Iterable[str], source: str) -> DataError:
     """The error for a column that `source` does not have."""
-    names = [known_name for known_name in known if known_name]
-    hint = did_you_mean(name, names)
-    if hint is None:
-        listed = ", ".join(f"'{shorten(known_name)}'" for known_name in names[:12])
-        hint = f"the columns are {listed}" + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-    if len(names) == 1 and any(mark in names[0] for mark in " ,:;|\t"):
-        hint = (
-            f"the header is read as the single column '{shorten(names[0])}': "
-            "columns must be separated by commas, tabs, semicolons or pipes"
-        )
-    return DataError("unknown_column", f"no column '{name}' in {source}", hint)
+    return DataError("unknown_column", f"no column '{shorten(name)}' in {source}", column_hint(name, known))
 
 
 def complete_rows(table: Table, columns: Sequence[str], policy: str = "drop") -> Table:

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from glmfit.errors import DataError, Finding
+from glmfit.errors import DataError, Finding, shorten
 from glmfit.table import arrow
 from glmfit.table.columns import Column
 from glmfit.table.infer import number_column, typed_column
 from glmfit.table.source import Loaded, Source
-from glmfit.table.text import EXACT, MISSING, shorten
+from glmfit.table.text import EXACT, MISSING
 
 DELIMITERS = (",", "\t", ";", "|")
 
@@ -124,6 +124,9 @@ class DelimitedSource(Source):
         )
 
     def _ragged(self, row: int, expected: int, got: int, text: str) -> DataError:
+        opens = re.search(f'(^|{re.escape(self._delimiter)})"[^"]*$', text)
+        if opens and got < expected and _count_byte(self._slice(), ord('"')) % 2:
+            return _unclosed_quote(self.name, f"row {row}")
         message = (
             f"row {row} of {self.name} has {got} field{'s' * (got != 1)} where the header has {expected}: "
             f"'{shorten(text)}' (row 1 is the first after the header)"

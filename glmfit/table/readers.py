@@ -7,31 +7,47 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 import stat
 import sys
 from pathlib import Path
 from typing import Any
 
 from glmfit import memory
-from glmfit.errors import DataError, did_you_mean
+from glmfit.errors import DataError, did_you_mean, shorten
 from glmfit.table.delimited import DelimitedSource, not_utf8
 from glmfit.table.source import Source
-from glmfit.table.text import shorten
 from glmfit.table.typed import FrameSource, ParquetSource
 
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _PARQUET = b"PAR1"
 _SUFFIXES = {".gz", ".gzip", ".zst", ".zstd"}
-_FOREIGN = {  # first bytes -> what it is, and how to get a file that can be read
-    b"PK\x03\x04": ("an Excel workbook or a zip archive", "save the sheet as CSV, or unpack the archive"),
-    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save the sheet as CSV"),
-    b"BZh91AY&SY": ("compressed with bzip2", "unpack it: bzcat FILE | glmfit fit - ..."),
-    b"\xfd7zXZ": ("compressed with xz", "unpack it: xzcat FILE | glmfit fit - ..."),
-    b"RDX3\n": ("an R data file", "write it as CSV in R: write.csv(data, 'data.csv', row.names = FALSE)"),
-    b"X\n\0\0": ("an R data file", "write it as CSV in R: write.csv(data, 'data.csv', row.names = FALSE)"),
-    b"ARROW1": ("an Arrow (Feather) file", "write it as Parquet or CSV"),
-    b"SQLite format 3": ("an SQLite database", "export the table: sqlite3 -header -csv FILE 'select * from ...'"),
-    b"%PDF": ("a PDF document", "extract the table as CSV"),
+_CSV = "write it as CSV with the program that made it"
+_IN_R = "write it as CSV in R: write.csv(data, 'data.csv', row.names = FALSE)"
+_IN_PANDAS = "write it as CSV in Python: pandas.DataFrame(...).to_csv('data.csv', index=False)"
+_JQ = "jq -rs 'flatten | (.[0] | keys_unsorted), (.[] | [.[]]) | @csv' FILE | glmfit fit - ..."
+_FOREIGN = {  # how it begins -> what it is, and how to get a file that can be read
+    rb"PK\x03\x04": ("an Excel workbook or a zip archive", "save the sheet as CSV, or unpack the archive"),
+    rb"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save the sheet as CSV"),
+    rb"BZh[1-9]1AY&SY": ("compressed with bzip2", "unpack it: bzcat FILE | glmfit fit - ..."),
+    rb"\xfd7zXZ": ("compressed with xz", "unpack it: xzcat FILE | glmfit fit - ..."),
+    rb".{257}ustar": ("a tar archive", "unpack it: tar -xOf FILE | glmfit fit - ..."),
+    rb"RD[ABX]\d\n[ABX]\n|X\n\0\0": ("an R data file", _IN_R),
+    rb"(ARROW1|FEA1)\0": ("an Arrow (Feather) file", "write it as Parquet or CSV"),
+    rb"SQLite format 3": ("an SQLite database", "export the table: sqlite3 -header -csv FILE 'select * from ...'"),
+    rb"%PDF": ("a PDF document", "extract the table as CSV"),
+    rb"<stata_dta>|[\x71-\x73][\x01\x02]\x01\0": ("a Stata data set", _CSV),
+    rb"\$FL[23]": ("an SPSS data set", _CSV),
+    rb"\0{12}\xc2\xea\x81\x60": ("a SAS data set", _CSV),
+    rb"\x80[\x02-\x05]": ("a Python pickle", _IN_PANDAS),
+    rb"\x93NUMPY": ("a NumPy array", _IN_PANDAS),
+    rb"\x89HDF": ("an HDF5 file", _CSV),
+    rb"(?i:\s*<(!doctype html|html|head|body))": (
+        "a web page",
+        "download the data themselves, not the page about them",
+    ),
+    rb"\s*<\?xml": ("an XML document", "extract the table as CSV"),
+    rb"\s*(\[\s*)?\{\s*\"": ("JSON", f"write it as CSV: {_JQ}"),
 }
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _PROBE = 1 << 16
@@ -87,6 +103,11 @@ def _contents(path: str) -> bytes | mmap.mmap:
 def _not_found(path: str) -> DataError:
     if "://" in path:
         return DataError("not_found", f"{path} is not a file", f"download it: curl -sL '{path}' | glmfit fit - ...")
+    if not path.strip():
+        return DataError("not_found", "the name of the file is empty", "give a path, or - for standard input")
+    if "~" in path and not path.startswith("~/") and not path.endswith("~"):
+        hint = f"the data come first: glmfit fit DATA '{path}'"
+        return DataError("not_found", f"no file '{path}', which looks like a formula", hint)
     folder = Path(path).parent
     if not folder.is_dir():
         return DataError("not_found", f"no file {path}: there is no folder {folder}", "check the path")
@@ -116,10 +137,16 @@ def _refuse_foreign(path: str, probe: bytes) -> None:
     """Raise for what is certainly no UTF-8 text."""
     if probe.startswith(_UTF16):
         raise not_utf8(path, f"{path} is not UTF-8 text but UTF-16", "UTF-16")
-    for magic, (what, remedy) in _FOREIGN.items():
-        if probe.startswith(magic):
+    for beginning, (what, remedy) in _FOREIGN.items():
+        if re.match(beginning, probe, re.DOTALL):
             raise DataError("not_a_table", f"{path} is {what}", remedy.replace("FILE", f"'{path}'"))
     nul = probe.find(b"\0")
     if nul >= 0:
+        for start, encoding in (
+            (1, "UTF-16LE"),
+            (0, "UTF-16BE"),
+        ):  # letters of this alphabet have a NUL byte beside them
+            if probe[start::2].count(0) > 0.8 * len(probe) / 2 and not probe[1 - start :: 2].count(0):
+                raise not_utf8(path, f"{path} is not UTF-8 text but {encoding}", encoding)
         message = f"{path} is not a text file: NUL byte at position {nul + 1}"
         raise DataError("nul_bytes", message, "give a CSV or Parquet file, in UTF-8, plain or gzip or zstd")

@@ -27,6 +27,9 @@ class Source(ABC):
         self.header = tuple(header)
         if not self.header:
             raise DataError("no_columns", f"{self.name} has no columns", "give a table with named columns")
+        self._places: dict[str, list[int]] = {}
+        for at, column in enumerate(self.header):
+            self._places.setdefault(column, []).append(at)
 
     @abstractmethod
     def _load(self, positions: list[int], na: tuple[str, ...]) -> Loaded:
@@ -58,7 +61,7 @@ class Source(ABC):
         if not name.strip():
             message = f"a column with a blank name was asked for in {self.name}"
             raise DataError("blank_column", message, "give the column a name in the header")
-        found = [at for at, known in enumerate(self.header) if known == name]
+        found = self._places.get(name, [])
         if not found:
             raise unknown_column(name, self.header, self.name)
         if len(found) > 1:

@@ -60,9 +60,3 @@ def is_inexact_integer(text: str) -> bool:
     if not EXACT <= value < float("inf"):
         return False
     return int(text.lstrip("+-0")) != int(value)
-
-
-def shorten(text: str, width: int = 60) -> str:
-    """The text on one line, cut to `width` characters, for a message."""
-    line = "".join(mark if mark.isprintable() else " " for mark in text)
-    return line if len(line) <= width else line[: width - 3] + "..."

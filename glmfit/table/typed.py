@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from glmfit.errors import DataError, Finding, UsageError
+from glmfit.errors import DataError, Finding, UsageError, shorten
 from glmfit.table import arrow
 from glmfit.table.columns import Column
 from glmfit.table.infer import large_integer, number_column, sorted_factor
 from glmfit.table.source import Loaded, Source
-from glmfit.table.text import EXACT, shorten
+from glmfit.table.text import EXACT
 
 _ZERO_FRACTION = re.compile(r"(:\d\d)\.0+(?=$|Z|[+-])")
 

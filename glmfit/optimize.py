@@ -32,6 +32,7 @@ UNSEEN = 1e-4  # and so has one below this whose promised rise is less than the 
 POLISHED = 1e-13  # a decrement below this is rounding: one more step would find nothing
 STILL = 0.9  # a decrement that is more than this share of the one before no longer falls
 REFINEMENTS = 3  # each takes eps times the condition number off the error
+FALLEN = 1e-8  # relative: a value computed along a line, and then at the point, differs by less, unless it is garbage
 QUASI_NEWTON_TOL = 1e-4  # line searches on values alone cannot see differences below this (in standard errors)
 
 STATUS_TEXT: Mapping[str, str] = {
@@ -119,7 +120,7 @@ def newton(
                 status = "stalled"
                 break
             length, reached = shorter, objective.derivatives(theta + shorter * step)
-            if not _finite(reached):
+            if not _finite(reached) or reached[0] < value - FALLEN * (1 + abs(value)):
                 status = "stalled"
                 break
         theta = theta + length * step

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from glmfit.curvature import cholesky, well_conditioned
 from glmfit.design import Matrix
+from glmfit.diagnose import SUSPICIOUS, relative_information
 from glmfit.dispersion import Goodness, goodness
 from glmfit.errors import ModelError, UsageError, did_you_mean
 from glmfit.likelihood import Likelihood, Rows
@@ -57,10 +58,18 @@ def constants(model: Model, inspect: Inspection | None = None) -> dict[str, floa
         inspect(likelihood, start)
     step = _step(rows)
     sample = likelihood if step == 1 else _sample(model, step).constants_only(names, {})
-    found = newton(sample, start, ROUGHLY).theta if math.isfinite(sample.value(start)) else start
+    found = _settled(sample, start) if math.isfinite(sample.value(start)) else start
     if not math.isfinite(likelihood.value(found)):  # a row beside the sample has an offset out of the common run
-        found = newton(likelihood, start, ROUGHLY).theta
+        found = _settled(likelihood, start)
     return dict(zip(names, found.tolist(), strict=True))
+
+
+def _settled(likelihood: Likelihood, begin: Tensor) -> Tensor:
+    """Roughly where the likelihood is highest; `begin` itself where a parameter has run off to where nothing is known of
+    it, as the spread of a count that is 0 or 1: no search would find back from there."""
+    optimum = newton(likelihood, begin, ROUGHLY)
+    values, _ = relative_information(optimum, optimum.reference)
+    return begin if float(values.abs().min()) < SUSPICIOUS else optimum.theta
 
 
 def _step(rows: Rows) -> int:

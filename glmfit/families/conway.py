@@ -25,7 +25,7 @@ from glmfit.special import log_rising
 if TYPE_CHECKING:
     from torch import Tensor
 
-LEAST, MOST = 0.05, 20.0  # where the search for nu begins, at the least and at the most
+LEAST, MOST = 0.05, 4.0  # where the search for nu begins: a larger one says nothing where counts take two values
 NEGLIGIBLE = 46.0  # terms below exp(-46) of the largest are left out
 BLOCK_ROWS = 256
 NODES = 16  # of Gauss's rule for a sum over a block of integers; a block no longer than this is summed as it is

@@ -30,8 +30,8 @@ def family_list(families: Sequence[type[Family]]) -> str:
     for wrapper in dict.fromkeys(family.wrapper for family in families if family.wrapper):
         lines.append(f"{wrapper.capitalize()} counts")
         lines += [*_wrapped(", ".join(family.name for family in families if family.wrapper == wrapper), "  ", 2), ""]
-    lines.append("In parentheses: default links. 'glmfit families NAME' says all about one, with an")
-    lines.append("example; 'glmfit families --all' about every one.")
+    lines.append("In parentheses: default links. 'glmfit families NAME' says all about one, with")
+    lines.append("an example; 'glmfit families --all' about every one.")
     return "\n".join(lines) + "\n"
 
 

@@ -65,8 +65,10 @@ def constants(model: Model, inspect: Inspection | None = None) -> dict[str, floa
 
 
 def _settled(likelihood: Likelihood, begin: Tensor) -> Tensor:
-    """Roughly where the likelihood is highest; `begin` itself where a parameter has run off to where nothing is known of
-    it, as the spread of a count that is 0 or 1: no search would find back from there."""
+    """Roughly where the likelihood is highest, but `begin` where a parameter has run off to where nothing is known of it.
+
+    The spread of a count that is 0 or 1 does: no search would find back from there.
+    """
     optimum = newton(likelihood, begin, ROUGHLY)
     values, _ = relative_information(optimum, optimum.reference)
     return begin if float(values.abs().min()) < SUSPICIOUS else optimum.theta

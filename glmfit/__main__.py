@@ -8,8 +8,8 @@ import sys
 
 def run() -> None:
     """The command line as a process of its own."""
-    # Threads of torch that wait for each other sleep: spinning, they slow a busy machine, and themselves, many times.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads of torch that wait for each other go to sleep soon: spinning, they would halve the speed of a busy machine.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
         from glmfit.interrupt import watch
 

@@ -6,6 +6,12 @@ fit = glmfit.fit("y ~ x", frame, family="poisson")
 
 from __future__ import annotations
 
+import os
+
+# Threads of torch that wait for each other sleep soon: spinning, as they do by default, slows a busy machine many times.
+# Whoever has loaded torch before has made their own choice.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
 TYPE_CHECKING = False  # not from typing: nothing is imported before the command line is ready for signals
 if TYPE_CHECKING:
     from collections.abc import Sequence

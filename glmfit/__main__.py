@@ -8,8 +8,6 @@ import sys
 
 def run() -> None:
     """The command line as a process of its own."""
-    # Threads of torch that wait for each other go to sleep soon: spinning, they would halve the speed of a busy machine.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
         from glmfit.interrupt import watch
 

@@ -259,6 +259,15 @@ def test_lines_fit_in_80_columns(fit: fits.Fit) -> None:
     assert max(map(cell_len, to_table(fit, plain=True).splitlines())) <= 80
 
 
+def test_statistics_too_wide_to_stand_beside_each_other() -> None:
+    fit = fits.poisson()
+    huge = replace(fit.fit, log_likelihood=-870246359.4, null_deviance=2.276e10, aic=1740492748.7, bic=1740492866.0)
+    lines = to_table(replace(fit, fit=huge), plain=True).splitlines()
+    assert max(map(len, lines)) <= 80
+    labels = [line.split("  ")[0] for line in lines[-8:]]
+    assert labels[:6] == ["Log-likelihood", "AIC", "BIC", "Null deviance", "Deviance", "Pearson chi2"]
+
+
 @every_fit
 @pytest.mark.parametrize("width", [20, 60, 80, 200])
 def test_no_number_is_cut_at_any_width(fit: fits.Fit, width: int) -> None:

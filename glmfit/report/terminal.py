@@ -59,7 +59,7 @@ def _lines(fit: Fit, exp: bool, width: int) -> Iterator[Line]:
         yield from _numbers(title, [] if heading == shown else heading, rows, widths, width)
         yield []
         shown = heading
-    yield from _statistics(fit)
+    yield from _statistics(fit, width)
     yield []
     yield from _sentence(words.convergence(fit), "" if fit.convergence.converged else "bold red", width)
     for finding in fit.warnings:
@@ -141,17 +141,20 @@ def _numbers(
         yield [(beside(term, cells), "")]
 
 
-def _statistics(fit: Fit) -> Iterator[Line]:
-    """The fit statistics, those of the likelihood beside those of the residuals."""
-    likelihood, residual = words.statistics(fit)
-    columns = []
-    for half in (likelihood, residual):
+def _statistics(fit: Fit, width: int) -> Iterator[Line]:
+    """The fit statistics, those of the likelihood beside those of the residuals, or above where the line is short."""
+    halves = []
+    for half in words.statistics(fit):
         cells = [(s.label, s.value, s.note) for s in half]
         labels, values, notes = (max(map(len, column)) for column in zip(*cells, strict=True))
-        columns.append([(a.ljust(labels) + GAP, b.rjust(values) + GAP, c.ljust(notes)) for a, b, c in cells])
-    for left, right in zip_longest(*columns, fillvalue=("", "", "")):
-        pieces = [*left, GAP, *right]
-        text = [(piece, "bold" if i in (0, 4) else "") for i, piece in enumerate(pieces)]
+        halves.append([(a.ljust(labels) + GAP, b.rjust(values) + GAP, c.ljust(notes)) for a, b, c in cells])
+    beside = sum(len("".join(half[0])) for half in halves) + len(GAP) <= width
+    rows = zip_longest(*halves, fillvalue=("", "", "")) if beside else ((one,) for half in halves for one in half)
+    for row in rows:
+        (label, value, note), *residual = row
+        text = [(label, "bold"), (value, ""), (note, "")]
+        for label, value, note in residual:
+            text += [(GAP, ""), (label, "bold"), (value, ""), (note, "")]
         yield [*text[:-1], (text[-1][0].rstrip(), "")]
 
 

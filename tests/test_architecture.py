@@ -84,7 +84,19 @@ RANK = {name: rank for rank, line in enumerate(LAYERS) for name in line.split()}
 # They hold facts of the package as a whole (its version, its public names), and anybody may ask for those.
 FREE = {"__init__", "families"}
 _WITHOUT_TORCH = (
-    *("errors", "explain", "spec", "result", "table", "formula", "expression", "terms", "contrasts", "families", "links"),
+    *(
+        "errors",
+        "explain",
+        "spec",
+        "result",
+        "table",
+        "formula",
+        "expression",
+        "terms",
+        "contrasts",
+        "families",
+        "links",
+    ),
     *("special", "lazy", "userfile", "data", "response", "report", "options", "output", "cli"),
 )
 TORCH_FREE = tuple(name for name in RANK if name.split(".")[0] in _WITHOUT_TORCH)

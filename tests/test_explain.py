@@ -200,7 +200,9 @@ def test_a_code_is_shown_whole(capsys: pytest.CaptureFixture[str], monkeypatch: 
     assert all(len(line) <= 60 or line.strip() in one.example for line in text.splitlines())
 
 
-@pytest.mark.parametrize("spelling", ["not_converged", "not-converged", "Not-Converged", "NOT_CONVERGED", "[not_converged]"])
+@pytest.mark.parametrize(
+    "spelling", ["not_converged", "not-converged", "Not-Converged", "NOT_CONVERGED", "[not_converged]"]
+)
 def test_a_code_may_be_written_as_it_is_remembered(spelling: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert explained(capsys, spelling) == explained(capsys, "not_converged")
 

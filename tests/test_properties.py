@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 from strategies import Columns, Problem, examples, problems
 
@@ -29,7 +29,10 @@ from glmfit.result import Coefficient, Fit
 
 ESTIMATE = 3e-6  # in standard errors
 STD_ERROR = 3e-5  # relative
+ROUNDED = 1e-8  # the same, of a search that rounding error ended
 LOG_LIKELIHOOD = 1e-10  # relative to the sum of the absolute log-densities, of which n is a measure
+
+HALF_LINE = ("inverse", "inverse-squared", "sqrt")
 
 Outcome = Fit | str
 
@@ -50,23 +53,30 @@ def label(row: Coefficient) -> tuple[str, str]:
     return row.parameter, row.term
 
 
-def compare(one: Outcome, other: Outcome, terms: frozenset[str] | None = None, shift: float = 0.0) -> None:
+def compare(one: Outcome, other: Outcome, terms: frozenset[str] | None = None) -> None:
     """Both say the same; where there is a maximum, they agree in it and (in these terms, else all) in the coefficients.
 
-    `shift` is what the log-likelihood of the second exceeds that of the first by.
+    Where a search ends on a slope without a maximum is no fact about the data, nor is whether it ends for want of
+    iterations or of information. A search that meets rounding error before its tolerance has still found the place.
     """
     if isinstance(one, str) or isinstance(other, str):
+        event("refused")
         assert one == other
         return
-    assert one.exit_code == other.exit_code, (one.warnings, other.warnings)
-    assert codes(one) == codes(other)
-    if one.exit_code == 4 or "hessian_not_positive_definite" in codes(one):
-        return  # where the search ended is no fact about the data
-    if "flat_direction" in codes(one):
-        return  # how far it went along the slope is none either
+    statuses = {one.exit_code, other.exit_code}
+    if statuses <= {4, 5}:
+        event("no maximum")
+        return
     left, right = one.fit.log_likelihood, other.fit.log_likelihood
     n = one.data.rows_used
-    assert right == pytest.approx(left + shift, abs=LOG_LIKELIHOOD * (n + abs(left)), nan_ok=True)
+    if statuses == {0, 4}:
+        event("rounding error before the tolerance")
+        assert right == pytest.approx(left, abs=ROUNDED * (n + abs(left)))
+        return
+    event("compared")
+    assert one.exit_code == other.exit_code, (one.warnings, other.warnings)
+    assert codes(one) == codes(other)
+    assert right == pytest.approx(left, abs=LOG_LIKELIHOOD * (n + abs(left)), nan_ok=True)
     assert other.fit.deviance == pytest.approx(one.fit.deviance, rel=1e-7, abs=1e-9 * n, nan_ok=True)
     rows = {label(row): row for row in other.coefficients}
     for row in one.coefficients:
@@ -177,11 +187,15 @@ def test_an_offset_is_a_known_coefficient(problem: Problem) -> None:
         return
     b = next(row.estimate for row in free.coefficients if row.term == "u")
     rest = tuple(term for term in problem.terms if term != "u")
-    held = outcome(problem.with_terms(*rest, "offset(part)"), problem.data | {"part": b * problem.data["u"]})
+    # The likelihood of a Tweedie power near 1 has many peaks: the search is told on which one it is.
+    found = {f"{row.parameter}:{row.term}": row.estimate for row in free.coefficients if row.term != "u"}
+    options = {"start": found} if problem.family == "tweedie" else {}
+    held = outcome(problem.with_terms(*rest, "offset(part)"), problem.data | {"part": b * problem.data["u"]}, **options)
     if problem.known.grouped and not rest:
         assert held == "empty_model"
         return
-    assert isinstance(held, Fit)
+    assume(held != "bad_start" or free.model.links["mu"] not in HALF_LINE)  # an offset may leave the domain
+    assert isinstance(held, Fit), held
     assert held.exit_code == 0
     scale = len(problem.data["x"]) + abs(free.fit.log_likelihood)
     assert held.fit.log_likelihood == pytest.approx(free.fit.log_likelihood, abs=1e-9 * scale, nan_ok=True)

@@ -29,6 +29,8 @@ from glmfit.rank import aliased_columns, combinations
 from glmfit.standardize import Shift
 from glmfit.terms import Evaluator
 
+SMALLEST_SCALE = 1e-150  # of a column: its square is far enough from the end of the doubles, at 1e-308
+
 
 def assemble(data: Data) -> Model:
     """The model of prepared data."""
@@ -173,6 +175,7 @@ class _Parts:
         kept = [j for j in own if j not in out]
         if len(kept) < matrix.shape[1]:
             standard, standardization = matrix.select(kept).standardized(location and self.centre)
+        _refuse_scales(standardization, standard.names)
         names = [matrix.names[j] for j in own]
         said = {matrix.names[j]: text for j, text in texts.items() if j in own}
         return standard, standardization, names, [own.index(j) for j in kept], said
@@ -188,6 +191,15 @@ class _Parts:
             else:
                 unit[predictor.columns] = standardization.unit
         return Shift(unit, center)
+
+
+def _refuse_scales(standardization: Standardization, names: tuple[str, ...]) -> None:
+    """Raise where a coefficient's variance would overflow or vanish: it goes with the square of the column's scale."""
+    scale = torch.where(standardization.unit != 0, 1 / standardization.unit.abs(), standardization.scale)
+    for name, size in zip(names, scale.tolist(), strict=True):
+        if not SMALLEST_SCALE < size < 1 / SMALLEST_SCALE:
+            what = f"the squares of values such as those of '{name}', about {size:.3g}, are beyond double precision"
+            raise ModelError("covariate_scale", what, "multiply the column by a number that brings it near to 1")
 
 
 def _held(data: Data, formulas: Mapping[str, PredictorFormula], log_prior: Tensor) -> dict[str, Tensor]:

@@ -21,7 +21,8 @@ from glmfit.optimize import Optimum
 from glmfit.separation import Separated
 
 VANISHED = 1e-11  # information relative to that at the start
-SUSPICIOUS = 1e-5  # below this an optimiser that stops early is not believed, see pipeline
+SUSPICIOUS = 1e-5  # below this an optimiser that stops early is not believed, see pipeline,
+RISING = 0.01  # nor that it has arrived where Newton's next step is longer than this, in starting standard errors
 TAKES_PART = 1e-3  # share of a term's own starting standard error that a flat direction of unit length moves it by
 COLLINEAR = 1e4  # condition number of the scaled information's root, with unit columns
 BOUNDARY = 1e-14  # fitted means this near to an end of their range, about where R's glm warns
@@ -53,9 +54,14 @@ def relative_information(optimum: Optimum, reference: Tensor) -> tuple[Tensor, T
 
 
 def flat_directions(optimum: Optimum, reference: Tensor, names: Sequence[str]) -> FlatDirections | None:
-    """The coefficients along which the information has vanished between the start and the end of the fit."""
+    """The coefficients along which the information has vanished between the start and the end of the fit.
+
+    On a slope like exp(-t) Newton's steps keep their length however small the gradient is; near a maximum they do not.
+    """
     values, vectors = relative_information(optimum, reference)
-    gone = torch.nonzero(values.abs() < VANISHED)[:, 0]
+    half = torch.linalg.solve_triangular(reference, optimum.gradient[:, None], upper=False)
+    rising = (values.abs() < SUSPICIOUS) & ((vectors.T @ half)[:, 0].abs() > RISING * values.abs())
+    gone = torch.nonzero((values.abs() < VANISHED) | rising)[:, 0]
     return flat(vectors[:, gone], reference, names) if len(gone) else None
 
 
@@ -190,13 +196,14 @@ def collinearity(optimum: Optimum, names: Sequence[str]) -> Finding | None:
 def boundary(likelihood: Likelihood, theta: Tensor) -> Finding | None:
     """Fitted probabilities of 0 or 1, or fitted rates of 0."""
     at_end, total = 0, 0
-    unit = likelihood.family.trials
+    unit, counts = likelihood.family.trials, likelihood.family.support.integer
     if likelihood.family.parameters[0].scale in ("identity", "predictor"):
         return None
     for chunk in likelihood.chunks:
         mu = likelihood.natural(chunk, likelihood.etas(chunk, theta))[0]
         mean = float(mu.mean())
-        near = (mu < BOUNDARY) | (mu > 1 - BOUNDARY) if unit else mu < BOUNDARY * mean
+        least = BOUNDARY * (max(mean, 1.0) if counts else mean)  # where all counts are 0 the mean says nothing
+        near = (mu < BOUNDARY) | (mu > 1 - BOUNDARY) if unit else mu < least
         at_end += int(near.sum())
         total += len(mu)
     if not at_end:

@@ -15,9 +15,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from glmfit import diagnose, separation, start
+from glmfit import curvature, diagnose, separation, start
 from glmfit.check import Inspection
-from glmfit.curvature import usable_root
 from glmfit.diagnose import FlatDirections
 from glmfit.dispersion import dispersion, goodness
 from glmfit.edge import maximise_on_edge
@@ -274,8 +273,8 @@ def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
             continue
         optimum = _search(likelihood, theta, spec, None)
         if optimum.value >= found.optimum.value - AS_GOOD:
-            begun = (found.reference @ found.reference.T)[others[:, None], others]
-            reference = torch.linalg.cholesky(begun)
+            begin = start.coefficients(model, start.constants(model), {})
+            reference = curvature.factor(likelihood, begin, likelihood.derivatives(begin)[2])
             flat = flat_directions(likelihood, optimum, reference, model.labels)
             return Maximum(model, likelihood, optimum, found.constants, found.phi, reference, flat)
     return found
@@ -285,7 +284,7 @@ def _search(likelihood: Likelihood, theta: Tensor, spec: ModelSpec, trace: Trace
     if spec.optimizer != "newton":
         return scipy_optimum(likelihood, theta, spec.optimizer, spec.max_iter, trace)
     if _quadratic(likelihood):
-        root = usable_root(likelihood, theta)
+        root = curvature.usable_root(likelihood, theta)
         if root is not None:
             found = least_squares(likelihood, root, theta, trace=trace)
             equations = likelihood.normal_equations()

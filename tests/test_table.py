@@ -743,3 +743,9 @@ def test_reading_imports_neither_pandas_nor_torch(write: Write, name: str) -> No
     assert not before, "importing the package does not import pyarrow"
     assert rows == 2
     assert set(heavy) <= (set() if name == "data.csv" else {"pyarrow.compute", "pyarrow.parquet"})
+
+
+@pytest.mark.parametrize("blank", ["\x1c", "\x1f", "\x85", "\xa0", "\u3000"])
+def test_every_blank_around_a_number_is_one(write: Write, blank: str) -> None:
+    column = read_one(write(f"x\n{blank}1{blank}\n2.5\n"), na=(f"{blank}2.5",))
+    assert shown(column) == [1, None]

@@ -33,7 +33,7 @@ def typed_column(
         values = _gather(codes, parsed)
         return number_column(name, values, na), _large_integers(name, values, codes, words)
     if decimal_comma and text.has_decimal_commas(words):
-        numbers = [float(word.replace(",", ".")) for word in words]
+        numbers = [text.number(word.replace(",", ".")) for word in words]
         return number_column(name, _gather(codes, numbers), na), _decimal_comma(name, codes, words)
     truth = text.truth_values(words)
     if truth is not None:
@@ -45,7 +45,7 @@ def typed_column(
 
 def number_column(name: str, values: np.ndarray, na: tuple[str, ...]) -> Column:
     """A column of float64 (n,), NaN where missing; spellings in `na` that are numbers count by value: -99 is -99.0."""
-    absent = [float(spelling) for spelling in na if text.is_number(spelling)]
+    absent = [text.number(spelling) for spelling in na if text.is_number(spelling)]
     if absent:
         values = np.where(np.isin(values, absent), np.nan, values)
     return Column(name, "number", values)
@@ -81,7 +81,7 @@ def _parse_numbers(words: list[str]) -> list[float] | None:
     numbers = []
     for word in words:
         if text.is_number(word):
-            numbers.append(float(word))
+            numbers.append(text.number(word))
         elif word.strip() == text.MISSING_NUMBER:
             numbers.append(np.nan)
         else:

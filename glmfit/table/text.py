@@ -30,6 +30,11 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text.strip()) is not None
 
 
+def number(text: str) -> float:
+    """The number that such a text means; float alone refuses some of the blanks that strip removes."""
+    return float(text.strip())
+
+
 def has_decimal_commas(texts: list[str]) -> bool:
     """Whether all are numbers written with a comma, `1,5`, or integers, and a comma does occur."""
     return any("," in text for text in texts) and all(_DECIMAL_COMMA.fullmatch(text.strip()) for text in texts)

@@ -130,6 +130,7 @@ def _from(
     likelihood = model.likelihood()
     optimum = _search(likelihood, theta, spec, trace)
     reference = optimum.reference if begun is None else begun
+    optimum = _beyond(likelihood, optimum, reference, spec)
     flat = flat_directions(likelihood, optimum, reference, model.labels)
     while model.holds_phi and optimum.converged and optimum.root is None and flat is None:
         sums = goodness(likelihood, optimum.theta)
@@ -252,6 +253,24 @@ def _level(objective: Objective, optimum: Optimum, reference: Tensor, direction:
         if math.isfinite(more) and more >= A_LOSS and less <= NO_LOSS * min(1.0, more / A_LOSS):
             return True
     return False
+
+
+def _beyond(likelihood: Likelihood, optimum: Optimum, reference: Tensor, spec: ModelSpec) -> Optimum:
+    """The same, or a higher maximum to either side of a point at which the likelihood does not curve.
+
+    It may only pause there, as that of the skew normal does at the normal: its second derivative is 0, the third is not.
+    """
+    values, vectors = diagnose.relative_information(optimum, reference)
+    if not (optimum.converged and diagnose.VANISHED < float(values.abs()[0]) < diagnose.SUSPICIOUS):
+        return optimum
+    aside = torch.linalg.solve_triangular(reference.T, vectors[:, :1], upper=True)[:, 0]
+    best = optimum
+    for theta in (optimum.theta + aside, optimum.theta - aside):
+        if math.isfinite(likelihood.value(theta)):
+            found = _search(likelihood, theta, spec, None)
+            if found.converged and found.value > best.value + AS_GOOD:
+                best = replace(found, iterations=optimum.iterations + found.iterations)
+    return best
 
 
 def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:

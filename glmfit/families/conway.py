@@ -33,6 +33,7 @@ BLOCKS = 12  # at least so many in a sum, lest a term change too much within one
 GROWTH = 1.25  # from one tabulated length of a block to the next
 LENGTHS = 260  # how many are tabulated:
 LARGEST = 1e25  # up to this number of terms in all
+RESOLVED = 16 * 2.0**-52  # the least width, relative to the last count
 MOST_STEPS = 200
 NEARBY = 0.3  # standard errors of t: a step within which the same terms matter
 SETTLED = 1e-7  # standard errors of t: the next Newton step is rounding error
@@ -213,7 +214,8 @@ def _nodes(t: Tensor, nu: Tensor, anchor: Tensor) -> _Nodes:
     """
     first, last = _window(t, nu, anchor)
     width = last - first + 1
-    tabulated = width < LARGEST  # not where it is NaN; such a row's sum will be NaN as well
+    # Not where it is NaN, or where doubles near the last count are further apart than blocks: the sum will be NaN as well.
+    tabulated = (width < LARGEST) & (width > RESOLVED * last)
     first, last, width = (torch.where(tabulated, x, 1.0) for x in (first, last, width))
     anchor = torch.where(tabulated, anchor, math.nan)
     if float(width.max()) <= NODES * BLOCKS:

@@ -153,22 +153,26 @@ def _log_density_above_zero(y: Tensor, log_mu: Tensor, log_phi: Tensor, z: Tenso
 
 
 def _log_series(log_lambda: Tensor, z: Tensor) -> Tensor:
-    """(n,) log sum_j W_j: over integers where few matter, else by the integral that the sum then equals."""
+    """(n,) log sum_j W_j: over integers where few matter, else by the integral that the sum then equals.
+
+    NaN where few matter that doubles cannot tell apart: with p next to 1 and phi next to 0 the density is all spikes.
+    """
     with torch.no_grad():
         log_steepness = log_lambda + softplus(-z)  # log of lambda (1 + alpha) = lambda / (p - 1)
         near = log_steepness < math.log(FAR)
         narrow = ~near & (log_lambda - softplus(-z) < math.log(SMOOTH))
+        few = narrow & (log_lambda < math.log(2.0**53))
         order = torch.argsort(log_lambda)  # neighbours need about as many terms
     # A few rows at a time: tensors of (rows, nodes) that stay in the processor's cache are several times faster.
     parts = [
         (evaluate, rows)
-        for evaluate, where in ((_near_zero, near), (_few, narrow), (_integral, ~near & ~narrow))
+        for evaluate, where in ((_near_zero, near), (_few, few), (_integral, ~near & ~narrow))
         for rows in order[where[order]].split(BLOCK_ROWS)
         if len(rows)
     ]
     found = [evaluate(log_lambda[rows], z[rows]) for evaluate, rows in parts]
     places = [rows for _, rows in parts]
-    return torch.zeros_like(z).index_put((torch.cat([order[:0], *places]),), torch.cat([z[:0], *found]))
+    return torch.full_like(z, math.nan).index_put((torch.cat([order[:0], *places]),), torch.cat([z[:0], *found]))
 
 
 def _near_zero(log_lambda: Tensor, z: Tensor) -> Tensor:

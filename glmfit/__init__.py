@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 
-# Threads of torch that wait for each other sleep soon: spinning, as they do by default, slows a busy machine many times.
-# Whoever has loaded torch before has made their own choice.
+# Threads of torch that wait for each other sleep soon: spinning, as they do by default, slows a busy machine
+# many times. Whoever has loaded torch before has made their own choice.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 TYPE_CHECKING = False  # not from typing: nothing is imported before the command line is ready for signals

@@ -29,6 +29,7 @@ COPIES = 6  # of which there are so many at a time
 CLEARLY = 1e-6  # a condition of E above which its rows alone leave no direction
 SEEN = 1e-11  # directions that move all rows by less than this, relative to the others, move none
 EXACT = 1e-10  # and those that move rows of E by less than this leave them where they are
+ROUNDING = 16 * torch.finfo(torch.float64).eps  # of a row, relative to the most that any direction moves rows
 TAKES_PART = 1e-8  # share of the most that a direction of its length can move a coefficient
 CANCELLED = 1e-12  # relative rounding error of a sum
 FAR, CAUCHIT_FAR = 40.0, 1e6  # as good as infinite for a linear predictor: exp(-40), and 1/(pi 1e12) in the slope
@@ -113,12 +114,14 @@ def decide(model: Model, theta: Tensor) -> Decision:
     seen = int((values > SEEN * values[0]).sum())
     frame, unseen = vectors[:seen].T / values[:seen], vectors[seen:].T
     nothing = _nothing(model, found.covered[(unseen.abs() <= TAKES_PART).all(dim=1)])
-    span = _null_space(E @ frame, EXACT)
+    # Rounding of the rows, and of the root of E, is magnified as much as the least visible direction is.
+    exact = max(EXACT, ROUNDING * float(values[0] / values[seen - 1]))
+    span = _null_space(E @ frame, exact)
     rows = A @ frame
     lengths = torch.linalg.vector_norm(rows, dim=1)
     rows = rows @ span / torch.where(lengths > 0, lengths, 1.0)[:, None]
     moved = torch.linalg.vector_norm(rows, dim=1)
-    open_ = torch.nonzero(moved > EXACT)[:, 0]
+    open_ = torch.nonzero(moved > exact)[:, 0]
     if not len(open_):
         return nothing
     unit = rows[open_] / moved[open_, None]
@@ -135,7 +138,7 @@ def decide(model: Model, theta: Tensor) -> Decision:
     is_strict = torch.zeros(len(A), dtype=torch.bool)
     is_strict[open_[strict]] = True
     cone = Cone(torch.nn.functional.normalize(unit[strict] @ inner, dim=1).numpy())
-    return _separated(model, found, is_strict, frame, span @ inner, unseen, inner.T @ z, cone)
+    return _separated(model, found, is_strict, frame, span @ inner, exact, unseen, inner.T @ z, cone)
 
 
 def _nothing(model: Model, covered: Tensor) -> Decision:
@@ -212,11 +215,14 @@ def _separated(
     strict: Tensor,
     frame: Tensor,
     span: Tensor,
+    exact: float,
     unseen: Tensor,
     z: Tensor,
     cone: Cone,
 ) -> Decision:
-    """What is separated, from the strictly positive rows of A and the span of C in the coordinates of `frame`."""
+    """What is separated, from the strictly positive rows of A and the span of C in the coordinates of `frame`.
+
+    Shares below `exact` are rounding."""
     n, size = len(model.rows.y), model.size
     open_rows = found.equal.clone()
     open_rows[found.owner[~strict]] = True
@@ -226,7 +232,7 @@ def _separated(
     left[found.owner[strict & found.last]] = False
     # Nothing but rounding is cleared in coordinates that are centred and scaled; sums of them are what is reported.
     along = frame @ span
-    small = TAKES_PART * torch.linalg.vector_norm(frame, dim=1)
+    small = max(TAKES_PART, exact) * torch.linalg.vector_norm(frame, dim=1)
     along = torch.where(torch.linalg.vector_norm(along, dim=1, keepdim=True) > small[:, None], along, 0.0)
     directions = torch.zeros((size, span.shape[1]), dtype=torch.float64)
     directions[found.covered] = along

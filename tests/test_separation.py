@@ -452,6 +452,28 @@ def test_a_fit_that_shows_no_sign_is_checked_when_asked() -> None:
     assert glmfit.fit("y ~ x", LINE, check_separation=True, **quick).identification.separation is not None
 
 
+@pytest.mark.parametrize("n", [1000, 60_000])
+@pytest.mark.parametrize("family", ["binomial", "poisson"])
+@pytest.mark.parametrize("apart", [1e-2, 1e-4, 1e-6])
+def test_a_copy_that_differs_in_one_row(n: int, family: str, apart: float) -> None:
+    """Along copy - x that row alone moves, towards its response; all others stay, whatever rounding makes of them."""
+    random = np.random.default_rng(1)
+    x = random.normal(size=n)
+    y = random.integers(0, 2, n) if family == "binomial" else random.poisson(2, n)
+    y[7] = family == "binomial"
+    copy = x.copy()
+    copy[7] += apart
+    sign = 1 if family == "binomial" else -1
+    fit = glmfit.fit("y ~ x + copy", {"x": x, "copy": copy, "y": y}, family=family)
+    assert fit.identification.separation is not None
+    assert infinite(fit) == {"x": -sign, "copy": sign}
+    other = int(np.flatnonzero(np.arange(n) * (y != y[7]) > 7)[0])
+    copy[other] += apart  # the same direction moves a row against its response
+    fit = glmfit.fit("y ~ x + copy", {"x": x, "copy": copy, "y": y}, family=family, check_separation=True)
+    assert fit.identification.separation is None
+    assert fit.exit_code == 0
+
+
 def test_a_group_of_rows_is_one_unit() -> None:
     rng = np.random.default_rng(5)
     s = np.repeat(np.arange(30.0), 3)

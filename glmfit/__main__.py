@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 
 def run() -> None:
@@ -17,7 +16,10 @@ def run() -> None:
         os._exit(130)
     from glmfit.cli import main
 
-    sys.exit(main())
+    status = main()
+    # At once, all being written: a thread of Arrow that still reads ahead would be torn down with the interpreter, and
+    # sometimes abort it.
+    os._exit(status)
 
 
 def _open_streams() -> None:

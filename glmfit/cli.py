@@ -266,7 +266,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status; the only place where errors become text."""
     argv = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _program(argv)
+        status = _program(argv)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
     except GlmfitError as error:
         return _fail(error, argv)
     except CommandLineError as error:

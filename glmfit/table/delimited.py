@@ -179,7 +179,8 @@ class _Reader:
         import pyarrow.csv
 
         try:
-            schema = pyarrow.csv.open_csv(self._stream(), **self._options(positions, {}, True)).schema
+            with pyarrow.csv.open_csv(self._stream(), **self._options(positions, {}, True)) as reader:
+                schema = reader.schema
         except pyarrow.ArrowInvalid as error:
             self._enlarge(error)
             return self.guess_numeric(positions)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-# Threads of torch that wait for each other sleep soon: spinning, as they do by default, slows a busy machine many times.
+# Threads of torch that wait for each other sleep soon: spinning, as they do by default, slows a busy machine down.
 # Whoever has loaded torch before has made their own choice.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 

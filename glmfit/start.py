@@ -65,7 +65,7 @@ def constants(model: Model, inspect: Inspection | None = None) -> dict[str, floa
 
 
 def _settled(likelihood: Likelihood, begin: Tensor) -> Tensor:
-    """Roughly where the likelihood is highest, but `begin` where a parameter has run off to where nothing is known of it.
+    """Roughly where the likelihood is highest, but `begin` where a parameter has run off to where it is unknown.
 
     The spread of a count that is 0 or 1 does: no search would find back from there.
     """

@@ -86,6 +86,7 @@ _ARITHMETIC |= {"*": 20, "/": 20, "//": 20, "%": 20, "**": 50}
 # Python's own precedence, for the canonical text.
 _PRINT = {**dict.fromkeys(_COMPARISONS, 5), "|": 6, "&": 8, "+": 12, "-": 12}
 _PRINT |= {"*": 13, "/": 13, "//": 13, "%": 13, "unary": 14, "**": 15}
+_BARE = re.compile(r"(?:[^\W\d]|\.(?=[^\W\d]))[\w.]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +98,6 @@ class Node:
     args: tuple[Node, ...] = ()
     keywords: tuple[tuple[str, Node], ...] = ()
     depth: int = 0
-
-
-_BARE = re.compile(r"(?:[^\W\d]|\.(?=[^\W\d]))[\w.]*")
 
 
 class _Parser:

@@ -35,10 +35,10 @@ NEAR_LIMIT = 1.0  # log-likelihood lost at the end of a parameter's range, beyon
 AS_GOOD = 1e-7  # log-likelihood that tells an interior maximum from one at the end of the range
 PHI_SETTLED = 0.5  # search again once phi has fallen below this share of the phi that the search used as its unit
 PHI_FOUND = 1e-12  # relative change of phi at which it and a penalised maximum, each found from the other, agree
+ROUNDS = 50  # the most often that each is found from the other
 SETTLED = 1e-14  # of a search that goes on: at a maximum it ends before, at rounding error
 FAR = (10.0, 3.0, 1.0, 0.3)  # standard errors of the start: how far a direction without information is looked along
 NO_LOSS, A_LOSS = 1e-8, 1e-5  # of the log-likelihood
-ROUNDS = 50  # the most often that they are
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,7 +229,7 @@ def flat_directions(
 ) -> FlatDirections | None:
     """What the data do not determine. Where the information is suspiciously small, Newton's method must agree and go on
     for as long as it can: on a slope that never ends it does so a unit at a time, at a maximum it stays."""
-    values, vectors = diagnose.relative_information(optimum, reference)
+    values, _ = diagnose.relative_information(optimum, reference)
     if not diagnose.VANISHED < float(values.abs().min()) < diagnose.SUSPICIOUS:
         return diagnose.flat_directions(optimum, reference, names)
     optimum = newton(objective, optimum.theta, tol=SETTLED)

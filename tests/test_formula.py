@@ -396,7 +396,6 @@ def test_messages_point_to_the_mistake_and_its_remedy() -> None:
         assert column.value.hint == "did you mean 'Solar.R'?"
     with pytest.raises(UsageError, match="no transform 'lgo'") as transform:
         formula("y ~ lgo(x)")
-    assert transform.value.hint is not None
     assert "'log'" in transform.value.hint
     with pytest.raises(ModelError, match="no column 'my cool'") as spaced:
         parse(ModelSpec(y="y", x=("my cool",)), HEADER)
@@ -409,7 +408,6 @@ def test_messages_point_to_the_mistake_and_its_remedy() -> None:
     assert right.value.code == "response_on_right"
     with pytest.raises(UsageError, match="'y' has no '~'") as bare:
         formula("y")
-    assert bare.value.hint is not None
     assert "y ~ x" in bare.value.hint
 
 

@@ -331,7 +331,6 @@ def test_an_option_of_the_wrong_kind_is_a_usage_error(options: dict[str, object]
 def test_an_unknown_option_suggests_the_known_one() -> None:
     with pytest.raises(UsageError) as caught:
         glmfit.fit("y ~ x", {"y": np.arange(5.0), "x": np.arange(5.0)}, link="log")
-    assert caught.value.hint is not None
     assert "links" in caught.value.hint
 
 

@@ -14,7 +14,6 @@ from glmfit import memory
 from glmfit.errors import DataError, Finding
 from glmfit.table.columns import Column, Table, unknown_column
 
-READ_TWICE = 2  # a column is held as the reader has it, and as it is given
 Loaded = tuple[int, list[tuple[Column, list[Finding]]]]  # rows, and each column with what must be said about it
 
 

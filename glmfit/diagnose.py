@@ -49,6 +49,8 @@ def relative_information(optimum: Optimum, reference: Tensor) -> tuple[Tensor, T
         return sizes**-2, directions.T
     half = torch.linalg.solve_triangular(reference, -optimum.hessian, upper=False)
     relative = torch.linalg.solve_triangular(reference, half.T, upper=False)
+    if not bool(torch.isfinite(relative).all()):  # it has grown beyond the doubles, and says nothing
+        return torch.full((len(relative),), math.nan, dtype=torch.float64), torch.eye(len(relative), dtype=torch.float64)
     values, vectors = torch.linalg.eigh(0.5 * (relative + relative.T))
     return values, vectors
 
@@ -80,7 +82,7 @@ def generalized_inverse(optimum: Optimum, reference: Tensor) -> Tensor | None:
     What does not move along a flat direction has the same variance under every generalized inverse.
     """
     values, vectors = relative_information(optimum, reference)
-    kept = values.abs() >= VANISHED
+    kept = ~((values < VANISHED) & (values > -SUSPICIOUS))  # a little below 0 is what rounding leaves of nothing
     if not bool((values[kept] > 0).all()):
         return None
     half = torch.linalg.solve_triangular(reference.T, vectors[:, kept], upper=True)

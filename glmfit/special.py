@@ -64,6 +64,11 @@ def log_rising(y: Tensor, log_alpha: Tensor) -> Tensor:
     Was: torch.lgamma(y + r) - torch.lgamma(r) - y * r.log(), which loses all digits as alpha tends to 0. For large r
     Stirling's formula gives (r + y - 1/2) log1p(y alpha) - y + S(r + y) - S(r), whose error is of the order of y eps.
     """
+    # The product has no factor but 1 at y = 0 as at y = 1: a rounding error there is not small beside a probability of 0.
+    return torch.where((y == 0) | (y == 1), 0.0, _rising(y, log_alpha))
+
+
+def _rising(y: Tensor, log_alpha: Tensor) -> Tensor:
     threshold = -math.log(_LARGE_SHAPE)
     large = log_alpha < threshold
     if not bool(large.any()):  # as mostly, and each branch costs as much as all else in a density
@@ -75,8 +80,7 @@ def log_rising(y: Tensor, log_alpha: Tensor) -> Tensor:
 
 
 def _rising_direct(y: Tensor, log_alpha: Tensor) -> Tensor:
-    # Was: torch.lgamma(y + r) - torch.lgamma(r) + y * log_alpha, whose last two terms are infinite for a small r. The
-    # product has no factor but 1 at y = 0 as at y = 1.
+    # Was: torch.lgamma(y + r) - torch.lgamma(r) + y * log_alpha, whose last two terms are infinite for a small r.
     y = torch.where(y == 0, 1.0, y)
     r = torch.exp(-log_alpha)
     return torch.lgamma(y + r) - torch.lgamma(1 + r) + (y - 1) * log_alpha

@@ -30,6 +30,7 @@ from glmfit.result import Coefficient, Fit
 ESTIMATE = 3e-6  # in standard errors
 STD_ERROR = 3e-5  # relative
 ROUNDED = 1e-8  # the same, of a search that rounding error ended
+A_PEAK = 1e-3  # log-likelihood by which a maximum stands above a ridge that runs beside it
 LOG_LIKELIHOOD = 1e-10  # relative to the sum of the absolute log-densities, of which n is a measure
 
 HALF_LINE = ("inverse", "inverse-squared", "sqrt")
@@ -72,6 +73,12 @@ def compare(one: Outcome, other: Outcome, terms: frozenset[str] | None = None) -
     if statuses == {0, 4}:
         event("rounding error before the tolerance")
         assert right == pytest.approx(left, abs=ROUNDED * (n + abs(left)))
+        return
+    if statuses == {0, 5}:
+        # One search may have followed a ridge to infinity, lower than a maximum that the other has found.
+        event("a ridge beside a maximum")
+        ridge, peak = (left, right) if one.exit_code else (right, left)
+        assert ridge < peak - A_PEAK, (one.warnings, other.warnings)
         return
     event("compared")
     assert one.exit_code == other.exit_code, (one.warnings, other.warnings)
@@ -189,7 +196,7 @@ def test_an_offset_is_a_known_coefficient(problem: Problem) -> None:
     b = next(row.estimate for row in free.coefficients if row.term == "u")
     rest = tuple(term for term in problem.terms if term != "u")
     # The likelihood of a Tweedie power near 1 has many peaks: the search is told on which one it is.
-    found = {f"{row.parameter}:{row.term}": row.estimate for row in free.coefficients if row.term != "u"}
+    found = {f"{row.parameter}:{row.term}": row.estimate for row in free.coefficients if row.term != "u" and row.status is None}
     options = {"start": found} if problem.family == "tweedie" else {}
     held = outcome(problem.with_terms(*rest, "offset(part)"), problem.data | {"part": b * problem.data["u"]}, **options)
     if problem.known.grouped and not rest:

@@ -749,3 +749,12 @@ def test_reading_imports_neither_pandas_nor_torch(write: Write, name: str) -> No
 def test_every_blank_around_a_number_is_one(write: Write, blank: str) -> None:
     column = read_one(write(f"x\n{blank}1{blank}\n2.5\n"), na=(f"{blank}2.5",))
     assert shown(column) == [1, None]
+
+
+def test_parquet_whose_text_is_no_utf8_is_damaged(write: Write) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"x": ["marker", "other"]}), sink, compression="none", use_dictionary=False)
+    path = write(sink.getvalue().to_pybytes().replace(b"marker", b"mark\xe9r"), "data.parquet")
+    with pytest.raises(DataError) as caught:
+        open_source(path).read(["x"])
+    assert caught.value.code == "damaged_parquet"

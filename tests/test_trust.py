@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import glmfit
+from glmfit.errors import ModelError
 from glmfit.result import Fit
 
 X = np.arange(10.0)
@@ -258,3 +259,70 @@ def test_a_flat_top_with_a_maximum_is_one() -> None:
     x = np.concatenate([-np.linspace(1e4, 2e4, 1000), [-2, -1, 1, 2], np.linspace(1e4, 2e4, 1000)])
     y = np.concatenate([np.zeros(1000), [0, 1, 0, 1], np.ones(1000)])
     assert glmfit.fit("y ~ x", {"x": x, "y": y}, family="binomial").exit_code == 0
+
+
+def test_counts_of_nothing_but_zeros_have_no_mean_at_the_ends_of_all_ranges() -> None:
+    data = {"y": np.zeros(40), "x": np.arange(40.0) / 10}
+    fit = glmfit.fit("y ~ x", data, family="zero-inflated-generalized-poisson")
+    assert fit.exit_code == 5
+    assert codes(fit) & {"separation", "flat_direction"}
+    assert all(math.isnan(row.std_error) for row in fit.coefficients)
+
+
+def test_a_slope_to_the_logarithmic_series_is_no_maximum() -> None:
+    """mu falls and alpha rises for ever: the limit is the logarithmic series, which a long tail asks for."""
+    data = {"y": np.r_[3000.0, [1] * 17, [2] * 6, [3] * 4]}
+    fit = glmfit.fit("y ~ 1", data, family="zero-truncated-negative-binomial")
+    assert fit.exit_code == 5
+    assert "flat_direction" in codes(fit)
+
+
+def test_a_cell_of_ones_has_no_estimate_where_alpha_is_at_its_limit() -> None:
+    """As under the zero-truncated Poisson, which the family then is."""
+    data = {"y": np.r_[[1.0] * 12, [2] * 7, 3, [1] * 9], "g": np.repeat(["a", "b"], [20, 9])}
+    limit, fit = (
+        glmfit.fit("y ~ g", data, family=family)
+        for family in ("zero-truncated-poisson", "zero-truncated-negative-binomial-1")
+    )
+    assert limit.exit_code == fit.exit_code == 5
+    assert limit.coefficients[1].status == "infinite"
+    assert fit.coefficients[1].status in ("infinite", "not_identified")
+    assert fit.coefficients[0].std_error == pytest.approx(limit.coefficients[0].std_error, rel=1e-6)
+
+
+def test_the_skew_normal_does_not_stop_at_the_normal() -> None:
+    """At a slant of 0 the likelihood pauses: the gradient and the curvature are 0 there, and it rises to one side."""
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=30)
+    data = {"x": x, "y": -2 * x + abs(rng.normal(size=30)) * 2 + 0.5 * rng.normal(size=30)}
+    fits = [
+        glmfit.fit("y ~ x", data, family="skew-normal", start={"slant:Intercept": slant}) for slant in (-2.0, 0.5, 4.0)
+    ]
+    for fit in fits:
+        assert fit.exit_code == 0
+        assert fit.fit.log_likelihood == pytest.approx(max(f.fit.log_likelihood for f in fits), abs=1e-6)
+        assert fit.coefficients[-1].estimate > 1
+
+
+@pytest.mark.parametrize("size", [1e300, 1e-300])
+def test_a_covariate_whose_squares_overflow_is_refused(size: float) -> None:
+    with pytest.raises(ModelError, match="'x', about") as caught:
+        glmfit.fit("y ~ x", {"y": [1.0, 3, 2, 5], "x": size * np.array([1.0, -1, 2, 3])})
+    assert caught.value.code == "covariate_scale"
+    fit = glmfit.fit("y ~ x", {"y": [1.0, 3, 2, 5], "x": math.copysign(size**0.49, size) * np.array([1.0, -1, 2, 3])})
+    plain = glmfit.fit("y ~ x", {"y": [1.0, 3, 2, 5], "x": [1.0, -1, 2, 3]})
+    assert fit.coefficients[1].p_value == pytest.approx(plain.coefficients[1].p_value, rel=1e-9)
+
+
+def test_counts_of_a_million_do_not_exhaust_memory() -> None:
+    """A trial step may go to means at which doubles no longer tell counts apart: sums over counts end all the same."""
+    y = np.r_[1e6, np.arange(20) % 4]
+    fit = glmfit.fit("y ~ x", {"y": y, "x": np.r_[0.0, np.arange(20) % 3]}, family="conway-maxwell-poisson")
+    assert fit.exit_code in (0, 4, 5)
+
+
+@pytest.mark.parametrize("family", ["tweedie", "logistic", "log-normal", "student-t"])
+def test_a_constant_response_ends_in_a_verdict(family: str) -> None:
+    x = np.arange(30.0)
+    fit = glmfit.fit("y ~ x", {"y": np.full(30, 0.861), "x": x}, family=family)
+    assert fit.exit_code in (4, 5)

@@ -34,9 +34,10 @@ class ParquetSource(Source):
         try:
             self._file = parquet.ParquetFile(pa.BufferReader(pa.py_buffer(data)))
             self._schema = self._file.schema_arrow
-        except (pa.ArrowException, OSError) as error:
+            names = self._schema.names
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _damaged(name, error) from error
-        super().__init__(name, self._schema.names)
+        super().__init__(name, names)
 
     def expected_rows(self) -> int:
         return int(self._file.metadata.num_rows)
@@ -47,13 +48,13 @@ class ParquetSource(Source):
         names = [self.header[at] for at in positions]
         try:
             table = self._file.read(columns=names)
+            # pandas writes a Categorical in its own order; the dictionaries of other writers follow the rows.
+            own_order = b"pandas" in (self._schema.metadata or {})
+            return len(table), [_from_arrow(name, table.column(name), na, own_order) for name in names]
         except MemoryError:  # which Arrow's error of that kind is too
             raise
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # Arrow takes text to be UTF-8 unseen
             raise _damaged(self.name, error) from error
-        # pandas writes a Categorical in its own order; the dictionaries of other writers follow the rows.
-        own_order = b"pandas" in (self._schema.metadata or {})
-        return len(table), [_from_arrow(name, table.column(name), na, own_order) for name in names]
 
 
 class FrameSource(Source):

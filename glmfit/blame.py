@@ -22,6 +22,12 @@ from glmfit.userfile import line_text
 Density = Callable[..., Any]
 
 
+KINKED = ("abs", "relu", "maximum", "minimum", "max", "min", "clamp", "clip", "where", "l1_loss", "hardtanh", "sign")
+ROUND_OFF = (
+    "Newton's method and standard errors need curvature: round the corner off, torch.sqrt(z**2 + 1e-4) for torch.abs(z)"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One operation of torch: its name, the line of the file that called it, what went in and what came out."""

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from glmfit.assembly import assemble
-from glmfit.blame import Operation, first, makes, not_finite, record
+from glmfit.blame import KINKED, ROUND_OFF, Operation, first, makes, not_finite, record
 from glmfit.data import Data
 from glmfit.errors import ModelError
 from glmfit.families.user import UserFamily
@@ -137,6 +137,7 @@ class Inspection:
     def __call__(self, likelihood: Likelihood, theta: Tensor) -> None:
         """Everything that is checked with the constants that the search begins with."""
         seen, value, slope, curvature = 0, 0.0, 0.0, 0.0
+        straight = dict.fromkeys((p.parameter for p in likelihood.chunks[0].predictors), False)
         random = torch.Generator().manual_seed(1)
         for chunk in likelihood.chunks:
             leaves = [eta.requires_grad_(True) for eta in likelihood.etas(chunk, theta)]
@@ -150,6 +151,9 @@ class Inspection:
                     names = " and ".join(dict.fromkeys((chunk.predictors[k].parameter, other.parameter)))
                     place.finite(h, f"second derivative in {names}")
                     curvature = max(curvature, float(h.detach().abs().max()))
+                    if other is chunk.predictors[k]:
+                        name = other.parameter
+                        straight[name] = (straight[name] or not seen) and not bool(h.any()) and bool(g.detach().any())
                 slope = max(slope, float(g.detach().abs().max()))
             # Powers of two: for rows that are apart the two sides are equal to the last bit.
             weight = torch.exp2(torch.randint(0, 3, chunk.y.shape, generator=random).to(chunk.y))
@@ -160,9 +164,20 @@ class Inspection:
                 place.derivatives_right()
             value += float((chunk.weight * l.detach()).sum())
             seen += len(chunk.y)
+        if any(straight.values()):
+            self._kinked([name for name, whole in straight.items() if whole], place)
         natural = likelihood.natural(likelihood.chunks[0], likelihood.etas(likelihood.chunks[0], theta))
         start = {p.name: float(v[0]) for p, v in zip(self.family.parameters, natural, strict=True)}
         self.report = Report(start, value, slope, curvature)
+
+    def _kinked(self, names: Sequence[str], place: _Place) -> None:
+        """Refuses straight lines in these parameters, where one of the operations makes them."""
+        index = torch.arange(min(len(place.chunk.y), COMPARED))
+        etas = [eta.detach()[index] for eta in place.etas]
+        made = first(record(self.family.path, lambda: place.density(index)(*etas)), lambda one: one.name in KINKED)
+        if made is not None:
+            what = f"has a second derivative of 0 in {' and '.join(names)} in every row"
+            raise self._refuse("bad_derivative", f"{what}, made of straight lines by {made}", ROUND_OFF)
 
     def begin(self, likelihood: Likelihood, theta: Tensor) -> None:
         """The same where the search begins with given values, or where the constants were impossible."""

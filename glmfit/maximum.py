@@ -72,7 +72,7 @@ class Maximum:
         known = torch.ones(self.model.size, dtype=torch.bool)
         known[list(self.flat.places)] = False
         moves = [self.model.reported(unit) for unit in torch.eye(self.model.size, dtype=torch.float64)[~known]]
-        if bool(torch.stack(moves)[:, known].any()):  # an intercept moves with a slope, say
+        if any(bool(one[known].any()) for one in moves):  # an intercept moves with a slope, say
             return None
         return diagnose.generalized_inverse(self.optimum, self.reference)
 
@@ -258,7 +258,7 @@ def _level(objective: Objective, optimum: Optimum, reference: Tensor, direction:
 def _beyond(likelihood: Likelihood, optimum: Optimum, reference: Tensor, spec: ModelSpec) -> Optimum:
     """The same, or a higher maximum to either side of a point at which the likelihood does not curve.
 
-    It may only pause there, as that of the skew normal does at the normal: its second derivative is 0, the third is not.
+    It may only pause there, as that of the skew normal does at the normal: the second derivative is 0, the third not.
     """
     values, vectors = diagnose.relative_information(optimum, reference)
     if not (optimum.converged and diagnose.VANISHED < float(values.abs()[0]) < diagnose.SUSPICIOUS):

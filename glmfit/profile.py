@@ -23,7 +23,7 @@ LEVEL = 1e-6  # rise of r within a standard error below which it has levelled of
 FARTHEST = 2.0**12  # standard errors from the estimate, beyond which no end is looked for
 STEPS = 80
 STEEPEST = 1e6  # r's slope, relative to r / t: no r that rises more is believed
-APPROACH = 16  # steps towards a hypothesis where the straight way leaves the domain of a link
+APPROACH = 24  # attempts to come near where the straight way leaves the domain of a link
 NEAR = 1e-6  # distance in standard errors to a maximum on the hyperplane that will do, should rounding stop there
 
 
@@ -91,31 +91,44 @@ class _Search:
         self.known = {0.0: theta}
 
     def at(self, t: float) -> tuple[float, float]:
-        """|r| and d|r|/d|t| at t; infinite outside the domain of the objective, NaN where the maximum is not found."""
-        nearest = min(self.known, key=lambda other: abs(other - t))
-        for start in (nearest, 0.0):
-            origin = self.known[start] + (t - start) * self.direction
-            value, gradient, _ = self.objective.derivatives(origin)
-            if not (math.isfinite(value) and bool(torch.isfinite(gradient).all())):
-                continue
-            if self.basis.shape[1]:
-                hyperplane = Hyperplane(self.objective, origin, self.basis)
-                found = newton(hyperplane, torch.zeros(self.basis.shape[1], dtype=torch.float64))
-                if not found.converged and found.decrement > NEAR:
-                    return math.nan, math.nan
-                origin = hyperplane.at(found.theta)
-                value, gradient, _ = self.objective.derivatives(origin)
-            self.known[t] = origin
-            r = math.sqrt(max(2 * (self.top - value) / self.phi, 0.0))
-            slope = -math.copysign(1.0, t) * float(gradient @ self.direction) / self.phi
-            return r, slope / r if r > 0 else 1.0
+        """|r| and d|r|/d|t| at t; infinite outside the domain of the objective, NaN where the maximum is not found.
+
+        Where the straight way from the nearest maximum known leaves the domain, it is gone a part at a time: the maxima
+        on the way bend it.
+        """
+        base, share = min(self.known, key=lambda other: abs(other - t)), 1.0
+        for _ in range(APPROACH):
+            to = t if share == 1 else base + share * (t - base)
+            found = self._from(base, to)
+            if found is None:
+                share *= 0.5
+            elif to == t or math.isnan(found[0]):
+                return found
+            else:
+                base, share = to, min(1.0, 2 * share)
         return math.inf, math.inf
 
+    def _from(self, start: float, t: float) -> tuple[float, float] | None:
+        """The same at t, from the maximum at `start` straight on; None where that leaves the domain."""
+        origin = self.known[start] + (t - start) * self.direction
+        value, gradient, _ = self.objective.derivatives(origin)
+        if not (math.isfinite(value) and bool(torch.isfinite(gradient).all())):
+            return None
+        if self.basis.shape[1]:
+            hyperplane = Hyperplane(self.objective, origin, self.basis)
+            found = newton(hyperplane, torch.zeros(self.basis.shape[1], dtype=torch.float64))
+            if not found.converged and found.decrement > NEAR:
+                return math.nan, math.nan
+            origin = hyperplane.at(found.theta)
+            value, gradient, _ = self.objective.derivatives(origin)
+        self.known[t] = origin
+        r = math.sqrt(max(2 * (self.top - value) / self.phi, 0.0))
+        slope = -math.copysign(1.0, t) * float(gradient @ self.direction) / self.phi
+        return r, slope / r if r > 0 else 1.0
+
     def root_at(self, t: float) -> float:
-        """|r| of the hypothesis at t, approached in steps where it cannot be reached in one; NaN where not at all."""
+        """|r| of the hypothesis at t; NaN where it cannot be reached."""
         r, slope = self.at(t) if t else (0.0, 0.0)
-        if not math.isfinite(r):
-            r, slope = [self.at(t * (k + 1) / APPROACH) for k in range(APPROACH)][-1]
         # On the edge of the domain only rounding makes r finite, and it rises there without limit.
         return r if math.isfinite(r) and abs(slope * t) <= STEEPEST * r else math.nan
 
@@ -132,6 +145,9 @@ class _Search:
             step = t + (quantile - r) / slope if math.isfinite(r) and slope > 0 else math.nan
             limit = min(outside, 4 * inside + quantile)
             t = step if inside < step < limit else 0.5 * (inside + limit)
-            if outside < math.inf and outside - inside <= CLOSE * outside:  # r jumps: the edge of the domain
-                return side * (outside if rise > LEVEL else math.inf)
+            if outside < math.inf and outside - inside <= CLOSE * outside:
+                if rise <= LEVEL:
+                    return side * math.inf
+                # r jumps: the edge of the domain, or with other coefficients their maxima have come to lie on it.
+                return math.nan if self.basis.shape[1] else side * outside
         return math.nan

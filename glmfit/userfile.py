@@ -17,6 +17,25 @@ from glmfit.errors import GlmfitError, ModelError, UsageError
 from glmfit.lazy import torch
 from glmfit.memory import ran_out
 
+# Words of Python's and torch's errors, and what to do where they are met in a likelihood.
+REMEDIES = (
+    ("'torch' is not defined", "add 'import torch' at the top of the file"),
+    ("call numpy()", "numpy cannot be differentiated: write torch.abs for np.abs, torch.exp for np.exp and so on"),
+    (
+        "converted to Python scalars",
+        "math takes single numbers: write torch.exp for math.exp, and drop float() and .item()",
+    ),
+    (
+        "Boolean value of Tensor",
+        "'if', max() and min() take single numbers: write torch.where(y > mu, a, b), or torch.maximum(a, b)",
+    ),
+    (
+        "bool value of Tensor",
+        "'if', max() and min() take single numbers: write torch.where(y > mu, a, b), or torch.maximum(a, b)",
+    ),
+    ("unhashable type: 'list'", "take one column at a time: torch.stack([data.a, data.b], dim=1)"),
+)
+
 
 def is_path(family: str) -> bool:
     """Whether a family's name is a file: `gumbel.py`, `gumbel.py:NAME`, or anything with a separator of folders."""
@@ -95,7 +114,8 @@ def running(path: str, what: str = "failed") -> Iterator[None]:
         where = own_line(error, path) or path
         said = error.msg if isinstance(error, SyntaxError) else str(error).partition("\n")[0]
         reason = f"{type(error).__name__}: {said}".removesuffix(": ")
-        raise ModelError("user_code", f"{path} {what}: {reason} (at {where})", "correct the file") from error
+        hint = next((hint for words, hint in REMEDIES if words in reason), "correct the file")
+        raise ModelError("user_code", f"{path} {what}: {reason} (at {where})", hint) from error
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import pytest
 
 from glmfit import fit_spec
 from glmfit.cli import main
-from glmfit.errors import GlmfitError
+from glmfit.errors import GlmfitError, ModelError
 from glmfit.result import Fit
 from glmfit.spec import ModelSpec
 
@@ -555,3 +555,15 @@ def test_an_example_stands_in_the_page_as_it_is(name: str) -> None:
     text = (SAMPLES / "likelihoods" / f"{name}.py").read_text(encoding="utf-8")
     text = f"```python\n# sample_data/likelihoods/{name}.py\n{text}```\n"
     assert text in (ROOT / "docs/your-own-likelihood.md").read_text(encoding="utf-8")
+
+
+def test_straight_lines_are_refused(tmp_path: Path) -> None:
+    text = """
+import torch
+start = {"m": 0.0, "b": 1.0}
+links = {"b": "log"}
+def log_likelihood(params, data):
+    return -torch.log(params.b) - torch.abs(data.v - params.m) / params.b
+"""
+    with pytest.raises(ModelError, match=r"second derivatives of 0 in m, made of straight lines: abs at own\.py:6"):
+        fit(write(tmp_path, text), normal_data())

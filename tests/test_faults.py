@@ -228,7 +228,7 @@ def test_no_standard_error(where: str) -> None:
 def test_a_closed_stream_is_not_taken_by_a_file(tmp_path: Path) -> None:
     program = (
         "import os, glmfit.__main__, glmfit.cli\n"
-        "glmfit.cli.main = lambda: print(*(os.readlink(f'/proc/self/fd/{n}') for n in (0, 1)), file=sys.stderr)\n"
+        "glmfit.cli.main = lambda: print(*(os.readlink(f'/proc/self/fd/{n}') for n in (0, 1)), file=sys.stderr) or 0\n"
         "import sys; glmfit.__main__.run()"
     )
     done = subprocess.run(

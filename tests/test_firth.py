@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import minimize_scalar
 
 import glmfit
 from glmfit import fit_spec
@@ -324,3 +325,30 @@ def test_the_end_of_a_links_domain_ends_an_interval() -> None:
     row = fit.coefficients[0]
     assert 0 <= row.conf_low < 0.1
     assert math.isnan(row.p_value)  # a mean of 0 is no value that the model can have
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_profile_ends_near_the_edge_of_a_domain(seed: int) -> None:
+    """Under the log link of a probability the straight way to an end may leave the domain; scipy's search does not."""
+    random = np.random.default_rng([seed, 4])
+    u = random.uniform(0, 1, 60)
+    y = (random.random(60) < np.exp(-1.7 + 1.5 * u)) * 1.0
+
+    def log_likelihood(a: float, b: float) -> float:
+        eta = a + b * u
+        return -math.inf if eta.max() >= 0 else float((y * eta + (1 - y) * np.log1p(-np.exp(eta))).sum())
+
+    def drop(b: float) -> float:
+        high = -max(b * u)
+        best = minimize_scalar(lambda a: -log_likelihood(a, b), bounds=(high - 8, high), options={"xatol": 1e-12})
+        return 2 * (top + best.fun)
+
+    fit = glmfit.fit("y ~ u", {"u": u, "y": y}, family="binomial", links={"mu": "log"}, ci="profile")
+    if fit.exit_code:
+        pytest.skip("the maximum is on the edge")
+    top, row = fit.fit.log_likelihood, fit.coefficients[1]
+    for end in (row.conf_low, row.conf_high):
+        if math.isnan(end):
+            assert [finding.code for finding in fit.warnings] == ["no_profile"]
+        else:
+            assert drop(end) == pytest.approx(3.841458820694124, abs=2e-4)

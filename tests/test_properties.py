@@ -196,7 +196,11 @@ def test_an_offset_is_a_known_coefficient(problem: Problem) -> None:
     b = next(row.estimate for row in free.coefficients if row.term == "u")
     rest = tuple(term for term in problem.terms if term != "u")
     # The likelihood of a Tweedie power near 1 has many peaks: the search is told on which one it is.
-    found = {f"{row.parameter}:{row.term}": row.estimate for row in free.coefficients if row.term != "u" and row.status is None}
+    found = {
+        f"{row.parameter}:{row.term}": row.estimate
+        for row in free.coefficients
+        if row.term != "u" and row.status is None
+    }
     options = {"start": found} if problem.family == "tweedie" else {}
     held = outcome(problem.with_terms(*rest, "offset(part)"), problem.data | {"part": b * problem.data["u"]}, **options)
     if problem.known.grouped and not rest:

@@ -792,3 +792,37 @@ def test_a_density_that_ends_on_the_way_is_no_fit_to_trust(write: Write) -> None
     fit = glmfit.fit("y ~ 1", {"y": np.array([0.1, 0.2, 0.4])}, family=own)
     assert fit.exit_code in (4, 5)
     assert not fit.convergence.converged or fit.coefficients[0].status == "not_identified"
+
+
+# ---- What newcomers write ----
+
+LAPLACE = "def log_density(y, mu, log_b): return -log_b - torch.abs(y - mu) * torch.exp(-log_b)"
+
+
+@pytest.mark.parametrize("formulas", [("y ~ 1",), ("y ~ x + g",), ("y ~ x + g", "b ~ x")])
+def test_straight_lines_are_refused(formulas: tuple[str, ...], write: Write) -> None:
+    with pytest.raises(ModelError, match=r"second derivative of 0 in mu in every row.* by abs at own\.py:4") as caught:
+        glmfit.fit(formulas, counts(), family=write(LAPLACE))
+    assert caught.value.code == "bad_derivative"
+    assert "torch.sqrt" in str(caught.value.hint)
+    smooth = write(LAPLACE.replace("torch.abs(y - mu)", "torch.sqrt((y - mu) ** 2 + 1e-2)"), "smooth.py")
+    assert glmfit.fit(formulas, counts(), family=smooth).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "remedy"),
+    [
+        ("-np.abs(y - mu)", "torch.abs for np.abs"),
+        ("-y * math.exp(mu)", "torch.exp for math.exp"),
+        ("y if y > mu else mu", "torch.where"),
+        ("-max(y, mu)", "torch.maximum"),
+        ("-tensor.square(y - mu)", "correct the file"),
+    ],
+)
+def test_a_remedy_for_what_newcomers_write(body: str, remedy: str, write: Write) -> None:
+    own = write(f"import math\nimport numpy as np\ndef log_density(y, mu): return {body}")
+    with pytest.raises(ModelError) as caught:
+        glmfit.fit("y ~ x", counts(), family=own)
+    assert caught.value.code == "user_code"
+    assert remedy in str(caught.value.hint)
+    assert "own.py:6" in caught.value.message

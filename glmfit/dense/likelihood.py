@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glmfit.blame import Operation, first, makes, not_finite, record
+from glmfit.blame import KINKED, ROUND_OFF, Operation, first, makes, not_finite, record
 from glmfit.dense.columns import Columns, Reader
 from glmfit.dense.parameters import Parameters
 from glmfit.errors import ModelError
@@ -189,6 +189,12 @@ def check(likelihood: DenseLikelihood, theta: Tensor) -> None:
             + (where and f": {where}"),
             "torch.where needs a safe argument in both branches; sqrt(0), log(0) and abs(0) have no derivatives",
         )
+    straight = (torch.diagonal(hessian) == 0) & (gradient != 0)
+    kink = likelihood.first(theta, lambda one: one.name in KINKED) if bool(straight.any()) else ""
+    if kink:
+        names = " and ".join(label for label, one in zip(labels, straight.tolist(), strict=True) if one)
+        what = f"{path}: log_likelihood has second derivatives of 0 in {names}, made of straight lines{kink}"
+        raise ModelError("bad_start", what, ROUND_OFF)
     again = likelihood.along(theta, theta)(0.0)
     if not math.isclose(again, value, rel_tol=1e-9, abs_tol=1e-9):
         raise ModelError(

@@ -50,7 +50,9 @@ def relative_information(optimum: Optimum, reference: Tensor) -> tuple[Tensor, T
     half = torch.linalg.solve_triangular(reference, -optimum.hessian, upper=False)
     relative = torch.linalg.solve_triangular(reference, half.T, upper=False)
     if not bool(torch.isfinite(relative).all()):  # it has grown beyond the doubles, and says nothing
-        return torch.full((len(relative),), math.nan, dtype=torch.float64), torch.eye(len(relative), dtype=torch.float64)
+        return torch.full((len(relative),), math.nan, dtype=torch.float64), torch.eye(
+            len(relative), dtype=torch.float64
+        )
     values, vectors = torch.linalg.eigh(0.5 * (relative + relative.T))
     return values, vectors
 

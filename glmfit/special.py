@@ -64,7 +64,7 @@ def log_rising(y: Tensor, log_alpha: Tensor) -> Tensor:
     Was: torch.lgamma(y + r) - torch.lgamma(r) - y * r.log(), which loses all digits as alpha tends to 0. For large r
     Stirling's formula gives (r + y - 1/2) log1p(y alpha) - y + S(r + y) - S(r), whose error is of the order of y eps.
     """
-    # The product has no factor but 1 at y = 0 as at y = 1: a rounding error there is not small beside a probability of 0.
+    # No factor but 1 at y = 0 as at y = 1: a rounding error there is not small beside a probability next to 0.
     return torch.where((y == 0) | (y == 1), 0.0, _rising(y, log_alpha))
 
 

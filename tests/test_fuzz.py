@@ -198,9 +198,12 @@ def test_what_is_written_is_read(rows: list[list[str]], tab: bool, folder: Path)
 
 
 TRUTHS = {
-    word: (value,)
-    for value, words in {"True": "T TRUE true", "False": "F FALSE false"}.items()
-    for word in words.split()
+    "T": ("True",),
+    "TRUE": ("True",),
+    "true": ("True",),
+    "F": ("False",),
+    "FALSE": ("False",),
+    "false": ("False",),
 }
 
 # ---- formulas ----
@@ -219,40 +222,24 @@ FORMULAS = (
     "y ~ center(x) + scale(u) + standardize(Solar.R) + I((x > 0) & (u <= 1))",
     "y ~ C(g, ref='b', levels=['b', 'a', 'c']) + sqrt(exp(u)) + é",
 )
-WORDS = st.sampled_from(
-    [
-        *HEADER,
-        *TRANSFORMS,
-        *CONTRASTS,
-        *"+-*/:^~(),.=<>[]%&|!`'\"\\",
-        "**",
-        "%in%",
-        "//",
-        "==",
-        "<=",
-        " ",
-        "  ",
-        "0",
-        "1",
-        "2",
-    ]
-    + [
-        "1e308",
-        ".5",
-        "`my col`",
-        "'b'",
-        "df",
-        "degree",
-        "levels",
-        "True",
-        "None",
-        "__import__",
-        "lambda",
-        "x.y",
-        "\n",
-        "#",
-    ]
+PIECES_OF_FORMULAS = "+ - * / : ^ ~ ( ) , . = < > [ ] % & | ! ` ' \" \\ ** %in% // == <= 0 1 2 1e308 .5 'b' #".split(
+    " "
 )
+PIECES_OF_FORMULAS += [
+    "`my col`",
+    "df",
+    "degree",
+    "levels",
+    "True",
+    "None",
+    "__import__",
+    "lambda",
+    "x.y",
+    "\n",
+    " ",
+    "  ",
+]
+WORDS = st.sampled_from([*HEADER, *TRANSFORMS, *CONTRASTS, *PIECES_OF_FORMULAS])
 SOUP = st.one_of(
     st.lists(WORDS, max_size=14).map("".join),
     st.lists(WORDS, max_size=14).map(lambda words: "y ~ " + " ".join(words)),
@@ -437,7 +424,6 @@ OPTIONS: dict[str, st.SearchStrategy[str] | None] = {
     "--quiet": None,
     "--verbose": None,
 }
-FIRTH_AND_ALL = [name for name in OPTIONS if name not in ("--quiet", "--verbose")]
 
 
 @st.composite
@@ -557,7 +543,7 @@ def test_no_options_break_a_fit(words: list[str], data: str, folder: Path) -> No
 def test_no_words_break_the_command_line(words: list[str], data: str) -> None:
     words = ["fit", data, *words]
     if "-o" not in words and not {"-h", "--help", "--output"} & {*words}:
-        status, out, err = run(words)
+        status, _, err = run(words)
         assert status in (0, 2, 3, 4, 5), err
         assert "Traceback" not in err
 
@@ -568,4 +554,5 @@ def test_no_words_break_explain(words: list[str]) -> None:
     status, out, _ = run(["explain", "--json", "--", *words])
     assert status in (0, 2)
     document = strict(out)
-    assert document["schema"] == ("glmfit/explain/1" if status == 0 else "glmfit/error/1") or status == 2
+    if status == 0:
+        valid(document)

@@ -214,7 +214,7 @@ def _nodes(t: Tensor, nu: Tensor, anchor: Tensor) -> _Nodes:
     """
     first, last = _window(t, nu, anchor)
     width = last - first + 1
-    # Not where it is NaN, or where doubles near the last count are further apart than blocks: the sum will be NaN as well.
+    # Not where it is NaN, or where doubles near the last count are further apart than blocks: the sum is NaN as well.
     tabulated = (width < LARGEST) & (width > RESOLVED * last)
     first, last, width = (torch.where(tabulated, x, 1.0) for x in (first, last, width))
     anchor = torch.where(tabulated, anchor, math.nan)

@@ -254,7 +254,7 @@ def scipy_optimum(
         if key not in cache:
             cache.clear()
             value, gradient, hessian = objective.derivatives(theta_of(u))
-            if not math.isfinite(value):
+            if not all_finite((value, gradient, hessian)):
                 cache[key] = (math.inf, np.zeros(size), np.eye(size))  # a rejected step
             else:
                 g = torch.linalg.solve_triangular(lower, gradient[:, None], upper=False)

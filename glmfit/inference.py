@@ -75,7 +75,7 @@ def covariance(
         return Covariance(scale * _inverse_expected(likelihood, optimum), kind)
     if kind in ("hc2", "hc3"):
         meat = _leverage_meat(likelihood, optimum, kind)
-        return Covariance(bread @ meat @ bread, kind, "1/(1-h)" if kind == "hc2" else "1/(1-h)^2")
+        return Covariance(_sandwiched(bread, meat), kind, "1/(1-h)" if kind == "hc2" else "1/(1-h)^2")
     return sandwich(kind, row_scores(likelihood, optimum), bread, n, clusters)
 
 
@@ -93,7 +93,13 @@ def sandwich(kind: str, rows: Iterable[Scores], bread: Tensor, n: float, cluster
         "hc1": (n / (n - size) if n > size else math.nan, "n/(n-k)"),
         "sampling": (n / (n - 1) if n > 1 else math.nan, "n/(n-1)"),
     }[kind]
-    return Covariance(factor * (bread @ meat @ bread), kind, text)
+    return Covariance(factor * _sandwiched(bread, meat), kind, text)
+
+
+def _sandwiched(bread: Tensor, meat: Tensor) -> Tensor:
+    """B M B (p, p), symmetric to the last digit, which a product is not where B is ill-conditioned."""
+    product = bread @ meat @ bread
+    return 0.5 * (product + product.T)
 
 
 def _inverse_expected(likelihood: Likelihood, optimum: Optimum) -> Tensor:
@@ -173,7 +179,7 @@ def _clustered(rows: Iterable[Scores], bread: Tensor, kind: str, clusters: Mappi
     meat = torch.zeros_like(bread)
     for name, total in sums.items():
         meat += signs[name] * counts[name] / (counts[name] - 1) * (total.T @ total)
-    return Covariance(bread @ meat @ bread, kind, "G/(G-1)", {name: counts[name] for name in clusters})
+    return Covariance(_sandwiched(bread, meat), kind, "G/(G-1)", {name: counts[name] for name in clusters})
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from glmfit.likelihood import Likelihood
 from glmfit.limit import Rest, rest
 from glmfit.model import Model
 from glmfit.objective import Objective
-from glmfit.optimize import Optimum, Trace, least_squares, newton, refined, scipy_optimum
+from glmfit.optimize import Optimum, Trace, all_finite, least_squares, newton, refined, scipy_optimum
 from glmfit.penalised import Jeffreys
 from glmfit.separation import Separated
 from glmfit.spec import ModelSpec
@@ -266,7 +266,7 @@ def _beyond(likelihood: Likelihood, optimum: Optimum, reference: Tensor, spec: M
     aside = torch.linalg.solve_triangular(reference.T, vectors[:, :1], upper=True)[:, 0]
     best = optimum
     for theta in (optimum.theta + aside, optimum.theta - aside):
-        if math.isfinite(likelihood.value(theta)):
+        if all_finite(likelihood.derivatives(theta)):
             found = _search(likelihood, theta, spec, None)
             if found.converged and found.value > best.value + AS_GOOD:
                 best = replace(found, iterations=optimum.iterations + found.iterations)
@@ -293,6 +293,7 @@ def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
         optimum = _search(likelihood, theta, spec, None)
         if optimum.value >= found.optimum.value - AS_GOOD:
             begin = start.coefficients(model, start.constants(model), {})
+            begin = begin if all_finite(likelihood.derivatives(begin)) else theta
             reference = curvature.factor(likelihood, begin, likelihood.derivatives(begin)[2])
             flat = flat_directions(likelihood, optimum, reference, model.labels)
             return Maximum(model, likelihood, optimum, found.constants, found.phi, reference, flat)

@@ -89,7 +89,7 @@ def newton(
     """Maximise by Newton's method from `start` (p,), where the value must be finite (ModelError otherwise)."""
     theta = start
     value, gradient, hessian = objective.derivatives(theta)
-    if not _finite((value, gradient, hessian)):
+    if not all_finite((value, gradient, hessian)):
         raise ModelError(
             "bad_start",
             "the log-likelihood or its derivatives are not finite at the starting values",
@@ -114,13 +114,13 @@ def newton(
         if status == "converged" or iterations >= max_iter:
             break
         length, reached = 1.0, objective.derivatives(theta + step)  # a whole step is right more often than not
-        if not (_finite(reached) and rises_enough(reached[0], value, slope)):
+        if not (all_finite(reached) and rises_enough(reached[0], value, slope)):
             shorter = line_search(objective.along(theta, step), value, slope)
             if shorter is None:
                 status = "stalled"
                 break
             length, reached = shorter, objective.derivatives(theta + shorter * step)
-            if not _finite(reached) or reached[0] < value - FALLEN * (1 + abs(value)):
+            if not all_finite(reached) or reached[0] < value - FALLEN * (1 + abs(value)):
                 status = "stalled"
                 break
         theta = theta + length * step
@@ -129,7 +129,7 @@ def newton(
     if status == "converged" and decrement > POLISHED:
         # The error of one more Newton step is the square of this one's.
         last = objective.derivatives(theta + step)
-        if _finite(last):
+        if all_finite(last):
             last_decrement = _decrement(objective, theta + step, last[1], last[2])
             if last_decrement < decrement:
                 theta, (value, gradient, hessian) = theta + step, last
@@ -160,7 +160,7 @@ def _optimum(
     return Optimum(theta, value, gradient, hessian, decrement, iterations, status, optimizer, reference, root)
 
 
-def _finite(derivatives: tuple[float, Tensor, Tensor]) -> bool:
+def all_finite(derivatives: tuple[float, Tensor, Tensor]) -> bool:
     value, gradient, hessian = derivatives
     return math.isfinite(value) and bool(torch.isfinite(gradient).all()) and bool(torch.isfinite(hessian).all())
 
@@ -254,7 +254,7 @@ def scipy_optimum(
         if key not in cache:
             cache.clear()
             value, gradient, hessian = objective.derivatives(theta_of(u))
-            if not math.isfinite(value):
+            if not all_finite((value, gradient, hessian)):
                 cache[key] = (math.inf, np.zeros(size), np.eye(size))  # a rejected step
             else:
                 g = torch.linalg.solve_triangular(lower, gradient[:, None], upper=False)
@@ -285,7 +285,7 @@ def scipy_optimum(
     )
     theta = theta_of(result.x)
     derivatives = objective.derivatives(theta)
-    if not _finite(derivatives):  # it left the domain in its last step
+    if not all_finite(derivatives):  # it left the domain in its last step
         theta = start
         derivatives = objective.derivatives(start)
     decrement = _decrement(objective, theta, derivatives[1], derivatives[2])

@@ -59,7 +59,7 @@ OPERATIONS = ("flip", "insert", "delete", "repeat", "cut", "swap")
 def changed(draw: st.DrawFn, originals: Sequence[Any], pieces: st.SearchStrategy[Any]) -> Any:
     """One of the originals (bytes or text) after a few changes; `pieces` are what may be put in."""
     value = draw(st.sampled_from(originals))
-    for _ in range(draw(st.integers(0, 5))):
+    for _ in range(draw(st.integers(0, 3))):
         at, size = draw(st.integers(0, len(value))), draw(st.integers(1, 12))
         before, part, after = value[:at], value[at : at + size], value[at + size :]
         operation = draw(st.sampled_from(OPERATIONS))
@@ -198,9 +198,12 @@ def test_what_is_written_is_read(rows: list[list[str]], tab: bool, folder: Path)
 
 
 TRUTHS = {
-    word: (value,)
-    for value, words in {"True": "T TRUE true", "False": "F FALSE false"}.items()
-    for word in words.split()
+    "T": ("True",),
+    "TRUE": ("True",),
+    "true": ("True",),
+    "F": ("False",),
+    "FALSE": ("False",),
+    "false": ("False",),
 }
 
 # ---- formulas ----
@@ -219,40 +222,24 @@ FORMULAS = (
     "y ~ center(x) + scale(u) + standardize(Solar.R) + I((x > 0) & (u <= 1))",
     "y ~ C(g, ref='b', levels=['b', 'a', 'c']) + sqrt(exp(u)) + é",
 )
-WORDS = st.sampled_from(
-    [
-        *HEADER,
-        *TRANSFORMS,
-        *CONTRASTS,
-        *"+-*/:^~(),.=<>[]%&|!`'\"\\",
-        "**",
-        "%in%",
-        "//",
-        "==",
-        "<=",
-        " ",
-        "  ",
-        "0",
-        "1",
-        "2",
-    ]
-    + [
-        "1e308",
-        ".5",
-        "`my col`",
-        "'b'",
-        "df",
-        "degree",
-        "levels",
-        "True",
-        "None",
-        "__import__",
-        "lambda",
-        "x.y",
-        "\n",
-        "#",
-    ]
-)
+SIGNS = [
+    *"+-*/:^~(),.=<>[]%&|!`'#012",
+    '"',
+    "\\",
+    "**",
+    "%in%",
+    "//",
+    "==",
+    "<=",
+    "1e308",
+    ".5",
+    "'b'",
+    "\n",
+    " ",
+    "  ",
+]
+OTHERS = ["`my col`", "df", "degree", "levels", "True", "None", "__import__", "lambda", "x.y"]
+WORDS = st.sampled_from([*HEADER, *TRANSFORMS, *CONTRASTS, *SIGNS, *OTHERS])
 SOUP = st.one_of(
     st.lists(WORDS, max_size=14).map("".join),
     st.lists(WORDS, max_size=14).map(lambda words: "y ~ " + " ".join(words)),
@@ -437,12 +424,11 @@ OPTIONS: dict[str, st.SearchStrategy[str] | None] = {
     "--quiet": None,
     "--verbose": None,
 }
-FIRTH_AND_ALL = [name for name in OPTIONS if name not in ("--quiet", "--verbose")]
 
 
 @st.composite
 def commands(draw: st.DrawFn) -> list[str]:
-    """Arguments of `glmfit fit` after the data: a model that makes sense two times in three, and up to four options."""
+    """Arguments of `glmfit fit` after the data: a model, mostly a sensible one, with up to three options."""
     family = draw(st.sampled_from([*EVERY, "gumbel.py"]))
     fitting = draw(st.integers(0, 2)) > 0
     y = draw(st.sampled_from(suitable(family) if fitting else RESPONSES))
@@ -456,7 +442,7 @@ def commands(draw: st.DrawFn) -> list[str]:
         words.append(draw(st.tuples(PARAMETER, st.sampled_from(TERMS)).map(" ~ ".join)))
     if family == "conditional-logit" and fitting:
         words += ["--group", "s"]
-    for name in draw(st.lists(st.sampled_from([*OPTIONS]), max_size=4, unique=True)):
+    for name in draw(st.lists(st.sampled_from([*OPTIONS]), max_size=3, unique=True)):
         value = OPTIONS[name]
         words += [name] if value is None else [name, draw(value)]
     return words
@@ -557,7 +543,7 @@ def test_no_options_break_a_fit(words: list[str], data: str, folder: Path) -> No
 def test_no_words_break_the_command_line(words: list[str], data: str) -> None:
     words = ["fit", data, *words]
     if "-o" not in words and not {"-h", "--help", "--output"} & {*words}:
-        status, out, err = run(words)
+        status, _, err = run(words)
         assert status in (0, 2, 3, 4, 5), err
         assert "Traceback" not in err
 
@@ -568,4 +554,5 @@ def test_no_words_break_explain(words: list[str]) -> None:
     status, out, _ = run(["explain", "--json", "--", *words])
     assert status in (0, 2)
     document = strict(out)
-    assert document["schema"] == ("glmfit/explain/1" if status == 0 else "glmfit/error/1") or status == 2
+    if status == 0:
+        valid(document)

@@ -237,3 +237,17 @@ def test_least_squares_of_nearly_collinear_columns(spread: float) -> None:
     assert found.converged
     torch.testing.assert_close(found.theta, truth, rtol=1e-13 / spread, atol=1e-12 / spread)
     assert found.root is root
+
+
+@pytest.mark.parametrize("method", ["bfgs", "l-bfgs", "trust-exact"])
+def test_scipy_steps_to_no_point_where_the_hessian_is_not_finite(method: str) -> None:
+    """Beyond 2 the value is finite, the Hessian is not; the maximum is at 1."""
+
+    class Walled(Function):
+        def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Tensor]:
+            value, gradient, hessian = super().derivatives(theta)
+            return value, gradient, hessian if float(theta) < 2 else hessian * math.inf
+
+    found = scipy_optimum(Walled(lambda t: (t - torch.exp(t - 1)).sum()), torch.full((1,), -5.0).double(), method)
+    assert found.converged
+    assert float(found.theta) == pytest.approx(1, abs=1e-4)

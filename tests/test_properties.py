@@ -1,8 +1,8 @@
 """The same model put in another way, for random models of random data: the same numbers, or the same refusal.
 
-Tolerances. A search ends within 1e-6 standard errors of the maximum (1e-8 and one more Newton step where rounding allows
-it), so two searches agree to 3e-6 standard errors; the log-likelihood is flat there and differs by 1e-11 and rounding; a
-standard error changes in proportion to the change of the estimates, in units in which all third derivatives are moderate.
+Tolerances. A search ends within 1e-6 standard errors of the maximum (1e-8 and one more Newton step where rounding lets
+it), so two searches agree to 3e-6 standard errors; the log-likelihood is flat there and differs by 1e-11 and rounding;
+a standard error changes in proportion to the change of the estimates, in units in which third derivatives are moderate.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ ROUNDED = 1e-8  # the same, of a search that rounding error ended
 A_PEAK = 1e-3  # log-likelihood by which a maximum stands above a ridge that runs beside it
 LOG_LIKELIHOOD = 1e-10  # relative to the sum of the absolute log-densities, of which n is a measure
 
+SEVERAL_PEAKS = ("student-t", "tweedie")  # where nu is small, or the power next to 1
 HALF_LINE = ("inverse", "inverse-squared", "sqrt")
 
 Outcome = Fit | str
@@ -80,6 +81,9 @@ def compare(one: Outcome, other: Outcome, terms: frozenset[str] | None = None) -
         ridge, peak = (left, right) if one.exit_code else (right, left)
         assert ridge < peak - A_PEAK, (one.warnings, other.warnings)
         return
+    if one.model.family in SEVERAL_PEAKS and abs(left - right) > A_PEAK:
+        event("several peaks")
+        return
     event("compared")
     assert one.exit_code == other.exit_code, (one.warnings, other.warnings)
     assert codes(one) == codes(other)
@@ -107,7 +111,7 @@ def compare_rows(row: Coefficient, other: Coefficient, rounding: float = 0.0) ->
 # ---- rows and columns ----
 
 
-@examples(0.12)
+@examples(0.3)
 @given(problem=problems(), data=st.data())
 def test_the_order_of_rows(problem: Problem, data: st.DataObject) -> None:
     n = len(problem.data["x"])
@@ -115,14 +119,14 @@ def test_the_order_of_rows(problem: Problem, data: st.DataObject) -> None:
     compare(outcome(problem), outcome(problem, problem.rows(order)))
 
 
-@examples(0.12)
+@examples(0.3)
 @given(problem=problems())
 def test_the_order_of_terms_and_columns(problem: Problem) -> None:
     turned = dict(reversed(problem.data.items()))
     compare(outcome(problem), outcome(problem.with_terms(*reversed(problem.terms)), turned))
 
 
-@examples(0.12)
+@examples(0.3)
 @given(problem=problems(), power=st.integers(-8, 8), sign=st.sampled_from([1, -1]), shift=st.integers(-1000, 1000))
 def test_the_unit_and_origin_of_a_column(problem: Problem, power: int, sign: int, shift: int) -> None:
     problem = problem.with_terms(*problem.terms, *({"x"} - {*problem.terms}))
@@ -146,7 +150,7 @@ def in_other_units(fit: Fit, unit: float) -> Fit:
     return replace(fit, coefficients=rows)
 
 
-@examples(0.12)
+@examples(0.3)
 @given(problem=problems())
 def test_another_reference_level(problem: Problem) -> None:
     problem = problem.with_terms(*problem.terms, *({"g"} - {*problem.terms}))
@@ -164,7 +168,7 @@ def test_another_reference_level(problem: Problem) -> None:
 # ---- weights and offsets ----
 
 
-@examples(0.12)
+@examples(0.3)
 @given(problem=problems())
 def test_a_frequency_weight_repeats_the_row(problem: Problem) -> None:
     assume(not problem.known.grouped)  # a repeated group is another group
@@ -173,7 +177,7 @@ def test_a_frequency_weight_repeats_the_row(problem: Problem) -> None:
     compare(outcome(problem, freq_weights="f"), outcome(problem, again))
 
 
-@examples(0.12)
+@examples(0.3)
 @given(problem=problems(), option=st.sampled_from(["weights", "freq_weights", "sampling_weights"]))
 def test_rows_of_weight_zero_are_not_there(problem: Problem, option: str) -> None:
     assume(not problem.known.grouped)  # which has one weight for all rows of a group
@@ -185,11 +189,11 @@ def test_rows_of_weight_zero_are_not_there(problem: Problem, option: str) -> Non
     compare(outcome(problem, whole, **{option: "w"}), outcome(problem, data, **{option: "w"}))
 
 
-@examples(0.15)
+@examples(0.3)
 @given(problem=problems())
 def test_an_offset_is_a_known_coefficient(problem: Problem) -> None:
     assume(not problem.known.shared_formula)  # one linear predictor for each category
-    assume("u" in problem.terms)
+    problem = problem.with_terms(*problem.terms, *({"u"} - {*problem.terms}))
     free = outcome(problem)
     if not isinstance(free, Fit) or free.exit_code:
         return
@@ -220,7 +224,7 @@ def test_an_offset_is_a_known_coefficient(problem: Problem) -> None:
 # ---- the way in ----
 
 
-@examples(0.12)
+@examples(0.3)
 @given(problem=problems(), size=st.integers(7, 60))
 def test_the_size_of_chunks(problem: Problem, size: int) -> None:
     whole = outcome(problem)
@@ -242,15 +246,14 @@ def written(data: Columns, path: Path) -> Path:
     if path.suffix == ".parquet":
         pyarrow.parquet.write_table(table, path)
         return path
-    opened = gzip.open(path, "wt", newline="") if path.suffix == ".gz" else path.open("w", newline="")
-    with opened as file:
+    with gzip.open(path, "wt", newline="") if path.suffix == ".gz" else path.open("w", newline="") as file:
         writer = csv.writer(file, delimiter="\t" if ".tsv" in path.name else ";" if "semicolon" in path.name else ",")
         writer.writerow(data)
         writer.writerows(zip(*(column.tolist() for column in data.values()), strict=True))
     return path
 
 
-@examples(0.1)
+@examples(0.3)
 @given(problem=problems(), name=st.sampled_from(["d.csv", "d.csv.gz", "d.tsv", "d.parquet", "semicolon.csv"]))
 def test_a_file_says_what_its_columns_say(problem: Problem, name: str, folder: Path) -> None:
     """To the last digit."""

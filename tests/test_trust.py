@@ -326,3 +326,11 @@ def test_a_constant_response_ends_in_a_verdict(family: str) -> None:
     x = np.arange(30.0)
     fit = glmfit.fit("y ~ x", {"y": np.full(30, 0.861), "x": x}, family=family)
     assert fit.exit_code in (4, 5)
+
+
+def test_a_look_aside_to_where_nothing_is_finite_is_no_start() -> None:
+    """Two positive counts, both 5: the search that goes on from a point beside the maximum must be able to begin."""
+    y, g = np.zeros(30), np.array(["a", "b", "c"] * 10)
+    y[[3, 10]] = 5
+    fit = glmfit.fit("y ~ x + g", {"y": y, "x": np.linspace(0, 2, 30), "g": g}, family="hurdle-negative-binomial")
+    assert fit.exit_code == 5

@@ -254,7 +254,8 @@ def scipy_optimum(
         if key not in cache:
             cache.clear()
             value, gradient, hessian = objective.derivatives(theta_of(u))
-            if not all_finite((value, gradient, hessian)):
+            used = hessian if method == "trust-exact" else gradient  # the others take no notice of the Hessian
+            if not all_finite((value, gradient, used)):
                 cache[key] = (math.inf, np.zeros(size), np.eye(size))  # a rejected step
             else:
                 g = torch.linalg.solve_triangular(lower, gradient[:, None], upper=False)

@@ -469,6 +469,7 @@ TRAPS = {
     ),
     "float32": ("bad_density", 3, ["torch.float32", "float at float32.py:5: "]),
     "in_place": ("bad_density", 3, ["in place", "in_place.py:5: y -= mu"]),
+    "kinked": ("bad_derivative", 3, ["second derivative of 0 in mu", "abs at kinked.py:5: "]),
     "summed": ("bad_density", 3, ["shape ()", "sum at summed.py:5: return torch.sum("]),
 }
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 NEGLIGIBLE = 40.0  # terms of the series below exp(-40) of the largest are left out
 BLOCK_ROWS = 1024
+MOST_TERM = 2.0**62  # the largest j that is summed at
 # Where the terms look like a normal density of more than this standard deviation in j (squared), and this far from
 # j = 0 (in standard deviations, squared), their sum over the integers is their integral to exp(-43).
 SMOOTH, FAR = 2.2, 100.0
@@ -155,13 +156,13 @@ def _log_density_above_zero(y: Tensor, log_mu: Tensor, log_phi: Tensor, z: Tenso
 def _log_series(log_lambda: Tensor, z: Tensor) -> Tensor:
     """(n,) log sum_j W_j: over integers where few matter, else by the integral that the sum then equals.
 
-    NaN where few matter that doubles cannot tell apart: with p next to 1 and phi next to 0 the density is all spikes.
+    NaN where few matter and those are beyond MOST_TERM: with p next to 1 and phi next to 0 the density is all spikes.
     """
     with torch.no_grad():
         log_steepness = log_lambda + softplus(-z)  # log of lambda (1 + alpha) = lambda / (p - 1)
         near = log_steepness < math.log(FAR)
         narrow = ~near & (log_lambda - softplus(-z) < math.log(SMOOTH))
-        few = narrow & (log_lambda < math.log(2.0**53))
+        few = narrow & (log_lambda < math.log(MOST_TERM))
         order = torch.argsort(log_lambda)  # neighbours need about as many terms
     # A few rows at a time: tensors of (rows, nodes) that stay in the processor's cache are several times faster.
     parts = [

@@ -155,7 +155,10 @@ def _statistics(fit: Fit, width: int) -> Iterator[Line]:
         text = [(label, "bold"), (value, ""), (note, "")]
         for label, value, note in residual:
             text += [(GAP, ""), (label, "bold"), (value, ""), (note, "")]
-        yield [*text[:-1], (text[-1][0].rstrip(), "")]
+        while not text[-1][0].strip():
+            text.pop()
+        last, style = text.pop()
+        yield [*text, (last.rstrip(), style)]
 
 
 def _sentence(text: str, style: str, width: int) -> Iterator[Line]:

@@ -274,9 +274,9 @@ import torch
 start = {"mu": 0.0}
 def log_likelihood(params, data):
     total = data.a + data.b
-    text = data.text
+    text = data.codes("text")
     assert data.levels("text") == ("blue", "red")
-    assert data.text.tolist() == [1, 1, 0] and data.text.dtype == torch.int64
+    assert text.tolist() == [1, 1, 0] and text.dtype == torch.int64
     assert data.flag.tolist() == [1.0, 1.0, 0.0] and data["a"].tolist() == [1.0, 3.0, 5.0]
     assert data.codes("a").tolist() == [0, 1, 2] and data.levels("a") == ("1", "3", "5")
     assert len(data) == 3 and "unused" in data and "other" not in data
@@ -291,6 +291,19 @@ def log_likelihood(params, data):
     with pytest.raises(GlmfitError) as caught:
         fit(write(tmp_path, text), data, missing="error")
     assert caught.value.code == "missing_values"
+
+
+def test_text_is_not_computed_with(tmp_path: Path) -> None:
+    text = """
+start = {"mu": 0.0}
+def log_likelihood(params, data):
+    return -(data.v - params.mu - data.word)**2
+"""
+    data = normal_data(6) | {"word": ["a", "b", "c", "a", "b", "c"]}
+    with pytest.raises(GlmfitError, match=r"own\.py:4: .*column 'word' holds text, not numbers") as caught:
+        fit(write(tmp_path, text), data)
+    assert caught.value.code == "not_numeric"
+    assert "data.codes('word')" in str(caught.value.hint)
 
 
 def test_a_column_of_a_branch_taken_later_is_read_if_it_is_complete(tmp_path: Path) -> None:

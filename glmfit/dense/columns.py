@@ -55,12 +55,13 @@ class Reader:
         return self.table
 
     def tensor(self, name: str) -> Tensor:
-        """Numbers as float64 (n,), the codes of text and dates as int64 (n,)."""
+        """A column of numbers as float64 (n,); text is none, and its codes are not to be computed with by mistake."""
         if name not in self.tensors:
             table = self.column(name)
-            is_number = table[name].kind in ("number", "boolean")
-            values = table.numbers(name) if is_number else table[name].values
-            self.tensors[name] = torch.tensor(values)
+            if table[name].kind not in ("number", "boolean"):
+                hint = f"data.codes('{name}') numbers its levels from 0, and data.levels('{name}') names them"
+                raise DataError("not_numeric", f"column '{name}' holds {table[name].kind}, not numbers", hint)
+            self.tensors[name] = torch.tensor(table.numbers(name))
         return self.tensors[name]
 
     def check_unchanged(self, path: str) -> None:
@@ -76,7 +77,7 @@ class Reader:
 
 
 class Columns:
-    """Columns by attribute or by index: float64 (n,), or int64 codes of text; `len(data)` is n.
+    """Columns of numbers by attribute or by index: float64 (n,); `len(data)` is n.
 
     With a formula `data.y` is the response, `data.X` (n, p) the model matrix and `data.terms` the names of its columns;
     an index is always a column of the file.

@@ -247,7 +247,9 @@ def _check_fixed(parameter: Parameter, value: float) -> None:
         raise UsageError(
             "bad_fix",
             f"{parameter.name} = {value:g} is outside its range",
-            f"{parameter.name} lies on a {parameter.scale} scale: give a value inside",
+            {"log": "give a positive value", "logit": "give a value between 0 and 1"}.get(
+                parameter.scale, f"{parameter.name} lies on a {parameter.scale} scale: give a value inside"
+            ),
         )
 
 

@@ -93,6 +93,7 @@ for name, arguments, code, *words in [
     ("power without number", ["--link", "power"], "bad_link", "power:0.5"),
     ("start of no term", ["--start", "xx=1"], "unknown_term", "xx", "'x'"),
     ("family misspelt", ["-f", "poison"], "unknown_family", "did you mean 'poisson'"),
+    ("family that is a link", ["-f", "probit"], "unknown_family", "--family binomial --link probit"),
     ("family unlike any", ["-f", "qqq"], "unknown_family", "gaussian", "poisson"),
     ("family file missing", ["-f", "gumble.py"], "no_such_file", "gumble.py"),
     ("--x beside a formula", ["--x", "z"], "usage", "--x", "y ~ x", "give one of them"),

@@ -21,6 +21,7 @@ from glmfit.families.quasi import QuasiBinomial, QuasiPoisson
 from glmfit.families.tweedie import Tweedie
 from glmfit.families.user import user_family
 from glmfit.families.wrappers import WRAPPED
+from glmfit.links import POSITIVE_LINKS, UNIT_LINKS
 from glmfit.userfile import is_path
 
 FAMILIES: tuple[type[Family], ...] = (
@@ -66,6 +67,8 @@ def find_family(name: str) -> type[Family]:
         hint = did_you_mean(key, _BY_NAME) or f"'glmfit families' lists them all: {names}, ..."
         if call := re.fullmatch(r"([\w-]+)\s*\((?:link\s*=)?\W*([\w-]+)\W*", name):  # as in R
             hint = f"write --family {call[1]} --link {call[2]}"
+        elif key in set(UNIT_LINKS) - set(POSITIVE_LINKS):  # as Stata names commands
+            hint = f"write --family binomial --link {key}, or --family ordinal --link {key}"
         elif os.path.isfile(f"{name}.py"):
             hint = f"a file is given with its ending: --family {name}.py"
         raise UsageError("unknown_family", f"no family '{name}'", hint)

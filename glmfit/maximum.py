@@ -52,6 +52,7 @@ class Maximum:
     phi: float
     reference: Tensor  # factor L (p, p) of the curvature L L' where the search began, in units of phi
     flat: FlatDirections | None
+    overlapping: bool = False  # it is proved that the data are not separated in the main parameter
     undecided: bool = False  # separation was asked about, and no linear program could tell
     separated: Separated | None = None  # in the whole model, of which this is the limit, unless no rows are left
     whole: Model | None = None
@@ -192,7 +193,13 @@ def _judged(found: Maximum, spec: ModelSpec, trace: Trace | None) -> Maximum:
         return replace(found, undecided=asked)
     separated = decision.separated
     if separated is None:
-        return _without_false_alarm(found, decision.covered)
+        main = {
+            column
+            for predictor in found.model.rows.predictors
+            if predictor.parameter == found.model.family.main
+            for column in predictor.columns.tolist()
+        }
+        return replace(_without_false_alarm(found, decision.covered), overlapping=main <= decision.covered)
     left = rest(found.model, separated)
     if left.model.size == 0:
         if drop:

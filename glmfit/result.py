@@ -151,6 +151,7 @@ class Identification:
     aliased: tuple[str, ...]
     separation: Separation | None
     hessian_positive_definite: bool
+    not_separated: bool = False  # proved: it was asked, or the fit looked odd
 
 
 @dataclass(frozen=True, slots=True)

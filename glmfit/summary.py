@@ -99,6 +99,7 @@ def summarise(data: Data, found: Maximum) -> Fit:
             whole.aliased,
             None if dropped else _reported_separation(found),
             found.bread is not None and found.flat is None and (found.separated is None or dropped),
+            found.overlapping,
         ),
         warnings=tuple(findings),
         seconds={},

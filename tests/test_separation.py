@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from glmfit.cone import Cone
 from glmfit.errors import ModelError, UsageError
 from glmfit.families.catalogue import FAMILIES, make_family
 from glmfit.families.counts import Poisson
-from glmfit.report import fit_from_json, schema, to_json
+from glmfit.report import fit_from_json, schema, to_json, to_table
 from glmfit.result import Fit
 
 SAMPLES = Path(__file__).resolve().parent.parent / "sample_data"
@@ -816,3 +817,18 @@ def test_scores_leave_few_rows_to_the_program(
     assert (fit.identification.separation.kind, fit.identification.separation.rows) == ("quasi-complete", rows)
     expected = {"Intercept": 1, **{f"C(g)[T.{k}]": -1 for k in range(1, 60)}} if terms is None else terms
     assert infinite(fit) == expected
+
+
+def test_what_is_not_separated_is_said_to_be_so_where_it_was_asked() -> None:
+    random = np.random.default_rng(2)
+    x = random.normal(size=80)
+    data = {"x": x, "y": (random.random(80) < 1 / (1 + np.exp(-x))) * 1.0, "n": random.poisson(np.exp(x)) * 1.0}
+    asked = glmfit.fit("y ~ x", data, family="binomial", check_separation=True)
+    assert asked.identification.not_separated
+    assert re.search(r"^Separation +none$", to_table(asked, plain=True), flags=re.MULTILINE)
+    assert not glmfit.fit("y ~ x", data, family="binomial").identification.not_separated
+    separated = glmfit.fit("y ~ x", {"x": x, "y": (x > 0) * 1.0}, family="binomial", check_separation=True)
+    assert not separated.identification.not_separated
+    # Only some of the directions in which a zero-inflated likelihood rises for ever are known.
+    inflated = glmfit.fit("n ~ x", data, family="zero-inflated-poisson", check_separation=True)
+    assert not inflated.identification.not_separated

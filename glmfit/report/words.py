@@ -55,6 +55,8 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
         lines.append(("Dispersion", dispersion(fit)))
     if fit.model.bias_reduction is not None:
         lines.append(("Bias reduction", BIAS_REDUCTIONS[fit.model.bias_reduction]))
+    if fit.identification.not_separated:
+        lines.append(("Separation", "none"))
     lines.append(("Std. errors", standard_errors(fit.covariance)))
     if fit.ci == "profile":
         lines.append(("Intervals", "profile likelihood; tests by likelihood ratio (signed root)"))

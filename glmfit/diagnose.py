@@ -64,10 +64,10 @@ def flat_directions(optimum: Optimum, reference: Tensor, names: Sequence[str]) -
     half = torch.linalg.solve_triangular(reference, optimum.gradient[:, None], upper=False)
     rising = (values.abs() < SUSPICIOUS) & ((vectors.T @ half)[:, 0].abs() > RISING * values.abs())
     gone = torch.nonzero((values.abs() < VANISHED) | rising)[:, 0]
-    return flat(vectors[:, gone], reference, names) if len(gone) else None
+    return along(vectors[:, gone], reference, names) if len(gone) else None
 
 
-def flat(directions: Tensor, reference: Tensor, names: Sequence[str]) -> FlatDirections:
+def along(directions: Tensor, reference: Tensor, names: Sequence[str]) -> FlatDirections:
     """The coefficients that take part in `directions` (p, q), in coordinates where the start's information is I."""
     # In units of the starting standard errors: a term takes part where it moves along a flat direction.
     moved = torch.linalg.solve_triangular(reference.T, directions, upper=True)

@@ -18,7 +18,7 @@ from itertools import takewhile
 from typing import Any
 
 from glmfit.errors import GlmfitError, ModelError, UsageError, column_hint, did_you_mean, shorten
-from glmfit.tokens import Token, syntax, tokenize
+from glmfit.tokens import NAME, Token, syntax, tokenize
 
 TRANSFORMS: Mapping[str, str] = {
     "I": "arithmetic as it stands: I(x**2), I(a / b), I((x > 3) & (z < 2))",
@@ -86,7 +86,7 @@ _ARITHMETIC |= {"*": 20, "/": 20, "//": 20, "%": 20, "**": 50}
 # Python's own precedence, for the canonical text.
 _PRINT = {**dict.fromkeys(_COMPARISONS, 5), "|": 6, "&": 8, "+": 12, "-": 12}
 _PRINT |= {"*": 13, "/": 13, "//": 13, "%": 13, "unary": 14, "**": 15}
-_BARE = re.compile(r"(?:[^\W\d]|\.(?=[^\W\d]))[\w.]*")
+_BARE = re.compile(NAME)
 
 
 @dataclass(frozen=True, slots=True)

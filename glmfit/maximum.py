@@ -241,13 +241,13 @@ def flat_directions(
         return diagnose.flat_directions(optimum, reference, names)
     optimum = newton(objective, optimum.theta, tol=SETTLED)
     values, vectors = diagnose.relative_information(optimum, reference)
-    doubtful = [j for j, value in enumerate(values.abs().tolist()) if value < diagnose.SUSPICIOUS]
     level = [
         j
-        for j in doubtful
-        if values[j].abs() < diagnose.VANISHED or _level(objective, optimum, reference, vectors[:, j])
+        for j, value in enumerate(values.abs().tolist())
+        if value < diagnose.VANISHED
+        or (value < diagnose.SUSPICIOUS and _level(objective, optimum, reference, vectors[:, j]))
     ]
-    return diagnose.flat(vectors[:, level], reference, names) if level else None
+    return diagnose.along(vectors[:, level], reference, names) if level else None
 
 
 def _level(objective: Objective, optimum: Optimum, reference: Tensor, direction: Tensor) -> bool:
@@ -300,8 +300,10 @@ def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
         optimum = _search(likelihood, theta, spec, None)
         if optimum.value >= found.optimum.value - AS_GOOD:
             begin = start.coefficients(model, start.constants(model), {})
-            begin = begin if all_finite(likelihood.derivatives(begin)) else theta
-            reference = curvature.factor(likelihood, begin, likelihood.derivatives(begin)[2])
+            there = likelihood.derivatives(begin)
+            if not all_finite(there):
+                begin, there = theta, likelihood.derivatives(theta)
+            reference = curvature.factor(likelihood, begin, there[2])
             flat = flat_directions(likelihood, optimum, reference, model.labels)
             return Maximum(model, likelihood, optimum, found.constants, found.phi, reference, flat)
     return found

@@ -137,11 +137,8 @@ class Model:
 
     # ---- between working and reported coordinates ----
 
-    def reported(self, gamma: Tensor, low: Tensor | None = None) -> Tensor:
-        """Coefficients (size,) on the scale of the columns as they are; `low` is what gamma lacks of a least squares
-        solution, the one place where more digits than those of a float are known."""
-        if low is not None:
-            return self.standardizations[0].coefficients(gamma, low)
+    def reported(self, gamma: Tensor) -> Tensor:
+        """Coefficients (size,) on the scale of the columns as they are."""
         if self.lift is not None:
             return self.lift @ gamma
         theta = self._each("coefficients", gamma)

@@ -31,11 +31,13 @@ class Standardization:
     scale: Tensor
     unit: Tensor
 
-    def coefficients(self, gamma: Tensor, low: Tensor | None = None) -> Tensor:
-        """theta = T gamma; T (gamma + low), rounded once, where what gamma lacks for want of digits is known."""
+    def coefficients(self, gamma: Tensor) -> Tensor:
+        """theta = T gamma."""
         theta = gamma / self.scale
-        if low is None:
-            return theta - self.unit * (self.center @ theta)
+        return theta - self.unit * (self.center @ theta)
+
+    def precise_coefficients(self, gamma: Tensor, low: Tensor) -> Tensor:
+        """theta = T (gamma + low), rounded once: `low` is what gamma lacks for want of digits."""
         parts = zip(gamma.tolist(), low.tolist(), self.scale.tolist(), strict=True)
         exact = [(Fraction(g) + Fraction(rest)) / Fraction(scale) for g, rest, scale in parts]
         constant = sum(Fraction(c) * value for c, value in zip(self.center.tolist(), exact, strict=True))

@@ -27,9 +27,9 @@ from glmfit.optimize import newton
 Inspection = Callable[[Likelihood, Tensor], None]  # of a likelihood where a search begins, before its first step
 
 ENOUGH_ROWS = 10_000  # for the intercept-only fit, which is but a start
-MANY_ROWS = 50_000  # from here on a fit to so many of them comes first,
-ROWS_A_COEFFICIENT = 50  # unless there are fewer for each coefficient
-FEW_STEPS = 20  # or it takes more steps than these
+MANY_ROWS = 50_000  # from here on the fit to a sample of ENOUGH_ROWS comes before that of the whole,
+ROWS_A_COEFFICIENT = 50  # unless the sample has fewer for each coefficient,
+FEW_STEPS = 20  # or its fit takes more steps than these
 MOST_ROWS = 400  # looked at together for the best point of a grid,
 MOST_POINTS = 100  # of no more than these
 CYCLES = 3  # through the parameters, once the best of a coarse grid is known

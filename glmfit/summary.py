@@ -17,6 +17,7 @@ from glmfit.families.catalogue import make_family
 from glmfit.inference import Covariance, Reference, covariance
 from glmfit.maximum import Maximum
 from glmfit.model import Model
+from glmfit.optimize import Optimum
 from glmfit.profile import profile as profile_of
 from glmfit.result import (
     Auxiliary,
@@ -231,6 +232,14 @@ def _family_at(model: Model) -> str:
     return family.name
 
 
+def _estimates(model: Model, optimum: Optimum) -> torch.Tensor:
+    """The reported coefficients, with all the digits of least squares, which has a single predictor and no limit."""
+    if optimum.low is None:
+        return model.reported(optimum.theta)
+    (standardization,) = model.standardizations
+    return standardization.precise_coefficients(optimum.theta, optimum.low)
+
+
 def _coefficients(
     found: Maximum, working: Covariance, reference: Reference, level: float, dropped: bool
 ) -> tuple[tuple[Coefficient, ...], tuple[tuple[float, ...], ...]]:
@@ -240,7 +249,7 @@ def _coefficients(
     size = len(model.names)
     kept = torch.tensor(model.kept)
     estimates = torch.full((size,), math.nan, dtype=torch.float64)
-    estimates[kept] = model.reported(found.optimum.theta, found.optimum.low)
+    estimates[kept] = _estimates(model, found.optimum)
     matrix = torch.full((size, size), math.nan, dtype=torch.float64)
     matrix[kept[:, None], kept] = model.reported_covariance(working.matrix, working.half)
     errors = torch.sqrt(torch.diagonal(matrix)).tolist()

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from glmfit.errors import UsageError
 
 MAX_LENGTH = 100_000
+NAME = r"(?:[^\W\d]|\.(?=[^\W\d]))[\w.]*"  # of a column, as R writes it
 _TOKEN = re.compile(
-    r"""(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
-      | (?P<name>(?:[^\W\d]|\.(?=[^\W\d]))[\w.]*|\.)
+    rf"""(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
+      | (?P<name>{NAME}|\.)
       | (?P<quoted>`[^`]+`)
       | (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
       | (?P<operator>%in%|\*\*|//|<=|>=|==|!=|[-+*/:^~(),\[\]=<>&|%])""",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,12 +109,9 @@ class Cases(list[Case]):
         own: str | None = None,
     ) -> None:
         """A case: what follows `glmfit fit DATA`, or a whole command in which DATA is the file."""
+        assert all(wrong.name != name for wrong in self), f"{name} is there twice"
         given = [arguments] if isinstance(arguments, str) else arguments
         self.append(Case(name, given, status, code, words, table() if data is None else data, file, own))
-
-    def repeated(self) -> list[str]:
-        """Names that are not names of one case."""
-        return [name for name, count in Counter(wrong.name for wrong in self).items() if count > 1]
 
 
 def answer(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:

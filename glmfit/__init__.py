@@ -12,16 +12,17 @@ import os
 # many times. Whoever has loaded torch before has made their own choice.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
+from glmfit.version import __version__
+
 TYPE_CHECKING = False  # not from typing: nothing is imported before the command line is ready for signals
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from glmfit.optimize import Trace
+    from glmfit.numerics.optimize import Trace
     from glmfit.result import Fit
     from glmfit.spec import ModelSpec
 
-__version__ = "0.1.0"
 
 __all__ = ["__version__", "fit", "fit_spec"]
 
@@ -52,17 +53,17 @@ def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fit:
 
     `trace` is called with the numbers of each iteration.
     """
+    from glmfit.families.userfile import is_dense
     from glmfit.memory import running_out
-    from glmfit.userfile import is_dense
 
     with running_out():
         if is_dense(spec.family):
             from glmfit.dense import fit_dense
 
             return fit_dense(spec, data, trace)
-        from glmfit.data import read
+        from glmfit.rows.data import read
 
         rows = read(spec, data)  # what is wrong with the data is found before torch is imported
-        from glmfit.pipeline import fit_data
+        from glmfit.estimate.pipeline import fit_data
 
         return fit_data(rows, trace)

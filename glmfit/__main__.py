@@ -8,13 +8,13 @@ import os
 def run() -> None:
     """The command line as a process of its own."""
     try:
-        from glmfit.interrupt import watch
+        from glmfit.commands.interrupt import watch
 
         _open_streams()
         watch()
     except KeyboardInterrupt:
         os._exit(130)
-    from glmfit.cli import main
+    from glmfit.commands.app import main
 
     status = main()
     # At once, all being written: a thread of Arrow that still reads ahead would be torn down with the interpreter, and

@@ -1,8 +1,13 @@
-"""torch, imported at its first use: links and families state their facts without paying for it (over a second)."""
+"""What costs time to load, imported at its first use: torch (over a second), and the modules of a package.
+
+Links and families state their facts without paying for torch, and a package may name what it hands out without
+loading it.
+"""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 
@@ -21,4 +26,20 @@ if TYPE_CHECKING:
 else:
     torch = _LazyModule("torch")
 
-__all__ = ["torch"]
+
+def handed_out(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
+    """The `__getattr__` of a package whose `modules` (module -> names, separated by blanks) load when one is asked for.
+
+    Raises AttributeError for a name that the package does not hand out.
+    """
+    home = {name: f"{package}.{module}" for module, names in modules.items() for name in names.split()}
+
+    def get(name: str) -> Any:
+        if name not in home:
+            raise AttributeError(f"module '{package}' has no attribute '{name}'")
+        return getattr(importlib.import_module(home[name]), name)
+
+    return get
+
+
+__all__ = ["handed_out", "torch"]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from glmfit.errors import ModelError
 
-LEAST = 1 / 3  # of an estimate is needed at least; the truth lies within a factor of 2 (tests/test_memory.py)
+LEAST = 1 / 3  # of an estimate is needed at least; the truth lies within a factor of 2 (tests/whole/test_memory.py)
 NUMBER = 8  # bytes of a float64 or an int64
 SQUARES = 16  # matrices (p, p) at the peak: the information, its factors, its spectrum, the covariance and its lists
 _NO_LIMIT = 1 << 60  # what the first version of control groups gives for none

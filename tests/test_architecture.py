@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,87 +13,28 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "glmfit"
 MOST_LINES = 400
 
-# From the ground up; a module imports from earlier lines, and from its own where the line is one folder.
-LAYERS = (
-    "errors interrupt",
-    "explain",
-    "explain.pages",
-    "spec lazy memory",
-    "userfile",
-    "result",
-    "special",
-    "links",
-    "families.recession",
-    "families.base",
-    "families.moments families.tails",
-    "families.beta families.binomial families.categorical families.continuous families.counts",
-    "families.lifetimes families.location families.quasi families.user",
-    "families.tweedie",
-    "families.conway families.dispersed",
-    "families.wrappers",
-    "families.catalogue",
-    "table.text table.arrow",
-    "table.columns",
-    "table.source table.infer",
-    "table.delimited table.typed",
-    "table.readers",
-    "table",
-    "tokens",
-    "expression",
-    "formula",
-    "contrasts",
-    "terms",
-    "crossing",
-    "families.censored",
-    "response parameters",
-    "censoring",
-    "data",
-    "blocks",
-    "standardize",
-    "design",
-    "cone",
-    "objective precise",
-    "curvature",
-    "likelihood",
-    "optimize rank",
-    "edge penalised profile",
-    "model groups",
-    "assembly overlap",
-    "separation",
-    "limit",
-    "dispersion inference",
-    "diagnose",
-    "wald",
-    "start",
-    "blame",
-    "check",
-    "maximum",
-    "summary",
-    "pipeline",
-    "dense.parameters",
-    "dense.columns",
-    "dense.likelihood",
-    "dense.prepare",
-    "dense.fit",
-    "dense",
-    "examine",
-    "report.numbers report.exponentiate",
-    "report.words",
-    "report.document report.delimited report.listing report.markdown report.terminal",
-    "report",
-    "options output commands",
-    "cli",
-    "__main__",
-)
-RANK = {name: rank for rank, line in enumerate(LAYERS) for name in line.split()}
-# They hold facts of the package as a whole (its version, its public names), and anybody may ask for those.
-FREE = {"__init__", "families"}
-_WITHOUT_TORCH = (
-    *("errors", "interrupt", "memory", "explain", "spec", "result", "table", "formula", "tokens", "expression"),
-    *("terms", "crossing", "contrasts", "families", "links", "special", "lazy", "userfile", "data", "response"),
-    *("report", "options", "output", "commands", "cli"),
-)
-TORCH_FREE = tuple(name for name in RANK if name.split(".")[0] in _WITHOUT_TORCH)
+# From the ground up: what each package may use beside the top of `glmfit/`, whose modules are the words that all share.
+BELOW = {
+    "numerics": "",
+    "table": "",
+    "families": "",
+    "formula": "families table",
+    "rows": "formula families table",
+    "design": "formula numerics table",
+    "model": "rows design formula families numerics",
+    "inference": "model numerics families",
+    "trust": "model design numerics",
+    "estimate": "trust inference model design rows families numerics",
+    "dense": "estimate trust inference design rows formula families table numerics",
+    "explain": "",
+    "report": "explain families",
+    "commands": "report explain dense estimate rows formula families table",
+}
+# The ground floor, from the bottom; `__init__` is the Python API and `__main__` the command, above all packages.
+GROUND = ("version", "errors", "lazy", "memory", "spec", "result")
+ROOF = ("__init__", "__main__")
+_WITHOUT_TORCH = {"table", "families", "formula", "rows", "explain", "report", "commands", *GROUND}
+NEEDS_TORCH = {"commands.examine", "families.blame"}
 
 
 def module_name(path: Path) -> str:
@@ -100,7 +42,14 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
 
+def package(name: str) -> str:
+    """The package that a module belongs to; a module at the top is one by itself."""
+    return name.split(".")[0]
+
+
 MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+PACKAGES = {package(name) for name in MODULES} - {*GROUND, *ROOF}
+TORCH_FREE = tuple(sorted(n for n in MODULES if package(n) in _WITHOUT_TORCH and n not in NEEDS_TORCH))
 
 
 def imports(name: str) -> set[str]:
@@ -113,33 +62,60 @@ def imports(name: str) -> set[str]:
             assert node.level == 0, f"{name}: a relative import"
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
     inside = {full.removeprefix("glmfit.") for full in found if full.startswith("glmfit.")}
-    return {part for full in inside if (part := known(full)) is not None and part != name}
+    return {known(full) for full in inside} - {name}
 
 
-def known(full: str) -> str | None:
-    """`table.columns.Column` -> `table.columns`; None for a name of the package itself."""
+def known(full: str) -> str:
+    """`table.columns.Column` -> `table.columns`; a name of the package itself is one of `__init__`."""
     while full not in MODULES:
         if "." not in full:
-            return None
+            return "__init__"
         full = full.rpartition(".")[0]
     return full
 
 
-def test_every_module_has_its_layer() -> None:
-    assert set(MODULES) - FREE == set(RANK)
+def test_every_package_has_its_place() -> None:
+    assert set(BELOW) == PACKAGES
+    assert {name for name in MODULES if "." not in name} == {*PACKAGES, *GROUND, *ROOF}
 
 
-@pytest.mark.parametrize("name", sorted(set(MODULES) - {"__init__"}))
+def test_the_table_has_no_circle() -> None:
+    TopologicalSorter({name: below.split() for name, below in BELOW.items()}).prepare()
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - set(ROOF)))
 def test_imports_go_one_way(name: str) -> None:
-    for other in imports(name) - FREE:
-        assert RANK[other] < RANK[name], f"{name} imports {other}"
+    mine = package(name)
+    allowed = set(GROUND[: GROUND.index(mine)]) if mine in GROUND else {mine, *GROUND, *BELOW[mine].split()}
+    if mine == "commands":  # which is the Python API's first user
+        allowed.add("__init__")
+    used = {package(other) for other in imports(name)}
+    assert used <= allowed, f"{name} imports {used - allowed}"
+
+
+@pytest.mark.parametrize("mine", sorted(PACKAGES))
+def test_no_package_goes_in_a_circle(mine: str) -> None:
+    inside = {name for name in MODULES if package(name) == mine}
+    # `from glmfit.table import x` in a module of table would be a circle through its __init__
+    TopologicalSorter({name: imports(name) & inside for name in inside}).prepare()
 
 
 def test_imports_are_found() -> None:
-    assert {"errors", "links", "lazy"} <= imports("families.base")
-    assert "report" in imports("cli")  # inside a function
-    assert {"data", "pipeline"} <= imports("__init__")
-    assert "table" in imports("design")  # for type checking
+    assert {"errors", "families.links", "lazy"} <= imports("families.base")
+    assert "report" in imports("commands.app")  # inside a function
+    assert "version" in imports("__init__")
+    assert "__init__" in imports("commands.app")
+
+
+@pytest.mark.parametrize("name", sorted(PACKAGES))
+def test_every_package_says_what_goes_in_and_out_and_what_it_may_use(name: str) -> None:
+    text = " ".join((ast.get_docstring(ast.parse(MODULES[name].read_text(encoding="utf-8"))) or "").split())
+    assert "In: " in text
+    assert "Out: " in text
+    assert "May use: " in text
+    said = text.partition("May use: ")[2].partition(".")[0].replace(" and ", ", ")
+    said = said.replace("the top of the package", "").replace("all packages", ", ".join(BELOW[name].split()))
+    assert {word.strip() for word in said.split(",")} - {""} == set(BELOW[name].split())
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
@@ -169,7 +145,7 @@ for name in {TORCH_FREE!r}:
 def test_heavy_libraries_wait_for_their_first_use() -> None:
     program = """
 import sys
-import glmfit.cli, glmfit.data
+import glmfit.commands.app, glmfit.rows.data
 heavy = {"pandas", "formulaic", "scipy.stats", "scipy.optimize", "torch"}
 sys.exit(" ".join(sorted(heavy & set(sys.modules))) or 0)
 """

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from glmfit.cli import main
-from glmfit.expression import CONTRAST_PARAMETERS, CONTRASTS, PARAMETERS, TRANSFORMS
+from glmfit.commands.app import main
+from glmfit.commands.options import FORMATS
 from glmfit.families.catalogue import FAMILIES
-from glmfit.links import ALIASES, LINKS
-from glmfit.options import FORMATS
+from glmfit.families.links import ALIASES, LINKS
+from glmfit.formula.expression import CONTRAST_PARAMETERS, CONTRASTS, PARAMETERS, TRANSFORMS
 from glmfit.spec import DISPERSIONS, MISSING, OPTIMIZERS, SE_KINDS, ModelSpec
 from glmfit.table.text import MISSING as MISSING_SPELLINGS
 

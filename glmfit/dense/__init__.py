@@ -3,6 +3,8 @@
     theta = the elements of all parameters on their link scales        l(theta) = log_likelihood(g^-1(theta), data)
 
 autograd gives the gradient and the Hessian in theta itself, where the linear form differentiates in linear predictors.
+In: a specification and data. Out: a `Fit`. May use: estimate, trust, inference, design, rows, formula, families, table,
+numerics.
 """
 
 from glmfit.dense.fit import fit_dense

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glmfit.data import group_codes
 from glmfit.dense.parameters import NoSuchName
 from glmfit.errors import DataError, Finding, ModelError
+from glmfit.rows.data import group_codes
 from glmfit.spec import ModelSpec
 from glmfit.table import Source, Table
 from glmfit.table.columns import unknown_column

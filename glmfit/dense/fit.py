@@ -11,18 +11,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glmfit import __version__, diagnose, result, wald
-from glmfit.curvature import unit_diagonal
+from glmfit import result
 from glmfit.dense.prepare import Dense, prepare
-from glmfit.diagnose import FlatDirections
 from glmfit.errors import Finding
-from glmfit.inference import Covariance, Reference, inverse_information, sandwich
-from glmfit.maximum import flat_directions
-from glmfit.optimize import Optimum, Trace, newton, scipy_optimum
+from glmfit.estimate.maximum import flat_directions
+from glmfit.families.userfile import load, split, stem
+from glmfit.inference import wald
+from glmfit.inference.covariance import Covariance, Reference, inverse_information, sandwich
+from glmfit.numerics.curvature import unit_diagonal
+from glmfit.numerics.optimize import Optimum, Trace, newton, scipy_optimum
 from glmfit.result import Auxiliary, Coefficient, Fit
 from glmfit.spec import ModelSpec
 from glmfit.table import open_data
-from glmfit.userfile import load, split, stem
+from glmfit.trust import diagnose
+from glmfit.trust.diagnose import FlatDirections
+from glmfit.version import __version__
 
 SINGULAR = 2e-14  # an eigenvalue of the information with unit diagonal below this is rounding error
 FAR = 2.0  # standard errors, at which

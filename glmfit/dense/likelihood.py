@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glmfit.blame import KINKED, ROUND_OFF, Operation, first, makes, not_finite, record
 from glmfit.dense.columns import Columns, Reader
 from glmfit.dense.parameters import Parameters
 from glmfit.errors import ModelError
-from glmfit.inference import Scores
-from glmfit.userfile import is_outside_domain, running
+from glmfit.families.blame import KINKED, ROUND_OFF, Operation, first, makes, not_finite, record
+from glmfit.families.userfile import is_outside_domain, running
+from glmfit.inference.covariance import Scores
 
 CALL = "log_likelihood(params, data)"
 

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from glmfit.errors import ModelError, UsageError, did_you_mean
 from glmfit.families.base import Parameter
-from glmfit.links import POSITIVE_LINKS, Link, find_link, link_kind
+from glmfit.families.links import POSITIVE_LINKS, Link, find_link, link_kind
+from glmfit.families.userfile import running
 from glmfit.spec import ModelSpec
-from glmfit.userfile import running
 
 
 class NoSuchName(ModelError, AttributeError):

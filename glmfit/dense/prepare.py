@@ -15,20 +15,20 @@ import torch
 from torch import Tensor
 
 from glmfit import memory
-from glmfit.crossing import extent
-from glmfit.data import group_codes, mostly_numbers, row_weights, without_weightless
 from glmfit.dense.columns import Columns, Reader
 from glmfit.dense.likelihood import DenseLikelihood, check
 from glmfit.dense.parameters import Parameters, file_error, read_parameters
-from glmfit.design import build
+from glmfit.design.matrix import build
+from glmfit.design.rank import aliased_columns
 from glmfit.errors import Finding, GlmfitError, UsageError
-from glmfit.formula import ModelFormula, parse
+from glmfit.formula.crossing import extent
+from glmfit.formula.evaluate import Evaluator
+from glmfit.formula.formula import ModelFormula, parse
+from glmfit.formula.parameters import INTERCEPT
 from glmfit.memory import Need, rows_need, squares_need
-from glmfit.parameters import INTERCEPT
-from glmfit.rank import aliased_columns
+from glmfit.rows.data import group_codes, mostly_numbers, row_weights, without_weightless
 from glmfit.spec import ModelSpec, cluster_columns
 from glmfit.table import Source, Table, complete_rows
-from glmfit.terms import Evaluator
 
 COPIES = 4  # of data.X at most: in blocks, standardised, side by side, without what is aliased
 STEPS = 40  # vectors (n,) that autograd remembers of a likelihood of a few operations, for second derivatives too

@@ -1,7 +1,7 @@
 """What every error and every finding means and what to do about it, from `errors.ini` and `findings.ini`.
 
 These two files are the one place where that is said: `glmfit explain` shows them, docs/explain.md is made from them,
-and a test holds them to the source.
+and a test holds them to the source. In: codes. Out: `Explanation`s, and pages of them. May use: the top of the package.
 """
 
 from __future__ import annotations

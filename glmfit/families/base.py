@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from glmfit.errors import UsageError
+from glmfit.families.links import POSITIVE_LINKS, Link, find_link, link_kind
+from glmfit.families.special import log1mexp
 from glmfit.lazy import torch
-from glmfit.links import POSITIVE_LINKS, Link, find_link, link_kind
-from glmfit.special import log1mexp
 
 if TYPE_CHECKING:
     import numpy as np

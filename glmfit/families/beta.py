@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from glmfit.families.base import Family, Limit, Parameter, Support
+from glmfit.families.links import SHAPE_LINKS, UNIT_LINKS
 from glmfit.families.moments import moments
+from glmfit.families.special import log_gamma_normaliser, relative_entropy, softplus
 from glmfit.families.tails import IntegratedTails
 from glmfit.lazy import torch
-from glmfit.links import SHAPE_LINKS, UNIT_LINKS
-from glmfit.special import log_gamma_normaliser, relative_entropy, softplus
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,17 +7,17 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from glmfit.families.base import Family, Parameter, Support, y_log_y
+from glmfit.families.links import UNIT_LINKS
 from glmfit.families.recession import of_successes
+from glmfit.families.special import softplus
 from glmfit.lazy import torch
-from glmfit.links import UNIT_LINKS
-from glmfit.special import softplus
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from glmfit.families.links import Link
     from glmfit.families.recession import Face
-    from glmfit.links import Link
 
 
 class Binomial(Family):

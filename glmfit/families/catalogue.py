@@ -16,13 +16,13 @@ from glmfit.families.conway import ConwayMaxwellPoisson
 from glmfit.families.counts import Geometric, NegativeBinomial, Poisson
 from glmfit.families.dispersed import BetaBinomial, GeneralizedPoisson, NegativeBinomial1, PoissonInverseGaussian
 from glmfit.families.lifetimes import Exponential, LogLogistic, LogNormal, Weibull
+from glmfit.families.links import POSITIVE_LINKS, UNIT_LINKS
 from glmfit.families.location import Gumbel, Logistic, SkewNormal, StudentT
 from glmfit.families.quasi import QuasiBinomial, QuasiPoisson
 from glmfit.families.tweedie import Tweedie
 from glmfit.families.user import user_family
+from glmfit.families.userfile import is_path
 from glmfit.families.wrappers import WRAPPED
-from glmfit.links import POSITIVE_LINKS, UNIT_LINKS
-from glmfit.userfile import is_path
 
 FAMILIES: tuple[type[Family], ...] = (
     Gaussian,

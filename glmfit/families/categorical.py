@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from glmfit.families.base import Family, Parameter, Support
+from glmfit.families.links import LINKS, Link
 from glmfit.families.recession import Face
+from glmfit.families.special import log1mexp, softplus
 from glmfit.lazy import torch
-from glmfit.links import LINKS, Link
-from glmfit.special import log1mexp, softplus
 
 if TYPE_CHECKING:
     import numpy as np

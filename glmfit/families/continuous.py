@@ -9,10 +9,10 @@ import math
 from typing import TYPE_CHECKING
 
 from glmfit.families.base import LOG_2PI, PHI, Family, Parameter, PositiveMean, Support
+from glmfit.families.links import REAL_LINKS
+from glmfit.families.special import log1mexp, log_erfcx, log_gamma_normaliser, log_ndtr, logaddexp
 from glmfit.families.tails import IntegratedTails
 from glmfit.lazy import torch
-from glmfit.links import REAL_LINKS
-from glmfit.special import log1mexp, log_erfcx, log_gamma_normaliser, log_ndtr, logaddexp
 
 if TYPE_CHECKING:
     import numpy as np

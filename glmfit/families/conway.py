@@ -17,10 +17,10 @@ import numpy as np
 
 from glmfit.families.base import Limit, Parameter, PositiveMean
 from glmfit.families.counts import COUNTS, Poisson
+from glmfit.families.links import SHAPE_LINKS
 from glmfit.families.moments import moments
+from glmfit.families.special import log_rising
 from glmfit.lazy import torch
-from glmfit.links import SHAPE_LINKS
-from glmfit.special import log_rising
 
 if TYPE_CHECKING:
     from torch import Tensor

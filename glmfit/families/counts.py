@@ -10,17 +10,17 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from glmfit.families.base import Limit, Parameter, PositiveMean, Support, y_log_y
+from glmfit.families.links import SHAPE_LINKS
 from glmfit.families.recession import of_zeros
+from glmfit.families.special import log_gamma_normaliser, log_rising, softplus
 from glmfit.lazy import torch
-from glmfit.links import SHAPE_LINKS
-from glmfit.special import log_gamma_normaliser, log_rising, softplus
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from glmfit.families.links import Link
     from glmfit.families.recession import Face
-    from glmfit.links import Link
 
 LARGE_COUNT = 1e5  # from here on the terms of a Poisson log-density cancel visibly
 COUNTS = Support(0, math.inf, integer=True, text="counts 0, 1, 2, ...")

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from glmfit.families.base import Family, Limit, Parameter, PositiveMean, Support
 from glmfit.families.binomial import Binomial
 from glmfit.families.counts import COUNTS, Poisson
+from glmfit.families.links import SHAPE_LINKS
 from glmfit.families.moments import moments
+from glmfit.families.special import log_bessel_polynomial, log_rising, softplus
 from glmfit.lazy import torch
-from glmfit.links import SHAPE_LINKS
-from glmfit.special import log_bessel_polynomial, log_rising, softplus
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,10 +11,10 @@ import math
 from typing import TYPE_CHECKING
 
 from glmfit.families.base import LOG_2PI, Family, Parameter, PositiveMean, Support
+from glmfit.families.links import POSITIVE_LINKS, REAL_LINKS, SHAPE_LINKS
 from glmfit.families.moments import moments
+from glmfit.families.special import log_ndtr, log_one_minus_exp_minus_exp, softplus
 from glmfit.lazy import torch
-from glmfit.links import POSITIVE_LINKS, REAL_LINKS, SHAPE_LINKS
-from glmfit.special import log_ndtr, log_one_minus_exp_minus_exp, softplus
 
 if TYPE_CHECKING:
     import numpy as np

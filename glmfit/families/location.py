@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from glmfit.families.base import LOG_2PI, Family, Limit, Parameter, Support
+from glmfit.families.links import REAL_LINKS, SHAPE_LINKS
 from glmfit.families.moments import moments, quantile
+from glmfit.families.special import log_ndtr, log_one_minus_exp_minus_exp, log_rising, softplus
 from glmfit.families.tails import IntegratedTails
 from glmfit.lazy import torch
-from glmfit.links import REAL_LINKS, SHAPE_LINKS
-from glmfit.special import log_ndtr, log_one_minus_exp_minus_exp, log_rising, softplus
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from glmfit.families.base import PHI, Family, Parameter, PositiveMean, Support
 from glmfit.families.binomial import Binomial
 from glmfit.families.counts import Poisson
+from glmfit.families.links import UNIT_LINKS
 from glmfit.lazy import torch
-from glmfit.links import UNIT_LINKS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from glmfit.families.links import Link
     from glmfit.families.recession import Face
-    from glmfit.links import Link
 
 
 class Quasi(Family):

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from glmfit.families.links import Link
 from glmfit.lazy import torch
-from glmfit.links import Link
 
 if TYPE_CHECKING:
     from torch import Tensor

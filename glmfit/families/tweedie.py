@@ -18,15 +18,15 @@ from glmfit.families.base import PHI, Family, Limit, Parameter, PositiveMean, Su
 from glmfit.families.moments import moments
 from glmfit.families.quasi import Quasi
 from glmfit.families.recession import of_zeros
+from glmfit.families.special import expm1_ratio, log_gamma_normaliser, relative_entropy, softplus
 from glmfit.lazy import torch
-from glmfit.special import expm1_ratio, log_gamma_normaliser, relative_entropy, softplus
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from glmfit.families.links import Link
     from glmfit.families.recession import Face
-    from glmfit.links import Link
 
 NEGLIGIBLE = 40.0  # terms of the series below exp(-40) of the largest are left out
 BLOCK_ROWS = 1024

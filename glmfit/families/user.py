@@ -19,8 +19,8 @@ from typing import Any, ClassVar
 
 from glmfit.errors import GlmfitError, ModelError, UsageError, did_you_mean
 from glmfit.families.base import Family, Parameter, Support
-from glmfit.links import POSITIVE_LINKS, REAL_LINKS, UNIT_LINKS
-from glmfit.userfile import is_outside_domain, load, running, split, stem
+from glmfit.families.links import POSITIVE_LINKS, REAL_LINKS, UNIT_LINKS
+from glmfit.families.userfile import is_outside_domain, load, running, split, stem
 
 SCALES = {"log": POSITIVE_LINKS, "logit": UNIT_LINKS}
 REAL = Support(-math.inf, math.inf, text="numbers")

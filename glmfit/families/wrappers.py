@@ -20,17 +20,17 @@ from glmfit.families.binomial import Binomial
 from glmfit.families.conway import ConwayMaxwellPoisson
 from glmfit.families.counts import Geometric, NegativeBinomial, Poisson
 from glmfit.families.dispersed import BetaBinomial, GeneralizedPoisson, NegativeBinomial1, PoissonInverseGaussian
+from glmfit.families.links import LINKS, UNIT_LINKS
 from glmfit.families.recession import of_positive_counts, of_zero_or_not
+from glmfit.families.special import log1mexp, logaddexp, softplus
 from glmfit.lazy import torch
-from glmfit.links import LINKS, UNIT_LINKS
-from glmfit.special import log1mexp, logaddexp, softplus
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from glmfit.families.links import Link
     from glmfit.families.recession import Face
-    from glmfit.links import Link
 
 LEAST_SHARE = 0.01  # of zeros of either kind, where a search begins
 ROUNDS = 12  # of the fixed-point iterations for a start

@@ -1,6 +1,7 @@
 """A `Fit` as text: an aligned table, JSON, tidy CSV or Markdown; nothing here computes a statistic of its own.
 
 Every form tells the same story from the same `Fit`; numbers for people are rounded here, numbers for machines never.
+In: a `Fit`, or an error. Out: text. May use: explain, families.
 """
 
 from __future__ import annotations

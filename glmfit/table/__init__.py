@@ -2,7 +2,8 @@
 
 A `Source` knows its header; `Source.read` gives a `Table` of the columns asked for, each number, boolean, text or date,
 with its missing values marked; `complete_rows` keeps the rows in which nothing is missing and counts the others.
-Rows are counted from 1, the first row after the header, everywhere.
+Rows are counted from 1, the first row after the header, everywhere. In: a path, a frame or a mapping. Out: a `Table`.
+May use: the top of the package.
 """
 
 from __future__ import annotations

@@ -4,8 +4,7 @@ import math
 
 import torch
 
-from glmfit.families.base import Family, Parameter, Support
-from glmfit.links import POSITIVE_LINKS
+from glmfit.families import POSITIVE_LINKS, Family, Parameter, Support
 
 
 class InverseGamma(Family):

@@ -1,0 +1,222 @@
+"""Terms and columns -> the model matrix: blocks of torch tensors side by side, and their standardised form.
+
+Consecutive numeric terms, the intercept among them, share one `Dense` block; a term with factors is one `Categorical`
+block for each numeric column that multiplies it. `places` says which columns of the matrix each block fills: in
+poly(x, 2):g the columns of x vary fastest, so the two blocks interleave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from glmfit.design.blocks import Block, Categorical, Dense
+from glmfit.design.standardize import Standardization, multiplier_scale, standardize_dense, unit_vector
+from glmfit.errors import ModelError
+from glmfit.formula import contrasts
+from glmfit.formula.crossing import Scoped, code_terms, coding
+from glmfit.formula.evaluate import DesignState, Evaluator, Levels, Numbers
+
+if TYPE_CHECKING:
+    from glmfit.formula.formula import PredictorFormula
+    from glmfit.table import Table
+
+__all__ = ["Categorical", "Dense", "DesignState", "Evaluator", "Matrix", "Standardization", "build"]
+
+CHUNK_ROWS = 65_536  # rows worked on together: torch splits what is longer than 32,768 among its threads
+MOST_DENSE_COLUMNS = 1_000  # up to here the columns of a chunk may be laid side by side
+MOST_COLUMNS = 100_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matrix:
+    """A model matrix (n_rows, p): column places[b][j] is column j of blocks[b]; `names` (p,) are the columns' names."""
+
+    blocks: tuple[Block, ...]
+    places: tuple[Tensor, ...]  # int64
+    names: tuple[str, ...]
+    n_rows: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_rows, p)."""
+        return self.n_rows, len(self.names)
+
+    def matvec(self, beta: Tensor) -> Tensor:
+        """X beta: (p,) -> (n,)."""
+        out = torch.zeros(self.n_rows, dtype=torch.float64)
+        for block, place in zip(self.blocks, self.places, strict=True):
+            out += block.matvec(beta[place])
+        return out
+
+    def rmatvec(self, v: Tensor) -> Tensor:
+        """X' v: (n,) -> (p,)."""
+        out = torch.zeros(len(self.names), dtype=torch.float64)
+        for block, place in zip(self.blocks, self.places, strict=True):
+            out[place] = block.rmatvec(v)
+        return out
+
+    def sandwich(self, h: Tensor, other: Matrix | None = None) -> Tensor:
+        """X' diag(h) Z: (p, q), with Z = X where there is no other; h (n,) may have any sign."""
+        symmetric = other is None or other is self
+        other = self if other is None else other
+        out = torch.zeros(len(self.names), len(other.names), dtype=torch.float64)
+        for i, (left, row) in enumerate(zip(self.blocks, self.places, strict=True)):
+            for j, (right, column) in enumerate(zip(other.blocks, other.places, strict=True)):
+                if symmetric and j < i:
+                    continue
+                part = left.sandwich(h, right)
+                out[row[:, None], column] = part
+                if symmetric and j > i:
+                    out[column[:, None], row] = part.T
+        return out
+
+    def rows(self, part: slice | Tensor) -> Matrix:
+        """Some of the rows, by a slice, which is no copy, or by their positions."""
+        n = len(range(*part.indices(self.n_rows))) if isinstance(part, slice) else len(part)
+        return Matrix(tuple(block.rows(part) for block in self.blocks), self.places, self.names, n)
+
+    def select(self, columns: Sequence[int]) -> Matrix:
+        """The columns listed, in that order."""
+        wanted = {int(column): new for new, column in enumerate(columns)}
+        blocks: list[Block] = []
+        places: list[Tensor] = []
+        for block, place in zip(self.blocks, self.places, strict=True):
+            kept = [(j, wanted[column]) for j, column in enumerate(place.tolist()) if column in wanted]
+            if len(kept) == block.shape[1]:
+                blocks.append(block)
+            elif kept:
+                blocks.append(block.select([j for j, _ in kept]))
+            if kept:
+                places.append(torch.tensor([new for _, new in kept], dtype=torch.int64))
+        return Matrix(tuple(blocks), tuple(places), tuple(self.names[c] for c in wanted), self.n_rows)
+
+    def dense(self) -> Tensor:
+        """The whole matrix: (n, p)."""
+        out = torch.zeros(self.shape, dtype=torch.float64)
+        for block, place in zip(self.blocks, self.places, strict=True):
+            out[:, place] = block.dense()
+        return out
+
+    def standardized(self, centre: bool = False) -> tuple[Matrix, Standardization]:
+        """The same column space with numeric columns of mean 0 (where there is a constant) and standard deviation 1.
+
+        Constant columns and factors are left alone, a factor's multiplier is scaled by its root mean square. `centre`
+        says that the constant is elsewhere.
+        """
+        p = len(self.names)
+        unit = unit_vector(self.blocks, self.places, p)
+        center, scale = torch.zeros(p, dtype=torch.float64), torch.ones(p, dtype=torch.float64)
+        has_constant = centre or bool(unit.any())
+        blocks: list[Block] = []
+        for block, place in zip(self.blocks, self.places, strict=True):
+            if isinstance(block, Dense):
+                working, center[place], scale[place] = standardize_dense(block, has_constant)
+                blocks.append(working)
+            elif block.multiplier is not None:
+                factor = multiplier_scale(block.multiplier)
+                scale[place] = factor
+                blocks.append(Categorical(block.codes, block.coding, block.levels, block.multiplier / factor))
+            else:
+                blocks.append(block)
+        return Matrix(tuple(blocks), self.places, self.names, self.n_rows), Standardization(center, scale, unit)
+
+
+class _Assembly:
+    """Blocks in the making: numeric columns wait until a factor, or the end, closes their block."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self.evaluator = evaluator
+        self.n = len(evaluator.table)
+        self.names: list[str] = []
+        self.blocks: list[Block] = []
+        self.places: list[Tensor] = []
+        self.waiting: list[np.ndarray] = []
+
+    def close(self) -> None:
+        if self.waiting:
+            start = len(self.names) - len(self.waiting)
+            values = np.empty((self.n, len(self.waiting)))
+            for j, column in enumerate(self.waiting):
+                values[:, j] = column
+            self.blocks.append(Dense(torch.from_numpy(values)))
+            self.places.append(torch.arange(start, len(self.names)))
+            self.waiting = []
+
+    def add(self, scoped: Scoped) -> None:
+        """One coded part of a term: the products of its factors' columns, those of the first varying fastest."""
+        codings: dict[str, contrasts.Coding] = {}
+        numeric: dict[str, Numbers] = {}
+        labels: list[list[str]] = []
+        for name, reduce in scoped:
+            factor = self.evaluator.factor(name)
+            if isinstance(factor, Levels):
+                codings[name] = coding(name, factor, reduce)
+                labels.append([name + label for label in codings[name].labels])
+            else:
+                first = 1 if reduce else 0
+                numeric[name] = Numbers(factor.labels[first:], factor.columns[first:])
+                labels.append([name + label for label in factor.labels[first:]])
+        sizes = [len(label) for label in labels]
+        total = int(np.prod(sizes, dtype=object)) if sizes else 1
+        if total + len(self.names) > MOST_COLUMNS:
+            term = ":".join(name for name, _ in scoped)
+            what = f"the term '{term}' would add {total} columns to the model matrix"
+            raise ModelError("too_many_columns", what, f"at most {MOST_COLUMNS} columns can be fitted")
+        if codings:
+            self.close()
+            self.factors(scoped, sizes, codings, numeric)
+        else:
+            self.waiting += self.products(numeric)
+        self.names += [":".join(reversed(pick)) for pick in product(*reversed(labels))] if labels else ["Intercept"]
+
+    def products(self, numeric: dict[str, Numbers]) -> list[np.ndarray]:
+        """Products of one column of each numeric factor, the first varying fastest; a one for none at all."""
+        out = []
+        for pick in product(*(factor.columns for factor in reversed(numeric.values()))):
+            column = np.ones(self.n) if not pick else pick[-1]
+            for other in reversed(pick[:-1]):
+                column = column * other
+            out.append(column)
+        return out
+
+    def factors(
+        self, scoped: Scoped, sizes: list[int], codings: dict[str, contrasts.Coding], numeric: dict[str, Numbers]
+    ) -> None:
+        matrix, levels = contrasts.combined(list(codings.values()))
+        codes = torch.from_numpy(self.evaluator.crossed(tuple(codings)))
+        # Column numbers of the term as an array with an axis per factor, the numeric axes moved to the front.
+        axes = [i for i, (name, _) in enumerate(scoped) if name in numeric]
+        axes = axes[::-1] + [i for i, (name, _) in enumerate(scoped) if name in codings][::-1]
+        grid = np.arange(int(np.prod(sizes))).reshape(sizes[::-1])
+        grid = grid.transpose([len(sizes) - 1 - i for i in axes]).reshape(-1, matrix.shape[-1])
+        multipliers = self.products(numeric) if numeric else [None]
+        for place, multiplier in zip(grid, multipliers, strict=True):
+            scaled = None if multiplier is None else torch.from_numpy(np.require(multiplier, requirements=["C", "W"]))
+            self.blocks.append(Categorical(codes, torch.from_numpy(matrix), levels, scaled))
+            self.places.append(torch.from_numpy(place.copy()) + len(self.names))
+
+
+def build(formula: PredictorFormula, table: Table, evaluator: Evaluator | None = None) -> tuple[Matrix, Tensor]:
+    """The model matrix of one linear predictor and its offset (n,), the sum of its offset() terms.
+
+    Predictors of one model share evaluated factors through one `evaluator`, whose `state` serves new data later.
+    Raises DataError where an expression is not finite, ModelError where a factor has a single level.
+    """
+    evaluator = Evaluator(table) if evaluator is None else evaluator
+    assembly = _Assembly(evaluator)
+    for parts in code_terms(formula.terms, evaluator.spans):
+        for scoped in parts:
+            assembly.add(scoped)
+    assembly.close()
+    matrix = Matrix(tuple(assembly.blocks), tuple(assembly.places), tuple(assembly.names), len(table))
+    offset = np.zeros(len(table))
+    for expression in formula.offsets:
+        offset = offset + evaluator.numbers(expression)
+    return matrix, torch.from_numpy(offset)

@@ -1,0 +1,128 @@
+"""Which columns are linear combinations of earlier ones: they are left out and named, as R reports NA.
+
+Columns are taken in formula order. Column j is aliased where the part of it that earlier columns do not explain is less
+than TOLERANCE of its own length, after centring and scaling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from glmfit.design.matrix import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix, Standardization
+from glmfit.numerics.curvature import stacked_root, unit_diagonal
+
+TOLERANCE = 1e-10
+CLEARLY_INDEPENDENT = 1e-2  # unexplained parts this long are seen safely in X'X, which squares them
+NO_PART = 1e-7  # share of an aliased column's length below which an earlier column has no part in it
+LARGEST_DENOMINATOR = 12  # of the coefficients that are written out
+EXACT = 1e-7  # relative difference of a coefficient from such a fraction
+MOST_TERMS = 6  # that are written out
+GRAM_TOLERANCE = 1e-6  # with too many columns for QR X'X decides alone, at a tolerance above its rounding error
+
+
+def aliased_columns(standard: Matrix) -> list[int]:
+    """Positions of the columns of a standardised matrix that are linear combinations of those before them."""
+    n, size = standard.shape
+    ones = torch.ones(n, dtype=torch.float64)
+    correlation, length = unit_diagonal(standard.sandwich(ones, standard))
+    empty = torch.diagonal(correlation) == 0  # a column of zeros
+    if not bool(empty.any()) and _first_dependent(correlation, CLEARLY_INDEPENDENT) is None:
+        return []
+    if size > MOST_DENSE_COLUMNS:
+        return _from_correlation(correlation)
+    return _from_root(_root(standard, length))
+
+
+def _root(standard: Matrix, length: Tensor) -> Tensor:
+    """The R of a QR factorisation of the columns, each divided by its length."""
+    n, size = standard.shape
+    parts = (slice(start, start + CHUNK_ROWS) for start in range(0, n, CHUNK_ROWS))
+    return stacked_root((standard.rows(part).dense() / length for part in parts), size)
+
+
+def combinations(
+    standard: Matrix, standardization: Standardization, kept: Sequence[int], out: Sequence[int]
+) -> dict[int, str]:
+    """What the aliased columns `out` of a matrix are of the columns `kept`: "= 2 wt", "= 1 - a - b", "(from a, b, c)".
+
+    Coefficients are those of the columns as they are, and are written where they are few and simple fractions; else the
+    terms are named. A matrix too wide to be laid side by side has none.
+    """
+    if standard.shape[1] > MOST_DENSE_COLUMNS or not kept or not out:
+        return {}
+    _, length = unit_diagonal(standard.sandwich(torch.ones(standard.n_rows, dtype=torch.float64), standard))
+    root = _root(standard, length)
+    inside = torch.tensor(kept)
+    found = {}
+    for j in out:
+        part = torch.zeros(standard.shape[1], dtype=torch.float64)
+        part[inside] = torch.linalg.lstsq(root[:, inside], root[:, j, None], driver="gelsd").solution[:, 0]
+        part[part.abs() < NO_PART] = 0.0
+        # x_j = scale_j (its working column) + center_j, and the working columns as combinations of those as they are
+        scale, center = standardization.scale[j], standardization.center[j]
+        raw = scale * standardization.coefficients(length[j] * part / length) + center * standardization.unit
+        size = raw.abs() * (length * standardization.scale + standard.n_rows**0.5 * standardization.center.abs())
+        raw[size < NO_PART * float(size.max())] = 0.0
+        terms = [(standard.names[k], float(raw[k])) for k in torch.nonzero(raw)[:, 0].tolist()]
+        found[j] = _written(terms)
+    return found
+
+
+def _written(terms: Sequence[tuple[str, float]]) -> str:
+    """A sum of terms where their coefficients are simple, the intercept as a number; otherwise their names."""
+    coefficients = [_simple(abs(value)) for _, value in terms]
+    if len(terms) > MOST_TERMS or None in coefficients:
+        more = f" and {len(terms) - MOST_TERMS} more" if len(terms) > MOST_TERMS else ""
+        return f"(from {', '.join(name for name, _ in terms[:MOST_TERMS])}{more})"
+    text = ""
+    for size, (name, value) in zip(coefficients, terms, strict=True):
+        sign = (" - " if text else "-") if value < 0 else (" + " if text else "")
+        text += sign + (str(size) if name == "Intercept" else name if size == "1" else f"{size} {name}")
+    return f"= {text or '0'}"
+
+
+def _simple(value: float) -> str | None:
+    """A positive number as a fraction or a decimal of few digits, if it is one."""
+    fraction, decimal = Fraction(value).limit_denominator(LARGEST_DENOMINATOR), f"{value:.6g}"
+    near = (text for text in (str(fraction), decimal) if abs(float(Fraction(text)) - value) <= EXACT * value)
+    return next(near, None)
+
+
+def _first_dependent(correlation: Tensor, tolerance: float) -> int | None:
+    """The first column whose unexplained part, the diagonal of the Cholesky factor, is below the tolerance."""
+    factor, info = torch.linalg.cholesky_ex(correlation)
+    valid = int(info) - 1 if int(info) > 0 else len(correlation)
+    short = torch.nonzero(torch.diagonal(factor)[:valid] < tolerance)
+    if len(short):
+        return int(short[0])
+    return valid if valid < len(correlation) else None
+
+
+def _from_correlation(correlation: Tensor) -> list[int]:
+    kept = torch.nonzero(torch.diagonal(correlation))[:, 0]
+    aliased = torch.nonzero(torch.diagonal(correlation) == 0)[:, 0].tolist()  # columns of zeros, as of empty cells
+    while (at := _first_dependent(correlation[kept][:, kept], GRAM_TOLERANCE)) is not None:
+        aliased.append(int(kept[at]))
+        kept = torch.cat([kept[:at], kept[at + 1 :]])
+    return sorted(aliased)
+
+
+def _from_root(root: Tensor) -> list[int]:
+    """From the R of a QR factorisation of unit columns, whose own columns have the same lengths and angles."""
+    basis = torch.zeros_like(root)
+    rank, aliased = 0, []
+    for j in range(root.shape[1]):
+        rest = root[:, j]
+        for _ in range(2):  # twice is enough: once leaves rounding errors of the size of what is looked for
+            rest = rest - basis[:, :rank] @ (basis[:, :rank].T @ rest)
+        unexplained = float(torch.linalg.vector_norm(rest))
+        if unexplained < TOLERANCE or rank == len(root):
+            aliased.append(j)
+        else:
+            basis[:, rank] = rest / unexplained
+            rank += 1
+    return aliased

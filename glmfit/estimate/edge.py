@@ -1,0 +1,186 @@
+"""Maxima on the edge of a link's domain: rows whose fitted mean is 0, or whose fitted probability is 0 or 1.
+
+    maximise l(theta)    subject to    lower <= eta_i <= upper for every row i of the main predictor
+
+Under the identity link of a count, or the log link of a probability, l can be highest where some eta_i meets its bound
+and the gradient is not zero. An active-set method finds it: Newton steps that leave rows held at their bounds there; a
+row joins where a step meets its bound and leaves where its multiplier has the wrong sign (Nocedal & Wright 2006, 16.5).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from glmfit.families.links import domain
+from glmfit.model.likelihood import Likelihood
+from glmfit.numerics import curvature
+from glmfit.numerics.optimize import Optimum, Trace, line_search
+
+INSIDE = 1e-11  # rows are held this far inside, in units of the root mean square of eta: derivatives exist there
+LEVEL = 1e-6  # a row whose log-density changes less than this on its last way to the bound has a finite value there
+STEPS_PER_ROW = 3  # the most often that rows join or leave, times the number of coefficients
+
+
+def maximise_on_edge(
+    likelihood: Likelihood, start: Tensor, tol: float, max_iter: int, trace: Trace | None = None
+) -> Optimum | None:
+    """The maximum from `start` (p,), which lies inside; its `edge` are the positions of the rows held at a bound.
+
+    None where the link's domain is the whole line, or no row is held in the end: other ways lead to a maximum inside.
+    """
+    search = _Search(likelihood, start)
+    if search.unbounded:
+        return None
+    theta, iterations = start, 0
+    value, gradient, hessian = likelihood.derivatives(theta)
+    changes = STEPS_PER_ROW * (len(theta) + 10)
+    while iterations < max_iter:
+        basis = search.free_directions()
+        reduced = basis.T @ gradient
+        step, decrement = _newton_step(-(basis.T @ hessian @ basis), reduced)
+        if trace is not None:
+            trace({"iteration": iterations, "log_likelihood": value, "newton_decrement": decrement})
+        if decrement <= tol:
+            wrong = search.wrong_multiplier(gradient)
+            if wrong is None:
+                break
+            search.held.remove(wrong)
+            changes -= 1
+        elif changes < 0:
+            return None
+        else:
+            direction = basis @ step
+            longest, row = search.room(theta, direction)
+            slope = longest * float(reduced @ step)
+            length = line_search(likelihood.along(theta, longest * direction), value, slope)
+            if length is None:
+                return None
+            theta = theta + length * longest * direction
+            if length == 1.0 and row is not None:
+                search.held.append(row)
+                changes -= 1
+        value, gradient, hessian = likelihood.derivatives(theta)
+        iterations += 1
+    else:
+        return None
+    if not search.held:
+        return None
+    reference = curvature.factor(likelihood, start, likelihood.derivatives(start)[2])
+    projected = basis @ (basis.T @ gradient)
+    edge = search.at_bound(theta)
+    return Optimum(theta, value, projected, hessian, decrement, iterations, "boundary", "newton", reference, edge=edge)
+
+
+def _newton_step(information: Tensor, gradient: Tensor) -> tuple[Tensor, float]:
+    """The step and its decrement; from a repaired matrix where the information is not positive definite."""
+    if not len(gradient):
+        return gradient, 0.0
+    lower = curvature.cholesky(information)
+    step = curvature.solve(curvature.repaired(information) if lower is None else lower, gradient)
+    return step, math.sqrt(max(float(gradient @ step), 0.0))
+
+
+class _Search:
+    """Bounds of the rows of the main predictor, and the rows that are `held` at theirs."""
+
+    def __init__(self, likelihood: Likelihood, start: Tensor) -> None:
+        self.likelihood = likelihood
+        family = likelihood.family
+        first = likelihood.chunks[0].predictors
+        places = [k for k, predictor in enumerate(first) if predictor.parameter == family.main]
+        lower, upper = -math.inf, math.inf
+        if len(places) == 1:
+            lower, upper = domain(likelihood.links[family.main], family.parameters[0].scale)
+        self.unbounded = lower == -math.inf and upper == math.inf
+        self.held: list[int] = []
+        if self.unbounded:
+            return
+        self.place = places[0]
+        self.columns = first[self.place].columns
+        eta = self.eta(start)
+        inside = self.inside = INSIDE * float(eta.square().mean().sqrt())
+        self.lower, self.upper = lower + inside, upper - inside
+        self.may_hold_lower = self._finite_at(lower, inside)
+        self.may_hold_upper = self._finite_at(upper, -inside)
+
+    def eta(self, theta: Tensor) -> Tensor:
+        """(n,) the main linear predictor."""
+        return torch.cat([chunk.predictors[self.place].eta(theta) for chunk in self.likelihood.chunks])
+
+    def slope(self, direction: Tensor) -> Tensor:
+        """(n,) its change along a direction (p,)."""
+        part = direction[self.columns]
+        return torch.cat([chunk.predictors[self.place].X.matvec(part) for chunk in self.likelihood.chunks])
+
+    def at_bound(self, theta: Tensor) -> tuple[int, ...]:
+        """Positions of all rows at a bound, those that repeat a held row among them."""
+        eta = self.eta(theta)
+        near = (self.may_hold_lower & (eta <= self.lower + self.inside)) | (
+            self.may_hold_upper & (eta >= self.upper - self.inside)
+        )
+        return tuple(torch.nonzero(near)[:, 0].tolist())
+
+    def _finite_at(self, bound: float, inside: float) -> Tensor:
+        """(n,) bool: whether a row's log-density has a finite value at the bound."""
+        n = sum(len(chunk.y) for chunk in self.likelihood.chunks)
+        if math.isinf(bound):
+            return torch.zeros(n, dtype=torch.bool)
+        found = []
+        for chunk in self.likelihood.chunks:
+            others = self.likelihood.etas(chunk, torch.zeros(self.likelihood.size, dtype=torch.float64))
+            values = []
+            for distance in (inside, 1e-3 * inside):
+                others[self.place] = torch.full_like(chunk.y, bound + distance)
+                values.append(self.likelihood.log_density(chunk, *others))
+            found.append((values[0] - values[1]).abs() < LEVEL)
+        return torch.cat(found)
+
+    def normals(self) -> Tensor:
+        """(held, p) the rows of X that are held, in the space of all coefficients."""
+        out = torch.zeros((len(self.held), self.likelihood.size), dtype=torch.float64)
+        first = 0
+        for chunk in self.likelihood.chunks:
+            for at, row in enumerate(self.held):
+                if first <= row < first + len(chunk.y):
+                    one = chunk.predictors[self.place].X.rows(slice(row - first, row - first + 1))
+                    out[at, self.columns] = one.dense()[0]
+            first += len(chunk.y)
+        return out
+
+    def free_directions(self) -> Tensor:
+        """(p, q) an orthonormal basis of the directions that leave the held rows where they are."""
+        p = self.likelihood.size
+        if not self.held:
+            return torch.eye(p, dtype=torch.float64)
+        _, values, vectors = torch.linalg.svd(self.normals(), full_matrices=True)
+        rank = int((values > 1e-10 * values[0]).sum())
+        return vectors[rank:].T
+
+    def wrong_multiplier(self, gradient: Tensor) -> int | None:
+        """The held row that most wants to move inside; None where every one presses against its bound."""
+        multipliers = torch.linalg.lstsq(self.normals().T, gradient[:, None], driver="gelsd").solution[:, 0]
+        at_lower = self.at_lower
+        inward = [float(m) * (1 if low else -1) for m, low in zip(multipliers, at_lower, strict=True)]
+        if not inward or max(inward) <= 1e-9 * (1 + float(multipliers.abs().max())):
+            return None
+        return self.held[inward.index(max(inward))]
+
+    @property
+    def at_lower(self) -> list[bool]:
+        return [bool(self.may_hold_lower[row]) for row in self.held]
+
+    def room(self, theta: Tensor, direction: Tensor) -> tuple[float, int | None]:
+        """The longest step up to 1 that keeps rows inside, and the row that then meets a bound it may be held at."""
+        eta, slope = self.eta(theta), self.slope(direction)
+        slope[self.held] = 0.0
+        down = torch.where(slope < 0, (self.lower - eta) / slope, math.inf)
+        up = torch.where(slope > 0, (self.upper - eta) / slope, math.inf)
+        down = torch.where(self.may_hold_lower, down, math.inf).clamp(min=0)
+        up = torch.where(self.may_hold_upper, up, math.inf).clamp(min=0)
+        nearest = torch.minimum(down, up)
+        row = int(nearest.argmin())
+        longest = float(nearest[row])
+        return (longest, row) if longest <= 1.0 else (1.0, None)

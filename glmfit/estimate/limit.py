@@ -1,0 +1,81 @@
+"""What is left of a model in the limit of separated data: fewer rows, and the coefficients that these see.
+
+l(theta + t d) -> the log-likelihood of the rows left, t -> infinity along the direction d that separates
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from glmfit.design.matrix import Standardization
+from glmfit.model.likelihood import Predictor
+from glmfit.model.model import Model
+from glmfit.trust.separation import Separated, last_independent, product, reported_map
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rest:
+    """The model of the rows left in the limit; its working coefficients are those at `places` of the whole model."""
+
+    model: Model
+    places: Tensor
+    complement: Tensor  # (p, size): the whole model's coefficients -> these, that are 0 along the span elsewhere
+
+    def start(self, theta: Tensor) -> Tensor:
+        """Its coefficients with the same linear predictors on the rows left."""
+        return self.complement @ theta
+
+    def reference(self, lower: Tensor) -> Tensor:
+        """The factor of a curvature L L' of the whole model, for these coefficients."""
+        return torch.linalg.cholesky((lower @ lower.T)[self.places[:, None], self.places])
+
+
+def rest(model: Model, separated: Separated) -> Rest:
+    """The model without the separated rows, and without the coefficients that the others then do not see.
+
+    Terms give way to earlier ones, as aliased terms do. Where a row is left for some of its constraints, linear
+    predictors are moved so far along the direction that the others no longer matter.
+    """
+    reported = reported_map(model)
+    span = separated.span
+    seen_reported, seen = product(reported, span), span
+    out, gone = last_independent(seen), last_independent(seen_reported)
+    inside = [j for j in range(model.size) if j not in out]
+    kept = [j for j in range(model.size) if j not in gone]
+    # Adding to the working coefficients what along the span brings the reported ones at `gone` to 0.
+    lift = reported[:, inside]
+    lift = lift - seen_reported @ torch.linalg.solve(seen_reported[gone], lift[gone])
+    complement = torch.eye(model.size, dtype=torch.float64)[inside]
+    complement[:, out] -= torch.linalg.solve(seen[out].T, seen[inside].T).T
+    rows = model.rows.rows(torch.nonzero(separated.left)[:, 0])
+    place = {old: new for new, old in enumerate(inside)}
+    predictors = []
+    standardizations = []
+    for k, predictor in enumerate(rows.predictors):
+        local = [j for j, column in enumerate(predictor.columns.tolist()) if column in place]
+        columns = torch.tensor([place[int(predictor.columns[j])] for j in local], dtype=torch.int64)
+        away = separated.far * predictor.X.matvec(separated.direction[predictor.columns])
+        predictors.append(Predictor(predictor.parameter, predictor.X.select(local), columns, predictor.offset + away))
+        if k < len(model.standardizations):
+            standardizations.append(_some(model.standardizations[k], local))
+    smaller = replace(
+        model,
+        rows=replace(rows, predictors=tuple(predictors)),
+        standardizations=tuple(standardizations),
+        kept=tuple(model.kept[j] for j in kept),
+        lift=lift[kept],
+    )
+    return Rest(smaller, torch.tensor(inside, dtype=torch.int64), complement)
+
+
+def _some(standardization: Standardization, columns: Sequence[int]) -> Standardization:
+    """That of some columns; they make up the constant where all do that made it up before."""
+    unit = standardization.unit[columns]
+    complete = bool((unit != 0).sum() == (standardization.unit != 0).sum())
+    return Standardization(
+        standardization.center[columns], standardization.scale[columns], unit if complete else torch.zeros_like(unit)
+    )

@@ -1,0 +1,331 @@
+"""The maximum of a model's log-likelihood: which search, in which unit, and whether there is a maximum at all.
+
+phi does not move the maximum in the coefficients, but it sets the unit in which a search measures its progress: it is
+held at that of the intercept-only fit, and the search goes on where the fit has made it much smaller. A parameter that
+the data push to the end of its range is held there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from glmfit.errors import ModelError
+from glmfit.estimate import start
+from glmfit.estimate.check import Inspection
+from glmfit.estimate.edge import maximise_on_edge
+from glmfit.estimate.limit import Rest, rest
+from glmfit.inference.covariance import inverse_information
+from glmfit.inference.dispersion import dispersion, goodness
+from glmfit.model.likelihood import Likelihood
+from glmfit.model.model import Model
+from glmfit.model.penalised import Jeffreys
+from glmfit.numerics import curvature
+from glmfit.numerics.objective import Objective
+from glmfit.numerics.optimize import Optimum, Trace, all_finite, least_squares, newton, refined, scipy_optimum
+from glmfit.spec import ModelSpec
+from glmfit.trust import diagnose, separation
+from glmfit.trust.diagnose import FlatDirections
+from glmfit.trust.separation import Separated
+
+NEAR_LIMIT = 1.0  # log-likelihood lost at the end of a parameter's range, beyond which the end is out of the question
+AS_GOOD = 1e-7  # log-likelihood that tells an interior maximum from one at the end of the range
+PHI_SETTLED = 0.5  # search again once phi has fallen below this share of the phi that the search used as its unit
+PHI_FOUND = 1e-12  # relative change of phi at which it and a penalised maximum, each found from the other, agree
+ROUNDS = 50  # the most often that each is found from the other
+SETTLED = 1e-14  # of a search that goes on: at a maximum it ends before, at rounding error
+FAR = (10.0, 3.0, 1.0, 0.3)  # standard errors of the start: how far a direction without information is looked along
+NO_LOSS, A_LOSS = 1e-8, 1e-5  # of the log-likelihood
+
+
+@dataclass(frozen=True, eq=False)
+class Maximum:
+    """The maximum of the log-likelihood, with phi held at `phi` where the family has one that is not modelled."""
+
+    model: Model
+    likelihood: Likelihood
+    optimum: Optimum
+    constants: Mapping[str, float]
+    phi: float
+    reference: Tensor  # factor L (p, p) of the curvature L L' where the search began, in units of phi
+    flat: FlatDirections | None
+    overlapping: bool = False  # it is proved that the data are not separated in the main parameter
+    undecided: bool = False  # separation was asked about, and no linear program could tell
+    separated: Separated | None = None  # in the whole model, of which this is the limit, unless no rows are left
+    whole: Model | None = None
+    rest: Rest | None = None
+    penalised: float | None = None  # the penalised log-likelihood at its maximum; the optimum has the plain one
+
+    @property
+    def objective(self) -> Objective:
+        """What was maximised."""
+        return self.likelihood if self.penalised is None else Jeffreys(self.likelihood)
+
+    @cached_property
+    def bread(self) -> Tensor | None:
+        """(-Hessian)^-1 (p, p), None where -Hessian is not positive definite beside its flat directions."""
+        found = inverse_information(self.optimum)
+        if found is not None or self.flat is None:
+            return found
+        known = torch.ones(self.model.size, dtype=torch.bool)
+        known[list(self.flat.places)] = False
+        moves = [self.model.reported(unit) for unit in torch.eye(self.model.size, dtype=torch.float64)[~known]]
+        if any(bool(one[known].any()) for one in moves):  # an intercept moves with a slope, say
+            return None
+        return diagnose.generalized_inverse(self.optimum, self.reference)
+
+    def theta_of(self, model: Model) -> Tensor:
+        """Coefficients of this model, or of the whole one, with the same linear predictors on the rows of this one."""
+        if self.rest is None or model is self.model:
+            return self.optimum.theta
+        theta = torch.zeros(model.size, dtype=torch.float64)
+        theta[self.rest.places] = self.optimum.theta
+        return theta
+
+
+def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Inspection | None = None) -> Maximum:
+    """The maximum in the coefficients, by the optimiser asked for; `inspection` looks at a user's family before."""
+    if inspection is not None:
+        inspection.call(model)
+    constants = start.constants(model, inspection)
+    phi = 1.0
+    if model.holds_phi:
+        phi = start.held_phi(model, constants)
+        model = model.held_at(phi)
+    theta = start.coefficients(model, constants, spec.start)
+    likelihood = model.likelihood()
+    if inspection is not None:
+        inspection.begin(likelihood, theta)
+    if spec.bias_reduction is not None:
+        return _bias_reduced(model, theta, constants, phi, spec, trace)
+    begun = None
+    if spec.optimizer == "newton" and not spec.start and not _quadratic(likelihood):
+        theta, begun = start.ahead(model, theta) or (theta, None)
+    found = _from(model, theta, constants, phi, spec, trace, begun)
+    better = _better_start(found)
+    if better is not None:
+        found = max(found, _from(model, better, constants, phi, spec, trace, begun), key=lambda one: one.optimum.value)
+    return _judged(found, spec, trace)
+
+
+def _better_start(found: Maximum) -> Tensor | None:
+    """Of the points that the family names besides a stationary one, the best, where it is better than that."""
+    points = [(found.likelihood.value(theta), theta) for theta in start.elsewhere(found.model, found.optimum.theta)]
+    value, theta = max(points, key=lambda point: point[0], default=(-math.inf, None))
+    return theta if value > found.optimum.value else None
+
+
+def _from(
+    model: Model,
+    theta: Tensor,
+    constants: Mapping[str, float],
+    phi: float,
+    spec: ModelSpec,
+    trace: Trace | None,
+    begun: Tensor | None,
+) -> Maximum:
+    """The maximum from theta, with phi held at `phi`; `begun` is the reference of a search that this one continues."""
+    likelihood = model.likelihood()
+    optimum = _search(likelihood, theta, spec, trace)
+    reference = optimum.reference if begun is None else begun
+    optimum = _beyond(likelihood, optimum, reference, spec)
+    flat = flat_directions(likelihood, optimum, reference, model.labels)
+    while model.holds_phi and optimum.converged and optimum.root is None and flat is None:
+        sums = goodness(likelihood, optimum.theta)
+        now = sums.pearson / model.n
+        if sums.perfect or not now <= PHI_SETTLED * phi:
+            break
+        reference = reference * math.sqrt(phi / now)
+        phi, model, before = now, model.held_at(now), optimum.iterations
+        likelihood = model.likelihood()
+        optimum = _search(likelihood, optimum.theta, spec, trace)
+        optimum = replace(optimum, iterations=before + optimum.iterations)
+        flat = flat_directions(likelihood, optimum, reference, model.labels)
+    found = Maximum(model, likelihood, optimum, constants, phi, reference, flat)
+    while (simpler := _at_limit(found, spec)).model is not found.model:
+        found = simpler
+    return simpler
+
+
+def _bias_reduced(
+    model: Model, theta: Tensor, constants: Mapping[str, float], phi: float, spec: ModelSpec, trace: Trace | None
+) -> Maximum:
+    """The maximum of the log-likelihood with Jeffreys' penalty, which is finite whether or not data are separated.
+
+    Here phi does move the maximum: each is found from the other until they agree.
+    """
+    iterations = 0
+    for _ in range(ROUNDS):
+        likelihood = model.likelihood()
+        objective = Jeffreys(likelihood)
+        if spec.optimizer == "newton":
+            optimum = newton(objective, theta, spec.tol, spec.max_iter, trace)
+        else:
+            optimum = scipy_optimum(objective, theta, spec.optimizer, spec.max_iter, trace)
+        theta, iterations = optimum.theta, iterations + optimum.iterations
+        if not model.holds_phi:
+            break
+        sums = goodness(likelihood, theta)
+        now = dispersion(model, spec, optimum, sums, model.n - model.size).phi
+        if sums.perfect or not now > 0 or abs(now - phi) <= PHI_FOUND * phi:
+            break
+        phi, model = now, model.held_at(now)
+    else:
+        optimum = replace(optimum, status="max_iter")
+    # det I of the columns as they are, which the working columns are multiples of
+    units = sum(float(standardization.scale.log().sum()) for _, standardization in model.pairs)
+    plain = replace(optimum, value=likelihood.value(theta), iterations=iterations)
+    penalised = optimum.value + units
+    return Maximum(model, likelihood, plain, constants, phi, optimum.reference, None, penalised=penalised)
+
+
+def _judged(found: Maximum, spec: ModelSpec, trace: Trace | None) -> Maximum:
+    """The same, or what is left of it where the data are separated; linear programs are asked where a fit looks odd."""
+    drop = spec.separation == "drop"
+    asked = drop or spec.check_separation
+    if not (asked or _suspicious(found)):
+        return found
+    decision = separation.decide(found.model, found.optimum.theta)
+    if not decision.decided:
+        return replace(found, undecided=asked)
+    separated = decision.separated
+    if separated is None:
+        main = {
+            column
+            for predictor in found.model.rows.predictors
+            if predictor.parameter == found.model.family.main
+            for column in predictor.columns.tolist()
+        }
+        return replace(_without_false_alarm(found, decision.covered), overlapping=main <= decision.covered)
+    left = rest(found.model, separated)
+    if left.model.size == 0:
+        if drop:
+            message = "the model predicts every row without error: nothing would be left to fit"
+            raise ModelError("all_separated", message, "leave out terms, or see them with --separation report")
+        return replace(found, separated=separated)
+    theta, begun = left.start(found.optimum.theta), left.reference(found.reference)
+    limit = _from(left.model, theta, found.constants, found.phi, spec, trace, begun)
+    covered = frozenset(place for place, at in enumerate(left.places.tolist()) if at in decision.covered)
+    limit = _without_false_alarm(limit, covered)
+    optimum = replace(limit.optimum, iterations=found.optimum.iterations + limit.optimum.iterations)
+    return replace(limit, optimum=optimum, separated=separated, whole=found.model, rest=left)
+
+
+def _without_false_alarm(found: Maximum, covered: frozenset[int]) -> Maximum:
+    """The same, its flat directions forgotten where a linear program knows that there are none: whether the search has
+    converged, and whether the Hessian is positive definite, is then said by itself."""
+    known = found.flat is not None and covered.issuperset(found.flat.places)
+    return replace(found, flat=None) if known else found
+
+
+def _suspicious(found: Maximum) -> bool:
+    """Whether a fit looks as those of separated data do."""
+    if found.flat is not None or not found.optimum.converged or found.bread is None:
+        return True
+    values, _ = diagnose.relative_information(found.optimum, found.reference)
+    if float(values.abs().min()) < diagnose.SUSPICIOUS:
+        return True
+    return diagnose.boundary(found.likelihood, found.optimum.theta) is not None
+
+
+def flat_directions(
+    objective: Objective, optimum: Optimum, reference: Tensor, names: Sequence[str]
+) -> FlatDirections | None:
+    """What the data do not determine. Where the information is suspiciously small, Newton's method must agree and go on
+    for as long as it can: on a slope that never ends it does so a unit at a time, at a maximum it stays."""
+    values, _ = diagnose.relative_information(optimum, reference)
+    if not diagnose.VANISHED < float(values.abs().min()) < diagnose.SUSPICIOUS:
+        return diagnose.flat_directions(optimum, reference, names)
+    optimum = newton(objective, optimum.theta, tol=SETTLED)
+    values, vectors = diagnose.relative_information(optimum, reference)
+    level = [
+        j
+        for j, value in enumerate(values.abs().tolist())
+        if value < diagnose.VANISHED
+        or (value < diagnose.SUSPICIOUS and _level(objective, optimum, reference, vectors[:, j]))
+    ]
+    return diagnose.along(vectors[:, level], reference, names) if level else None
+
+
+def _level(objective: Objective, optimum: Optimum, reference: Tensor, direction: Tensor) -> bool:
+    """Whether the value stays the same one way and falls the other, as nowhere near a maximum: where information has
+    vanished, what is left of it may be rounding error."""
+    away = torch.linalg.solve_triangular(reference.T, direction[:, None], upper=True)[:, 0]
+    along = objective.along(optimum.theta, away)
+    for far in FAR:
+        less, more = sorted(optimum.value - along(t) for t in (-far, far))
+        if math.isfinite(more) and more >= A_LOSS and less <= NO_LOSS * min(1.0, more / A_LOSS):
+            return True
+    return False
+
+
+def _beyond(likelihood: Likelihood, optimum: Optimum, reference: Tensor, spec: ModelSpec) -> Optimum:
+    """The same, or a higher maximum to either side of a point at which the likelihood does not curve.
+
+    It may only pause there, as that of the skew normal does at the normal: the second derivative is 0, the third not.
+    """
+    values, vectors = diagnose.relative_information(optimum, reference)
+    if not (optimum.converged and diagnose.VANISHED < float(values.abs()[0]) < diagnose.SUSPICIOUS):
+        return optimum
+    aside = torch.linalg.solve_triangular(reference.T, vectors[:, :1], upper=True)[:, 0]
+    best = optimum
+    for theta in (optimum.theta + aside, optimum.theta - aside):
+        if all_finite(likelihood.derivatives(theta)):
+            found = _search(likelihood, theta, spec, None)
+            if found.converged and found.value > best.value + AS_GOOD:
+                best = replace(found, iterations=optimum.iterations + found.iterations)
+    return best
+
+
+def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
+    """The same, or the model with a parameter at the end of its range where that is as good: no overdispersion, say."""
+    for predictor in found.model.rows.predictors:
+        limit = found.model.family.parameter(predictor.parameter).limit
+        if limit is None or predictor.X.names != ("Intercept",):
+            continue
+        model = found.model.at_limit(predictor.parameter, limit)
+        likelihood = model.likelihood()
+        kept = [p.columns for p in found.model.rows.predictors if p is not predictor]
+        others = torch.cat([torch.arange(0), *kept])
+        theta = found.optimum.theta[others]
+        if likelihood.value(theta) < found.optimum.value - NEAR_LIMIT:
+            continue
+        if model.size == 0:  # nothing would be left to estimate
+            if likelihood.value(theta) >= found.optimum.value - AS_GOOD:
+                return replace(found, flat=diagnose.undetermined([0], found.model.labels))
+            continue
+        optimum = _search(likelihood, theta, spec, None)
+        if optimum.value >= found.optimum.value - AS_GOOD:
+            begin = start.coefficients(model, start.constants(model), {})
+            there = likelihood.derivatives(begin)
+            if not all_finite(there):
+                begin, there = theta, likelihood.derivatives(theta)
+            reference = curvature.factor(likelihood, begin, there[2])
+            flat = flat_directions(likelihood, optimum, reference, model.labels)
+            return Maximum(model, likelihood, optimum, found.constants, found.phi, reference, flat)
+    return found
+
+
+def _search(likelihood: Likelihood, theta: Tensor, spec: ModelSpec, trace: Trace | None) -> Optimum:
+    if spec.optimizer != "newton":
+        return scipy_optimum(likelihood, theta, spec.optimizer, spec.max_iter, trace)
+    if _quadratic(likelihood):
+        root = curvature.usable_root(likelihood, theta)
+        if root is not None:
+            found = least_squares(likelihood, root, theta, trace=trace)
+            equations = likelihood.normal_equations()
+            return found if equations is None else refined(found, equations)
+    found = newton(likelihood, theta, spec.tol, spec.max_iter, trace)
+    if found.converged:
+        return found
+    return maximise_on_edge(likelihood, theta, spec.tol, spec.max_iter) or found
+
+
+def _quadratic(likelihood: Likelihood) -> bool:
+    """Whether the log-likelihood is quadratic in the coefficients."""
+    return likelihood.links[likelihood.family.main].name in likelihood.family.quadratic_links

@@ -1,0 +1,30 @@
+"""A fit from start to end: data -> model -> maximum -> summary."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from itertools import pairwise
+
+from glmfit.estimate.check import inspection_of
+from glmfit.estimate.maximum import maximise
+from glmfit.estimate.summary import summarise
+from glmfit.model.assembly import assemble
+from glmfit.numerics.optimize import Trace
+from glmfit.result import Fit
+from glmfit.rows.data import Data
+
+STAGES = ("design", "optimize", "inference")
+
+
+def fit_data(data: Data, trace: Trace | None = None) -> Fit:
+    """The fit of prepared data; raises a `GlmfitError` where there can be none."""
+    clock = [time.perf_counter()]
+    model = assemble(data)
+    clock.append(time.perf_counter())
+    found = maximise(model, data.spec, trace, inspection_of(data))
+    clock.append(time.perf_counter())
+    fit = summarise(data, found)
+    clock.append(time.perf_counter())
+    seconds = (after - before for before, after in pairwise(clock))
+    return replace(fit, seconds={"read": data.seconds, **dict(zip(STAGES, seconds, strict=True))})

@@ -1,0 +1,345 @@
+"""What is said of a maximum: coefficients, covariance, dispersion, fit statistics and findings, as a `Fit`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from glmfit.errors import Finding
+from glmfit.estimate.maximum import Maximum
+from glmfit.families.catalogue import make_family
+from glmfit.inference import wald
+from glmfit.inference.covariance import Covariance, Reference, covariance
+from glmfit.inference.dispersion import Goodness, Scale, dispersion, goodness, null_deviance
+from glmfit.model.model import Model
+from glmfit.numerics.optimize import Optimum
+from glmfit.numerics.profile import profile as profile_of
+from glmfit.result import (
+    Auxiliary,
+    Coefficient,
+    Convergence,
+    DataSummary,
+    Dispersion,
+    Fit,
+    FitStatistics,
+    Identification,
+    Separation,
+)
+from glmfit.result import Covariance as ReportedCovariance
+from glmfit.result import Model as ReportedModel
+from glmfit.rows.data import Data
+from glmfit.trust import diagnose
+from glmfit.version import __version__
+
+
+def summarise(data: Data, found: Maximum) -> Fit:
+    """Everything that is said of a maximum."""
+    model, optimum, spec = found.model, found.optimum, data.spec
+    dropped = found.rest is not None and spec.separation == "drop"
+    whole = model if found.whole is None or dropped else found.whole  # what n, AIC and the null model are of
+    df = model.n - _df_model(model)  # separated rows say nothing of phi
+    sums = goodness(found.likelihood, optimum.theta)
+    scale = dispersion(model, spec, optimum, sums, df)
+    constant = found.constants.get(model.family.main, math.nan)
+    null = null_deviance(whole, whole.likelihood(), found.theta_of(whole), constant)
+    if scale.method == "modelled":  # deviances and Pearson's chi-square are in units of one phi
+        sums, null = Goodness(math.nan, math.nan, math.nan), math.nan
+    # The search measured in units of the phi it held; what is said is in units of the phi found.
+    unit = scale.phi / found.phi if model.holds_phi else 1.0 if model.family.has_dispersion else scale.phi
+    step = 1 / unit if model.holds_phi and not sums.perfect else 1.0
+    cov = _covariance(data, found, unit)
+    reference = Reference(df if scale.estimated else None)
+    coefficients, matrix = _coefficients(found, cov, reference, spec.level, dropped)
+    unprofiled: list[Finding] = []
+    if spec.ci == "profile":
+        coefficients, unprofiled = _profiled(found, coefficients, unit, reference, spec.level)
+    gone = _gone(data, found)
+    findings = [*data.table.findings, *data.response.findings]
+    if found.separated is not None:
+        findings.append(_separation(found, int(gone.sum()), dropped))
+    findings += _findings(found, data.table.rows[~gone], sums, scale, null, df)
+    findings += unprofiled
+    aliased = diagnose.aliased((found.whole or whole).aliased, whole.aliases)  # those that rows took with them are said
+    findings += [] if aliased is None else [aliased]
+    if bool((torch.diagonal(cov.matrix) < 0).any()):
+        findings.append(Finding("negative_variance", "some variances came out negative: no standard error exists"))
+    return Fit(
+        version=__version__,
+        model=_reported_model(data, model),
+        data=DataSummary(
+            data.table.source,
+            data.table.rows_read,
+            len(data.table) - (int(gone.sum()) if dropped else 0),
+            {**data.dropped, "separated": {data.response.label: int(gone.sum())}} if dropped else data.dropped,
+            groups=None if data.groups is None else len(whole.rows.y),
+            censoring=data.response.censoring,
+        ),
+        coefficients=coefficients,
+        statistic=reference.statistic,
+        level=spec.level,
+        ci=spec.ci,
+        covariance=ReportedCovariance(cov.kind, cov.correction, matrix, cov.clusters),
+        dispersion=Dispersion(scale.phi, scale.method),
+        auxiliary=_auxiliary(data, model, coefficients),
+        fit=replace(
+            _statistics(data, whole, sums, scale, null, whole.n - _df_model(whole)),
+            penalised_log_likelihood=math.nan if found.penalised is None else found.penalised,
+        ),
+        convergence=Convergence(
+            status=optimum.status,
+            converged=optimum.converged,
+            optimizer=optimum.optimizer,
+            iterations=optimum.iterations,
+            gradient_max_abs=step * float(model.reported_gradient(optimum.gradient).abs().max()),
+            newton_decrement=math.sqrt(step) * optimum.decrement,
+            message=optimum.message,
+        ),
+        identification=Identification(
+            whole.aliased,
+            None if dropped else _reported_separation(found),
+            found.bread is not None and found.flat is None and (found.separated is None or dropped),
+            found.overlapping,
+        ),
+        warnings=tuple(findings),
+        seconds={},
+    )
+
+
+def _gone(data: Data, found: Maximum) -> np.ndarray:
+    """(N,) bool: rows that the limit of separated data is without."""
+    if found.rest is None or found.separated is None:
+        return np.zeros(len(data.table), dtype=bool)
+    return found.separated.gone(None if data.groups is None else torch.from_numpy(data.groups)).numpy()
+
+
+def _separation(found: Maximum, rows: int, dropped: bool) -> Finding:
+    assert found.separated is not None
+    if not dropped or found.whole is None:
+        return diagnose.separation(found.separated, (found.whole or found.model).labels)
+    kept = set(found.model.labels)
+    return diagnose.separated_rows_dropped(
+        found.separated, [name for name in found.whole.labels if name not in kept], rows
+    )
+
+
+def _reported_separation(found: Maximum) -> Separation | None:
+    separated = found.separated
+    if separated is None:
+        return None
+    return Separation(separated.kind, int(separated.separates.sum()), separated.terms)
+
+
+def _df_model(model: Model) -> int:
+    """Coefficients of the mean where residuals are measured against it, else all."""
+    if not model.family.has_deviance:
+        return model.size + len(model.limits)
+    return sum(len(p.columns) for p in model.rows.predictors if p.parameter == model.family.main)
+
+
+def _covariance(data: Data, found: Maximum, unit: float) -> Covariance:
+    """Of the working coefficients; NaN where there is no peak, or leverages tend to 1 along a slope that never ends."""
+    spec, size = data.spec, found.model.size
+    default = "sampling" if spec.sampling_weights else "expected" if spec.bias_reduction else "hessian"
+    kind = spec.se or default
+    if found.bread is None or found.optimum.edge or (found.flat is not None and kind in ("hc2", "hc3")):
+        return Covariance(torch.full((size, size), math.nan, dtype=torch.float64), kind)
+    clusters = {name: torch.from_numpy(codes) for name, codes in data.clusters.items()}
+    if found.rest is not None and found.separated is not None:
+        clusters = {
+            name: torch.unique(codes[found.separated.left], return_inverse=True)[1] for name, codes in clusters.items()
+        }
+    return covariance(kind, found.likelihood, found.optimum, found.bread, unit, found.model.n, clusters)
+
+
+def _statistics(data: Data, model: Model, sums: Goodness, scale: Scale, null: float, df: int) -> FitStatistics:
+    """Goodness of fit; every estimated parameter counts in AIC and BIC, phi among them."""
+    estimated = model.size + len(model.limits) + (1 if model.holds_phi and scale.estimated else 0)
+    is_pseudo = data.spec.sampling_weights is not None
+    minus_two = math.nan if is_pseudo else -2 * scale.log_likelihood
+    return FitStatistics(
+        log_likelihood=scale.log_likelihood,
+        deviance=sums.deviance,
+        null_deviance=null,
+        pearson_chi2=sums.pearson,
+        aic=minus_two + 2 * estimated,
+        bic=minus_two + math.log(model.n) * estimated,
+        n_parameters=estimated,
+        df_residual=df,
+        df_null=_df_null(model),
+    )
+
+
+def _df_null(model: Model) -> int:
+    """Of the model without covariates."""
+    if not model.family.has_deviance:
+        return model.n - len(model.with_constants) - len(model.limits)
+    return model.n - 1 if model.has_intercept else model.n
+
+
+def _worse_than_null(found: Maximum, sums: Goodness, null: float) -> Finding | None:
+    model = found.model
+    if model.family.has_deviance:
+        return diagnose.worse_than_null("deviance", sums.deviance, null) if model.has_intercept else None
+    if not found.constants or not all(
+        bool((s.unit != 0).any()) for p, s in model.pairs if p.parameter in found.constants
+    ):
+        return None  # the constants are no special case of this model
+    constants = [found.constants[name] for name in model.with_constants]
+    begin = torch.tensor(constants, dtype=torch.float64)
+    worst = -2 * model.constants_only(model.with_constants, {}).value(begin)
+    return diagnose.worse_than_null("-2 log-likelihood", -2 * found.optimum.value, worst)
+
+
+def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, null: float, df: int) -> list[Finding]:
+    model, optimum, flat = found.model, found.optimum, found.flat
+    names = model.labels
+    checks: list[Finding | None] = [diagnose.separation_undecided() if found.undecided else None]
+    nothing_left = found.separated is not None and found.rest is None
+    if flat is None and not nothing_left and not optimum.converged:
+        checks.append(Finding("not_converged", f"{optimum.optimizer} {optimum.message}: do not use these estimates"))
+    if optimum.edge:
+        checks.append(diagnose.on_the_edge(model.links[model.family.main].name, rows[list(optimum.edge)]))
+    elif nothing_left:
+        pass
+    elif flat is not None:
+        checks.append(flat.finding)
+    elif found.bread is None:
+        checks.append(diagnose.not_a_maximum(optimum.hessian, names))
+    else:
+        checks.append(diagnose.collinearity(optimum, names))
+    checks.append(None if nothing_left else diagnose.boundary(found.likelihood, optimum.theta))
+    if not model.family.quasi and found.penalised is None:
+        checks.append(_worse_than_null(found, sums, null))
+    checks.append(diagnose.at_limit(list(model.limits), _family_at(model)))
+    if scale.estimated and sums.perfect:
+        checks.append(Finding("perfect_fit", "the model fits perfectly: standard errors are rounding error"))
+    if scale.estimated and df <= 0:
+        checks.append(
+            Finding("saturated", "no degrees of freedom are left to estimate the dispersion: no standard errors")
+        )
+    return [finding for finding in checks if finding is not None]
+
+
+def _family_at(model: Model) -> str:
+    """The name of the family that the model's is where parameters have met the end of their range."""
+    family = model.family
+    for name in model.limits:
+        limit = family.parameter(name).limit
+        assert limit is not None
+        family = make_family(limit.family, {})
+    return family.name
+
+
+def _estimates(model: Model, optimum: Optimum) -> torch.Tensor:
+    """The reported coefficients, with all the digits of least squares, which has a single predictor and no limit."""
+    if optimum.low is None:
+        return model.reported(optimum.theta)
+    (standardization,) = model.standardizations
+    return standardization.precise_coefficients(optimum.theta, optimum.low)
+
+
+def _coefficients(
+    found: Maximum, working: Covariance, reference: Reference, level: float, dropped: bool
+) -> tuple[tuple[Coefficient, ...], tuple[tuple[float, ...], ...]]:
+    """Rows for every term of every formula, and the covariance aligned with them; aliased terms are NaN."""
+    model, whole = found.model, found.whole
+    separated = None if dropped else found.separated
+    size = len(model.names)
+    kept = torch.tensor(model.kept)
+    estimates = torch.full((size,), math.nan, dtype=torch.float64)
+    estimates[kept] = _estimates(model, found.optimum)
+    matrix = torch.full((size, size), math.nan, dtype=torch.float64)
+    matrix[kept[:, None], kept] = model.reported_covariance(working.matrix, working.half)
+    errors = torch.sqrt(torch.diagonal(matrix)).tolist()
+    inside = set(model.kept)
+    without: dict[int, str] = {}
+    if found.flat is not None:
+        without = {model.kept[place]: "not_identified" for place in found.flat.places}
+    ends: dict[int, float] = {}
+    if separated is not None:
+        places = (whole or model).kept
+        without = {places[place]: "not_identified" for place in separated.undetermined}
+        without |= {places[place]: "infinite" for place in separated.infinite}
+        ends = {
+            places[place]: math.copysign(math.inf, term.direction) if term.direction else math.nan
+            for place, term in zip(separated.infinite, separated.terms, strict=True)
+        }
+    out = torch.tensor(sorted(without), dtype=torch.int64)
+    matrix[out, :] = matrix[:, out] = math.nan
+    rows = []
+    for at, ((parameter, term), estimate) in enumerate(zip(model.names, estimates.tolist(), strict=True)):
+        error = math.nan if at in without else errors[at]
+        status = without.get(at, None if at in inside else "aliased")
+        estimate = ends.get(at, math.nan if separated is not None and at in without else estimate)
+        if status is None and found.optimum.edge:
+            status = "boundary"
+        if parameter in model.limits:
+            end = torch.tensor(model.limits[parameter].value, dtype=torch.float64)
+            estimate, status = float(model.links[parameter].link(end)), "at_limit"
+        rows.append(wald.coefficient(parameter, term, estimate, error, status, reference, level))
+    return tuple(rows), tuple(tuple(row) for row in matrix.tolist())
+
+
+def _profiled(
+    found: Maximum, rows: Sequence[Coefficient], unit: float, reference: Reference, level: float
+) -> tuple[tuple[Coefficient, ...], list[Finding]]:
+    """The rows with tests and intervals from profile likelihoods, and which of them there are none for."""
+    model, out, failed = found.model, list(rows), []
+    identity = torch.eye(model.size, dtype=torch.float64)
+    reported = torch.stack([model.reported(unit_vector) for unit_vector in identity], dim=1)
+    for place, at in enumerate(model.kept):
+        row = out[at]
+        if row.status is not None or found.bread is None or not (row.std_error > 0 and unit > 0):
+            continue
+        quantile = reference.quantile(level)
+        profile = profile_of(found.objective, found.optimum.theta, unit * found.bread, reported[place], unit, quantile)
+        root, p_value = profile.root, reference.p_value(profile.root)
+        out[at] = replace(row, statistic=root, p_value=p_value, conf_low=profile.low, conf_high=profile.high)
+        if any(math.isnan(value) for value in (profile.root, profile.low, profile.high)):
+            failed.append(model.labels[place])
+    return tuple(out), [diagnose.not_profiled(failed)] if failed else []
+
+
+def _auxiliary(data: Data, model: Model, coefficients: Sequence[Coefficient]) -> tuple[Auxiliary, ...]:
+    """Parameters without covariates on their natural scales; the delta method, and intervals mapped by the link."""
+    rows = []
+    for parameter in model.family.parameters[1:]:
+        own = [c for c in coefficients if c.parameter == parameter.name]
+        if parameter.scale == "predictor":  # of no natural scale of its own
+            continue
+        if len(own) == 1 and own[0].term == "Intercept":
+            rows.append(wald.natural(parameter.name, parameter, model.links[parameter.name], own[0]))
+        elif parameter.name in data.spec.fixed and parameter.name != "phi":
+            rows.append(wald.held(parameter.name, data.spec.fixed[parameter.name]))
+    for setting in model.family.settings:
+        rows.append(wald.held(setting, data.spec.fixed[setting]))
+    return tuple(rows)
+
+
+def _reported_model(data: Data, model: Model) -> ReportedModel:
+    spec = data.spec
+    used, main = {p.parameter for p in model.rows.predictors}, model.family.main
+    return ReportedModel(
+        formulas=data.formula.texts,
+        response=data.response.label,
+        family=model.family.name,
+        links={name: link.name for name, link in model.links.items() if name in used},
+        fixed=dict(spec.fixed),
+        weights=spec.weights,
+        freq_weights=spec.freq_weights,
+        sampling_weights=spec.sampling_weights,
+        offset=spec.offset,
+        exposure=spec.exposure,
+        success=data.response.success,
+        levels=data.response.levels,
+        group=spec.group,
+        event=spec.event,
+        censor=spec.censor,
+        main=tuple(dict.fromkeys(p.name for p in model.family.parameters)) if model.family.shared_formula else (main,),
+        measure=model.family.exp_measure(model.links[main].name),
+        bias_reduction=spec.bias_reduction,
+    )

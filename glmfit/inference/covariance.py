@@ -1,0 +1,215 @@
+"""From a maximum to standard errors: covariance kinds, Wald tests and intervals.
+
+    hessian, expected   A^-1 phi           A = -Hessian, observed or with the mean's rows expected
+    hc0 ... cluster     A^-1 M A^-1        M = sum of outer products of scores, by row or by cluster
+
+The bread A is the observed information (White 1982); the leverages of hc2 and hc3 are those of McCullagh & Nelder's hat
+matrix, from the expected information. Small-sample factors are named in what is returned.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import torch
+from torch import Tensor
+
+from glmfit.errors import ModelError
+from glmfit.model.likelihood import Likelihood
+from glmfit.numerics import curvature
+from glmfit.numerics.optimize import Optimum
+
+SCORE_CELLS = 4_000_000  # scores are formed for at most this many numbers at a time
+# A run of rows: where they stand among all rows, their frequencies (rows,), their weighted scores (rows, p).
+Scores = tuple[slice, Tensor, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Covariance:
+    """Covariance (p, p) of the working coefficients, its kind, and its small-sample factor as a formula.
+
+    `half` V (p, p) has V'V = the matrix and more of its digits.
+    """
+
+    matrix: Tensor
+    kind: str
+    correction: str | None = None
+    clusters: Mapping[str, int] | None = None
+    half: Tensor | None = None
+
+
+def inverse_information(optimum: Optimum) -> Tensor | None:
+    """(-Hessian)^-1 (p, p), from its half where there is one; None where -Hessian is not positive definite."""
+    half = inverse_half(optimum)
+    if half is not None:
+        return half.T @ half
+    lower = curvature.cholesky(-optimum.hessian)
+    return None if lower is None else torch.cholesky_inverse(lower)
+
+
+def inverse_half(optimum: Optimum) -> Tensor | None:
+    """V (p, p) with V'V = (-Hessian)^-1, where the optimum has more digits than its Hessian."""
+    if optimum.half is not None or optimum.root is None:
+        return optimum.half
+    identity = torch.eye(len(optimum.theta), dtype=torch.float64)
+    return torch.linalg.solve_triangular(optimum.root, identity, upper=True).T
+
+
+def covariance(
+    kind: str,
+    likelihood: Likelihood,
+    optimum: Optimum,
+    bread: Tensor,
+    scale: float,
+    n: float,
+    clusters: Mapping[str, Tensor],
+) -> Covariance:
+    """The covariance of `kind`; `scale` is phi over the phi held in the likelihood, `n` the number of observations."""
+    if kind == "hessian":
+        half = inverse_half(optimum)
+        return Covariance(scale * bread, kind, half=None if half is None else math.sqrt(scale) * half)
+    if kind == "expected":
+        return Covariance(scale * _inverse_expected(likelihood, optimum), kind)
+    if kind in ("hc2", "hc3"):
+        meat = _leverage_meat(likelihood, optimum, kind)
+        return Covariance(_sandwiched(bread, meat), kind, "1/(1-h)" if kind == "hc2" else "1/(1-h)^2")
+    return sandwich(kind, row_scores(likelihood, optimum), bread, n, clusters)
+
+
+def sandwich(kind: str, rows: Iterable[Scores], bread: Tensor, n: float, clusters: Mapping[str, Tensor]) -> Covariance:
+    """The covariance of a `kind` that needs nothing but scores: hc0, hc1, sampling or clusters."""
+    if kind.startswith("cluster:"):
+        return _clustered(rows, bread, kind, clusters)
+    size = len(bread)
+    meat = torch.zeros_like(bread)
+    for _, frequency, scores in rows:  # a row of frequency f is f rows of score s/f each
+        part = scores / torch.sqrt(frequency)[:, None]
+        meat += part.T @ part
+    factor, text = {
+        "hc0": (1.0, None),
+        "hc1": (n / (n - size) if n > size else math.nan, "n/(n-k)"),
+        "sampling": (n / (n - 1) if n > 1 else math.nan, "n/(n-1)"),
+    }[kind]
+    return Covariance(factor * _sandwiched(bread, meat), kind, text)
+
+
+def _sandwiched(bread: Tensor, meat: Tensor) -> Tensor:
+    """B M B (p, p), symmetric to the last digit, which a product is not where B is ill-conditioned."""
+    product = bread @ meat @ bread
+    return 0.5 * (product + product.T)
+
+
+def _inverse_expected(likelihood: Likelihood, optimum: Optimum) -> Tensor:
+    """The inverse of the expected information (p, p); NaN where it is singular, as under separation."""
+    information = likelihood.expected(optimum.theta)
+    if information is None:
+        raise ModelError(
+            "no_expected_information",
+            f"the {likelihood.family.name} family has no expected information for this model",
+            "use --se hessian",
+        )
+    lower = curvature.cholesky(-information)
+    if lower is None or not curvature.well_conditioned(lower):
+        root = likelihood.information_root(optimum.theta, expected=True)
+        if root is not None and bool((torch.diagonal(root) != 0).all()):
+            return torch.cholesky_inverse(root, upper=True)
+    return torch.full_like(information, math.nan) if lower is None else torch.cholesky_inverse(lower)
+
+
+def row_scores(likelihood: Likelihood, optimum: Optimum) -> Iterator[Scores]:
+    """The scores of all rows, a run at a time."""
+    first = 0
+    for chunk, _, row in likelihood.rows(optimum.theta):
+        step = max(1, SCORE_CELLS // max(1, likelihood.size))
+        for start in range(0, len(chunk.y), step):
+            part = slice(start, min(start + step, len(chunk.y)))
+            rows = chunk.rows(part)
+            scores = torch.zeros((len(rows.y), likelihood.size), dtype=torch.float64)
+            for k, predictor in enumerate(rows.predictors):
+                weighted = (rows.weight * row.g[part, k])[:, None] * predictor.X.dense()
+                scores.index_add_(1, predictor.columns, weighted)
+            yield slice(first + part.start, first + part.stop), rows.frequency, scores
+        first += len(chunk.y)
+
+
+def _leverage_meat(likelihood: Likelihood, optimum: Optimum, kind: str) -> Tensor:
+    """(p, p) for hc2 and hc3, of a model with one linear predictor (`data.check_model` sees to that)."""
+    covariance = _inverse_expected(likelihood, optimum)
+    total = torch.zeros_like(covariance)
+    for chunk, etas, row in likelihood.rows(optimum.theta):
+        x = chunk.predictors[0].X.dense()
+        each = chunk.weight / chunk.frequency
+        information = -each * likelihood.expected_rows(chunk, etas, row.h)[:, 0, 0]
+        spare = 1 - information * ((x @ covariance) * x).sum(dim=1)
+        if bool((spare < 1e-10).any()):
+            raise ModelError(
+                "leverage_one",
+                f"--se {kind} does not exist: {int((spare < 1e-10).sum())} rows have leverage 1, fitted exactly by "
+                "a coefficient of their own",
+                "use --se hc1, or leave out the terms that only one row determines",
+            )
+        power = 0.5 if kind == "hc2" else 1.0
+        scores = (torch.sqrt(chunk.frequency) * each * row.g[:, 0] / spare**power)[:, None] * x
+        total += scores.T @ scores
+    return total
+
+
+def _clustered(rows: Iterable[Scores], bread: Tensor, kind: str, clusters: Mapping[str, Tensor]) -> Covariance:
+    """One-way clusters, or V1 + V2 - V12 for two ways, each with its own G/(G-1) (Cameron, Gelbach & Miller 2011)."""
+    codes = dict(clusters)
+    signs = dict.fromkeys(codes, 1.0)
+    if len(codes) == 2:
+        (first, a), (second, b) = codes.items()
+        both = f"{first}&{second}"
+        codes[both] = torch.unique(a * (int(b.max()) + 1) + b, return_inverse=True)[1]
+        signs[both] = -1.0
+    counts = {name: int(code.max()) + 1 for name, code in codes.items()}
+    for name in clusters:
+        if counts[name] < 2:
+            raise ModelError(
+                "one_cluster", f"column '{name}' has a single cluster", "cluster by a column with more than one value"
+            )
+    sums = {name: bread.new_zeros((count, len(bread))) for name, count in counts.items()}
+    for part, _, scores in rows:
+        for name, code in codes.items():
+            sums[name].index_add_(0, code[part], scores)
+    meat = torch.zeros_like(bread)
+    for name, total in sums.items():
+        meat += signs[name] * counts[name] / (counts[name] - 1) * (total.T @ total)
+    return Covariance(_sandwiched(bread, meat), kind, "G/(G-1)", {name: counts[name] for name in clusters})
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The distribution that test statistics are held against: the standard normal (df None), or Student's t."""
+
+    df: float | None
+
+    @property
+    def statistic(self) -> str:
+        return "z" if self.df is None else "t"
+
+    def p_value(self, statistic: float) -> float:
+        """Two-sided, from the tail itself."""
+        if math.isnan(statistic):
+            return math.nan
+        if self.df is None:
+            return math.erfc(abs(statistic) / math.sqrt(2))
+        if self.df <= 0:
+            return math.nan
+        from scipy.special import stdtr
+
+        return 2 * float(stdtr(self.df, -abs(statistic)))
+
+    def quantile(self, level: float) -> float:
+        """Half-width of the central interval of this level, in standard errors."""
+        if self.df is None:
+            return -NormalDist().inv_cdf((1 - level) / 2)
+        if self.df <= 0:
+            return math.nan
+        from scipy.special import stdtrit
+
+        return -float(stdtrit(self.df, (1 - level) / 2))

@@ -1,0 +1,134 @@
+"""The dispersion phi of Var(y) = phi V(mu) / w, the deviance and Pearson's chi-square, from a fitted mean.
+
+pearson  X^2 / df      deviance  D / df      ml  the maximum of the log-likelihood in phi with the mean held
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from operator import itemgetter
+
+import torch
+from torch import Tensor
+
+from glmfit.model.likelihood import Likelihood
+from glmfit.model.model import Model
+from glmfit.numerics.optimize import Optimum, newton
+from glmfit.spec import DISPERSIONS, ModelSpec
+
+PERFECT = 1e-26  # deviance, or chi-square, relative to the size of the means: nothing but rounding is left
+NEAR_NULL = 1e-4  # standard errors from the null fit: the last step squares it, and the deviance squares that again
+
+
+@dataclass(frozen=True, slots=True)
+class Goodness:
+    """Sums over rows at a fitted mean, at phi = 1: the deviance, Pearson's chi-square, and their natural size."""
+
+    deviance: float
+    pearson: float
+    size: float  # sum of w E(y)^2 / V(mu): what the chi-square of the null fit to a response of 0 would be
+
+    @property
+    def perfect(self) -> bool:
+        """Whether only rounding is left: in the deviance, or in the chi-square, whose terms cancel less."""
+        return min(self.deviance, self.pearson) <= PERFECT * self.size
+
+
+def goodness(likelihood: Likelihood, theta: Tensor) -> Goodness:
+    """Deviance and chi-square of the fitted mean of `likelihood` at theta; NaN where the family states none."""
+    family = likelihood.family
+    if not family.has_moments:
+        return Goodness(math.nan, math.nan, math.nan)
+    sums = torch.zeros(3, dtype=torch.float64)
+    with torch.no_grad():
+        for chunk in likelihood.chunks:
+            etas = likelihood.etas(chunk, theta)
+            weight, natural = chunk.square_weight, likelihood.natural(chunk, etas)
+            mean = family.mean(*natural, **chunk.columns)
+            pearson = family.over_variance(chunk.y - mean, *natural, **chunk.columns)
+            size = family.over_variance(mean, *natural, **chunk.columns)
+            deviance = torch.full_like(mean, math.nan)
+            if family.has_deviance:
+                deviance = family.unit_deviance(chunk.y, *likelihood.working(chunk, etas), **chunk.columns)
+            # A fitted mean that has rounded to its bound has a variance of 0; met by the response, it adds nothing.
+            exact = (chunk.y == mean) & ~torch.isfinite(pearson)
+            pearson, size = (torch.where(exact, 0.0, value) for value in (pearson, size))
+            sums += torch.stack([(weight * value).sum() for value in (deviance, pearson, size)])
+    return Goodness(*sums.tolist())
+
+
+def maximum_likelihood(model: Model, theta: Tensor, start: float) -> tuple[float, float]:
+    """phi that maximises the log-likelihood with the mean held at theta, and that maximum."""
+    likelihood = model.likelihood()
+    etas = [likelihood.etas(chunk, theta) for chunk in likelihood.chunks]
+    mean = torch.cat([likelihood.working(chunk, eta)[0] for chunk, eta in zip(likelihood.chunks, etas, strict=True)])
+    optimum = newton(
+        model.constants_only(("phi",), {model.family.main: mean}), torch.tensor([math.log(start)], dtype=torch.float64)
+    )
+    return math.exp(float(optimum.theta)), optimum.value
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """phi, how it was found, and the log-likelihood at its own maximum likelihood estimate (or at a phi given)."""
+
+    phi: float
+    method: str
+    log_likelihood: float
+
+    @property
+    def estimated(self) -> bool:
+        return self.method in DISPERSIONS
+
+
+def dispersion(model: Model, spec: ModelSpec, found: Optimum, sums: Goodness, df: int) -> Scale:
+    """phi as asked for, or by the family's default."""
+    asked = spec.fixed.get("phi", spec.dispersion)
+    if not model.holds_phi and model.family.has_dispersion:
+        known = model.family.joint_dispersion and "phi" in model.rows.held
+        return Scale(spec.fixed["phi"], "fixed", found.value) if known else Scale(1.0, "modelled", found.value)
+    if asked is None:
+        asked = "pearson" if model.holds_phi else 1.0
+    phi, log_likelihood = math.nan, math.nan if model.family.quasi else found.value
+    if model.holds_phi and not model.family.quasi:
+        if not isinstance(asked, str):
+            log_likelihood = model.held_at(asked).likelihood().value(found.theta)
+        elif not sums.perfect:
+            phi, log_likelihood = maximum_likelihood(model, found.theta, sums.deviance / model.n)
+        else:
+            phi, log_likelihood = 0.0, math.inf
+    if not isinstance(asked, str):
+        return Scale(float(asked), "fixed", log_likelihood)
+    if asked != "ml":
+        phi = {"pearson": sums.pearson, "deviance": sums.deviance}[asked] / df if df > 0 else math.nan
+    return Scale(phi, asked, log_likelihood)
+
+
+def null_deviance(model: Model, likelihood: Likelihood, theta: Tensor, constant: float) -> float:
+    """The deviance of the intercept alone (without one: of the offset alone), other parameters as fitted.
+
+    `constant` is the intercept of a joint fit, near to this one.
+    """
+    if not model.family.has_deviance:
+        return math.nan
+    main = model.family.main
+    working = [likelihood.working(chunk, likelihood.etas(chunk, theta)) for chunk in likelihood.chunks]
+    others = {
+        parameter.name: torch.cat([chunk[k] for chunk in working])
+        for k, parameter in enumerate(model.family.parameters)
+        if parameter.name != main
+    }
+    null = model.constants_only((main,), others)
+    if not model.has_intercept:
+        begin = torch.zeros(1, dtype=torch.float64)
+        return goodness(null, begin).deviance if math.isfinite(null.value(begin)) else math.nan
+    # Without offsets the mean response is the answer itself, as a rule.
+    natural = model.family.start(model.rows.y, model.rows.weight, **model.rows.columns).get(main, math.nan)
+    mean = model.links[main].link(torch.tensor([natural], dtype=torch.float64))
+    begins = [(null.value(begin), begin) for begin in (torch.full_like(mean, constant), mean)]
+    value, begin = max((pair for pair in begins if math.isfinite(pair[0])), default=(math.nan, mean), key=itemgetter(0))
+    if math.isnan(value):
+        return math.nan
+    optimum = newton(null, begin, NEAR_NULL)
+    return goodness(null, optimum.theta).deviance if optimum.converged else math.nan

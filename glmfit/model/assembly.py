@@ -1,0 +1,217 @@
+"""Data -> a `Model`: the matrix of every predictor, standardised, aliased columns left out, and what is held.
+
+Prior weights enter as Var = phi V / w: through log phi - log w where phi is a parameter, else (phi known to be 1) as a
+multiplier of the log-density, as in R. Predictors with the same formula share one matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from glmfit import memory
+from glmfit.design.matrix import CHUNK_ROWS, MOST_COLUMNS, MOST_DENSE_COLUMNS, Matrix, Standardization, build
+from glmfit.design.rank import aliased_columns, combinations
+from glmfit.design.standardize import Shift
+from glmfit.errors import ModelError
+from glmfit.families.base import Family
+from glmfit.families.links import LINKS
+from glmfit.formula.crossing import Extent, extent
+from glmfit.formula.evaluate import Evaluator
+from glmfit.formula.formula import PredictorFormula, Term
+from glmfit.formula.parameters import INTERCEPT
+from glmfit.memory import Need, rows_need, squares_need
+from glmfit.model.groups import side_by_side, within
+from glmfit.model.likelihood import CHUNK_CELLS, Predictor, Rows
+from glmfit.model.model import Model
+from glmfit.rows.data import Data
+
+SMALLEST_SCALE = 1e-150  # of a column: its square is far enough from the end of the doubles, at 1e-308
+
+
+def assemble(data: Data) -> Model:
+    """The model of prepared data."""
+    family, table = data.family, data.table
+    y = torch.from_numpy(data.response.y)
+    formulas = {predictor.parameter: predictor for predictor in data.formula.predictors}
+    frequency = torch.ones_like(y) if data.frequency is None else torch.from_numpy(data.frequency)
+    weight = frequency if data.sampling is None else torch.from_numpy(data.sampling)
+    log_prior = torch.zeros_like(y)
+    if data.weights is not None:
+        prior = torch.from_numpy(data.weights)
+        if family.has_dispersion:
+            log_prior = prior.log()
+        else:
+            weight = weight * prior
+    held = _held(data, formulas, log_prior)
+    constants = (formulas[p.name].terms for p in family.parameters[1:] if p.name in formulas)
+    parts = _Parts(family, centre=all(INTERCEPT in terms for terms in constants))
+    evaluator = Evaluator(table, frequency=data.frequency)
+    estimated = {
+        parameter.name: formulas.get(parameter.name, PredictorFormula(parameter.name, (INTERCEPT,)))
+        for parameter in family.parameters
+        if parameter.name not in held
+    }
+    memory.check(needs(data, estimated, evaluator))
+    built: dict[tuple[tuple[Term, ...], tuple[str, ...]], tuple[Matrix, Tensor]] = {}
+    for name, formula in estimated.items():
+        key = formula.terms, formula.offsets
+        if key not in built:
+            built[key] = build(formula, table, evaluator)
+        matrix, offset = built[key]
+        if name == family.main:
+            offset = offset + torch.from_numpy(data.offset)
+        if data.groups is not None:
+            matrix = within(matrix, torch.from_numpy(data.groups))
+        if name == "phi":
+            offset = offset - log_prior
+        parts.add(name, matrix, offset)
+    if not parts.kept:
+        raise ModelError("empty_model", "the model has no coefficient to estimate", "add a term, or the intercept")
+    if parts.size > float(frequency.sum()):
+        message = f"{parts.size} coefficients cannot be estimated from {len(y)} rows"
+        raise ModelError("too_few_rows", message, "leave out terms, or add data")
+    columns = {name: torch.from_numpy(values) for name, values in data.response.extra.items()}
+    columns |= {name: torch.from_numpy(table.numbers(name)) for name in family.columns if name not in columns}
+    if data.response.trials is not None:
+        columns["trials"] = torch.from_numpy(data.response.trials)
+    rows = Rows(y, weight, frequency, columns, tuple(parts.predictors), held, log_prior)
+    if data.groups is not None:
+        rows = side_by_side(rows, torch.from_numpy(data.groups))
+        family = family.of_groups(len(rows.predictors))
+    return Model(
+        family=family,
+        links=data.links,
+        rows=rows,
+        standardizations=tuple(parts.standardizations),
+        names=tuple(parts.names),
+        kept=tuple(parts.kept),
+        has_intercept=any(not term.factors for term in formulas[family.main].terms),
+        shift=parts.shift(),
+        combinations=parts.combinations,
+    )
+
+
+def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evaluator) -> list[Need]:
+    """The memory that a fit needs beside the data, told from the formulas of the estimated parameters."""
+    n, k = len(data.table), len(formulas)
+    extents = {formula.terms: extent(formula.terms, evaluator) for formula in formulas.values()}
+    once = sum(extents.values(), Extent())  # predictors with the same formula share one matrix
+    p = sum(extents[formula.terms].columns for formula in formulas.values())
+    most = max((one.columns for one in extents.values()), default=0)
+    if most > MOST_COLUMNS:
+        return []  # which is an error by itself
+    if most > max(n, MOST_DENSE_COLUMNS):  # fewer are looked at one by one, to name those that are aliased
+        what = f"a linear predictor has {most} columns, and the data {n} rows"
+        raise ModelError("too_few_rows", what, "leave out terms: so many coefficients cannot be told apart")
+    numbers = once.columns if data.groups is not None else once.numbers
+    # numeric columns as they are and standardised; weights, the response and the like; offsets and the line search
+    vectors = 2 * numbers + once.codes + 2 * once.multipliers + 6 + 4 * k
+    cells = min(n * k**2, CHUNK_CELLS)
+    chunk = min(n, CHUNK_ROWS)
+    side_by_side = 4 if data.spec.se in ("hc2", "hc3") else 3 if k == 1 and p <= MOST_DENSE_COLUMNS else 0
+    robust = bool(data.spec.sampling_weights) or (data.spec.se or "").startswith(("hc0", "hc1", "cluster"))
+    scores = min(n * p, CHUNK_CELLS) if robust else 0
+    sums = sum(int(codes.max()) + 1 for codes in data.clusters.values())
+    return [
+        rows_need(n, vectors, f"{n:,} rows have {vectors} numbers each"),
+        rows_need(cells, 3, f"{k} predictors have {k} x {k} second derivatives in each row"),
+        rows_need(chunk, side_by_side * p, f"{chunk:,} rows of {p:,} columns are laid side by side"),
+        rows_need(scores, 5, f"rows have a score for each of {p:,} coefficients"),
+        squares_need(p, evaluator.largest()),
+        rows_need(sums, p, f"{sums:,} clusters have a sum for each of {p:,} coefficients"),
+        rows_need(once.contrasts, 3, f"contrasts have {once.contrasts:,} numbers"),
+    ]
+
+
+@dataclass(slots=True)
+class _Parts:
+    """Predictors in the making: `names` of all columns, `kept` those that are estimated, `size` of them.
+
+    `centre` says that every predictor beside a location has the constant that takes up its centres.
+    """
+
+    family: Family
+    centre: bool
+    predictors: list[Predictor] = field(default_factory=list)
+    standardizations: list[Standardization] = field(default_factory=list)
+    names: list[tuple[str, str]] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
+    size: int = 0
+    combinations: dict[tuple[str, str], str] = field(default_factory=dict)  # what the aliased ones are combinations of
+    _standard: dict[tuple[int, bool], tuple[Matrix, Matrix, Standardization, list[str], list[int], dict[str, str]]] = (
+        field(default_factory=dict)
+    )
+
+    def add(self, parameter: str, matrix: Matrix, offset: Tensor) -> None:
+        """One more linear predictor."""
+        location = self.family.location and not self.predictors
+        key = id(matrix), location
+        if key not in self._standard:
+            self._standard[key] = (matrix, *self._standardized(matrix, location))
+        _, standard, standardization, names, inside, texts = self._standard[key]
+        self.combinations |= {(parameter, name): text for name, text in texts.items()}
+        self.kept += [len(self.names) + j for j in inside]
+        self.names += [(parameter, name) for name in names]
+        columns = torch.arange(self.size, self.size + len(inside))
+        self.predictors.append(Predictor(parameter, standard, columns, offset))
+        self.standardizations.append(standardization)
+        self.size += len(inside)
+
+    def _standardized(
+        self, matrix: Matrix, location: bool
+    ) -> tuple[Matrix, Standardization, list[str], list[int], dict[str, str]]:
+        """The columns that are estimated, the names of all, the places of the former among them, what the others are.
+
+        A location leaves its intercept to others, but what is aliased with the intercept is aliased there too.
+        """
+        standard, standardization = matrix.standardized()
+        out = aliased_columns(standard)
+        texts = combinations(standard, standardization, [j for j in range(matrix.shape[1]) if j not in out], out)
+        own = [j for j, name in enumerate(matrix.names) if not (location and name == INTERCEPT.name)]
+        kept = [j for j in own if j not in out]
+        if len(kept) < matrix.shape[1]:
+            standard, standardization = matrix.select(kept).standardized(location and self.centre)
+        _refuse_scales(standardization, standard.names)
+        names = [matrix.names[j] for j in own]
+        said = {matrix.names[j]: text for j, text in texts.items() if j in own}
+        return standard, standardization, names, [own.index(j) for j in kept], said
+
+    def shift(self) -> Shift | None:
+        """Where the centres of a location without an intercept go: to the constants of all other predictors."""
+        if not self.family.location:
+            return None
+        unit, center = torch.zeros(self.size, dtype=torch.float64), torch.zeros(self.size, dtype=torch.float64)
+        for k, (predictor, standardization) in enumerate(zip(self.predictors, self.standardizations, strict=True)):
+            if k == 0:
+                center[predictor.columns] = standardization.center
+            else:
+                unit[predictor.columns] = standardization.unit
+        return Shift(unit, center)
+
+
+def _refuse_scales(standardization: Standardization, names: tuple[str, ...]) -> None:
+    """Raise where a coefficient's variance would overflow or vanish: it goes with the square of the column's scale."""
+    scale = torch.where(standardization.unit != 0, 1 / standardization.unit.abs(), standardization.scale)
+    for name, size in zip(names, scale.tolist(), strict=True):
+        if not SMALLEST_SCALE < size < 1 / SMALLEST_SCALE:
+            what = f"the squares of values such as those of '{name}', about {size:.3g}, are beyond double precision"
+            raise ModelError("covariate_scale", what, "multiply the column by a number that brings it near to 1")
+
+
+def _held(data: Data, formulas: Mapping[str, PredictorFormula], log_prior: Tensor) -> dict[str, Tensor]:
+    """Parameters that are not estimated with the coefficients, (n,) on their working scales."""
+    held = {}
+    for parameter in data.family.parameters:
+        joint = data.family.joint_dispersion or parameter.name in formulas
+        if parameter.name in data.spec.fixed and (joint or parameter.name != "phi"):
+            value = torch.full_like(log_prior, float(data.spec.fixed[parameter.name]))
+            held[parameter.name] = LINKS[parameter.scale].link(value)
+            if parameter.name == "phi":
+                held["phi"] -= log_prior
+        elif parameter.name == "phi" and not joint:
+            held["phi"] = torch.zeros_like(log_prior)
+    return held

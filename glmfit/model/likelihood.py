@@ -1,0 +1,310 @@
+"""The linear form: K linear predictors, one log-density per row, derivatives by autograd in eta, one contraction.
+
+    eta_k = X_k theta[columns_k] + offset_k        l = sum_i w_i log f(y_i | eta_i1 .. eta_iK)
+    gradient = sum_k X_k' w g_k                    Hessian = sum_jk X_j' diag(w h_jk) X_k
+
+Rows do not interact, so K + 1 backward passes give every row's gradient g (n, K) and Hessian h (n, K, K) exactly.
+Predictors may share coefficients: `columns` may overlap, and contributions add up. Rows are visited in chunks, always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from glmfit.design.matrix import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix
+from glmfit.families.base import Family
+from glmfit.families.links import LINKS, Link
+from glmfit.numerics.curvature import stacked_root
+from glmfit.numerics.precise import Pair, as_written, exact, normal_equations
+
+CHUNK_CELLS = 4_000_000  # of the Hessians of rows worked on together
+FEWEST_ROWS = 16
+MOST_PRECISE_CELLS = 1_000_000  # products of two columns that take a twentieth of a second
+
+
+class RowDerivatives(NamedTuple):
+    """Per row: value `l` (n,), gradient `g` (n, K) and Hessian `h` (n, K, K) in the linear predictors."""
+
+    l: Tensor  # noqa: E741 - the letter of the field
+    g: Tensor
+    h: Tensor
+
+
+def row_derivatives(log_density: Callable[..., Tensor], etas: Sequence[Tensor]) -> RowDerivatives:
+    """Value, gradient and Hessian of `log_density(*etas)` (n,) in its K arguments (n,), by K + 1 backward passes."""
+    leaves = [eta.detach().requires_grad_(True) for eta in etas]
+    value = log_density(*leaves)
+    gradients = _grad(value, leaves, create_graph=True)
+    n, size = value.shape[0], len(leaves)
+    g = torch.stack([gradient.detach() for gradient in gradients], dim=1) if size else value.new_zeros((n, 0))
+    h = value.new_zeros((n, size, size))
+    for j, gradient in enumerate(gradients):
+        for k, second in enumerate(_grad(gradient, leaves[j:], create_graph=False), start=j):
+            h[:, j, k] = second
+            h[:, k, j] = second
+    return RowDerivatives(value.detach(), g, h)
+
+
+def _grad(rows: Tensor, leaves: Sequence[Tensor], create_graph: bool) -> list[Tensor]:
+    """Row by row derivative of `rows` in each leaf, zero where it does not depend on it."""
+    if not rows.requires_grad or not leaves:
+        return [torch.zeros_like(leaf) for leaf in leaves]
+    found = torch.autograd.grad(rows.sum(), leaves, create_graph=create_graph, retain_graph=True, allow_unused=True)
+    return [torch.zeros_like(leaf) if one is None else one for one, leaf in zip(found, leaves, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """One linear predictor: X (n, q) times theta[columns] (q,), plus offset (n,), for the parameter named."""
+
+    parameter: str
+    X: Matrix
+    columns: Tensor
+    offset: Tensor
+
+    def eta(self, theta: Tensor) -> Tensor:
+        """(n,) the linear predictor at theta."""
+        return self.X.matvec(theta[self.columns]) + self.offset
+
+    def rows(self, part: slice | Tensor) -> Predictor:
+        return Predictor(self.parameter, self.X.rows(part), self.columns, self.offset[part])
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A run of rows: response, weights that multiply l, the family's data columns, predictors, held parameters.
+
+    Predictors stand in the order of the family's parameters.
+    `weight` is the product of frequency and any other weight that multiplies l; `frequency` is how many units a row
+    stands for. `held` has the parameters that are not estimated here, on the working scale. `log_prior` is the log of
+    the prior weights where they belong to phi, else 0. Every tensor is (n,).
+    """
+
+    y: Tensor
+    weight: Tensor
+    frequency: Tensor
+    columns: Mapping[str, Tensor]
+    predictors: tuple[Predictor, ...]
+    held: Mapping[str, Tensor]
+    log_prior: Tensor
+
+    @property
+    def square_weight(self) -> Tensor:
+        """(n,) the weight of each row in sums of squares: prior weight times frequency or sampling weight."""
+        return self.weight * torch.exp(self.log_prior)
+
+    def rows(self, part: slice | Tensor) -> Rows:
+        return Rows(
+            self.y[part],
+            self.weight[part],
+            self.frequency[part],
+            {name: column[part] for name, column in self.columns.items()},
+            tuple(predictor.rows(part) for predictor in self.predictors),
+            {name: value[part] for name, value in self.held.items()},
+            self.log_prior[part],
+        )
+
+    def chunks(self, size: int = CHUNK_ROWS) -> list[Rows]:
+        """The same rows in even runs of at most `size`, fewer where h (n, K, K) would be large; slices are views."""
+        size = min(size, max(CHUNK_CELLS // max(1, len(self.predictors)) ** 2, FEWEST_ROWS))
+        n, count = len(self.y), -(-len(self.y) // size)
+        return [self.rows(slice(n * k // count, n * (k + 1) // count)) for k in range(count)]
+
+
+class Likelihood:
+    """The log-likelihood of a family over chunks of rows, as a function of theta (size,)."""
+
+    def __init__(self, family: Family, links: Mapping[str, Link], chunks: Sequence[Rows], size: int) -> None:
+        self.family = family
+        self.links = links
+        self.chunks = chunks
+        self.size = size
+
+    def working(self, chunk: Rows, etas: Sequence[Tensor]) -> list[Tensor]:
+        """The family's parameters on their working scales, (n,) each, from the linear predictors of a chunk."""
+        estimated, each = {p.parameter for p in chunk.predictors}, iter(etas)
+        return [
+            self.links[parameter.name].to(parameter.scale, next(each))
+            if parameter.name in estimated
+            else chunk.held[parameter.name]
+            for parameter in self.family.parameters
+        ]
+
+    def natural(self, chunk: Rows, etas: Sequence[Tensor]) -> list[Tensor]:
+        """The family's parameters on their natural scales, (n,) each."""
+        estimated, each = {p.parameter for p in chunk.predictors}, iter(etas)
+        return [
+            self.links[parameter.name].inverse(next(each))
+            if parameter.name in estimated
+            else LINKS[parameter.scale].inverse(chunk.held[parameter.name])
+            for parameter in self.family.parameters
+        ]
+
+    def log_density(self, chunk: Rows, *etas: Tensor) -> Tensor:
+        """(n,) log-density of each row of the chunk, unweighted."""
+        return self.family.log_density(chunk.y, *self.working(chunk, etas), **chunk.columns)
+
+    def etas(self, chunk: Rows, theta: Tensor) -> list[Tensor]:
+        return [predictor.eta(theta) for predictor in chunk.predictors]
+
+    def value(self, theta: Tensor) -> float:
+        """The log-likelihood; NaN or -inf outside the domain."""
+        return self._value([self.etas(chunk, theta) for chunk in self.chunks])
+
+    def _value(self, etas: Sequence[Sequence[Tensor]]) -> float:
+        with torch.no_grad():
+            parts = [
+                (chunk.weight * self.log_density(chunk, *eta)).sum()
+                for chunk, eta in zip(self.chunks, etas, strict=True)
+            ]
+        return float(torch.stack(parts).sum())
+
+    def along(self, theta: Tensor, direction: Tensor) -> Callable[[float], float]:
+        """t -> value(theta + t direction), the products with X made once."""
+        base = [self.etas(chunk, theta) for chunk in self.chunks]
+        slope = [[p.X.matvec(direction[p.columns]) for p in chunk.predictors] for chunk in self.chunks]
+
+        def value(t: float) -> float:
+            return self._value(
+                [[b + t * s for b, s in zip(*pair, strict=True)] for pair in zip(base, slope, strict=True)]
+            )
+
+        return value
+
+    def rows(self, theta: Tensor) -> Iterator[tuple[Rows, list[Tensor], RowDerivatives]]:
+        """For each chunk: its rows, linear predictors and row derivatives (unweighted)."""
+        for chunk in self.chunks:
+            etas = self.etas(chunk, theta)
+            yield chunk, etas, row_derivatives(lambda *eta, chunk=chunk: self.log_density(chunk, *eta), etas)
+
+    def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Tensor]:
+        """Value, gradient (size,) and Hessian (size, size) of the log-likelihood."""
+        value = 0.0
+        gradient = theta.new_zeros(self.size)
+        hessian = theta.new_zeros((self.size, self.size))
+        for chunk, _, row in self.rows(theta):
+            value += float((chunk.weight * row.l).sum())
+            add_gradient(gradient, chunk, chunk.weight[:, None] * row.g)
+            add_hessian(hessian, chunk, chunk.weight[:, None, None] * row.h)
+        return value, gradient, hessian
+
+    def expected_rows(self, chunk: Rows, etas: Sequence[Tensor], observed: Tensor) -> Tensor:
+        """(n, K, K) row Hessians with those of the mean replaced by their expectations.
+
+        There are no cross terms: in every family here with a mean and a variance mu is orthogonal to the other
+        parameters, whose own rows stay observed.
+        """
+        mu = self._place(chunk)
+        leaves = [eta.detach() for eta in etas]
+        leaves[mu] = leaves[mu].requires_grad_(True)
+        expected = observed.clone()
+        expected[:, mu, :] = 0
+        expected[:, :, mu] = 0
+        expected[:, mu, mu] = -self.mean_information(chunk, *leaves).detach()
+        return expected
+
+    def _place(self, chunk: Rows) -> int:
+        """The position of the main predictor."""
+        return next(k for k, predictor in enumerate(chunk.predictors) if predictor.parameter == self.family.main)
+
+    def mean_information(self, chunk: Rows, *etas: Tensor) -> Tensor:
+        """(n,) -E(h_mu) = (d E(y) / d eta)^2 / Var(y), to be differentiated in the main `eta`, which requires it."""
+        place = self._place(chunk)
+
+        def information(eta: Tensor) -> tuple[Tensor, Tensor]:
+            parameters = self.natural(chunk, [*etas[:place], eta, *etas[place + 1 :]])
+            mean = self.family.mean(*parameters, **chunk.columns)
+            (slope,) = torch.autograd.grad(mean.sum(), eta, create_graph=True)
+            share = self.family.over_variance(slope, *parameters, **chunk.columns)
+            return share / self._phi(parameters), self.family.variance(*parameters, **chunk.columns).detach()
+
+        found, variance = information(etas[place])
+        # A fitted mean that has rounded to 0 or 1 has no variance left, and carries no information: the limit of 0/0.
+        spent = (variance == 0) & ~torch.isfinite(found.detach())
+        if not bool(spent.any()):
+            return found
+        return torch.where(spent, 0.0, information(torch.where(spent, 1.0, etas[place]))[0])
+
+    @property
+    def has_expected(self) -> bool:
+        """Whether the mean is estimated here and its family states a variance."""
+        family = self.family
+        estimated = any(predictor.parameter == family.main for predictor in self.chunks[0].predictors)
+        return estimated and family.has_moments and family.orthogonal_mean
+
+    def _phi(self, parameters: Sequence[Tensor]) -> Tensor | float:
+        """phi of Var(y) = phi V(mu) from natural parameters; one held on the rows carries the prior weights."""
+        names = [parameter.name for parameter in self.family.parameters]
+        return parameters[names.index("phi")] if self.family.has_dispersion else 1.0
+
+    def expected(self, theta: Tensor) -> Tensor | None:
+        """(size, size) the Hessian with expected rows for the mean; None where there is no mean or no variance."""
+        if not self.has_expected:
+            return None
+        hessian = theta.new_zeros((self.size, self.size))
+        for chunk, etas, row in self.rows(theta):
+            add_hessian(hessian, chunk, chunk.weight[:, None, None] * self.expected_rows(chunk, etas, row.h))
+        return hessian
+
+    def information_root(self, theta: Tensor, expected: bool = False) -> Tensor | None:
+        """Upper triangular R (size, size) with R'R = -Hessian (or its expectation), by QR of the rows sqrt(-w h) x.
+
+        The Hessian itself has the square of the condition number of X; R does not, and keeps twice the digits. None
+        where there is more than one predictor, a row with h > 0, or more columns than can be laid side by side.
+        """
+        if len(self.chunks[0].predictors) != 1 or self.size > MOST_DENSE_COLUMNS:
+            return None
+
+        def blocks() -> Iterator[Tensor]:
+            for chunk, etas, row in self.rows(theta):
+                h = self.expected_rows(chunk, etas, row.h) if expected else row.h
+                # The root of a negative information is NaN.
+                yield torch.sqrt(-chunk.weight * h[:, 0, 0])[:, None] * chunk.predictors[0].X.dense()
+
+        root = stacked_root(blocks(), self.size)
+        return root if len(root) == self.size and bool(torch.isfinite(root).all()) else None
+
+    def normal_equations(self) -> Pair | None:
+        """[X r]' W [X r] (size + 1, size + 1) of a log-likelihood that is -sum w (r - X theta)^2 / 2, r = y - offset.
+
+        In twice the working precision; None where that would take long.
+        """
+        if sum(len(chunk.y) for chunk in self.chunks) * (self.size + 1) ** 2 > MOST_PRECISE_CELLS:
+            return None
+        origin = torch.zeros(self.size, dtype=torch.float64)
+        return normal_equations(
+            (
+                chunk.predictors[0].X.dense(),
+                as_written(chunk.y) - exact(chunk.predictors[0].offset),
+                -chunk.weight * row.h[:, 0, 0],
+            )
+            for chunk, _, row in self.rows(origin)
+        )
+
+
+def add_gradient(total: Tensor, chunk: Rows, g: Tensor) -> None:
+    """total += sum_k X_k' g_k, for rows g (n, K)."""
+    for k, predictor in enumerate(chunk.predictors):
+        total.index_add_(0, predictor.columns, predictor.X.rmatvec(g[:, k]))
+
+
+def add_hessian(total: Tensor, chunk: Rows, h: Tensor) -> None:
+    """total += sum_jk X_j' diag(h_jk) X_k, for symmetric rows h (n, K, K)."""
+    predictors = chunk.predictors
+    if len(predictors) > 1 and all(predictor.columns is predictors[0].columns for predictor in predictors):
+        # Side by side with the same coefficients: one product of X (n, K, p) in place of K^2.
+        X = torch.stack([predictor.X.dense() for predictor in predictors], dim=1)
+        shared = predictors[0].columns
+        total.index_put_((shared[:, None], shared), (h @ X).flatten(0, 1).T @ X.flatten(0, 1), accumulate=True)
+        return
+    for j, first in enumerate(predictors):
+        for k, second in enumerate(predictors[j:], start=j):
+            block = first.X.sandwich(h[:, j, k], second.X)
+            total.index_put_((first.columns[:, None], second.columns[None, :]), block, accumulate=True)
+            if k > j:
+                total.index_put_((second.columns[:, None], first.columns[None, :]), block.T, accumulate=True)

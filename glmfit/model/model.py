@@ -1,0 +1,182 @@
+"""One model in working coordinates: a family with its links over rows, and the maps back to what is reported.
+
+Working coefficients gamma belong to centred and scaled columns, reported coefficients theta to the columns as they are;
+each predictor's `Standardization` maps between them, and a `Shift` between predictors where one takes up another's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from glmfit.design.matrix import CHUNK_ROWS, Dense, Matrix, Standardization
+from glmfit.design.standardize import Shift
+from glmfit.families.base import Family, Limit
+from glmfit.families.links import Link
+from glmfit.model.likelihood import Likelihood, Predictor, Rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """One model in working coordinates: rows with all predictors, and the maps back to reported coefficients.
+
+    `names` are (parameter, term) of the reported coefficients, aliased ones included; `kept` are the positions among
+    them of the `size` that are estimated. `standardizations` belong to the predictors, aliased columns left out; one is
+    enough for predictors side by side that share all their coefficients.
+    """
+
+    family: Family
+    links: Mapping[str, Link]
+    rows: Rows
+    standardizations: tuple[Standardization, ...]
+    names: tuple[tuple[str, str], ...]
+    kept: tuple[int, ...]
+    has_intercept: bool
+    shift: Shift | None = None
+    lift: Tensor | None = None  # (size, size) reported from working coefficients, where some are left out in a limit
+    # parameters held at an end of their range, because the data put them there
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    combinations: Mapping[tuple[str, str], str] = field(default_factory=dict)  # what aliased terms are made of
+
+    @property
+    def size(self) -> int:
+        return len(self.kept)
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of the estimated coefficients: the term, with the parameter in front where it is not the main one."""
+        return [self._label(*self.names[at]) for at in self.kept]
+
+    @property
+    def aliased(self) -> tuple[str, ...]:
+        """Names of the coefficients that are linear combinations of others."""
+        inside = set(self.kept)
+        return tuple(
+            self._label(parameter, term)
+            for at, (parameter, term) in enumerate(self.names)
+            if at not in inside and parameter not in self.limits
+        )
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """What the aliased coefficients' columns are of earlier ones, where that is known: "wt2" -> "= 2 wt"."""
+        return {self._label(*name): text for name, text in self.combinations.items()}
+
+    def _label(self, parameter: str, term: str) -> str:
+        alone = parameter == self.family.main and not self.family.shared_formula
+        return term if alone else f"{parameter}:{term}"
+
+    @property
+    def n(self) -> int:
+        """Number of observations: rows, or the sum of frequency weights."""
+        return round(float(self.rows.frequency.sum()))
+
+    @property
+    def pairs(self) -> list[tuple[Predictor, Standardization]]:
+        """Predictors with their standardizations, those that share all coefficients once."""
+        return list(zip(self.rows.predictors, self.standardizations, strict=False))
+
+    @property
+    def with_constants(self) -> list[str]:
+        """The estimated parameters that a model without covariates gives a constant."""
+        names = dict.fromkeys(predictor.parameter for predictor in self.rows.predictors)
+        return [name for name in names if not (self.family.location and name == self.family.main)]
+
+    @property
+    def holds_phi(self) -> bool:
+        """Whether phi is held while the coefficients are estimated (it does not change them)."""
+        return "phi" in self.rows.held and not self.family.joint_dispersion
+
+    def held_at(self, phi: float) -> Model:
+        """The same model with phi held at a value; phi / w row by row where there are prior weights."""
+        log_phi = torch.full_like(self.rows.y, phi).log() - self.rows.log_prior
+        return replace(self, rows=replace(self.rows, held={**self.rows.held, "phi": log_phi}))
+
+    def at_limit(self, parameter: str, limit: Limit) -> Model:
+        """The same model with `parameter`, which has no covariates, held at an end of its range."""
+        place = next(k for k, p in enumerate(self.rows.predictors) if p.parameter == parameter)
+        predictors: list[Predictor] = []
+        size = 0
+        for predictor in (*self.rows.predictors[:place], *self.rows.predictors[place + 1 :]):
+            columns = torch.arange(size, size + len(predictor.columns))
+            predictors.append(replace(predictor, columns=columns))
+            size += len(columns)
+        held = {**self.rows.held, parameter: torch.full_like(self.rows.y, limit.working)}
+        others = torch.cat([torch.arange(0), *(p.columns for p in self.rows.predictors if p.parameter != parameter)])
+        return replace(
+            self,
+            rows=replace(self.rows, predictors=tuple(predictors), held=held),
+            standardizations=(*self.standardizations[:place], *self.standardizations[place + 1 :]),
+            kept=tuple(at for at in self.kept if self.names[at][0] != parameter),
+            lift=None if self.lift is None else self.lift[others][:, others],
+            limits={**self.limits, parameter: limit},
+        )
+
+    def likelihood(self) -> Likelihood:
+        return self._likelihood_of(self.rows, self.size)
+
+    def constants_only(self, parameters: Sequence[str], held: Mapping[str, Tensor]) -> Likelihood:
+        """The likelihood with a constant for each of `parameters` (offsets kept), the others held, (n,) each."""
+        n = len(self.rows.y)
+        ones = Matrix((Dense(torch.ones((n, 1), dtype=torch.float64)),), (torch.tensor([0]),), ("Intercept",), n)
+        offsets = {"phi": -self.rows.log_prior, **{p.parameter: p.offset for p in self.rows.predictors}}
+        if self.family.location:
+            held = {self.family.main: offsets.pop(self.family.main), **held}
+        predictors = tuple(
+            Predictor(name, ones, torch.tensor([k]), offsets.get(name, torch.zeros_like(self.rows.y)))
+            for k, name in enumerate(parameters)
+        )
+        rows = replace(self.rows, predictors=predictors, held={**self.rows.held, **held})
+        return self._likelihood_of(rows, len(parameters))
+
+    def _likelihood_of(self, rows: Rows, size: int) -> Likelihood:
+        return Likelihood(self.family, self.links, rows.chunks(CHUNK_ROWS // self.family.bulk), size)
+
+    # ---- between working and reported coordinates ----
+
+    def reported(self, gamma: Tensor) -> Tensor:
+        """Coefficients (size,) on the scale of the columns as they are."""
+        if self.lift is not None:
+            return self.lift @ gamma
+        theta = self._each("coefficients", gamma)
+        return theta if self.shift is None else self.shift.coefficients(theta)
+
+    def working(self, theta: Tensor) -> Tensor:
+        """The inverse of `reported`."""
+        if self.lift is not None:
+            return torch.linalg.solve(self.lift, theta)
+        return self._each("working", theta if self.shift is None else self.shift.working(theta))
+
+    def reported_gradient(self, gradient: Tensor) -> Tensor:
+        """d l / d theta from d l / d gamma."""
+        if self.lift is not None:
+            return torch.linalg.solve(self.lift.T, gradient)
+        found = self._each("gradient", gradient)
+        return found if self.shift is None else self.shift.gradient(found)
+
+    def reported_covariance(self, matrix: Tensor, half: Tensor | None = None) -> Tensor:
+        """Covariance (size, size) of theta from that of gamma: T M T', block by block, or (V T')'(V T') by its half.
+
+        Where an intercept is far outside of the data, most of T M T' cancels; the half cancels half as many digits.
+        """
+        if half is not None:
+            rows = torch.stack([self.reported(row) for row in half])
+            return rows.T @ rows
+        if self.lift is not None:
+            return self.lift @ matrix @ self.lift.T
+        out = torch.zeros_like(matrix)
+        pairs = self.pairs
+        for first, left in pairs:
+            for second, right in pairs:
+                block = matrix[first.columns[:, None], second.columns]
+                out[first.columns[:, None], second.columns] = left.sandwich(block, right)
+        return out if self.shift is None else self.shift.covariance(out)
+
+    def _each(self, operation: str, vector: Tensor) -> Tensor:
+        out = torch.zeros_like(vector)
+        for predictor, standardization in self.pairs:
+            out[predictor.columns] = getattr(standardization, operation)(vector[predictor.columns])
+        return out

@@ -1,0 +1,248 @@
+"""Whether an answer can be trusted: each check gives a named finding with advice, or nothing.
+
+A direction in which the information has vanished since the start of the fit is one in which the likelihood rises or
+stays level for ever (separated data, an empty cell): there is no estimate there, whatever the optimiser says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from glmfit.errors import Finding
+from glmfit.model.likelihood import Likelihood
+from glmfit.numerics.curvature import cholesky, unit_diagonal
+from glmfit.numerics.optimize import Optimum
+from glmfit.trust.separation import Separated
+
+VANISHED = 1e-11  # information relative to that at the start
+SUSPICIOUS = 1e-5  # below this an optimiser that stops early is not believed, see pipeline,
+RISING = 0.01  # nor that it has arrived where Newton's next step is longer than this, in starting standard errors
+TAKES_PART = 1e-3  # share of a term's own starting standard error that a flat direction of unit length moves it by
+COLLINEAR = 1e4  # condition number of the scaled information's root, with unit columns
+BOUNDARY = 1e-14  # fitted means this near to an end of their range, about where R's glm warns
+
+
+@dataclass(frozen=True, slots=True)
+class FlatDirections:
+    """Positions of the coefficients that the data do not determine, and the finding that says so."""
+
+    places: tuple[int, ...]
+    finding: Finding
+
+
+def relative_information(optimum: Optimum, reference: Tensor) -> tuple[Tensor, Tensor]:
+    """Information at the optimum relative to L L' with L = `reference` (p, p): ascending values, directions (p, p)."""
+    if optimum.root is not None:
+        half = torch.linalg.solve_triangular(reference, optimum.root.T, upper=False)
+        vectors, values, _ = torch.linalg.svd(half)
+        return values.flip(0) ** 2, vectors.flip(1)
+    lower = cholesky(-optimum.hessian)
+    if lower is not None:
+        # Of (-H)^(-1/2) L, as the small values are lost beside large ones where information has grown beyond measure.
+        _, sizes, directions = torch.linalg.svd(torch.linalg.solve_triangular(lower, reference, upper=False))
+        return sizes**-2, directions.T
+    half = torch.linalg.solve_triangular(reference, -optimum.hessian, upper=False)
+    relative = torch.linalg.solve_triangular(reference, half.T, upper=False)
+    if not bool(torch.isfinite(relative).all()):  # it has grown beyond the doubles, and says nothing
+        return torch.full_like(relative[0], math.nan), torch.eye(len(relative), dtype=torch.float64)
+    values, vectors = torch.linalg.eigh(0.5 * (relative + relative.T))
+    return values, vectors
+
+
+def flat_directions(optimum: Optimum, reference: Tensor, names: Sequence[str]) -> FlatDirections | None:
+    """The coefficients along which the information has vanished between the start and the end of the fit.
+
+    On a slope like exp(-t) Newton's steps keep their length however small the gradient is; near a maximum they do not.
+    """
+    values, vectors = relative_information(optimum, reference)
+    half = torch.linalg.solve_triangular(reference, optimum.gradient[:, None], upper=False)
+    rising = (values.abs() < SUSPICIOUS) & ((vectors.T @ half)[:, 0].abs() > RISING * values.abs())
+    gone = torch.nonzero((values.abs() < VANISHED) | rising)[:, 0]
+    return along(vectors[:, gone], reference, names) if len(gone) else None
+
+
+def along(directions: Tensor, reference: Tensor, names: Sequence[str]) -> FlatDirections:
+    """The coefficients that take part in `directions` (p, q), in coordinates where the start's information is I."""
+    # In units of the starting standard errors: a term takes part where it moves along a flat direction.
+    moved = torch.linalg.solve_triangular(reference.T, directions, upper=True)
+    scale = torch.sqrt(torch.diagonal(torch.cholesky_inverse(reference)))
+    share = (moved.abs() / scale[:, None]).amax(dim=1)
+    return undetermined([place for place, part in enumerate(share.tolist()) if part > TAKES_PART], names)
+
+
+def generalized_inverse(optimum: Optimum, reference: Tensor) -> Tensor | None:
+    """One of -H (p, p) where it is singular along flat directions; None where it is not positive along the others.
+
+    What does not move along a flat direction has the same variance under every generalized inverse.
+    """
+    values, vectors = relative_information(optimum, reference)
+    kept = ~((values < VANISHED) & (values > -SUSPICIOUS))  # a little below 0 is what rounding leaves of nothing
+    if not bool((values[kept] > 0).all()):
+        return None
+    half = torch.linalg.solve_triangular(reference.T, vectors[:, kept], upper=True)
+    return (half / values[kept]) @ half.T
+
+
+def undetermined(places: Sequence[int], names: Sequence[str]) -> FlatDirections:
+    """The coefficients at these places have no estimate."""
+    terms = tuple(names[place] for place in places)
+    they, them, plural = ("they grow", "them", "s") if len(terms) > 1 else ("it grows", "it", "")
+    message = (
+        f"the data do not determine {_listed(terms)}: the likelihood rises or stays level as {they} without limit "
+        f"(separation, a cell without variation, a likelihood that does not use {them}); no estimate{plural} and no "
+        f"standard error{plural} exist{'' if plural else 's'}"
+    )
+    return FlatDirections(tuple(places), Finding("flat_direction", message, terms))
+
+
+def separation(separated: Separated, names: Sequence[str]) -> Finding:
+    """The data are separated; `names` are the labels of the coefficients."""
+    ends = {1: "to +infinity", -1: "to -infinity", 0: "either way"}
+    terms = tuple(names[place] for place in separated.infinite)
+    along = [f"'{name}' {ends[term.direction]}" for name, term in zip(terms, separated.terms, strict=True)]
+    shown = ", ".join(along[:6]) + (f" and {len(along) - 6} more" if len(along) > 6 else "")
+    count, n = int(separated.separates.sum()), len(separated.separates)
+    message = (
+        f"{separated.kind} separation: the likelihood of {count} of {n} rows rises for ever along {shown}; "
+        f"{'they have' if len(along) > 1 else 'it has'} no finite estimate"
+    )
+    if bool(separated.left.any()):
+        message += ", and all other numbers are those of the limit"
+        if not bool((separated.left & separated.separates).any()):
+            message += ", where these rows say nothing any more"
+    return Finding("separation", message, terms)
+
+
+def separated_rows_dropped(separated: Separated, terms: Sequence[str], rows: int) -> Finding:
+    """Separated rows were left out, and with them the `terms` that the others do not determine."""
+    what, them = ("1 row was", "it") if rows == 1 else (f"{rows} rows were", "them")
+    message = f"{what} left out because of {separated.kind} separation: the model predicts {them} without error"
+    if terms:
+        message += f"; {_listed(terms)} went with {them}"
+    return Finding("separated_rows_dropped", message, tuple(terms))
+
+
+def separation_undecided() -> Finding:
+    """It was asked whether the data are separated, and there is no answer."""
+    return Finding(
+        "separation_undecided",
+        "whether the data are separated could not be decided: the model is too large, or rounding blurs its rows",
+    )
+
+
+def not_a_maximum(hessian: Tensor, names: Sequence[str]) -> Finding:
+    """The Hessian is not negative definite: the terms along which it curves the wrong way, or not at all."""
+    vector = torch.linalg.eigh(unit_diagonal(-hessian)[0]).eigenvectors[:, 0]
+    terms = _involved(names, vector)
+    return Finding(
+        "hessian_not_positive_definite",
+        f"the log-likelihood has no peak in {_listed(terms)}: there are no standard errors",
+        terms,
+    )
+
+
+def at_limit(parameters: Sequence[str], family: str) -> Finding | None:
+    """Parameters at the end of their range, where the family is another, simpler one."""
+    if not parameters:
+        return None
+    names = " and ".join(parameters)
+    said = ("is", "the end of its range", "it has no standard error")
+    if len(parameters) > 1:
+        said = ("are", "the ends of their ranges", "they have no standard errors")
+    message = (
+        f"{names} {said[0]} estimated at {said[1]}, where the family is {family}: {said[2]}, and all else is that of "
+        f"the {family} model"
+    )
+    return Finding("at_limit", message, tuple(parameters))
+
+
+def on_the_edge(link: str, rows: np.ndarray) -> Finding:
+    """The maximum lies on the edge of the link's domain; `rows` are the numbers of the rows held there in the file."""
+    shown = ", ".join(str(row) for row in rows[:4]) + (" ..." if len(rows) > 4 else "")
+    return Finding(
+        "boundary_maximum",
+        f"the maximum lies on the edge of the domain of the {link} link, at the fitted means of {len(rows)} "
+        f"row{'s' if len(rows) != 1 else ''} ({shown}): the gradient is not zero there, and Wald standard errors "
+        "do not apply",
+    )
+
+
+def collinearity(optimum: Optimum, names: Sequence[str]) -> Finding | None:
+    """The condition number of the information's root with unit columns, where it costs digits, and its terms."""
+    if len(names) < 2:
+        return None
+    if optimum.root is not None:
+        values, vectors = torch.linalg.svd(optimum.root / torch.linalg.vector_norm(optimum.root, dim=0))[1:]
+        condition, vector = float(values[0] / values[-1]), vectors[-1]
+    else:
+        squares, columns = torch.linalg.eigh(unit_diagonal(-optimum.hessian)[0])
+        condition = math.sqrt(float(squares[-1]) / float(squares[0])) if float(squares[0]) > 0 else math.inf
+        vector = columns[:, 0]
+    if condition < COLLINEAR:
+        return None
+    terms = _involved(names, vector)
+    return Finding(
+        "near_collinear",
+        f"{_listed(terms)} are nearly linear combinations of each other (condition number {condition:.2g}): "
+        "their separate estimates rest on little information",
+        terms,
+    )
+
+
+def boundary(likelihood: Likelihood, theta: Tensor) -> Finding | None:
+    """Fitted probabilities of 0 or 1, or fitted rates of 0."""
+    at_end, total = 0, 0
+    unit, counts = likelihood.family.trials, likelihood.family.support.integer
+    if likelihood.family.parameters[0].scale in ("identity", "predictor"):
+        return None
+    for chunk in likelihood.chunks:
+        mu = likelihood.natural(chunk, likelihood.etas(chunk, theta))[0]
+        mean = float(mu.mean())
+        least = BOUNDARY * (max(mean, 1.0) if counts else mean)  # where all counts are 0 the mean says nothing
+        near = (mu < BOUNDARY) | (mu > 1 - BOUNDARY) if unit else mu < least
+        at_end += int(near.sum())
+        total += len(mu)
+    if not at_end:
+        return None
+    what = "fitted probabilities are 0 or 1" if unit else "fitted means are 0"
+    return Finding("fitted_boundary", f"{at_end} of {total} {what} to fourteen digits")
+
+
+def worse_than_null(what: str, deviance: float, null: float) -> Finding | None:
+    """A deviance (or -2 log-likelihood) above that of the intercept alone cannot be a maximum."""
+    if not deviance > null + 1e-8 * (abs(null) + 1):
+        return None
+    message = f"the {what} {deviance:.6g} exceeds that of the intercept-only model, {null:.6g}: this is not the maximum"
+    return Finding("worse_than_null", message)
+
+
+def aliased(terms: Sequence[str], combinations: Mapping[str, str]) -> Finding | None:
+    """Terms left out, and what each of them is of earlier ones."""
+    if not terms:
+        return None
+    shown = [f"'{term}'" + (f" {combinations[term]}" if term in combinations else "") for term in terms[:6]]
+    listed = ", ".join(shown) + (f" and {len(terms) - 6} more" if len(terms) > 6 else "")
+    what = "is a linear combination" if len(terms) == 1 else "are linear combinations"
+    was = "was" if len(terms) == 1 else "were"
+    return Finding("aliased", f"{listed} {what} of earlier terms and {was} left out", tuple(terms))
+
+
+def not_profiled(terms: Sequence[str]) -> Finding:
+    """The likelihood with one of these coefficients held could not be maximised."""
+    message = f"no profile likelihood could be found for {_listed(terms)}: their tests or intervals are missing"
+    return Finding("no_profile", message, tuple(terms))
+
+
+def _involved(names: Sequence[str], vector: Tensor) -> tuple[str, ...]:
+    return tuple(name for name, part in zip(names, vector.abs().tolist(), strict=True) if part > 0.1)
+
+
+def _listed(terms: Sequence[str]) -> str:
+    shown = ", ".join(f"'{term}'" for term in terms[:6])
+    return shown + (f" and {len(terms) - 6} more" if len(terms) > 6 else "")

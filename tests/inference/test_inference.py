@@ -1,0 +1,260 @@
+"""Standard errors, tests and intervals against formulas written out in numpy, and tails against scipy.stats."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+
+import glmfit
+from glmfit.errors import GlmfitError, ModelError, UsageError
+from glmfit.inference.covariance import Reference
+from glmfit.result import Fit
+
+N = 90
+Columns = dict[str, np.ndarray]
+
+
+def columns() -> Columns:
+    rng = np.random.default_rng(11)
+    x, z = rng.normal(size=N), rng.uniform(0, 2, N)
+    return {
+        "x": x,
+        "z": z,
+        "normal": 1 + x - 0.5 * z + (0.5 + z) * rng.normal(size=N),
+        "count": rng.poisson(np.exp(0.5 + 0.4 * x)).astype(float),
+        "over": rng.negative_binomial(2, 2 / (2 + np.exp(1 + 0.4 * x))).astype(float),
+        "c": np.array([f"c{k}" for k in rng.integers(0, 9, N)]),
+        "one": np.array(["same"] * N),
+        "w": rng.uniform(0.5, 2, N),
+    }
+
+
+def matrix(data: Columns) -> np.ndarray:
+    return np.column_stack([np.ones(N), data["x"], data["z"]])
+
+
+def covariance(found: Fit) -> np.ndarray:
+    return np.array(found.covariance.matrix)
+
+
+# ---- the linear model, where every formula is in the textbooks ----
+
+
+def linear() -> tuple[Columns, np.ndarray, np.ndarray, np.ndarray]:
+    data = columns()
+    x, y = matrix(data), data["normal"]
+    beta = np.linalg.solve(x.T @ x, x.T @ y)
+    return data, x, beta, y - x @ beta
+
+
+@pytest.mark.parametrize("kind", ["hessian", "expected", "hc0", "hc1", "hc2", "hc3", "cluster:c"])
+def test_covariances_of_the_linear_model(kind: str) -> None:
+    data, x, beta, e = linear()
+    bread = np.linalg.inv(x.T @ x)
+    h = np.einsum("ij,jk,ik->i", x, bread, x)
+    k = x.shape[1]
+    if kind in ("hessian", "expected"):
+        expected = bread * (e @ e) / (N - k)
+    elif kind.startswith("cluster"):
+        levels = np.unique(data["c"])
+        sums = np.array([(x * e[:, None])[data["c"] == level].sum(axis=0) for level in levels])
+        g = len(levels)
+        expected = g / (g - 1) * bread @ sums.T @ sums @ bread
+    else:
+        u = {"hc0": e, "hc1": e * math.sqrt(N / (N - k)), "hc2": e / np.sqrt(1 - h), "hc3": e / (1 - h)}[kind]
+        expected = bread @ (x.T * u**2) @ x @ bread
+    found = glmfit.fit("normal ~ x + z", data, se=kind)
+    np.testing.assert_allclose([row.estimate for row in found.coefficients], beta, rtol=1e-11)
+    np.testing.assert_allclose(covariance(found), expected, rtol=1e-9)
+    assert found.covariance.kind == kind
+    texts = {"hc1": "n/(n-k)", "hc2": "1/(1-h)", "hc3": "1/(1-h)^2", "cluster:c": "G/(G-1)"}
+    assert found.covariance.correction == texts.get(kind)
+
+
+def test_statistics_of_the_linear_model() -> None:
+    data, _, _, e = linear()
+    found = glmfit.fit("normal ~ x + z", data)
+    rss, tss = float(e @ e), float(((data["normal"] - data["normal"].mean()) ** 2).sum())
+    log_likelihood = -0.5 * N * (math.log(2 * math.pi * rss / N) + 1)
+    fit = found.fit
+    assert fit.deviance == pytest.approx(rss, rel=1e-12)
+    assert fit.pearson_chi2 == pytest.approx(rss, rel=1e-12)
+    assert fit.null_deviance == pytest.approx(tss, rel=1e-12)
+    assert fit.log_likelihood == pytest.approx(log_likelihood, rel=1e-12)
+    assert fit.aic == pytest.approx(-2 * log_likelihood + 8, rel=1e-12)
+    assert fit.bic == pytest.approx(-2 * log_likelihood + 4 * math.log(N), rel=1e-12)
+    assert (fit.n_parameters, fit.df_residual, fit.df_null) == (4, N - 3, N - 1)
+    assert found.dispersion.estimate == pytest.approx(rss / (N - 3), rel=1e-12)
+    assert found.dispersion.method == "pearson"
+
+
+def test_without_an_intercept_the_null_model_is_the_offset() -> None:
+    data = columns()
+    found = glmfit.fit("normal ~ 0 + x", data)
+    assert found.fit.null_deviance == pytest.approx(float(data["normal"] @ data["normal"]), rel=1e-12)
+    assert found.fit.df_null == N
+    counts = glmfit.fit("count ~ 0 + x", data, family="poisson")
+    y = data["count"]
+    expected = 2 * float(np.sum(scipy.special.xlogy(y, y) - y + 1))  # mu = exp(0)
+    assert counts.fit.null_deviance == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.95, 0.999])
+@pytest.mark.parametrize(("y", "family"), [("normal", "gaussian"), ("count", "poisson")])
+def test_wald_tests_and_intervals(level: float, y: str, family: str) -> None:
+    found = glmfit.fit(f"{y} ~ x + z", columns(), family=family, level=level)
+    tail = scipy.stats.t(N - 3) if family == "gaussian" else scipy.stats.norm
+    assert found.statistic == ("t" if family == "gaussian" else "z")
+    assert found.level == level
+    for k, row in enumerate(found.coefficients):
+        assert row.std_error == pytest.approx(math.sqrt(found.covariance.matrix[k][k]), rel=1e-14)
+        assert row.statistic == pytest.approx(row.estimate / row.std_error, rel=1e-14)
+        assert row.p_value == pytest.approx(2 * tail.sf(abs(row.statistic)), rel=1e-9)
+        width = tail.ppf((1 + level) / 2) * row.std_error
+        assert (row.conf_low, row.conf_high) == pytest.approx((row.estimate - width, row.estimate + width), rel=1e-9)
+
+
+@pytest.mark.parametrize("statistic", [0.0, 0.3, -1.96, 5.0, 12.0, -37.0])
+def test_tails_keep_their_digits(statistic: float) -> None:
+    assert Reference(None).p_value(statistic) == pytest.approx(2 * scipy.stats.norm.sf(abs(statistic)), rel=1e-11)
+    for df in (1.0, 7.0, 400.0):
+        expected = 2 * scipy.stats.t.sf(abs(statistic), df)
+        assert Reference(df).p_value(statistic) == pytest.approx(expected, rel=1e-9)
+    assert Reference(None).statistic == "z"
+    assert Reference(7.0).statistic == "t"
+
+
+@pytest.mark.parametrize("level", [0.01, 0.5, 0.95, 0.999999])
+def test_quantiles(level: float) -> None:
+    assert Reference(None).quantile(level) == pytest.approx(scipy.stats.norm.ppf((1 + level) / 2), rel=1e-9)
+    assert Reference(5.0).quantile(level) == pytest.approx(scipy.stats.t.ppf((1 + level) / 2, 5), rel=1e-8)
+
+
+def test_no_degrees_of_freedom_leave_no_test() -> None:
+    reference = Reference(0.0)
+    assert math.isnan(reference.p_value(2.0))
+    assert math.isnan(reference.quantile(0.95))
+    assert math.isnan(Reference(None).p_value(math.nan))
+
+
+# ---- a noncanonical link, where observed and expected information differ ----
+
+
+@pytest.mark.parametrize("kind", ["hessian", "expected", "hc0", "hc3"])
+def test_covariances_under_the_square_root_link(kind: str) -> None:
+    """mu = eta^2: l = 2 y log eta - eta^2, observed weight 2 y / eta^2 + 2, expected 4."""
+    data = columns()
+    found = glmfit.fit("count ~ x + z", data, family="poisson", links={"mu": "sqrt"}, se=kind)
+    x, y = matrix(data), data["count"]
+    eta = x @ np.array([row.estimate for row in found.coefficients])
+    score = 2 * y / eta - 2 * eta
+    observed = np.linalg.inv((x.T * (2 * y / eta**2 + 2)) @ x)
+    scoring = np.linalg.inv(4 * x.T @ x)
+    h = 4 * np.einsum("ij,jk,ik->i", x, scoring, x)
+    expected = {
+        "hessian": observed,
+        "expected": scoring,
+        "hc0": observed @ (x.T * score**2) @ x @ observed,
+        "hc3": observed @ (x.T * (score / (1 - h)) ** 2) @ x @ observed,
+    }[kind]
+    np.testing.assert_allclose(x.T @ score, 0, atol=1e-8)
+    np.testing.assert_allclose(covariance(found), expected, rtol=1e-8)
+
+
+def test_sampling_weights_are_linearized() -> None:
+    data = columns()
+    found = glmfit.fit("count ~ x + z", data, family="poisson", sampling_weights="w")
+    x, y, w = matrix(data), data["count"], data["w"]
+    mu = np.exp(x @ np.array([row.estimate for row in found.coefficients]))
+    np.testing.assert_allclose(x.T @ (w * (y - mu)), 0, atol=1e-8)
+    bread = np.linalg.inv((x.T * (w * mu)) @ x)
+    expected = N / (N - 1) * bread @ (x.T * (w * (y - mu)) ** 2) @ x @ bread
+    np.testing.assert_allclose(covariance(found), expected, rtol=1e-9)
+    assert (found.covariance.kind, found.covariance.correction) == ("sampling", "n/(n-1)")
+
+
+# ---- auxiliary parameters ----
+
+
+def test_alpha_is_on_its_natural_scale_by_the_delta_method() -> None:
+    found = glmfit.fit("over ~ x", columns(), family="negative-binomial")
+    row, alpha = found.coefficients[-1], found.auxiliary[0]
+    assert (row.parameter, row.term, alpha.name) == ("alpha", "Intercept", "alpha")
+    assert alpha.estimate == pytest.approx(math.exp(row.estimate), rel=1e-14)
+    assert alpha.std_error == pytest.approx(alpha.estimate * row.std_error, rel=1e-12)
+    assert (alpha.conf_low, alpha.conf_high) == pytest.approx((math.exp(row.conf_low), math.exp(row.conf_high)))
+
+
+@pytest.mark.parametrize("link", ["log", "identity", "sqrt", "inverse"])
+@pytest.mark.parametrize("y", ["over", "count"])
+def test_an_interval_of_alpha_holds_its_estimate(link: str, y: str) -> None:
+    """Under the inverse link an interval that passes 0 has no upper end: its ends must not change places."""
+    found = glmfit.fit(f"{y} ~ x", columns(), family="negative-binomial", links={"alpha": link})
+    alpha = found.auxiliary[0]
+    assert not alpha.conf_low > alpha.estimate
+    assert not alpha.conf_high < alpha.estimate
+    assert math.isnan(alpha.conf_high) or alpha.conf_high > 0
+
+
+# ---- what is refused ----
+
+
+@pytest.mark.parametrize(
+    ("formula", "options", "kind", "message"),
+    [
+        (["normal ~ x", "phi ~ z"], {"se": "hc2"}, UsageError, "hc2 needs the leverage of a model with one linear"),
+        (["normal ~ x", "phi ~ z"], {"se": "hc3"}, UsageError, "hc3 needs the leverage of a model with one linear"),
+        ("over ~ x", {"se": "hc3", "family": "negative-binomial"}, UsageError, "hc3 needs the leverage"),
+        ("normal ~ x", {"se": "cluster:one"}, ModelError, "column 'one' has a single cluster"),
+        ("normal ~ x", {"se": "cluster:c,one"}, ModelError, "column 'one' has a single cluster"),
+        ("normal ~ x", {"se": "cluster:"}, UsageError, "names no clusters"),
+        ("normal ~ x", {"se": "hessian", "sampling_weights": "w"}, UsageError, "not valid with sampling weights"),
+        ("normal ~ x", {"se": "expected", "sampling_weights": "w"}, UsageError, "not valid with sampling weights"),
+        (["normal ~ x", "phi ~ z"], {"dispersion": "pearson"}, UsageError, "phi has a formula, and a dispersion"),
+        ("count ~ x", {"dispersion": "ml", "family": "poisson"}, UsageError, "no density in which phi"),
+        ("count ~ x", {"dispersion": "ml", "family": "quasi-poisson"}, UsageError, "no density in which phi"),
+    ],
+)
+def test_what_cannot_be_asked(
+    formula: str | list[str], options: dict[str, Any], kind: type[GlmfitError], message: str
+) -> None:
+    with pytest.raises(kind, match=message) as caught:
+        glmfit.fit(formula, columns(), **options)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"se": "robust"},
+        {"dispersion": "foo"},
+        {"dispersion": -1.0},
+        {"dispersion": math.nan},
+        {"fixed": {"phi": -1.0}},
+        {"fixed": {"phi": 0.0}},
+        {"fixed": {"phi": 1.0}, "dispersion": 2.0},
+        {"optimizer": "simplex"},
+        {"level": 95},
+        {"level": 0.0},
+        {"missing": "keep"},
+    ],
+    ids=str,
+)
+def test_words_and_numbers_that_mean_nothing_are_refused_in_python_too(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError) as caught:
+        glmfit.fit("normal ~ x", columns(), **options)
+    assert caught.value.hint
+
+
+def test_a_row_with_leverage_one_has_no_hc3() -> None:
+    data = columns()
+    data["only"] = (np.arange(N) == 5).astype(float)
+    for kind in ("hc2", "hc3"):
+        with pytest.raises(ModelError, match="1 rows have leverage 1"):
+            glmfit.fit("normal ~ x + only", data, se=kind)
+    assert glmfit.fit("normal ~ x + only", data, se="hc1").exit_code == 0

@@ -22,7 +22,7 @@ from glmfit.commands.app import main
 from glmfit.commands.options import FORMATS
 from glmfit.families.catalogue import FAMILIES
 from glmfit.families.links import ALIASES, LINKS
-from glmfit.formula.expression import CONTRAST_PARAMETERS, CONTRASTS, PARAMETERS, TRANSFORMS
+from glmfit.formula.words import CONTRAST_PARAMETERS, CONTRASTS, PARAMETERS, TRANSFORMS
 from glmfit.spec import DISPERSIONS, MISSING, OPTIMIZERS, SE_KINDS, ModelSpec
 from glmfit.table.text import MISSING as MISSING_SPELLINGS
 

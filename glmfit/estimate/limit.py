@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from glmfit.design.matrix import Standardization
+from glmfit.design import Standardization
 from glmfit.model.likelihood import Predictor
 from glmfit.model.model import Model
 from glmfit.trust.separation import Separated, last_independent, product, reported_map

@@ -11,7 +11,7 @@ import torch
 
 from glmfit.errors import Finding
 from glmfit.estimate.maximum import Maximum
-from glmfit.families.catalogue import make_family
+from glmfit.families import make_family
 from glmfit.inference import wald
 from glmfit.inference.covariance import Covariance, Reference, covariance
 from glmfit.inference.dispersion import Goodness, Scale, dispersion, goodness, null_deviance
@@ -31,7 +31,7 @@ from glmfit.result import (
 )
 from glmfit.result import Covariance as ReportedCovariance
 from glmfit.result import Model as ReportedModel
-from glmfit.rows.data import Data
+from glmfit.rows import Data
 from glmfit.trust import diagnose
 from glmfit.version import __version__
 

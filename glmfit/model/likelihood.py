@@ -16,9 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from glmfit.design.matrix import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix
-from glmfit.families.base import Family
-from glmfit.families.links import LINKS, Link
+from glmfit.design import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix
+from glmfit.families import LINKS, Family, Link
 from glmfit.numerics.curvature import stacked_root
 from glmfit.numerics.precise import Pair, as_written, exact, normal_equations
 

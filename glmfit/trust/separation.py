@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from glmfit import memory
-from glmfit.design.matrix import MOST_DENSE_COLUMNS
+from glmfit.design import MOST_DENSE_COLUMNS
 from glmfit.model.model import Model
 from glmfit.numerics.curvature import stacked_root
 from glmfit.result import SeparationTerm

@@ -42,7 +42,7 @@ def summarise(data: Data, found: Maximum) -> Fit:
     dropped = found.rest is not None and spec.separation == "drop"
     whole = model if found.whole is None or dropped else found.whole  # what n, AIC and the null model are of
     df = model.n - _df_model(model)  # separated rows say nothing of phi
-    sums = goodness(found.likelihood, optimum.theta)
+    sums = goodness(found.likelihood, optimum.theta, optimum.low)
     scale = dispersion(model, spec, optimum, sums, df)
     constant = found.constants.get(model.family.main, math.nan)
     null = null_deviance(whole, whole.likelihood(), found.theta_of(whole), constant)

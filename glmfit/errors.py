@@ -7,6 +7,7 @@ where, a `hint` that says what to do next, and the exit status of the process.
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -70,11 +71,16 @@ def explain(codes: Iterable[str]) -> str:
     return " ".join(["glmfit explain", *dict.fromkeys(codes)])
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """A hint naming the known words closest to `word`, or None where nothing comes near."""
+def shell(*words: str) -> str:
+    """Words as they are typed in a shell, so that a hint can be pasted."""
+    return shlex.join(words)
+
+
+def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6, most: int = 2) -> str | None:
+    """A hint naming the known words closest to `word`, `most` at most; None where nothing is as near as `cutoff`."""
     names = list(known)
     folded = {name.casefold(): name for name in names}
-    close = difflib.get_close_matches(word.casefold(), folded, n=2, cutoff=0.6)
+    close = difflib.get_close_matches(word.casefold(), folded, n=most, cutoff=cutoff)
     if not close:
         return None
     return "did you mean " + " or ".join(f"'{folded[name]}'" for name in close) + "?"

@@ -64,7 +64,7 @@ def fit_command(
     glmfit fit data.csv "y ~ x" "alpha ~ region" -f nb --se cluster:firm
     glmfit fit trials.csv --y dead/n --x dose -f binomial --link probit
     """
-    chosen = options.output_format(json, format)
+    chosen = options.output_format(json, format, output)
     spec = options.model_spec(
         formulas=formulas,
         y=y,

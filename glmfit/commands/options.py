@@ -13,11 +13,12 @@ from typing import Annotated, Any
 
 import typer
 
-from glmfit.errors import UsageError
+from glmfit.errors import UsageError, shell
 from glmfit.families.userfile import is_path, split
 from glmfit.spec import ModelSpec, one_of
 
 FORMATS = ("table", "json", "csv", "markdown")
+ENDINGS = {".json": "json", ".csv": "csv", ".md": "markdown", ".markdown": "markdown"}
 
 
 def _option(panel: str, *names: str, metavar: str | None = None, help: str) -> Any:
@@ -144,9 +145,10 @@ AsJson = Annotated[bool, _option(_O, "--json", help="As JSON.")]
 AsMarkdown = Annotated[bool, _option(_O, "--markdown", help="As Markdown: the page docs/explain.md.")]
 
 
-def output_format(json: bool, format: str | None) -> str:
-    """The format asked for, `--json` being short for one of them."""
-    chosen = one_of("--format", format or ("json" if json else "table"), FORMATS)
+def output_format(json: bool, format: str | None, output: str | None = None) -> str:
+    """The format asked for, `--json` being short for one of them; else that of the name of the file."""
+    named = ENDINGS.get(os.path.splitext(output or "")[1].casefold(), "table")
+    chosen = one_of("--format", format or ("json" if json else named), FORMATS)
     if json and chosen != "json":
         raise UsageError("contradiction", f"--json and --format {chosen} contradict each other", "give one of them")
     return chosen
@@ -225,7 +227,7 @@ def whole_formulas(texts: Sequence[str]) -> tuple[str, ...]:
     pieces = ["~" if text == os.path.expanduser("~") else text for text in texts]
     broken = [piece for piece in pieces if "~" not in piece or piece.rstrip().endswith("~")]
     if len(pieces) > 1 and broken:
-        hint = f"quote each formula as a whole: '{' '.join(pieces)}'"
+        hint = f"quote each formula as a whole: {shell(' '.join(pieces))}"
         if os.path.isfile(broken[0]):
             hint = "give one file of data, and the formulas after it"
         raise UsageError("formula", f"'{broken[0]}' is no formula: it has no '~' between two sides", hint)

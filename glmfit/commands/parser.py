@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from glmfit.commands import peers, slips
 from glmfit.errors import UsageError, did_you_mean
 
 FIT = "glmfit fit DATA 'response ~ terms' --family FAMILY"
-_ELSEWHERE = {  # options that other programs call so
-    "--formula": "'response ~ terms' without an option",
-    "--data": "the file first, without an option",
-    "--cluster": "--se cluster:COLUMN",
-    "--noconstant": "--no-intercept",
-    "--trials": "--y successes/trials",
-    **dict.fromkeys(("--robust", "--vce", "--vcov"), "--se hc1"),
-    **dict.fromkeys(("--irr", "--or", "--eform"), "--exp"),
-}
-
 # The base class of the errors of the parser (click's), wherever this version of Typer keeps it.
 CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
 
@@ -47,6 +39,12 @@ class Group(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
         return _verbatim(super().get_params(ctx))
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As it is; `help` and `help COMMAND` are `--help`, asked for in another way."""
+        if args[:1] == ["help"]:
+            args = [*args[1:2], "--help"]
+        return super().parse_args(ctx, args)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the first word names; `UsageError` where there is none, as when `fit` was forgotten."""
         word, names = args[0], self.list_commands(ctx)
@@ -65,9 +63,14 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As it is; `UsageError` where an option that takes one value is given twice, or a value is none."""
-        values, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        parameters = [p for p in self.get_params(ctx) if p.param_type_name == "option"]
+        options = {name for p in parameters for name in p.opts}
+        slips.check(args, options, {name for p in parameters if not getattr(p, "is_flag", False) for name in p.opts})
+        try:
+            values, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        except CommandLineError as error:
+            raise usage_error(error, args, options) from error
         rest = super().parse_args(ctx, args)
-        options = {name for p in self.get_params(ctx) for name in p.opts}
         valued = [p for p in order if p.param_type_name == "option" and not getattr(p, "is_flag", False)]
         for option, times in Counter(valued).items():
             name, given = option.opts[0], values[option.name]
@@ -97,17 +100,27 @@ class Command(TyperCommand):
                 formatter.write_dl(records, col_max=26)
 
 
-def usage_error(error: Any) -> UsageError:
-    """Typer's error as ours."""
+def usage_error(error: Any, args: Sequence[str] = (), options: Collection[str] = ()) -> UsageError:
+    """Typer's error as ours; `args` are the words of a command, `options` those that it has."""
     codes = {"NoSuchOption": "unknown_option", "MissingParameter": "missing_argument", "BadParameter": "invalid_value"}
     context = getattr(error, "ctx", None)
     hint = f"'{'glmfit COMMAND' if context is None else context.command_path} --help' lists the options"
     option = getattr(error, "option_name", None)
-    if option in _ELSEWHERE:
-        hint = f"write {_ELSEWHERE[option]}"
-    elif context is not None and context.parent is None:
+    if context is not None and context.parent is None:
         hint = f"options follow a command: {FIT}"
-    elif getattr(error, "possibilities", None):
-        hint = "did you mean " + " or ".join(error.possibilities) + "?"
+    elif hasattr(error, "possibilities"):
+        known = peers.near(str(option), options)
+        hint = peers.meaning(str(option), _value(str(option), args), options) or (known and f"write {known}") or hint
     message = error.message if hasattr(error, "possibilities") else error.format_message()
     return UsageError(codes.get(type(error).__name__, "usage"), message, hint)
+
+
+def _value(option: str, args: Sequence[str]) -> str | None:
+    """What was given for an option that there is not: after `=`, or as the next word."""
+    for at, word in enumerate(args):
+        if word.startswith(f"{option}="):
+            return word.partition("=")[2]
+        if word == option:
+            after = args[at + 1] if at + 1 < len(args) else "-"
+            return None if after.startswith("-") or "~" in after or os.path.exists(after) else after
+    return None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 
-from glmfit.errors import UsageError, did_you_mean
+from glmfit.errors import UsageError, shell
+from glmfit.families import peers
 from glmfit.families.base import Family
 from glmfit.families.beta import Beta, ZeroOneInflatedBeta
 from glmfit.families.binomial import Binomial
@@ -61,16 +61,14 @@ _BY_NAME: Mapping[str, type[Family]] = {key: family for family in FAMILIES for k
 
 def find_family(name: str) -> type[Family]:
     """The family called `name` (or an alias of R or Stata); UsageError for an unknown one."""
-    key = name.strip().lower().replace("_", "-")
+    key = peers.plain(name)
     if key not in _BY_NAME:
         names = ", ".join(family.name for family in FAMILIES[:12])
-        hint = did_you_mean(key, _BY_NAME) or f"'glmfit families' lists them all: {names}, ..."
-        if call := re.fullmatch(r"([\w-]+)\s*\((?:link\s*=)?\W*([\w-]+)\W*", name):  # as in R
-            hint = f"write --family {call[1]} --link {call[2]}"
-        elif key in set(UNIT_LINKS) - set(POSITIVE_LINKS):  # as Stata names commands
+        hint = peers.family_hint(name, _BY_NAME) or f"'glmfit families' lists them all: {names}, ..."
+        if key in set(UNIT_LINKS) - set(POSITIVE_LINKS):  # as Stata names commands
             hint = f"write --family binomial --link {key}, or --family ordinal --link {key}"
         elif os.path.isfile(f"{name}.py"):
-            hint = f"a file is given with its ending: --family {name}.py"
+            hint = f"a file is given with its ending: --family {shell(f'{name}.py')}"
         raise UsageError("unknown_family", f"no family '{name}'", hint)
     return _BY_NAME[key]
 
@@ -85,7 +83,8 @@ def make_family(name: str, fixed: Mapping[str, float]) -> Family:
                 if parameter == f"{own.scale}_{own.name}":
                     what = f"--fix {parameter}: a parameter is held at its natural value, not at its {own.scale}"
                     raise UsageError("unknown_parameter", what, f"write --fix {own.name}=VALUE")
-            what = f"it can fix: {', '.join(known)}" if known else "it has no parameter that can be fixed"
-            what += f"; a coefficient is held at 1 with offset({parameter}) in the formula"
-            raise UsageError("unknown_parameter", f"--fix {parameter}: not a parameter of {cls.name}", what)
+            hint = f"it can fix: {', '.join(known)}" if known else "it has no parameter that can be fixed"
+            hint += f"; a coefficient is held at 1 with offset({parameter}) in the formula"
+            hint = peers.fixed_hint(parameter, fixed[parameter], known) or hint
+            raise UsageError("unknown_parameter", f"--fix {parameter}: not a parameter of {cls.name}", hint)
     return cls.holding(fixed)

@@ -75,7 +75,10 @@ class NegativeBinomial(PositiveMean):
     """
 
     name = "negative-binomial"
-    aliases = ("nb", "nb2", "nbinom", "nbinom2", "negbin", "negbinom", "nbreg")
+    aliases = (
+        *("nb", "nb2", "nbinom", "nbinom2", "nbreg", "nbinomial"),
+        *("negbin", "negbinom", "negbinomial", "neg-binomial", "glm.nb"),
+    )
     summary = "overdispersed counts: Var = mu + alpha mu^2, alpha estimated"
     example = 'glmfit fit sample_data/quine.csv "Days ~ Sex + Age + Eth*Lrn" --family negative-binomial'
     support = COUNTS

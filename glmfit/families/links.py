@@ -171,6 +171,7 @@ SHAPE_LINKS = ("log", "identity", "sqrt", "inverse")
 UNIT_LINKS = ("logit", "probit", "cauchit", "cloglog", "loglog", "log", "log-complement", "identity")
 
 ALIASES = {
+    "1/mu": "inverse",
     "1/mu^2": "inverse-squared",
     "inverse_squared": "inverse-squared",
     "reciprocal": "inverse",

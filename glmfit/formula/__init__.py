@@ -7,6 +7,7 @@ columns; and an `Evaluator`, which turns factors into numbers and levels and rem
 from glmfit.formula.contrasts import Coding, combined
 from glmfit.formula.crossing import Extent, Scoped, code_terms, coding, extent
 from glmfit.formula.evaluate import DesignState, Evaluator, Levels, Numbers
+from glmfit.formula.order import natural_order
 from glmfit.formula.parameters import for_family
 from glmfit.formula.parse import parse
 from glmfit.formula.terms import INTERCEPT, Factor, ModelFormula, PredictorFormula, Response, Term
@@ -31,6 +32,7 @@ __all__ = [
     "combined",
     "extent",
     "for_family",
+    "natural_order",
     "parse",
     "split_list",
 ]

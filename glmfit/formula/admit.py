@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Any
 
 from glmfit.errors import GlmfitError, ModelError, UsageError, column_hint, did_you_mean, shorten
 from glmfit.formula.expression import Node, quote, render
-from glmfit.formula.words import ALLOWED, CONTRAST_PARAMETERS, CONTRASTS, ELSEWHERE, OUTERMOST, PARAMETERS, TRANSFORMS
+from glmfit.formula.peers import call_hint
+from glmfit.formula.stata import name_hint
+from glmfit.formula.words import ALLOWED, CONTRAST_PARAMETERS, CONTRASTS, OUTERMOST, PARAMETERS, TRANSFORMS
 
 
 def columns_of(node: Node) -> Iterator[str]:
@@ -45,7 +48,9 @@ def unknown_name(name: str, columns: Collection[str]) -> GlmfitError:
         return UsageError("formula", "'.' stands for columns only as a term by itself", "name the columns instead")
     if keyword.iskeyword(name) or any(part.startswith("__") for part in name.split(".")):
         return UsageError("formula", f"'{name}' is no column, and a formula is no Python", ALLOWED)
-    return ModelError("unknown_column", f"no column '{shorten(name)}'", column_hint(name, columns))
+    return ModelError(
+        "unknown_column", f"no column '{shorten(name)}'", name_hint(name, columns) or column_hint(name, columns)
+    )
 
 
 def _check_call(node: Node, columns: Collection[str], outer: bool) -> None:
@@ -53,8 +58,9 @@ def _check_call(node: Node, columns: Collection[str], outer: bool) -> None:
     if name not in TRANSFORMS:
         word = name.rsplit(".", 1)[-1]
         hint = did_you_mean(word, TRANSFORMS) or "the transforms are " + ", ".join(TRANSFORMS)
-        if name in ELSEWHERE or word in TRANSFORMS:
-            hint = f"write {ELSEWHERE.get(name, word)}(...)"
+        if word in TRANSFORMS:
+            hint = f"write {render(replace(node, value=word))}"
+        hint = call_hint(node) or hint
         raise UsageError("unknown_transform", f"no transform '{name}' in '{render(node)}'", hint)
     if name == "offset":
         raise UsageError("formula", f"'{render(node)}' can only stand as a term by itself", "add it: ... + offset(x)")

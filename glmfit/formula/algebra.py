@@ -13,6 +13,7 @@ from glmfit.errors import ModelError, UsageError, shorten
 from glmfit.formula.admit import check
 from glmfit.formula.expression import Node, render
 from glmfit.formula.terms import Factor, PredictorFormula, Term
+from glmfit.formula.words import OUTERMOST
 
 _MAX_TERMS = 20_000
 Terms = dict[frozenset[Factor], tuple[Factor, ...]]  # a term's factors as a set -> in the order written
@@ -96,6 +97,8 @@ class _Algebra:
             if node.value == "**":
                 return self.power(node)
             left, right = (self.expand(child) for child in node.args)
+            if node.value in ("*", ":") and left.keys() == right.keys() and self.single(node.args[0], left):
+                raise _square(node, left, 2)
             return self.combine(str(node.value), left, right)
         if node.kind == "unary" or node.kind == "number":
             hint = "0 or -1 drops the intercept; write arithmetic inside I(...)"
@@ -107,6 +110,13 @@ class _Algebra:
         else:
             columns = [admitted(node, self.header)]
         return {frozenset((factor,)): (factor,) for factor in columns}
+
+    def single(self, node: Node, terms: Terms) -> bool:
+        """Whether terms are one factor by itself, of which the algebra makes no square as arithmetic does."""
+        while node.kind == "group":
+            node = node.args[0]
+        dots = node.kind == "name" and node.value == "." and "." not in self.header
+        return not dots and [len(term) for term in terms.values()] == [1]
 
     def combine(self, operator: str, left: Terms, right: Terms) -> Terms:
         if operator == ":":
@@ -136,6 +146,8 @@ class _Algebra:
 
     def power(self, node: Node) -> Terms:
         base, exponent = self.expand(node.args[0]), node.args[1]
+        if self.single(node.args[0], base) and not (exponent.kind == "number" and exponent.value in (0, 1)):
+            raise _square(node, base, exponent)
         if exponent.kind != "number" or not isinstance(exponent.value, int) or exponent.value < 1:
             hint = "write I(x**2) for the square of a column"
             raise UsageError("formula", f"the power of '{shorten(_plain(node))}' must be a positive whole number", hint)
@@ -147,6 +159,17 @@ class _Algebra:
             if complete:
                 break
         return terms
+
+
+def _square(node: Node, base: Terms, exponent: Node | int) -> UsageError:
+    """The error for a power or a product with itself between terms, where R takes the factor alone in silence."""
+    (factor,) = next(iter(base.values()))
+    what = f"'{shorten(_plain(node))}' is '{factor.text}' alone: between terms ^ and * cross them, as in (a + b)^2"
+    if factor.tree.kind == "call" and factor.tree.value in OUTERMOST:
+        return UsageError("formula", what, f"write {factor.spelled}")
+    power = Node("number", exponent) if isinstance(exponent, int) else exponent
+    inner = factor.tree.args[0] if factor.tree.kind == "call" and factor.tree.value == "I" else factor.tree
+    return UsageError("formula", what, f"write I({render(Node('binary', '**', (inner, power)))}) for a power of it")
 
 
 def _bound(terms: int, work: int) -> None:

@@ -7,14 +7,15 @@ transforms, so that new data are evaluated as the old ones were.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glmfit.errors import DataError, ModelError, shorten
+from glmfit.errors import DataError, ModelError, UsageError, shorten
 from glmfit.formula.admit import arguments, contrast_of, literal
 from glmfit.formula.expression import Node, render
+from glmfit.formula.order import natural_order
 from glmfit.formula.terms import Factor
 from glmfit.formula.words import OUTERMOST, TRANSFORMS
 
@@ -186,17 +187,30 @@ class Evaluator:
             wanted = _spelled_levels(chosen, levels, key)
             codes = self._recode(key, codes, levels, wanted)
             levels = wanted
-        base = self._observed(expression, codes, levels)
         kind, options = "treatment", {}
         if "contrasts" in given:
             kind, nodes = contrast_of(given["contrasts"])
             options = {name: literal(value) for name, value in nodes.items()}
+        if kind == "poly" and chosen is None and expression not in self.state.levels and data.kind == "name":
+            self._refuse_alphabet(factor, data.value)
+        base = self._observed(expression, codes, levels)
         if "ref" in given:
             options = {**options, "reference": literal(given["ref"])}
             if kind not in ("treatment", "SAS"):
                 what = f"'{expression}': a reference level needs treatment contrasts"
                 raise ModelError("reference", what, "leave out the reference, or the contrasts")
         return Levels(base.codes, base.levels, kind, options)
+
+    def _refuse_alphabet(self, factor: Factor, name: str) -> None:
+        """Polynomials in levels of text need their order, which the alphabet hardly is."""
+        column = self.table[name]
+        if column.alphabetical:
+            natural = natural_order(column.levels or ())
+            levels = natural or column.levels or ()
+            call = render(replace(factor.tree, keywords=(*factor.tree.keywords, ("levels", _texts(levels)))))
+            hint = f"write {call}" if natural else f"order these, the lowest first: {call}"
+            what = f"'{factor.text}': '{name}' is text, which has no order that a polynomial could use"
+            raise UsageError("levels_needed", what, hint)
 
     def _column(self, name: str) -> np.ndarray:
         return self.table.numbers(name)
@@ -293,6 +307,11 @@ class Evaluator:
         more = f" ({count} rows in all)" if count > 1 else ""
         hint = "drop these rows, or use a transform that is defined there"
         raise DataError("not_finite", what + where + more, hint)
+
+
+def _texts(values: Sequence[str]) -> Node:
+    """A list of texts, as a formula writes it."""
+    return Node("list", None, tuple(Node("string", value) for value in values))
 
 
 def _number_names(values: np.ndarray, boolean: bool) -> list[str]:

@@ -24,7 +24,6 @@ _UNEXPECTED = {  # what is probably meant
     ")": "remove it, or open it with '('",
     ",": "join terms with +",
     "=": "'=' stands between the name of an argument and its value, '~' between the response and its terms",
-    "|": "random effects, as in (1 | g), cannot be fitted: take g as a factor, or --se cluster:g",
     **dict.fromkeys(("and", "or", "not"), "write & for and, | for or, (...) == 0 for not"),
 }
 _MAX_DEPTH = 80
@@ -71,12 +70,18 @@ class _Parser:
             return self.fail("something is missing at the end", "complete the formula, or remove the sign at its end")
         if token.text == "[":
             return self.fail("subscripts are not allowed", ALLOWED)
-        hint = _UNEXPECTED.get(token.text, ALLOWED)
+        hint = self.random_effects() if token.text == "|" else _UNEXPECTED.get(token.text, ALLOWED)
         words = list(takewhile(lambda t: t.kind in ("name", "number"), self.tokens[max(self.place - 1, 0) :]))
         if hint is ALLOWED and len(words) > 1 and not any(keyword.iskeyword(word.text) for word in words):
             name = self.text[words[0].start : words[-1].start] + words[-1].text
             hint = f"a column name with spaces goes in backticks: `{name}`"
         return self.fail(f"unexpected '{token.text}'", hint)
+
+    def random_effects(self) -> str:
+        """What to write for (1 | g), in which reading stopped."""
+        after = self.tokens[self.place + 1]
+        name = after.text if after.kind in ("name", "quoted") else "COLUMN"
+        return f"no random effects here: write C({name}) in their place, or leave them out, with --se cluster:{name}"
 
     def accept(self, text: str) -> bool:
         if self.token.kind == "operator" and self.token.text == text:

@@ -13,6 +13,7 @@ from glmfit.errors import ModelError, UsageError, did_you_mean, shorten
 from glmfit.formula.admit import columns_of, unknown_name
 from glmfit.formula.algebra import admitted, expand
 from glmfit.formula.expression import Node, quote, read, render
+from glmfit.formula.peers import response_hint, two_parts
 from glmfit.formula.terms import Factor, ModelFormula, Response
 from glmfit.formula.tokens import Token, split_list, tokenize
 from glmfit.spec import ModelSpec
@@ -33,7 +34,7 @@ def parse(
     unknown column.
     """
     header = dict.fromkeys(header).keys()  # in order, and quick to look up
-    asked, main, rest = _main(spec, [_sides(text) for text in spec.formulas], header, bounds)
+    asked, main, rest = _main(spec, [_sides(text, spec.family) for text in spec.formulas], header, bounds)
     response = _interval(asked, bounds) if bounds is not None else _given(asked, spec.formulas)
     named = {spec.weights, spec.freq_weights, spec.sampling_weights, spec.offset, spec.exposure, *special, *outcome}
     excluded = named | set(response.columns)
@@ -117,8 +118,8 @@ def _two_lists(text: str) -> UsageError:
     return UsageError("usage", f"both --x and the formula '{shorten(text)}' list terms", "give one of them")
 
 
-def _sides(text: str) -> _Sides:
-    """A formula split at its one tilde."""
+def _sides(text: str, family: str) -> _Sides:
+    """A formula split at its one tilde; what is wrong with it is told as it concerns the family."""
     tokens = tokenize(text)
     tildes = [i for i, token in enumerate(tokens) if token.kind == "operator" and token.text == "~"]
     if len(tokens) == 1:
@@ -135,6 +136,8 @@ def _sides(text: str) -> _Sides:
     if tokens[cut + 1].kind == "end":
         hint = "write ~ 1 for an intercept alone"
         raise UsageError("formula", f"the formula '{shorten(text)}' has nothing to the right of '~'", hint)
+    if error := two_parts(text, tokens[cut + 1 : -1], text[: tokens[cut].start].strip(), family):
+        raise error
     left_tree = read(text, [*left, Token("end", "", tokens[cut].start)], arithmetic=True) if left else None
     return text, left_tree, read(text, tokens[cut + 1 :], arithmetic=False)
 
@@ -173,6 +176,8 @@ def _or_column(error: UsageError, text: str, header: Collection[str]) -> ModelEr
 
 
 def _response(tree: Node, header: Collection[str]) -> Response:
+    if tree.kind == "call" and (hint := response_hint(tree)):
+        raise UsageError("unknown_transform", f"'{render(tree)}' is no response", hint)
     if tree.kind == "call" and tree.value == "cbind":
         kind, trees = "cbind", tree.args
         if len(trees) != 2 or tree.keywords:

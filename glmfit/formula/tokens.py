@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from glmfit.errors import UsageError
+from glmfit.errors import UsageError, shell, shorten
+from glmfit.formula import stata
 
 MAX_LENGTH = 100_000
 NAME = r"(?:[^\W\d]|\.(?=[^\W\d]))[\w.]*"  # of a column, as R writes it
@@ -58,6 +59,9 @@ def _no_meaning(text: str, place: int) -> UsageError:
         return syntax(text, place, f"{sign} opens and nothing closes it", "what opens must close")
     if sign == "$":
         return syntax(text, place, "'$' has no meaning here", "write the name of the column alone, as x for data$x")
+    if sign == "#":
+        hint = f"write {shell(stata.translated(text))}" if shorten(text) == text else "write * for ##, and : for #"
+        return syntax(text, place, "'#' has no meaning here", hint)
     if not sign.isprintable():
         hint = "delete it: it is an invisible character, perhaps copied along with the text"
         return syntax(text, place, f"U+{ord(sign):04X} has no meaning here", hint)

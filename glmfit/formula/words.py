@@ -55,5 +55,4 @@ CONTRAST_PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "poly": ("scores",),
     "diff": ("backward",),
 }
-ELSEWHERE = {"factor": "C", "as.factor": "C", "ln": "log", "ns": "cr", "s": "cr", "pow": "I", "relevel": "C"}
 ALLOWED = "a formula holds columns, numbers, arithmetic, and the transforms " + ", ".join(TRANSFORMS)

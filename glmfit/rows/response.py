@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from glmfit.errors import Finding, ModelError, UsageError
+from glmfit.errors import DataError, Finding, ModelError, UsageError, shell, shorten
 from glmfit.families import Family
-from glmfit.formula import Evaluator, Response
+from glmfit.formula import Evaluator, Response, natural_order
 from glmfit.spec import ModelSpec
-from glmfit.table import Column, Table, refuse
+from glmfit.table import Column, Table, is_number, refuse
 
 MOST_CATEGORIES = 50
+MOST_WORDS = 12  # of a text that is taken for categories
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,10 +79,9 @@ def _categories(
         levels = tuple(f"{value:.15g}" for value in distinct)
     else:
         levels, codes = column.levels, column.values
-        text_order = column.kind == "text" and list(levels) == sorted(levels)
-        if family.location and text_order and not order:
+        if family.location and column.alphabetical and not order:
             what_order = f"'{what.label}' is text, which has no order that an {family.name} model could use"
-            raise UsageError("levels_needed", what_order, f"give it: --levels {','.join(levels[:8])}, the lowest first")
+            raise UsageError("levels_needed", what_order, _ordered(levels))
     if order:
         unknown = ~np.isin(np.array(levels, dtype=object)[codes], np.array(order, dtype=object))
         if unknown.any():
@@ -107,6 +107,37 @@ def _categories(
     return Observed(what.label, codes.astype(np.float64), levels=levels)
 
 
+def _ordered(levels: Sequence[str]) -> str:
+    """What to write for the order of levels: their own where they speak of one, else all of them to be ordered."""
+    natural = natural_order(levels)
+    return f"write {_listed(natural)}" if natural else f"order these, the lowest first: {_listed(levels)}"
+
+
+def _listed(levels: Sequence[str]) -> str:
+    """The option that lists levels, which may hold commas."""
+    return shell("--levels", ",".join(f"`{level}`" if set(level) & set(",`()[]") else level for level in levels))
+
+
+def _refuse_words(label: str, column: Column, rows: np.ndarray, family: Family) -> None:
+    """Words as the response of a family of numbers: categories are meant where they are few."""
+    levels = column.levels or ()
+    numbers = any(is_number(level.replace(",", ".")) for level in levels)  # then a word among them is a slip
+    if column.kind != "text" or numbers or not 2 <= len(levels) <= min(MOST_WORDS, len(rows) // 2):
+        return
+    what = f"column '{label}' is not numeric: '{shorten(levels[column.values[0]])}' in row {rows[0]}"
+    hint = "two categories are the response of another family: write --family binomial"
+    if len(levels) > 2:
+        hint = f"categories are the response of another family: {_many(levels)}"
+    raise DataError("not_numeric", f"{what}, and the {family.name} family is one of numbers", hint)
+
+
+def _many(levels: Sequence[str]) -> str:
+    """The families of more than two categories, as options."""
+    last = natural_order(levels) or levels
+    lowest = "" if natural_order(levels) else ", in their order"
+    return f"write --family multinomial, or --family ordinal {_listed(last)}{lowest}"
+
+
 def response_numbers(what: Response, evaluator: Evaluator, family: Family) -> np.ndarray:
     """(n,) the left-hand side of a family that takes one number per row."""
     if what.kind == "cbind":
@@ -119,6 +150,8 @@ def response_numbers(what: Response, evaluator: Evaluator, family: Family) -> np
         above, below = (evaluator.numbers(part) for part in what.parts)
         with np.errstate(divide="ignore", invalid="ignore"):
             return above / below
+    if (name := what.parts[0].column) is not None and (column := evaluator.table[name]).levels is not None:
+        _refuse_words(name, column, evaluator.table.rows, family)
     return evaluator.numbers(what.parts[0])
 
 
@@ -129,7 +162,7 @@ def _two_levels(label: str, column: Column, success: str | None, trials: bool) -
         raise ModelError(
             "bad_response",
             f"a binomial response has two levels, and '{label}' has {len(levels)}: {shown}",
-            "compare one level with the rest in a 0/1 column, or keep two levels",
+            _many(levels) if len(levels) > 2 else "keep rows of both levels: there is nothing to explain",
         )
     chosen = _second(levels) if success is None else success
     if column.kind == "boolean":  # whatever the file spells

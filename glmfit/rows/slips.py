@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from glmfit.errors import Finding, shorten
+from glmfit.errors import Finding, shell, shorten
 from glmfit.formula import ModelFormula
 from glmfit.table import Table, is_number
 
@@ -26,7 +26,7 @@ def mostly_numbers(table: Table, formula: ModelFormula) -> list[Finding]:
             message = (
                 f"column '{name}' is a factor of {len(column.levels)} levels because of '{shorten(word)}' in row "
                 f"{table.rows[at]}; all but {int(is_word.sum())} of its {len(table)} values are numbers: correct the "
-                f"value, or declare it missing with --na '{shorten(word)}'"
+                f"value, or declare it missing with {shell('--na', shorten(word))}"
             )
             findings.append(Finding("mostly_numbers", message, (name,)))
     return findings

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from glmfit.errors import DataError, Finding, GlmfitError, UsageError, column_hint, shorten
+from glmfit.errors import DataError, Finding, GlmfitError, UsageError, column_hint, shell, shorten
 from glmfit.table.text import is_number
 
 
@@ -34,6 +34,11 @@ class Column:
     def missing(self) -> np.ndarray:
         """Where the value is missing: bool (n,)."""
         return np.isnan(self.values) if self.levels is None else self.values < 0
+
+    @property
+    def alphabetical(self) -> bool:
+        """Whether the levels are text in the order of characters, which says nothing of what they mean."""
+        return self.kind == "text" and self.levels is not None and list(self.levels) == sorted(self.levels)
 
     @classmethod
     def factor(cls, name: str, kind: str, codes: np.ndarray, levels: Sequence[str]) -> Column:
@@ -113,7 +118,7 @@ def _numeric_hint(kind: str, level: str) -> str:
         return "the source stores these numbers as text; store them as numbers"
     if "," in level and is_number(level.replace(",", "")):
         return "write numbers with a decimal point and without thousands separators"
-    return f"correct the value; if it means that the value is missing, declare it so with --na '{shorten(level)}'"
+    return f"correct the value, or where it stands for a missing one, add {shell('--na', shorten(level))}"
 
 
 def unknown_column(name: str, known: Iterable[str], source: str) -> DataError:

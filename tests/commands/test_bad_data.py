@@ -169,7 +169,8 @@ case("more successes than trials", ["n/m ~ x", "-f", "binomial"], 3, "outside_su
 case("successes without trials", ["n ~ x", "-f", "binomial"], 3, "outside_support", "3 in row 3", "successes/trials")
 case("negative failures", ["cbind(n, m) ~ x", "-f", "binomial"], 3, "outside_support", "'m' is -4 in row 4",
      data=table(m={4: -4}))  # fmt: skip
-case("three levels of two", ["g ~ x", "-f", "binomial"], 3, "bad_response", "3: 'a', 'b', 'c'", "0/1 column")
+case("three levels of two", ["g ~ x", "-f", "binomial"], 3, "bad_response", "3: 'a', 'b', 'c'", "--family multinomial",
+     "--family ordinal --levels a,b,c")  # fmt: skip
 case("one level of two", ["s ~ x", "-f", "binomial"], 3, "bad_response", "'s' has 1: 'no'", data=table(s="no"))
 case("success unknown", ["s ~ x", "-f", "binomial", "--success", "maybe"], 2, "bad_success", "'maybe'", "no, yes")
 case("text without order", ["g ~ x", "-f", "ordinal"], 2, "levels_needed", "--levels a,b,c")

@@ -15,8 +15,10 @@ import typer
 
 from glmfit import __version__, fit_spec
 from glmfit.commands import options
-from glmfit.commands.output import check_target, output_error, say, write_file, write_stdout
+from glmfit.commands.output import output_error, say, write_file, write_stdout
 from glmfit.commands.parser import Command, CommandLineError, Group, usage_error
+from glmfit.commands.predict import predict_command
+from glmfit.commands.shared import check_output
 from glmfit.errors import GlmfitError, OutputError, UsageError, explain
 from glmfit.memory import running_out
 
@@ -90,6 +92,7 @@ def fit_command(
     json: options.Json = False,
     format: options.Format = None,
     output: options.Output = None,
+    save: options.Save = None,
     exp: options.Exp = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -137,11 +140,21 @@ def fit_command(
         start=start,
     )
     options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
-    _check_output(output, data)
+    check_output(output, data)
+    check_output(save, data, option="--save")
+    if save is not None and output is not None and os.path.realpath(save) == os.path.realpath(output):
+        raise UsageError("contradiction", "--save and --output name the same file", "give two files")
 
     fit = fit_spec(spec, data, _trace if verbose else None)
+    if save is not None:
+        from glmfit.report.saved import model_json
+
+        write_file(save, model_json(fit))
     _report(fit, chosen, output, exp=exp, quiet=quiet)
     raise typer.Exit(fit.exit_code)
+
+
+app.command("predict", cls=Command, short_help="Predict from a saved model on new rows.")(predict_command)
 
 
 @app.command("check", cls=Command, short_help="Check a likelihood of your own on data.")
@@ -230,14 +243,6 @@ def explain_command(
     chosen = find(codes) if codes else explanations()
     write = pages.to_json if json else pages.to_markdown if markdown else pages.text if codes else pages.overview
     write_stdout(write(chosen), machine=json or markdown)
-
-
-def _check_output(output: str | None, data: str) -> None:
-    if output is None:
-        return
-    check_target(output)
-    if data != "-" and os.path.exists(data) and os.path.exists(output) and os.path.samefile(data, output):
-        raise UsageError("overwrites_data", f"--output {output} would overwrite the data", "give another file")
 
 
 def _trace(step: dict[str, Any]) -> None:

@@ -93,7 +93,7 @@ def parse(
             _refuse_response(answer, used, f"is also on the right, in '{text}'")
             variables.update(used)
     texts = tuple(
-        f"{_spelled(response, header) if i == 0 else quote(p.parameter)} ~ {_right(p, header)}"
+        f"{_spelled(response, header) if i == 0 else quote(p.parameter)} ~ {right_hand_side(p, header)}"
         for i, p in enumerate(predictors)
     )
     return ModelFormula(response, tuple(predictors), tuple(variables), texts)
@@ -238,8 +238,14 @@ def _spelled(response: Response, header: Collection[str]) -> str:
     return quote(response.label) if response.label in header else response.label
 
 
-def _right(predictor: PredictorFormula, header: Collection[str]) -> str:
-    """The right-hand side, normalised."""
+def variables(predictor: PredictorFormula, header: Collection[str]) -> tuple[str, ...]:
+    """The columns that a predictor uses, in order."""
+    texts = (*(factor for term in predictor.terms for factor in term.factors), *predictor.offsets)
+    return tuple(dict.fromkeys(name for text in texts for name in _variables(text, header)))
+
+
+def right_hand_side(predictor: PredictorFormula, header: Collection[str]) -> str:
+    """The terms and offsets of a predictor as text that can be read again."""
     pieces = [":".join(quote(f) if f in header else f for f in term.factors) for term in predictor.terms]
     if "" not in pieces:
         pieces.insert(0, "0")

@@ -92,6 +92,8 @@ def assemble(data: Data) -> Model:
         has_intercept=any(not term.factors for term in formulas[family.main].terms),
         shift=parts.shift(),
         combinations=parts.combinations,
+        formulas=tuple(estimated.values()),
+        state=evaluator.state,
     )
 
 

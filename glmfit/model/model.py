@@ -16,6 +16,8 @@ from glmfit.design.matrix import CHUNK_ROWS, Dense, Matrix, Standardization
 from glmfit.design.standardize import Shift
 from glmfit.families.base import Family, Limit
 from glmfit.families.links import Link
+from glmfit.formula.evaluate import DesignState
+from glmfit.formula.formula import PredictorFormula
 from glmfit.model.likelihood import Likelihood, Predictor, Rows
 
 
@@ -40,6 +42,8 @@ class Model:
     # parameters held at an end of their range, because the data put them there
     limits: Mapping[str, Limit] = field(default_factory=dict)
     combinations: Mapping[tuple[str, str], str] = field(default_factory=dict)  # what aliased terms are made of
+    formulas: tuple[PredictorFormula, ...] = ()  # of the estimated parameters, those without covariates among them
+    state: DesignState = field(default_factory=DesignState)  # what evaluates new rows as the old ones
 
     @property
     def size(self) -> int:

@@ -73,7 +73,7 @@ def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fitted:
             from glmfit.dense import fit_dense
 
             return fit_dense(spec, data, trace)
-        from glmfit.rows.data import read
+        from glmfit.rows import read
 
         rows = read(spec, data)  # what is wrong with the data is found before torch is imported
         from glmfit.estimate.pipeline import fit_data

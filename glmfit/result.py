@@ -222,6 +222,7 @@ class Blueprint:
     predictors: tuple[PredictorText, ...]  # of the estimated parameters; none where the likelihood is no linear form
     variables: tuple[Variable, ...]  # of the right-hand sides, offsets and exposures apart
     trials: tuple[str, ...]  # expressions that add up to the trials, where the response is successes out of some
+    trial_columns: tuple[str, ...]  # the columns of these
     levels: Mapping[str, tuple[str, ...]]  # of factors, by their expressions
     transforms: Mapping[str, Mapping[str, Any]]  # what transforms have learned, by their expressions
     df: float | None  # of the t statistics, None where they are z

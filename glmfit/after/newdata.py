@@ -15,12 +15,9 @@ import numpy as np
 
 from glmfit.after.saved import SavedModel
 from glmfit.errors import DataError, GlmfitError, UsageError, shorten
-from glmfit.formula.evaluate import Evaluator
-from glmfit.formula.expression import columns_of, read_arithmetic
+from glmfit.formula import Evaluator
 from glmfit.result import Variable
-from glmfit.table import Column, Source, Table
-from glmfit.table.columns import refuse
-from glmfit.table.typed import number_names
+from glmfit.table import Column, Source, Table, number_names, refuse
 
 POLICIES = ("error", "keep")
 AS_TEXT = ("text", "date")
@@ -82,11 +79,10 @@ class _Reader:
         self.variables = {variable.name: variable for variable in model.fit.blueprint.variables}
         self.offset = _given(model, source, "offset", model.fit.model.offset, asked.offset)
         self.exposure = _given(model, source, "exposure", model.fit.model.exposure, asked.exposure)
-        self.trials = model.fit.blueprint.trials if asked.trials else ()
+        self.trials = model.trials if asked.trials else ()
         header = source.header
         columns = [*self.variables, *(name for name in (self.offset, self.exposure) if isinstance(name, str))]
-        for text in self.trials:
-            columns += [text] if text in header else list(columns_of(read_arithmetic(text)))
+        columns += [name for factor in self.trials for name in factor.columns]
         self.columns = tuple(dict.fromkeys(columns))
         self.kept = header if asked.keep == ("all",) and "all" not in header else asked.keep
         source.read_header([*self.columns, *self.kept])
@@ -158,9 +154,9 @@ class _Reader:
         trials = None
         if self.trials:
             evaluator = Evaluator(table)
-            trials = np.sum([evaluator.numbers(text) for text in self.trials], axis=0)
+            trials = np.sum([evaluator.numbers(factor) for factor in self.trials], axis=0)
             error = DataError("outside_support", "trials are counted from 1", "correct the value, or drop the row")
-            refuse(" + ".join(self.trials), trials, ~(trials > 0), table.rows, error)
+            refuse(" + ".join(factor.text for factor in self.trials), trials, ~(trials > 0), table.rows, error)
         return replace(rows, offset=offset, trials=trials)
 
 

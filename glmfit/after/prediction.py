@@ -19,9 +19,9 @@ from torch import Tensor
 from glmfit.after.newdata import NewRows, is_of_a_row
 from glmfit.after.quantities import Quantity
 from glmfit.after.saved import SavedModel
-from glmfit.design.matrix import Matrix, build
+from glmfit.design import Matrix, build
 from glmfit.errors import DataError, GlmfitError
-from glmfit.formula.evaluate import Evaluator
+from glmfit.formula import Evaluator
 
 CELLS = 4_000_000  # numbers of a model matrix that are worked on together
 MOST_ROWS = 65_536

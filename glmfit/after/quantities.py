@@ -14,8 +14,7 @@ from torch import Tensor
 
 from glmfit.after.saved import SavedModel
 from glmfit.errors import ModelError, UsageError, did_you_mean
-from glmfit.families.base import Family
-from glmfit.families.links import LINKS, Link
+from glmfit.families import LINKS, Family, Link
 from glmfit.families.user import UserFamily
 
 Etas = Sequence[Tensor]

@@ -16,13 +16,10 @@ from typing import TYPE_CHECKING
 
 from glmfit.errors import DataError, GlmfitError, ModelError, UsageError
 from glmfit.estimate.blueprint import file_hash
-from glmfit.families.base import Family
-from glmfit.families.catalogue import make_family
+from glmfit.families import LINKS, Family, Link, make_family
 from glmfit.families.censored import censored
-from glmfit.families.links import LINKS, Link
 from glmfit.families.userfile import is_path, split
-from glmfit.formula.evaluate import DesignState
-from glmfit.formula.formula import PredictorFormula, parse, variables
+from glmfit.formula import DesignState, Factor, PredictorFormula, parse
 from glmfit.lazy import torch
 from glmfit.report.saved import AGAIN, MOST_BYTES, model_from_json
 from glmfit.result import Coefficient, Fitted
@@ -45,6 +42,7 @@ class SavedModel:
     family: Family
     links: Mapping[str, Link]
     predictors: tuple[PredictorFormula, ...]
+    trials: tuple[Factor, ...] = ()  # which add up to those of a response of successes
     name: str = "the model"  # of its file, for messages
 
     @property
@@ -160,8 +158,10 @@ def read_fitted(path: str) -> Fitted:
 def open_model(fit: Fitted, family: str | None = None, name: str = "the model") -> SavedModel:
     """A fit made ready for new rows; `DataError` where its blueprint is not one that a fit leaves."""
     blueprint = fit.blueprint
+    if not blueprint.predictors:  # a log_likelihood(params, data): there is nothing to make
+        return SavedModel(fit, Family(), {}, (), (), name)
     chosen = _family_file(fit, family, name)
-    header = [variable.name for variable in blueprint.variables]
+    header, trial_columns = [variable.name for variable in blueprint.variables], blueprint.trial_columns
     try:
         made = make_family(chosen, fit.model.fixed).of_columns(header)
         if fit.model.event is not None or fit.model.censor is not None:
@@ -177,12 +177,15 @@ def open_model(fit: Fitted, family: str | None = None, name: str = "the model") 
         )
         for predictor in predictors:
             made.parameter(predictor.parameter)
+        trials = _predictor(
+            "trials", " + ".join(["0", *(f"offset({text})" for text in blueprint.trials)]), trial_columns
+        )
     except (UsageError, ModelError) as error:
         if is_path(chosen) and error.code in ("no_such_file", "user_code", "no_density", "bad_signature"):
             raise
         raise DataError("damaged_model", f"{name} is no whole model: {error.message}", AGAIN) from error
     _check_order(predictors, made, fit, name)
-    return SavedModel(fit, made, links, predictors, name)
+    return SavedModel(fit, made, links, predictors, trials.offsets, name)
 
 
 def _links(fit: Fitted, family: Family) -> dict[str, str]:
@@ -199,8 +202,6 @@ def _predictor(parameter: str, text: str, header: Sequence[str]) -> PredictorFor
     while response in header:
         response += "_"
     (found,) = parse(ModelSpec(formulas=(f"{response} ~ {text}",)), [response, *header]).predictors
-    if response in variables(found, [response, *header]):
-        raise ModelError("unknown_column", f"no column '{response}'", AGAIN)
     return PredictorFormula(parameter, found.terms, found.offsets)
 
 

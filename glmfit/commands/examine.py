@@ -1,4 +1,4 @@
-"""`glmfit check`: what was found in a user's file and where a fit would begin, as plain text."""
+"""What `glmfit check` finds in a user's file and where a fit would begin, as plain text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from glmfit.dense.prepare import prepare
 from glmfit.estimate.check import check_data
 from glmfit.families.user import UserFamily
 from glmfit.families.userfile import is_dense, load, split
-from glmfit.rows.data import Data, read
+from glmfit.rows import Data, read
 from glmfit.spec import ModelSpec
 from glmfit.table import open_data
 

@@ -207,14 +207,14 @@ def whole_number(what: str, text: str) -> int:
 
 def items(texts: Sequence[str] | None) -> tuple[str, ...]:
     """The items of a repeatable option, separated by top-level commas."""
-    from glmfit.formula.tokens import split_list
+    from glmfit.formula import split_list
 
     return tuple(item for text in texts or () for item in split_list(text))
 
 
 def levels(texts: Sequence[str] | None) -> tuple[str, ...]:
     """Names of categories, as they stand in the data: an apostrophe is part of one, a comma within backticks too."""
-    from glmfit.formula.tokens import split_list
+    from glmfit.formula import split_list
 
     found = (name for text in texts or () for name in split_list(text, quotes="`"))
     return tuple(name[1:-1] if len(name) > 1 and name[0] == name[-1] == "`" else name for name in found)
@@ -277,7 +277,7 @@ def check(spec: ModelSpec, *, exp: bool, quiet: bool, verbose: bool) -> None:
         raise UsageError("contradiction", "--quiet and --verbose contradict each other", "give one of them")
     if exp and not is_path(spec.family):  # what is in a file is for the report to judge
         from glmfit.report.exponentiate import check_measure
-        from glmfit.rows.data import resolve
+        from glmfit.rows import resolve
 
         family, links = resolve(spec)
         link = links[family.main].name

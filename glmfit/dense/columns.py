@@ -16,10 +16,9 @@ from torch import Tensor
 
 from glmfit.dense.parameters import NoSuchName
 from glmfit.errors import DataError, Finding, ModelError
-from glmfit.rows.data import group_codes
+from glmfit.rows import group_codes
 from glmfit.spec import ModelSpec
-from glmfit.table import Source, Table
-from glmfit.table.columns import unknown_column
+from glmfit.table import Source, Table, unknown_column
 
 
 class Reader:

@@ -145,6 +145,7 @@ def _blueprint(model: Dense) -> Blueprint:
         predictors=(),
         variables=(),
         trials=(),
+        trial_columns=(),
         levels={},
         transforms={},
         df=None,

@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from glmfit.errors import ModelError, UsageError, did_you_mean
-from glmfit.families.base import Parameter
-from glmfit.families.links import POSITIVE_LINKS, Link, find_link, link_kind
+from glmfit.families import POSITIVE_LINKS, Link, Parameter, find_link, link_kind
 from glmfit.families.userfile import running
 from glmfit.spec import ModelSpec
 

@@ -18,15 +18,11 @@ from glmfit import memory
 from glmfit.dense.columns import Columns, Reader
 from glmfit.dense.likelihood import DenseLikelihood, check
 from glmfit.dense.parameters import Parameters, file_error, read_parameters
-from glmfit.design.matrix import build
-from glmfit.design.rank import aliased_columns
+from glmfit.design import aliased_columns, build
 from glmfit.errors import Finding, GlmfitError, UsageError
-from glmfit.formula.crossing import extent
-from glmfit.formula.evaluate import Evaluator
-from glmfit.formula.formula import ModelFormula, parse
-from glmfit.formula.parameters import INTERCEPT
+from glmfit.formula import INTERCEPT, Evaluator, Factor, ModelFormula, extent, parse
 from glmfit.memory import Need, rows_need, squares_need
-from glmfit.rows.data import group_codes, mostly_numbers, row_weights, without_weightless
+from glmfit.rows import group_codes, mostly_numbers, row_weights, without_weightless
 from glmfit.spec import ModelSpec, cluster_columns
 from glmfit.table import Source, Table, complete_rows
 
@@ -185,11 +181,10 @@ def _given(
     return given, tuple(names[j] for j in out)
 
 
-def _response(text: str, table: Table, evaluator: Evaluator) -> Tensor:
+def _response(factor: Factor, table: Table, evaluator: Evaluator) -> Tensor:
     """Numbers (n,), or the codes of a column of text, as the column itself would be."""
-    column = table.columns.get(text)
-    is_text = column is not None and column.kind not in ("number", "boolean")
-    return torch.tensor(group_codes(table, text) if is_text else evaluator.numbers(text))
+    is_text = factor.column is not None and table[factor.column].kind not in ("number", "boolean")
+    return torch.tensor(group_codes(table, factor.text) if is_text else evaluator.numbers(factor))
 
 
 def _check_rows(spec: ModelSpec, likelihood: DenseLikelihood) -> None:

@@ -3,3 +3,23 @@
 In: the terms of a linear predictor and their evaluated factors. Out: a `Matrix` of blocks with three operations, its
 `Standardization`, and which columns are aliased. May use: formula, numerics, table.
 """
+
+from glmfit.design.blocks import Block, Categorical, Dense
+from glmfit.design.matrix import CHUNK_ROWS, MOST_COLUMNS, MOST_DENSE_COLUMNS, Matrix, build
+from glmfit.design.rank import aliased_columns, combinations
+from glmfit.design.standardize import Shift, Standardization
+
+__all__ = [
+    "CHUNK_ROWS",
+    "MOST_COLUMNS",
+    "MOST_DENSE_COLUMNS",
+    "Block",
+    "Categorical",
+    "Dense",
+    "Matrix",
+    "Shift",
+    "Standardization",
+    "aliased_columns",
+    "build",
+    "combinations",
+]

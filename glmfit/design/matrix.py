@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,15 +18,19 @@ from torch import Tensor
 from glmfit.design.blocks import Block, Categorical, Dense
 from glmfit.design.standardize import Standardization, multiplier_scale, standardize_dense, unit_vector
 from glmfit.errors import ModelError
-from glmfit.formula import contrasts
-from glmfit.formula.crossing import Scoped, code_terms, coding
-from glmfit.formula.evaluate import DesignState, Evaluator, Levels, Numbers
-
-if TYPE_CHECKING:
-    from glmfit.formula.formula import PredictorFormula
-    from glmfit.table import Table
-
-__all__ = ["Categorical", "Dense", "DesignState", "Evaluator", "Matrix", "Standardization", "build"]
+from glmfit.formula import (
+    Coding,
+    Evaluator,
+    Factor,
+    Levels,
+    Numbers,
+    PredictorFormula,
+    Scoped,
+    code_terms,
+    coding,
+    combined,
+)
+from glmfit.table import Table
 
 CHUNK_ROWS = 65_536  # rows worked on together: torch splits what is longer than 32,768 among its threads
 MOST_DENSE_COLUMNS = 1_000  # up to here the columns of a chunk may be laid side by side
@@ -151,22 +154,22 @@ class _Assembly:
 
     def add(self, scoped: Scoped) -> None:
         """One coded part of a term: the products of its factors' columns, those of the first varying fastest."""
-        codings: dict[str, contrasts.Coding] = {}
-        numeric: dict[str, Numbers] = {}
+        codings: dict[Factor, Coding] = {}
+        numeric: dict[Factor, Numbers] = {}
         labels: list[list[str]] = []
-        for name, reduce in scoped:
-            factor = self.evaluator.factor(name)
-            if isinstance(factor, Levels):
-                codings[name] = coding(name, factor, reduce)
-                labels.append([name + label for label in codings[name].labels])
+        for factor, reduce in scoped:
+            found = self.evaluator.factor(factor)
+            if isinstance(found, Levels):
+                codings[factor] = coding(factor.text, found, reduce)
+                labels.append([factor.text + label for label in codings[factor].labels])
             else:
                 first = 1 if reduce else 0
-                numeric[name] = Numbers(factor.labels[first:], factor.columns[first:])
-                labels.append([name + label for label in factor.labels[first:]])
+                numeric[factor] = Numbers(found.labels[first:], found.columns[first:])
+                labels.append([factor.text + label for label in found.labels[first:]])
         sizes = [len(label) for label in labels]
         total = int(np.prod(sizes, dtype=object)) if sizes else 1
         if total + len(self.names) > MOST_COLUMNS:
-            term = ":".join(name for name, _ in scoped)
+            term = ":".join(factor.text for factor, _ in scoped)
             what = f"the term '{term}' would add {total} columns to the model matrix"
             raise ModelError("too_many_columns", what, f"at most {MOST_COLUMNS} columns can be fitted")
         if codings:
@@ -176,7 +179,7 @@ class _Assembly:
             self.waiting += self.products(numeric)
         self.names += [":".join(reversed(pick)) for pick in product(*reversed(labels))] if labels else ["Intercept"]
 
-    def products(self, numeric: dict[str, Numbers]) -> list[np.ndarray]:
+    def products(self, numeric: dict[Factor, Numbers]) -> list[np.ndarray]:
         """Products of one column of each numeric factor, the first varying fastest; a one for none at all."""
         out = []
         for pick in product(*(factor.columns for factor in reversed(numeric.values()))):
@@ -187,13 +190,13 @@ class _Assembly:
         return out
 
     def factors(
-        self, scoped: Scoped, sizes: list[int], codings: dict[str, contrasts.Coding], numeric: dict[str, Numbers]
+        self, scoped: Scoped, sizes: list[int], codings: dict[Factor, Coding], numeric: dict[Factor, Numbers]
     ) -> None:
-        matrix, levels = contrasts.combined(list(codings.values()))
+        matrix, levels = combined(list(codings.values()))
         codes = torch.from_numpy(self.evaluator.crossed(tuple(codings)))
         # Column numbers of the term as an array with an axis per factor, the numeric axes moved to the front.
-        axes = [i for i, (name, _) in enumerate(scoped) if name in numeric]
-        axes = axes[::-1] + [i for i, (name, _) in enumerate(scoped) if name in codings][::-1]
+        axes = [i for i, (factor, _) in enumerate(scoped) if factor in numeric]
+        axes = axes[::-1] + [i for i, (factor, _) in enumerate(scoped) if factor in codings][::-1]
         grid = np.arange(int(np.prod(sizes))).reshape(sizes[::-1])
         grid = grid.transpose([len(sizes) - 1 - i for i in axes]).reshape(-1, matrix.shape[-1])
         multipliers = self.products(numeric) if numeric else [None]
@@ -217,6 +220,6 @@ def build(formula: PredictorFormula, table: Table, evaluator: Evaluator | None =
     assembly.close()
     matrix = Matrix(tuple(assembly.blocks), tuple(assembly.places), tuple(assembly.names), len(table))
     offset = np.zeros(len(table))
-    for expression in formula.offsets:
-        offset = offset + evaluator.numbers(expression)
+    for part in formula.offsets:
+        offset = offset + evaluator.numbers(part)
     return matrix, torch.from_numpy(offset)

@@ -25,7 +25,7 @@ from glmfit.families.userfile import is_outside_domain, running
 from glmfit.model.assembly import assemble
 from glmfit.model.likelihood import Likelihood, Rows, row_derivatives
 from glmfit.model.model import Model
-from glmfit.rows.data import Data
+from glmfit.rows import Data
 
 CALLED = 101  # rows of the first call: a result of n x n must not fill the memory
 POSSIBLE = (1.0, 0.5, -1.0)  # values of parameters for it, where the middle of the response is impossible

@@ -14,7 +14,7 @@ import math
 import torch
 from torch import Tensor
 
-from glmfit.families.links import domain
+from glmfit.families import domain
 from glmfit.model.likelihood import Likelihood
 from glmfit.numerics import curvature
 from glmfit.numerics.optimize import Optimum, Trace, line_search

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from glmfit.design.matrix import Standardization
+from glmfit.design import Standardization
 from glmfit.model.likelihood import Predictor
 from glmfit.model.model import Model
-from glmfit.trust.separation import Separated, last_independent, product, reported_map
+from glmfit.trust.separation import Separated, last_independent, reported_map, reported_moves
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +42,7 @@ def rest(model: Model, separated: Separated) -> Rest:
     """
     reported = reported_map(model)
     span = separated.span
-    seen_reported, seen = product(reported, span), span
+    seen_reported, seen = reported_moves(reported, span), span
     out, gone = last_independent(seen), last_independent(seen_reported)
     inside = [j for j in range(model.size) if j not in out]
     kept = [j for j in range(model.size) if j not in gone]

@@ -12,7 +12,7 @@ from glmfit.estimate.summary import summarise
 from glmfit.model.assembly import assemble
 from glmfit.numerics.optimize import Trace
 from glmfit.result import Fitted
-from glmfit.rows.data import Data
+from glmfit.rows import Data
 
 STAGES = ("design", "optimize", "inference")
 

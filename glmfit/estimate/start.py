@@ -15,7 +15,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from glmfit.design.matrix import Matrix
+from glmfit.design import Matrix
 from glmfit.errors import ModelError, UsageError, did_you_mean
 from glmfit.inference.dispersion import Goodness, goodness
 from glmfit.model.likelihood import Likelihood, Rows

@@ -12,7 +12,7 @@ import torch
 from glmfit.errors import Finding
 from glmfit.estimate.blueprint import blueprint
 from glmfit.estimate.maximum import Maximum
-from glmfit.families.catalogue import make_family
+from glmfit.families import make_family
 from glmfit.inference import wald
 from glmfit.inference.covariance import Covariance, Reference, covariance
 from glmfit.inference.dispersion import Goodness, Scale, dispersion, goodness, null_deviance
@@ -32,7 +32,7 @@ from glmfit.result import (
 )
 from glmfit.result import Covariance as ReportedCovariance
 from glmfit.result import Model as ReportedModel
-from glmfit.rows.data import Data
+from glmfit.rows import Data
 from glmfit.trust import diagnose
 from glmfit.version import __version__
 
@@ -43,7 +43,7 @@ def summarise(data: Data, found: Maximum) -> Fitted:
     dropped = found.rest is not None and spec.separation == "drop"
     whole = model if found.whole is None or dropped else found.whole  # what n, AIC and the null model are of
     df = model.n - _df_model(model)  # separated rows say nothing of phi
-    sums = goodness(found.likelihood, optimum.theta)
+    sums = goodness(found.likelihood, optimum.theta, optimum.low)
     scale = dispersion(model, spec, optimum, sums, df)
     constant = found.constants.get(model.family.main, math.nan)
     null = null_deviance(whole, whole.likelihood(), found.theta_of(whole), constant)

@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     from glmfit.families.links import REAL_LINKS as REAL_LINKS
     from glmfit.families.links import UNIT_LINKS as UNIT_LINKS
     from glmfit.families.links import Link as Link
-
-__getattr__ = handed_out(
-    __name__,
-    {
-        "base": "Family Limit Parameter Support",
-        "catalogue": "FAMILIES find_family make_family",
-        "links": "LINKS POSITIVE_LINKS REAL_LINKS UNIT_LINKS Link",
-    },
-)
+    from glmfit.families.links import domain as domain
+    from glmfit.families.links import find_link as find_link
+    from glmfit.families.links import link_kind as link_kind
+else:
+    __getattr__ = handed_out(
+        __name__,
+        {
+            "base": "Family Limit Parameter Support",
+            "catalogue": "FAMILIES find_family make_family",
+            "links": "LINKS POSITIVE_LINKS REAL_LINKS UNIT_LINKS Link domain find_link link_kind",
+        },
+    )

@@ -3,3 +3,34 @@
 In: a specification and the header of a table. Out: a `ModelFormula`, terms whose factors are trees that know their
 columns; and an `Evaluator`, which turns factors into numbers and levels and remembers how. May use: families, table.
 """
+
+from glmfit.formula.contrasts import Coding, combined
+from glmfit.formula.crossing import Extent, Scoped, code_terms, coding, extent
+from glmfit.formula.evaluate import DesignState, Evaluator, Levels, Numbers
+from glmfit.formula.parameters import for_family
+from glmfit.formula.parse import parse
+from glmfit.formula.terms import INTERCEPT, Factor, ModelFormula, PredictorFormula, Response, Term
+from glmfit.formula.tokens import split_list
+
+__all__ = [
+    "INTERCEPT",
+    "Coding",
+    "DesignState",
+    "Evaluator",
+    "Extent",
+    "Factor",
+    "Levels",
+    "ModelFormula",
+    "Numbers",
+    "PredictorFormula",
+    "Response",
+    "Scoped",
+    "Term",
+    "code_terms",
+    "coding",
+    "combined",
+    "extent",
+    "for_family",
+    "parse",
+    "split_list",
+]

@@ -11,16 +11,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from itertools import product
-from typing import TYPE_CHECKING
 
 from glmfit.errors import ModelError, shorten
 from glmfit.formula import contrasts
 from glmfit.formula.evaluate import Evaluator, Levels, Numbers
+from glmfit.formula.terms import Factor, Term
 
-if TYPE_CHECKING:
-    from glmfit.formula.formula import Term
-
-Scoped = tuple[tuple[str, bool], ...]  # factors of a coded term, each with: is it reduced?
+Scoped = tuple[tuple[Factor, bool], ...]  # factors of a coded term, each with: is it reduced?
 
 _MOST_SUBSETS = 300_000  # of the factors of all terms, which the coding of crossed factors goes through
 _MOST_COLLECTED = 128  # parts of a term: collecting them takes the cube of their number
@@ -41,9 +38,9 @@ class Extent:
         return Extent(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Extent)))
 
 
-def code_terms(terms: Sequence[Term], spans: Callable[[str], bool]) -> list[list[Scoped]]:
+def code_terms(terms: Sequence[Term], spans: Callable[[Factor], bool]) -> list[list[Scoped]]:
     """For each term the coded parts it adds; `spans(factor)` says whether full coding contains the constant."""
-    spanned: set[frozenset[tuple[str, bool]]] = set()
+    spanned: set[frozenset[tuple[Factor, bool]]] = set()
     coded: list[list[Scoped]] = []
     work = 0
     for term in terms:
@@ -51,9 +48,7 @@ def code_terms(terms: Sequence[Term], spans: Callable[[str], bool]) -> list[list
         work += subsets
         if work > _MOST_SUBSETS:
             raise _too_crossed(term)
-        choices: list[list[tuple[tuple[str, bool], ...]]] = [
-            [((f, True),), ()] if spans(f) else [((f, False),)] for f in term.factors
-        ]
+        choices: list[list[Scoped]] = [[((f, True),), ()] if spans(f) else [((f, False),)] for f in term.factors]
         span: list[Scoped] = [tuple(part for choice in pick for part in choice) for pick in product(*choices)]
         fresh = [scoped for scoped in span if frozenset(scoped) not in spanned]
         spanned.update(frozenset(scoped) for scoped in fresh)
@@ -94,7 +89,7 @@ def extent(terms: Sequence[Term], evaluator: Evaluator) -> Extent:
 
 def _extent(scoped: Scoped, evaluator: Evaluator) -> Extent:
     """Of one coded part of a term."""
-    factors = [(evaluator.factor(name), reduce) for name, reduce in scoped]
+    factors = [(evaluator.factor(factor), reduce) for factor, reduce in scoped]
     numbers = math.prod(len(one.columns) - reduce for one, reduce in factors if isinstance(one, Numbers))
     leveled = [(one, reduce) for one, reduce in factors if isinstance(one, Levels)]
     if not leveled:

@@ -1,7 +1,7 @@
-"""Expressions over a table -> columns and codes in numpy.
+"""Factors over a table -> columns and codes in numpy.
 
-`Evaluator` turns a checked expression into numbers or into a factor, and remembers levels and transform state, so that
-new data are evaluated as the old ones were.
+`Evaluator` turns a column or a checked expression into numbers or into levels, and remembers levels and the state of
+transforms, so that new data are evaluated as the old ones were.
 """
 
 from __future__ import annotations
@@ -13,18 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glmfit.errors import DataError, ModelError, shorten
-from glmfit.formula.expression import (
-    OUTERMOST,
-    TRANSFORMS,
-    Node,
-    arguments,
-    columns_of,
-    contrast_of,
-    literal,
-    read_arithmetic,
-    render,
-)
-from glmfit.table.typed import number_names
+from glmfit.formula.admit import arguments, contrast_of, literal
+from glmfit.formula.expression import Node, render
+from glmfit.formula.terms import Factor
+from glmfit.formula.words import OUTERMOST, TRANSFORMS
+from glmfit.table import number_names
 
 if TYPE_CHECKING:
     from glmfit.table import Table
@@ -83,67 +76,65 @@ class Evaluator:
         self.new_data = state is not None
         self.state = state if state is not None else DesignState()
         self._factors: dict[str, Numbers | Levels] = {}
-        self._crossed: dict[tuple[str, ...], np.ndarray] = {}
+        self._crossed: dict[tuple[Factor, ...], np.ndarray] = {}
 
-    def factor(self, expression: str) -> Numbers | Levels:
+    def factor(self, factor: Factor) -> Numbers | Levels:
         """A factor of a term: a text, date or boolean column or C() has levels, anything else numbers."""
-        if expression not in self._factors:
-            self._factors[expression] = self._evaluate(expression)
-        return self._factors[expression]
+        if factor.text not in self._factors:
+            self._factors[factor.text] = self._evaluate(factor)
+        return self._factors[factor.text]
 
-    def numbers(self, expression: str) -> np.ndarray:
+    def numbers(self, factor: Factor) -> np.ndarray:
         """A numeric expression of one value per row, float64 (n,), such as a response or an offset."""
-        if expression in self.table.columns:
-            values = self._column(expression).astype(np.float64, copy=False)
+        if factor.column is not None:
+            values = self._column(factor.column).astype(np.float64, copy=False)
         else:
-            node = read_arithmetic(expression)
             with np.errstate(all="ignore"):
-                values = np.asarray(self._arithmetic(node), dtype=np.float64)
+                values = np.asarray(self._arithmetic(factor.tree), dtype=np.float64)
         if values.ndim == 0:
             values = np.full(len(self.table), values)
-        self._finite(expression, values)
+        self._finite(factor, values)
         return values
 
-    def spans(self, expression: str) -> bool:
+    def spans(self, factor: Factor) -> bool:
         """Whether the columns of a factor in full coding add up to the constant."""
-        factor = self.factor(expression)
-        return isinstance(factor, Levels) or factor.spans
+        found = self.factor(factor)
+        return isinstance(found, Levels) or found.spans
 
     def largest(self) -> tuple[str, int] | None:
         """The factor with the most levels so far, and how many."""
         levels = {name: len(one.levels) for name, one in self._factors.items() if isinstance(one, Levels)}
         return max(levels.items(), key=lambda item: item[1], default=None)
 
-    def crossed(self, factors: tuple[str, ...]) -> np.ndarray:
+    def crossed(self, factors: tuple[Factor, ...]) -> np.ndarray:
         """Combined codes of several factors, the first varying fastest."""
         if factors not in self._crossed:
             codes, levels = np.zeros(len(self.table), dtype=np.int64), 1
-            for name in factors:
-                factor = self.factor(name)
-                assert isinstance(factor, Levels)
-                codes = codes + levels * factor.codes if levels > 1 else factor.codes
-                levels *= len(factor.levels)
+            for factor in factors:
+                found = self.factor(factor)
+                assert isinstance(found, Levels)
+                codes = codes + levels * found.codes if levels > 1 else found.codes
+                levels *= len(found.levels)
             # Writable, for torch; and one array for each set of factors, so that blocks know their codes are the same.
             self._crossed[factors] = np.require(codes, np.int64, ["C", "W"])
         return self._crossed[factors]
 
-    def _evaluate(self, expression: str) -> Numbers | Levels:
-        if expression in self.table.columns:
-            column = self.table[expression]
+    def _evaluate(self, factor: Factor) -> Numbers | Levels:
+        if factor.column is not None:
+            column = self.table[factor.column]
             if column.levels is not None:
-                return self._observed(expression, column.values, column.levels)
+                return self._observed(factor.text, column.values, column.levels)
             if column.kind == "boolean":
-                return self._observed(expression, column.values.astype(np.int64), ("False", "True"))
-            return Numbers(("",), (self.numbers(expression),))
-        node = read_arithmetic(expression)
-        if node.kind == "call" and node.value == "C":
-            return self._levels(node, expression)
-        if node.kind == "call" and node.value in OUTERMOST:
-            result = self._basis(node, expression)
+                return self._observed(factor.text, column.values.astype(np.int64), ("False", "True"))
+            return Numbers(("",), (self.numbers(factor),))
+        if factor.tree.kind == "call" and factor.tree.value == "C":
+            return self._levels(factor)
+        if factor.tree.kind == "call" and factor.tree.value in OUTERMOST:
+            result = self._basis(factor)
             for values in result.columns:
-                self._finite(expression, values)
+                self._finite(factor, values)
             return result
-        return Numbers(("",), (self.numbers(expression),))
+        return Numbers(("",), (self.numbers(factor),))
 
     def _observed(self, name: str, codes: np.ndarray, levels: Sequence[str]) -> Levels:
         """A factor over the levels that occur, or over those remembered."""
@@ -177,16 +168,16 @@ class Evaluator:
             raise DataError("unknown_level", what, "the levels are " + ", ".join(f"'{t}'" for t in target[:10]))
         return moved
 
-    def _levels(self, node: Node, expression: str) -> Levels:
+    def _levels(self, factor: Factor) -> Levels:
         """C(data, contrasts, levels=, ref=)."""
-        data, given = node.args[0], arguments(node)
+        expression, data, given = factor.text, factor.tree.args[0], arguments(factor.tree)
         key = render(data) if data.kind != "name" else data.value
         if data.kind == "name" and (column := self.table[data.value]).levels is not None:
             codes, levels = column.values, tuple(column.levels)
         else:
             with np.errstate(all="ignore"):
                 values = np.asarray(self._arithmetic(data))
-            self._finite(expression, values)
+            self._finite(factor, values)
             boolean = values.dtype == np.bool_ or (data.kind == "name" and self.table[data.value].kind == "boolean")
             distinct, codes = np.unique(values, return_inverse=True)
             codes = codes.reshape(-1).astype(np.int64)
@@ -235,12 +226,13 @@ class Evaluator:
             return _ELEMENTWISE[node.value](value)
         return self._stateful(node, value)
 
-    def _basis(self, node: Node, expression: str) -> Numbers:
+    def _basis(self, factor: Factor) -> Numbers:
         """poly, bs, cr, cc: several columns of one variable."""
+        node = factor.tree
         with np.errstate(all="ignore"):
             data = np.asarray(self._arithmetic(node.args[0]), dtype=np.float64)
-        self._finite(render(node.args[0]), data)
-        self._check_size(node, expression, data)
+        self._finite(Factor.of(node.args[0]), data)
+        self._check_size(node, factor.text, data)
         result = self._stateful(node, data)
         spans = bool(getattr(getattr(result, "__formulaic_metadata__", None), "spans_intercept", False))
         values = getattr(result, "__wrapped__", result)
@@ -289,17 +281,15 @@ class Evaluator:
             usage = f"{node.value}: {TRANSFORMS[node.value]}"
             raise ModelError("transform", f"'{text}' cannot be evaluated: {error}", usage) from error
 
-    def _finite(self, expression: str, values: np.ndarray) -> None:
+    def _finite(self, factor: Factor, values: np.ndarray) -> None:
         """Raise DataError for the first row on which an expression is not a finite number."""
         if values.dtype == np.bool_ or np.isfinite(values).all():
             return
         row = int(np.flatnonzero(~np.isfinite(values))[0])
-        plain = expression in self.table.columns
-        names = [expression] if plain else list(dict.fromkeys(columns_of(read_arithmetic(expression))))
-        inputs = {n: self.table[n] for n in names}
+        inputs = {n: self.table[n] for n in factor.columns}
         shown = [f"{n} = {c.values[row]:.12g}" for n, c in inputs.items() if c.levels is None]
-        what = f"row {self.table.rows[row]}: '{expression}' is {float(values[row])}"
-        where = f" where {', '.join(shown)}" if shown and not plain else ""
+        what = f"row {self.table.rows[row]}: '{factor.text}' is {float(values[row])}"
+        where = f" where {', '.join(shown)}" if shown and factor.column is None else ""
         count = int(np.count_nonzero(~np.isfinite(values)))
         more = f" ({count} rows in all)" if count > 1 else ""
         hint = "drop these rows, or use a transform that is defined there"

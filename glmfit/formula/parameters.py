@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from glmfit.errors import UsageError, did_you_mean
-from glmfit.families.base import Family
-from glmfit.formula.formula import ModelFormula, PredictorFormula, Term
-
-INTERCEPT = Term()
+from glmfit.families import Family
+from glmfit.formula.terms import INTERCEPT, ModelFormula, PredictorFormula
 
 
 def for_family(formula: ModelFormula, family: Family, relax: Sequence[str] = ()) -> ModelFormula:

@@ -35,15 +35,18 @@ class Goodness:
         return min(self.deviance, self.pearson) <= PERFECT * self.size
 
 
-def goodness(likelihood: Likelihood, theta: Tensor) -> Goodness:
-    """Deviance and chi-square of the fitted mean of `likelihood` at theta; NaN where the family states none."""
+def goodness(likelihood: Likelihood, theta: Tensor, low: Tensor | None = None) -> Goodness:
+    """Deviance and chi-square of the fitted mean of `likelihood` at theta; NaN where the family states none.
+
+    `low` is what theta lacks for want of digits, which is known of least squares.
+    """
     family = likelihood.family
     if not family.has_moments:
         return Goodness(math.nan, math.nan, math.nan)
     sums = torch.zeros(3, dtype=torch.float64)
     with torch.no_grad():
         for chunk in likelihood.chunks:
-            etas = likelihood.etas(chunk, theta)
+            etas = likelihood.etas(chunk, theta, low)
             weight, natural = chunk.square_weight, likelihood.natural(chunk, etas)
             mean = family.mean(*natural, **chunk.columns)
             pearson = family.over_variance(chunk.y - mean, *natural, **chunk.columns)
@@ -51,6 +54,8 @@ def goodness(likelihood: Likelihood, theta: Tensor) -> Goodness:
             deviance = torch.full_like(mean, math.nan)
             if family.has_deviance:
                 deviance = family.unit_deviance(chunk.y, *likelihood.working(chunk, etas), **chunk.columns)
+            if low is not None:
+                deviance = pearson = family.over_variance(likelihood.residuals(chunk, theta, low), *natural)
             # A fitted mean that has rounded to its bound has a variance of 0; met by the response, it adds nothing.
             exact = (chunk.y == mean) & ~torch.isfinite(pearson)
             pearson, size = (torch.where(exact, 0.0, value) for value in (pearson, size))
@@ -58,10 +63,10 @@ def goodness(likelihood: Likelihood, theta: Tensor) -> Goodness:
     return Goodness(*sums.tolist())
 
 
-def maximum_likelihood(model: Model, theta: Tensor, start: float) -> tuple[float, float]:
-    """phi that maximises the log-likelihood with the mean held at theta, and that maximum."""
+def maximum_likelihood(model: Model, found: Optimum, start: float) -> tuple[float, float]:
+    """phi that maximises the log-likelihood with the mean held at its optimum, and that maximum."""
     likelihood = model.likelihood()
-    etas = [likelihood.etas(chunk, theta) for chunk in likelihood.chunks]
+    etas = [likelihood.etas(chunk, found.theta, found.low) for chunk in likelihood.chunks]
     mean = torch.cat([likelihood.working(chunk, eta)[0] for chunk, eta in zip(likelihood.chunks, etas, strict=True)])
     optimum = newton(
         model.constants_only(("phi",), {model.family.main: mean}), torch.tensor([math.log(start)], dtype=torch.float64)
@@ -93,9 +98,9 @@ def dispersion(model: Model, spec: ModelSpec, found: Optimum, sums: Goodness, df
     phi, log_likelihood = math.nan, math.nan if model.family.quasi else found.value
     if model.holds_phi and not model.family.quasi:
         if not isinstance(asked, str):
-            log_likelihood = model.held_at(asked).likelihood().value(found.theta)
+            log_likelihood = model.held_at(asked).likelihood().value(found.theta, found.low)
         elif not sums.perfect:
-            phi, log_likelihood = maximum_likelihood(model, found.theta, sums.deviance / model.n)
+            phi, log_likelihood = maximum_likelihood(model, found, sums.deviance / model.n)
         else:
             phi, log_likelihood = 0.0, math.inf
     if not isinstance(asked, str):

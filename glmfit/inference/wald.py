@@ -11,8 +11,7 @@ import math
 
 import torch
 
-from glmfit.families.base import Parameter
-from glmfit.families.links import LINKS, Link
+from glmfit.families import LINKS, Link, Parameter
 from glmfit.inference.covariance import Reference
 from glmfit.result import Auxiliary, Coefficient
 

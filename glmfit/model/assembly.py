@@ -13,21 +13,25 @@ import torch
 from torch import Tensor
 
 from glmfit import memory
-from glmfit.design.matrix import CHUNK_ROWS, MOST_COLUMNS, MOST_DENSE_COLUMNS, Matrix, Standardization, build
-from glmfit.design.rank import aliased_columns, combinations
-from glmfit.design.standardize import Shift
+from glmfit.design import (
+    CHUNK_ROWS,
+    MOST_COLUMNS,
+    MOST_DENSE_COLUMNS,
+    Matrix,
+    Shift,
+    Standardization,
+    aliased_columns,
+    build,
+    combinations,
+)
 from glmfit.errors import ModelError
-from glmfit.families.base import Family
-from glmfit.families.links import LINKS
-from glmfit.formula.crossing import Extent, extent
-from glmfit.formula.evaluate import Evaluator
-from glmfit.formula.formula import PredictorFormula, Term
-from glmfit.formula.parameters import INTERCEPT
+from glmfit.families import LINKS, Family
+from glmfit.formula import INTERCEPT, Evaluator, Extent, Factor, PredictorFormula, Term, extent
 from glmfit.memory import Need, rows_need, squares_need
 from glmfit.model.groups import side_by_side, within
 from glmfit.model.likelihood import CHUNK_CELLS, Predictor, Rows
 from glmfit.model.model import Model
-from glmfit.rows.data import Data
+from glmfit.rows import Data
 
 SMALLEST_SCALE = 1e-150  # of a column: its square is far enough from the end of the doubles, at 1e-308
 
@@ -35,40 +39,18 @@ SMALLEST_SCALE = 1e-150  # of a column: its square is far enough from the end of
 def assemble(data: Data) -> Model:
     """The model of prepared data."""
     family, table = data.family, data.table
-    y = torch.from_numpy(data.response.y)
     formulas = {predictor.parameter: predictor for predictor in data.formula.predictors}
-    frequency = torch.ones_like(y) if data.frequency is None else torch.from_numpy(data.frequency)
-    weight = frequency if data.sampling is None else torch.from_numpy(data.sampling)
-    log_prior = torch.zeros_like(y)
-    if data.weights is not None:
-        prior = torch.from_numpy(data.weights)
-        if family.has_dispersion:
-            log_prior = prior.log()
-        else:
-            weight = weight * prior
+    y, weight, frequency, log_prior = _weighed(data)
     held = _held(data, formulas, log_prior)
     constants = (formulas[p.name].terms for p in family.parameters[1:] if p.name in formulas)
     parts = _Parts(family, centre=all(INTERCEPT in terms for terms in constants))
-    evaluator = Evaluator(table, frequency=data.frequency)
     estimated = {
         parameter.name: formulas.get(parameter.name, PredictorFormula(parameter.name, (INTERCEPT,)))
         for parameter in family.parameters
         if parameter.name not in held
     }
-    memory.check(needs(data, estimated, evaluator))
-    built: dict[tuple[tuple[Term, ...], tuple[str, ...]], tuple[Matrix, Tensor]] = {}
-    for name, formula in estimated.items():
-        key = formula.terms, formula.offsets
-        if key not in built:
-            built[key] = build(formula, table, evaluator)
-        matrix, offset = built[key]
-        if name == family.main:
-            offset = offset + torch.from_numpy(data.offset)
-        if data.groups is not None:
-            matrix = within(matrix, torch.from_numpy(data.groups))
-        if name == "phi":
-            offset = offset - log_prior
-        parts.add(name, matrix, offset)
+    evaluator = Evaluator(table, frequency=data.frequency)
+    _add_predictors(parts, data, estimated, evaluator, log_prior)
     if not parts.kept:
         raise ModelError("empty_model", "the model has no coefficient to estimate", "add a term, or the intercept")
     if parts.size > float(frequency.sum()):
@@ -89,12 +71,48 @@ def assemble(data: Data) -> Model:
         standardizations=tuple(parts.standardizations),
         names=tuple(parts.names),
         kept=tuple(parts.kept),
-        has_intercept=any(not term.factors for term in formulas[family.main].terms),
+        has_intercept=INTERCEPT in formulas[family.main].terms,
         shift=parts.shift(),
         combinations=parts.combinations,
         formulas=tuple(estimated.values()),
         state=evaluator.state,
     )
+
+
+def _weighed(data: Data) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The response, the weight of each row's log-density, how many rows it stands for, and its log prior weight: (n,)
+    each. A prior weight is one or the other: it weighs the row where there is no phi that it could divide."""
+    y = torch.from_numpy(data.response.y)
+    frequency = torch.ones_like(y) if data.frequency is None else torch.from_numpy(data.frequency)
+    weight = frequency if data.sampling is None else torch.from_numpy(data.sampling)
+    log_prior = torch.zeros_like(y)
+    if data.weights is not None:
+        prior = torch.from_numpy(data.weights)
+        if data.family.has_dispersion:
+            log_prior = prior.log()
+        else:
+            weight = weight * prior
+    return y, weight, frequency, log_prior
+
+
+def _add_predictors(
+    parts: _Parts, data: Data, estimated: Mapping[str, PredictorFormula], evaluator: Evaluator, log_prior: Tensor
+) -> None:
+    """A linear predictor for every parameter that is not held; those with the same formula share one matrix."""
+    memory.check(needs(data, estimated, evaluator))
+    built: dict[tuple[tuple[Term, ...], tuple[Factor, ...]], tuple[Matrix, Tensor]] = {}
+    for name, formula in estimated.items():
+        key = formula.terms, formula.offsets
+        if key not in built:
+            built[key] = build(formula, data.table, evaluator)
+        matrix, offset = built[key]
+        if name == data.family.main:
+            offset = offset + torch.from_numpy(data.offset)
+        if data.groups is not None:
+            matrix = within(matrix, torch.from_numpy(data.groups))
+        if name == "phi":
+            offset = offset - log_prior
+        parts.add(name, matrix, offset)
 
 
 def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evaluator) -> list[Need]:

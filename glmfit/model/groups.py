@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from glmfit.design.matrix import MOST_DENSE_COLUMNS, Dense, Matrix
+from glmfit.design import MOST_DENSE_COLUMNS, Dense, Matrix
 from glmfit.errors import ModelError
 from glmfit.model.likelihood import Predictor, Rows
 

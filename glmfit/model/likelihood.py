@@ -16,11 +16,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from glmfit.design.matrix import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix
-from glmfit.families.base import Family
-from glmfit.families.links import LINKS, Link
+from glmfit.design import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix
+from glmfit.families import LINKS, Family, Link
 from glmfit.numerics.curvature import stacked_root
-from glmfit.numerics.precise import Pair, as_written, exact, normal_equations
+from glmfit.numerics.precise import Pair, as_written, exact, normal_equations, product
 
 CHUNK_CELLS = 4_000_000  # of the Hessians of rows worked on together
 FEWEST_ROWS = 16
@@ -70,6 +69,10 @@ class Predictor:
     def eta(self, theta: Tensor) -> Tensor:
         """(n,) the linear predictor at theta."""
         return self.X.matvec(theta[self.columns]) + self.offset
+
+    def precise_eta(self, theta: Tensor, low: Tensor) -> Pair:
+        """(n,) the linear predictor at theta + low, in twice the working precision."""
+        return product(self.X.dense(), Pair(theta[self.columns], low[self.columns])) + exact(self.offset)
 
     def rows(self, part: slice | Tensor) -> Predictor:
         return Predictor(self.parameter, self.X.rows(part), self.columns, self.offset[part])
@@ -149,12 +152,19 @@ class Likelihood:
         """(n,) log-density of each row of the chunk, unweighted."""
         return self.family.log_density(chunk.y, *self.working(chunk, etas), **chunk.columns)
 
-    def etas(self, chunk: Rows, theta: Tensor) -> list[Tensor]:
-        return [predictor.eta(theta) for predictor in chunk.predictors]
+    def etas(self, chunk: Rows, theta: Tensor, low: Tensor | None = None) -> list[Tensor]:
+        """The linear predictors at theta; to the last digit at theta + low, where there is a `low` part."""
+        if low is None:
+            return [predictor.eta(theta) for predictor in chunk.predictors]
+        return [predictor.precise_eta(theta, low).high for predictor in chunk.predictors]
 
-    def value(self, theta: Tensor) -> float:
+    def residuals(self, chunk: Rows, theta: Tensor, low: Tensor) -> Tensor:
+        """(n,) y - eta of the only predictor at theta + low, with digits that neither of the two has in itself."""
+        return (as_written(chunk.y) - chunk.predictors[0].precise_eta(theta, low)).high
+
+    def value(self, theta: Tensor, low: Tensor | None = None) -> float:
         """The log-likelihood; NaN or -inf outside the domain."""
-        return self._value([self.etas(chunk, theta) for chunk in self.chunks])
+        return self._value([self.etas(chunk, theta, low) for chunk in self.chunks])
 
     def _value(self, etas: Sequence[Sequence[Tensor]]) -> float:
         with torch.no_grad():

@@ -12,12 +12,9 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from glmfit.design.matrix import CHUNK_ROWS, Dense, Matrix, Standardization
-from glmfit.design.standardize import Shift
-from glmfit.families.base import Family, Limit
-from glmfit.families.links import Link
-from glmfit.formula.evaluate import DesignState
-from glmfit.formula.formula import PredictorFormula
+from glmfit.design import CHUNK_ROWS, Dense, Matrix, Shift, Standardization
+from glmfit.families import Family, Limit, Link
+from glmfit.formula import DesignState, PredictorFormula
 from glmfit.model.likelihood import Likelihood, Predictor, Rows
 
 

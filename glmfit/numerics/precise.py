@@ -6,6 +6,7 @@ A number is a pair high + low of floats. What a sum or a product of floats loses
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,6 +15,8 @@ import torch
 from torch import Tensor
 
 _SPLIT = 2.0**27 + 1
+LONGEST = 1e15  # whole numbers below this have at most 15 digits; a float tells every decimal of 15 from all others
+MOST_PLACES = 16  # behind the decimal point, that are looked for in all numbers at once
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,9 +90,31 @@ def _halves(a: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def as_written(values: Tensor) -> Pair:
-    """Numbers (n,) as a file has them: a float is rounded, the shortest decimal that gives this float is not."""
-    low = [float(Decimal(repr(value)) - Decimal(value)) for value in values.tolist()]
-    return Pair(values, torch.tensor(low, dtype=torch.float64))
+    """Numbers (n,) as a file has them: a float is rounded, the shortest decimal that gives this float is not.
+
+    One of more than 15 digits was not written by hand: it is the float itself that a program computed.
+    """
+    low, left = torch.zeros_like(values), values != 0
+    for places in range(MOST_PLACES):
+        power = 10.0**places
+        scaled, error = two_product(values, torch.full_like(values, power))
+        digits = torch.round(scaled)
+        written = left & (digits.abs() < LONGEST) & (digits / power == values)
+        low = torch.where(written, ((digits - scaled) - error) / power, low)
+        left &= ~written
+        if not bool(left.any()):
+            break
+    rows = torch.nonzero(left)[:, 0]
+    for row, value in zip(rows.tolist(), values[rows].tolist(), strict=True):
+        text = f"{value:.15g}"
+        if math.isfinite(value) and float(text) == value:
+            low[row] = float(Decimal(text) - Decimal(value))
+    return Pair(values, low)
+
+
+def product(x: Tensor, theta: Pair) -> Pair:
+    """X theta (n,) of X (n, p): large coefficients that cancel leave their rounding in a plain product."""
+    return (exact(x.T) * theta[:, None]).sum()
 
 
 def normal_equations(blocks: Iterable[tuple[Tensor, Pair, Tensor]]) -> Pair:

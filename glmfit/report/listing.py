@@ -8,7 +8,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from glmfit.families.base import Family, Parameter
+    from glmfit.families import Family, Parameter
 
 
 WIDTH = 79

@@ -3,3 +3,22 @@
 In: a specification and a source of data. Out: `Data`, complete and checked, or an error that names row and value.
 May use: formula, families, table.
 """
+
+from glmfit.rows.asked import resolve
+from glmfit.rows.data import Data, read
+from glmfit.rows.fingerprint import fingerprint, hashed
+from glmfit.rows.groups import group_codes
+from glmfit.rows.slips import mostly_numbers
+from glmfit.rows.weights import row_weights, without_weightless
+
+__all__ = [
+    "Data",
+    "fingerprint",
+    "group_codes",
+    "hashed",
+    "mostly_numbers",
+    "read",
+    "resolve",
+    "row_weights",
+    "without_weightless",
+]

@@ -14,17 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from glmfit.errors import ModelError, UsageError, did_you_mean
-from glmfit.families.base import Family
+from glmfit.families import Family
 from glmfit.families.censored import LOWER, UPPER
-from glmfit.formula.evaluate import Evaluator
-from glmfit.formula.expression import quote
-from glmfit.formula.formula import ModelFormula
-from glmfit.formula.formula import Response as LeftSide
-from glmfit.rows.response import Response, response_numbers
+from glmfit.formula import Evaluator, Response
+from glmfit.rows.response import Observed, response_numbers
 from glmfit.spec import ModelSpec
-from glmfit.table import Column, Table
-from glmfit.table.columns import refuse
-from glmfit.table.text import is_number
+from glmfit.table import Column, Table, is_number, refuse
 
 FORMS = "write --censor LOWER,UPPER with two columns, or with numbers: --censor 0, or --censor ,100 or --censor 0,100"
 _CORRECT = "correct the value, drop the row, or choose another family"
@@ -46,28 +41,7 @@ class Censoring:
     @property
     def label(self) -> str:
         """The response as reports name it, where two columns hold it."""
-        return f"[{', '.join(self.bounds)}]" if self.bounds else ""
-
-    def with_response(self, spec: ModelSpec) -> ModelSpec:
-        """The specification with a response on the left where two columns hold it and it was left out."""
-        if self.bounds is None or spec.y is not None:
-            return spec
-        if spec.formulas and not spec.x and spec.formulas[0].lstrip().startswith("~"):
-            return replace(spec, formulas=(f"{quote(self.bounds[0])} {spec.formulas[0]}", *spec.formulas[1:]))
-        return replace(spec, y=self.bounds[0]) if spec.x else spec
-
-    def named(self, formula: ModelFormula) -> ModelFormula:
-        """The formula whose response is the interval, where two columns hold it."""
-        if self.bounds is None:
-            return formula
-        left, first = formula.response, formula.texts[0]
-        if left.kind != "value" or left.parts[0] not in self.bounds:
-            message = f"--censor says that {self.bounds[0]} and {self.bounds[1]} hold the response, not '{left.label}'"
-            raise UsageError("bad_censoring", message, "write the formula without a response: '~ terms'")
-        response = replace(left, label=self.label)
-        return replace(
-            formula, response=response, texts=(first.removeprefix(quote(left.label)).lstrip(), *formula.texts[1:])
-        )
+        return Response.interval(self.bounds).label if self.bounds else ""
 
     def with_interval(self, table: Table) -> Table:
         """The table with a column for the response, missing only where neither bound says anything."""
@@ -110,7 +84,7 @@ def censoring(spec: ModelSpec, header: Collection[str]) -> Censoring:
     return Censoring(limits=(low, high))
 
 
-def read_censored(what: LeftSide, table: Table, family: Family, asked: Censoring) -> Response:
+def read_censored(what: Response, table: Table, family: Family, asked: Censoring) -> Observed:
     """The response with its bounds as columns for the density; ModelError naming row and value where it cannot be."""
     if asked.bounds is not None:
         lower, upper = _interval(asked.bounds, table)
@@ -138,7 +112,7 @@ def read_censored(what: LeftSide, table: Table, family: Family, asked: Censoring
         middle = 0.5 * np.maximum(lower, upper.min()) + 0.5 * np.minimum(upper, lower.max())
     y = np.where(kinds["interval"], middle, np.where(kinds["left"], upper, lower))
     counts = {kind: int(rows.sum()) for kind, rows in kinds.items()}
-    return Response(what.label, y, extra={LOWER: lower, UPPER: upper}, censoring=counts)
+    return Observed(what.label, y, extra={LOWER: lower, UPPER: upper}, censoring=counts)
 
 
 def _interval(names: tuple[str, str], table: Table) -> tuple[np.ndarray, np.ndarray]:

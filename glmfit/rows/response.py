@@ -13,18 +13,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from glmfit.errors import Finding, ModelError, UsageError
-from glmfit.families.base import Family
-from glmfit.formula import formula
-from glmfit.formula.evaluate import Evaluator
+from glmfit.families import Family
+from glmfit.formula import Evaluator, Response
 from glmfit.spec import ModelSpec
-from glmfit.table import Column, Table
-from glmfit.table.columns import refuse
+from glmfit.table import Column, Table, refuse
 
 MOST_CATEGORIES = 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Response:
+class Observed:
     """y (n,), the trials (n,) where the family counts successes, and what a reader must know of them.
 
     `weights_are_trials` says that the prior weights have become the trials and no longer weigh the rows.
@@ -42,11 +40,12 @@ class Response:
 
 
 def read_response(
-    what: formula.Response, table: Table, family: Family, spec: ModelSpec, weights: np.ndarray | None
-) -> Response:
+    what: Response, table: Table, family: Family, spec: ModelSpec, weights: np.ndarray | None
+) -> Observed:
     """The response of `family` from the checked left-hand side; ModelError naming row and value where it cannot be."""
     evaluator, success = Evaluator(table), spec.success
-    column = table.columns.get(what.parts[0]) if what.kind == "value" else None
+    name = what.parts[0].column if what.kind == "value" else None
+    column = None if name is None else table[name]
     if family.categories:
         if success is not None:
             message = f"--success names one of two levels, and the {family.name} family takes them all"
@@ -61,7 +60,7 @@ def read_response(
     elif family.trials:
         response = _successes(what, evaluator, weights, table.rows, family.quasi)
     else:
-        response = Response(what.label, response_numbers(what, evaluator, family))
+        response = Observed(what.label, response_numbers(what, evaluator, family))
         if family.grouped:
             rule = f"responses of the {family.name} family are {family.support.text}"
             refuse(f"'{what.label}'", response.y, ~np.isin(response.y, (0.0, 1.0)), table.rows, _outside(rule))
@@ -69,8 +68,8 @@ def read_response(
 
 
 def _categories(
-    what: formula.Response, evaluator: Evaluator, column: Column | None, family: Family, order: Sequence[str]
-) -> Response:
+    what: Response, evaluator: Evaluator, column: Column | None, family: Family, order: Sequence[str]
+) -> Observed:
     """Codes 0 .. J - 1 of the categories in the order asked for, else that of the numbers, or of the alphabet."""
     table = evaluator.table
     if column is None or column.levels is None:
@@ -105,10 +104,10 @@ def _categories(
             f"family takes 2 to {MOST_CATEGORIES} categories",
             "merge categories, or choose a family for numbers" if len(levels) > 1 else "there is nothing to explain",
         )
-    return Response(what.label, codes.astype(np.float64), levels=levels)
+    return Observed(what.label, codes.astype(np.float64), levels=levels)
 
 
-def response_numbers(what: formula.Response, evaluator: Evaluator, family: Family) -> np.ndarray:
+def response_numbers(what: Response, evaluator: Evaluator, family: Family) -> np.ndarray:
     """(n,) the left-hand side of a family that takes one number per row."""
     if what.kind == "cbind":
         raise ModelError(
@@ -123,7 +122,7 @@ def response_numbers(what: formula.Response, evaluator: Evaluator, family: Famil
     return evaluator.numbers(what.parts[0])
 
 
-def _two_levels(label: str, column: Column, success: str | None, trials: bool) -> Response:
+def _two_levels(label: str, column: Column, success: str | None, trials: bool) -> Observed:
     levels = column.levels or ()
     if len(levels) != 2:
         shown = ", ".join(f"'{level}'" for level in levels[:6]) + (" ..." if len(levels) > 6 else "")
@@ -138,7 +137,7 @@ def _two_levels(label: str, column: Column, success: str | None, trials: bool) -
     if chosen not in levels:
         raise UsageError("bad_success", f"'{label}' has no level '{chosen}'", f"its levels: {levels[0]}, {levels[1]}")
     y = (column.values == levels.index(chosen)).astype(np.float64)
-    return Response(label, y, np.ones_like(y) if trials else None, chosen)
+    return Observed(label, y, np.ones_like(y) if trials else None, chosen)
 
 
 def _second(levels: tuple[str, ...]) -> str:
@@ -149,36 +148,36 @@ def _second(levels: tuple[str, ...]) -> str:
 
 
 def _successes(
-    what: formula.Response, evaluator: Evaluator, weights: np.ndarray | None, rows: np.ndarray, quasi: bool
-) -> Response:
+    what: Response, evaluator: Evaluator, weights: np.ndarray | None, rows: np.ndarray, quasi: bool
+) -> Observed:
     first = evaluator.numbers(what.parts[0])
     if what.kind in ("ratio", "cbind"):
         second = evaluator.numbers(what.parts[1])
         if what.kind == "cbind":
-            refuse(f"'{what.parts[1]}'", second, second < 0, rows, _outside("failures are counted from 0"))
-        return Response(what.label, first, second if what.kind == "ratio" else first + second)
+            refuse(f"'{what.parts[1].text}'", second, second < 0, rows, _outside("failures are counted from 0"))
+        return Observed(what.label, first, second if what.kind == "ratio" else first + second)
     outside = (first < 0) | (first > 1)
     rule = "a binomial response is 0/1, two levels of text, or a proportion"
     hint = "for successes out of trials write successes/trials, or cbind(successes, failures)"
     refuse(f"'{what.label}'", first, outside, rows, _outside(rule, hint))
     fractional = (first != 0) & (first != 1)
     if not fractional.any() or (quasi and weights is None):
-        return Response(what.label, first, np.ones_like(first))
+        return Observed(what.label, first, np.ones_like(first))
     if weights is not None:
         # A proportion of w trials is w y successes; rounding puts 3/7 * 7 back on 3.
         successes = first * weights
         nearest = np.rint(successes)
         close = np.abs(successes - nearest) <= 1e-9 * np.maximum(weights, 1)
-        return Response(what.label, np.where(close, nearest, successes), weights, weights_are_trials=True)
+        return Observed(what.label, np.where(close, nearest, successes), weights, weights_are_trials=True)
     finding = Finding(
         "fractional_response",
         f"'{what.label}' lies between 0 and 1 in {int(fractional.sum())} rows and no weights give the trials: "
         "this is a quasi-likelihood fit, use --se hc1 or --family quasi-binomial",
     )
-    return Response(what.label, first, np.ones_like(first), findings=(finding,))
+    return Observed(what.label, first, np.ones_like(first), findings=(finding,))
 
 
-def _supported(response: Response, family: Family, rows: np.ndarray) -> Response:
+def _supported(response: Observed, family: Family, rows: np.ndarray) -> Observed:
     y, support = response.y, family.support
     outside = support.violations(y, response.trials)
     if response.trials is not None:

@@ -11,11 +11,25 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from glmfit.table.columns import Column, Table, complete_rows
+from glmfit.table.columns import Column, Table, complete_rows, refuse, unknown_column
 from glmfit.table.readers import from_frame, open_source
 from glmfit.table.source import Source
+from glmfit.table.text import is_number
+from glmfit.table.typed import number_names
 
-__all__ = ["Column", "Source", "Table", "complete_rows", "from_frame", "open_data", "open_source"]
+__all__ = [
+    "Column",
+    "Source",
+    "Table",
+    "complete_rows",
+    "from_frame",
+    "is_number",
+    "number_names",
+    "open_data",
+    "open_source",
+    "refuse",
+    "unknown_column",
+]
 
 
 def open_data(data: Any) -> Source:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from glmfit import memory
-from glmfit.design.matrix import MOST_DENSE_COLUMNS
+from glmfit.design import MOST_DENSE_COLUMNS
 from glmfit.model.model import Model
 from glmfit.numerics.curvature import stacked_root
 from glmfit.result import SeparationTerm
@@ -31,7 +31,7 @@ SEEN = 1e-11  # directions that move all rows by less than this, relative to the
 EXACT = 1e-10  # and those that move rows of E by less than this leave them where they are
 ROUNDING = 16 * torch.finfo(torch.float64).eps  # of a row, relative to the most that any direction moves rows
 TAKES_PART = 1e-8  # share of the most that a direction of its length can move a coefficient
-CANCELLED = 1e-12  # relative rounding error of a sum
+CANCELLED = 1e-12  # rounding error of a sum, relative to the most that its terms could be
 FAR, CAUCHIT_FAR = 40.0, 1e6  # as good as infinite for a linear predictor: exp(-40), and 1/(pi 1e12) in the slope
 
 
@@ -237,7 +237,7 @@ def _separated(
     directions = torch.zeros((size, span.shape[1]), dtype=torch.float64)
     directions[found.covered] = along
     reported = reported_map(model)
-    moves = product(reported, directions)
+    moves = reported_moves(reported, directions)
     infinite = [place for place, part in enumerate(moves.abs().amax(dim=1).tolist()) if part > 0]
     terms = []
     for place in infinite:
@@ -249,9 +249,9 @@ def _separated(
     hidden = torch.zeros((size, unseen.shape[1]), dtype=torch.float64)
     hidden[found.covered] = torch.where(unseen.abs() > TAKES_PART, unseen, 0.0)
     whole = torch.cat([directions, hidden, _of_others(model, found.covered, left)], dim=1)
-    if min(len(last_independent(whole)), len(last_independent(product(reported, whole)))) < whole.shape[1]:
+    if min(len(last_independent(whole)), len(last_independent(reported_moves(reported, whole)))) < whole.shape[1]:
         return UNDECIDED
-    involved = product(reported, whole).abs().amax(dim=1).tolist()
+    involved = reported_moves(reported, whole).abs().amax(dim=1).tolist()
     undetermined = [place for place, part in enumerate(involved) if part > 0 and place not in infinite]
     direction = directions @ z
     partial = strict & left[found.owner]
@@ -291,10 +291,15 @@ def reported_map(model: Model) -> Tensor:
     return torch.stack([model.reported(unit) for unit in torch.eye(model.size, dtype=torch.float64)], dim=1)
 
 
-def product(left: Tensor, right: Tensor) -> Tensor:
-    """left @ right, 0 where nothing but rounding is left of its terms."""
-    out = left @ right
-    return torch.where(out.abs() > CANCELLED * (left.abs() @ right.abs()), out, 0.0)
+def reported_moves(reported: Tensor, directions: Tensor) -> Tensor:
+    """(p, r) what directions (p, r) of the working coefficients do to the reported ones, 0 where that is rounding.
+
+    Directions are one basis of many of the space that they span: what in one of them is 0 but for rounding may be so by
+    the choice of the basis alone, and is rounded as the same coefficient is in the others.
+    """
+    out = reported @ directions
+    sizes = torch.linalg.vector_norm(directions, dim=1, keepdim=True)
+    return torch.where(out.abs() > CANCELLED * (reported.abs() @ sizes), out, 0.0)
 
 
 def _of_others(model: Model, covered: Tensor, left: Tensor) -> Tensor:

@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from glmfit.design.matrix import Categorical, Dense, Evaluator, Matrix, build
+from glmfit.design import Categorical, Dense, Matrix, build
 from glmfit.errors import DataError, ModelError
-from glmfit.formula.formula import parse
+from glmfit.formula import Evaluator, Factor, parse
+from glmfit.formula.expression import read
 from glmfit.spec import ModelSpec
 from glmfit.table import Column, Table
 
@@ -34,7 +35,9 @@ def table(**columns: object) -> Table:
 
 
 def evaluate(expression: str, source: Table) -> np.ndarray:
-    return Evaluator(source).numbers(expression)
+    is_column = expression in source.columns
+    factor = Factor.of_column(expression) if is_column else Factor.of(read(expression, arithmetic=True))
+    return Evaluator(source).numbers(factor)
 
 
 def data() -> dict[str, np.ndarray]:
@@ -503,7 +506,7 @@ def test_plain_columns_and_factors_import_neither_pandas_nor_formulaic() -> None
 import sys
 import numpy as np
 from glmfit.design.matrix import build
-from glmfit.formula.formula import parse
+from glmfit.formula import parse
 from glmfit.spec import ModelSpec
 from glmfit.table import Column, Table
 

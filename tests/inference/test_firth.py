@@ -20,7 +20,7 @@ from glmfit.model.assembly import assemble
 from glmfit.model.penalised import EXACT_COLUMNS, Jeffreys
 from glmfit.report import fit_from_json, to_json, to_markdown, to_table
 from glmfit.result import Fit
-from glmfit.rows.data import read
+from glmfit.rows import read
 from glmfit.spec import ModelSpec
 
 ROOT = Path(__file__).resolve().parents[2]

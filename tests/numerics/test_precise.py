@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -85,3 +86,13 @@ def test_the_estimates_are_those_of_exact_arithmetic(options: dict[str, Any]) ->
                 table[k] = [a - factor * b for a, b in zip(table[k], table[i], strict=True)]
     for row, line in zip(fit.coefficients, table, strict=True):
         assert row.estimate == pytest.approx(float(line[-1]), rel=1e-15)
+
+
+def test_decimals_of_up_to_15_digits_are_read_as_written() -> None:
+    rng = np.random.default_rng(0)
+    values = [round(v, k) for k in range(13) for v in (rng.normal(size=60) * 10.0 ** rng.integers(-3, 5, 60)).tolist()]
+    values += [3e-30, 1.7e-25, 1.25e300, 0.0, -0.1, 1e22, 999999999999999.0, 0.000123456789012345]
+    found = as_written(torch.tensor(values, dtype=torch.float64))
+    for value, low in zip(values, found.low.tolist(), strict=True):
+        decimal = Decimal(repr(value))
+        assert low == (float(decimal - Decimal(value)) if len(decimal.as_tuple().digits) < 16 else 0)

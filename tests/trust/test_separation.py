@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+import torch
 from exact import verdict
 from scipy.optimize import minimize
 
@@ -23,6 +24,7 @@ from glmfit.families.counts import Poisson
 from glmfit.report import fit_from_json, schema, to_json, to_table
 from glmfit.result import Fit
 from glmfit.trust.cone import Cone
+from glmfit.trust.separation import reported_moves
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_data"
 Columns = dict[str, Any]
@@ -713,6 +715,19 @@ def test_random_data_have_the_verdict_of_exact_arithmetic(make: Any, seed: int) 
     assert {names.index((t.parameter, t.term)): t.direction for t in found.terms} == signs
     assert found.rows == len({row for row, positive in zip(owner, strict, strict=True) if positive})
     assert found.kind == ("complete" if all(strict) and not E else "quasi-complete")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_directions_do_does_not_hang_on_their_basis(turned: bool) -> None:
+    """-1/8 of the second coefficient cancels the first, in whichever directions of one plane these are given."""
+    random = np.random.default_rng(1)
+    reported = torch.tensor([[1, -0.125, 0], [0, 1, 0], [0, 0, 1]], dtype=torch.float64)
+    basis = np.array([[0.125, 0], [1, 0], [0, 1]])
+    if turned:
+        basis = basis @ np.linalg.qr(random.normal(size=(2, 2)))[0]
+    moves = reported_moves(reported, torch.from_numpy(basis + random.normal(size=(3, 2)) * 2.0**-53))
+    assert not bool(moves[0].any())
+    assert bool((moves[1:].abs().amax(dim=1) > 0.1).all())
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -26,7 +26,7 @@ from glmfit.model.assembly import assemble
 from glmfit.model.likelihood import row_derivatives
 from glmfit.report import to_csv, to_json, to_markdown, to_table
 from glmfit.result import Coefficient, Fit
-from glmfit.rows.data import read
+from glmfit.rows import read
 from glmfit.spec import ModelSpec
 
 LEVELS = ("low", "middle", "high", "top")

@@ -30,8 +30,8 @@ from glmfit.errors import GlmfitError
 from glmfit.explain import explanations
 from glmfit.families.catalogue import make_family
 from glmfit.families.userfile import is_path
-from glmfit.formula.expression import CONTRASTS, TRANSFORMS
-from glmfit.formula.formula import parse
+from glmfit.formula import parse
+from glmfit.formula.words import CONTRASTS, TRANSFORMS
 from glmfit.report import schema
 from glmfit.spec import ModelSpec
 from glmfit.table import Table, open_source

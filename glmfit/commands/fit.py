@@ -1,0 +1,135 @@
+"""`glmfit fit`: from options to a specification, and from a fit to where its report goes."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from glmfit import fit_spec
+from glmfit.commands import options
+from glmfit.commands.output import say, write_file, write_stdout
+from glmfit.commands.shared import check_output, warn
+from glmfit.errors import UsageError
+
+if TYPE_CHECKING:
+    from glmfit.result import Fit
+
+
+def fit_command(
+    data: options.Data,
+    formulas: options.Formulas = None,
+    y: options.Y = None,
+    x: options.X = None,
+    family: options.FamilyName = "gaussian",
+    link: options.Link = None,
+    fix: options.Fix = None,
+    no_intercept: options.NoIntercept = False,
+    offset: options.Offset = None,
+    exposure: options.Exposure = None,
+    success: options.Success = None,
+    levels: options.Levels = None,
+    relax: options.Relax = None,
+    group: options.GroupColumn = None,
+    event: options.Event = None,
+    censor: options.Censor = None,
+    weights: options.Weights = None,
+    freq_weights: options.FreqWeights = None,
+    sampling_weights: options.SamplingWeights = None,
+    missing: options.Missing = "drop",
+    na: options.Na = None,
+    dispersion: options.DispersionOption = None,
+    se: options.Se = None,
+    ci: options.Ci = "wald",
+    level: options.Level = "0.95",
+    bias_reduction: options.BiasReduction = None,
+    optimizer: options.OptimizerOption = "newton",
+    max_iter: options.MaxIter = "100",
+    tol: options.Tol = "1e-8",
+    start: options.Start = None,
+    separation: options.SeparationOption = "report",
+    check_separation: options.CheckSeparation = False,
+    json: options.Json = False,
+    format: options.Format = None,
+    output: options.Output = None,
+    exp: options.Exp = False,
+    save: options.Save = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Fit one model and report its coefficients, standard errors and fit statistics.
+
+    \b
+    glmfit fit data.csv --y y --x x1,x2 --family poisson
+    glmfit fit data.csv "claims ~ age*region" -f negative-binomial --json
+    glmfit fit data.csv "y ~ x" "alpha ~ region" -f nb --se cluster:firm
+    glmfit fit trials.csv --y dead/n --x dose -f binomial --link probit
+    """
+    chosen = options.output_format(json, format)
+    spec = options.model_spec(
+        formulas=formulas,
+        y=y,
+        x=x,
+        no_intercept=no_intercept,
+        family=family,
+        link=link,
+        fix=fix,
+        weights=weights,
+        freq_weights=freq_weights,
+        sampling_weights=sampling_weights,
+        offset=offset,
+        exposure=exposure,
+        success=success,
+        levels=options.levels(levels),
+        relax=options.items(relax),
+        group=group,
+        event=event,
+        censor=censor,
+        dispersion=options.dispersion(dispersion),
+        se=se,
+        ci=ci,
+        level=options.number("--level", level),
+        bias_reduction=bias_reduction,
+        missing=missing,
+        na=na,
+        optimizer=optimizer,
+        max_iter=options.whole_number("--max-iter", max_iter),
+        tol=options.number("--tol", tol),
+        separation=separation,
+        check_separation=check_separation,
+        start=start,
+    )
+    options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
+    check_output(output, data)
+    check_output(save, data, option="--save")
+    if save is not None and output is not None and os.path.realpath(save) == os.path.realpath(output):
+        raise UsageError("contradiction", "--save and --output name the same file", "give two files")
+
+    fit = fit_spec(spec, data, _trace if verbose else None)
+    if save is not None:
+        from glmfit.report.saved import model_json
+
+        write_file(save, model_json(fit))
+    _report(fit, chosen, output, exp=exp, quiet=quiet)
+    raise typer.Exit(fit.exit_code)
+
+
+def _trace(step: dict[str, Any]) -> None:
+    say("  ".join(f"{key.replace('_', ' ')} {value:.10g}" for key, value in step.items()))
+
+
+def _report(fit: Fit, format: str, output: str | None, *, exp: bool, quiet: bool) -> None:
+    from glmfit import report
+
+    if format == "table":
+        text = report.to_table(fit, exp=exp, plain=output is not None)
+    else:
+        write = {"json": report.to_json, "csv": report.to_csv, "markdown": report.to_markdown}[format]
+        text = write(fit, exp=exp)
+    if output is None:
+        write_stdout(text, machine=format != "table")
+    else:
+        write_file(output, text)
+    if not quiet and (format == "csv" or output is not None):
+        warn(fit.warnings)

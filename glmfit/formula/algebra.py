@@ -1,0 +1,167 @@
+"""The algebra of terms, R's: a tree of Wilkinson and Rogers' operators -> terms, their offsets and the intercept.
+
+`a*b` = a + b + a:b, `a/b` = a + a:b, `b %in% a` = a:b, `(a + b)^2` to degree 2, `-` removes, `0` or `-1` removes the
+intercept, `.` is every other column; terms are sorted by degree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from itertools import product
+
+from glmfit.errors import ModelError, UsageError, shorten
+from glmfit.formula.admit import check
+from glmfit.formula.expression import Node, render
+from glmfit.formula.terms import Factor, PredictorFormula, Term
+
+_MAX_TERMS = 20_000
+Terms = dict[frozenset[Factor], tuple[Factor, ...]]  # a term's factors as a set -> in the order written
+
+
+def admitted(tree: Node, header: Collection[str], *, outer: bool = True) -> Factor:
+    """The factor that a tree is, once it is checked; an exact column name wins over what it would mean."""
+    if tree.kind != "name" and (name := render(tree)) in header:
+        return Factor.of_column(name)
+    check(tree, header, outer=outer)
+    return Factor.of(tree)
+
+
+def expand(
+    parameter: str, trees: list[Node], header: Collection[str], dot: tuple[str, ...], intercept: bool
+) -> PredictorFormula:
+    """The terms of one parameter: the sum of `trees` over the columns in `header`, `dot` being those that `.` is."""
+    algebra = _Algebra(header, dot)
+    terms: Terms = {}
+    for tree in trees:
+        algebra.add(tree, terms)
+    factors = sorted(terms.values(), key=len)
+    if algebra.intercept and intercept:
+        factors.insert(0, ())
+    return PredictorFormula(parameter, tuple(Term(f) for f in factors), tuple(algebra.offsets))
+
+
+class _Algebra:
+    """Expansion of a tree into terms; the intercept is one flag for the whole predictor, as in R."""
+
+    def __init__(self, header: Collection[str], dot: tuple[str, ...]) -> None:
+        self.header, self.dot = header, dot
+        self.intercept = True
+        self.offsets: list[Factor] = []
+
+    def add(self, tree: Node, terms: Terms) -> None:
+        """Add the summands of a tree to `terms`, or take them away, from left to right."""
+        summands: list[tuple[Node, bool]] = []
+        keep = True
+        while tree.kind in ("binary", "unary") and tree.value in ("+", "-"):
+            # A long sum leans to the left: unrolled here, so that its length costs no recursion.
+            summands.append((tree.args[-1], tree.value == "+"))
+            if tree.kind == "unary":
+                break
+            tree = tree.args[0]
+        else:
+            summands.append((tree, keep))
+        for node, plus in reversed(summands):
+            while node.kind == "unary":
+                node, plus = node.args[0], plus == (node.value == "+")
+            self.summand(node, plus, terms)
+
+    def summand(self, node: Node, plus: bool, terms: Terms) -> None:
+        if node.kind == "number" and node.value in (0, 1):
+            self.intercept = plus == (node.value == 1)
+        elif node.kind == "call" and node.value == "offset":
+            self.offset(node, plus)
+        elif plus:
+            terms.update((key, term) for key, term in self.expand(node).items() if key not in terms)
+            _bound(len(terms), 0)
+        else:
+            for key in self.expand(node):
+                terms.pop(key, None)
+
+    def offset(self, node: Node, plus: bool) -> None:
+        if not plus:
+            raise UsageError("formula", f"'{render(node)}' cannot be taken away", "leave it out")
+        if len(node.args) != 1 or node.keywords:
+            raise UsageError(
+                "formula", f"'{render(node)}' must have one argument", "write offset(x), and I(...) around arithmetic"
+            )
+        self.offsets.append(admitted(node.args[0], self.header, outer=False))
+
+    def expand(self, node: Node) -> Terms:
+        """The terms that one summand stands for."""
+        if node.kind == "group":
+            inside: Terms = {}
+            self.add(node.args[0], inside)
+            return inside
+        if node.kind == "binary":
+            if node.value == "**":
+                return self.power(node)
+            left, right = (self.expand(child) for child in node.args)
+            return self.combine(str(node.value), left, right)
+        if node.kind == "unary" or node.kind == "number":
+            hint = "0 or -1 drops the intercept; write arithmetic inside I(...)"
+            if (name := _plain(node)) in self.header:
+                hint = f"a column with that name goes in backticks: `{name}`; write arithmetic inside I(...)"
+            raise UsageError("formula", f"'{shorten(_plain(node))}' cannot be part of a term", hint)
+        if node.kind == "name" and node.value == "." and "." not in self.header:
+            columns = [Factor.of_column(name) for name in self.dot]
+        else:
+            columns = [admitted(node, self.header)]
+        return {frozenset((factor,)): (factor,) for factor in columns}
+
+    def combine(self, operator: str, left: Terms, right: Terms) -> Terms:
+        if operator == ":":
+            return self.product(left, right)
+        if operator == "*":
+            return {**left, **right, **self.product(left, right)}
+        if operator == "/":
+            return {**left, **self.product(self.joined(left), right)}
+        return self.product(self.joined(right), left)  # left %in% right
+
+    @staticmethod
+    def joined(terms: Terms) -> Terms:
+        """One term of all the factors."""
+        factors = tuple(dict.fromkeys(f for term in terms.values() for f in term))
+        return {frozenset(factors): factors}
+
+    @staticmethod
+    def product(left: Terms, right: Terms) -> Terms:
+        out: Terms = {}
+        work = 0
+        for a, b in product(left.values(), right.values()):
+            factors = tuple(dict.fromkeys(a + b))
+            out.setdefault(frozenset(factors), factors)
+            work += len(a) + len(b)
+            _bound(len(out), work)
+        return out
+
+    def power(self, node: Node) -> Terms:
+        base, exponent = self.expand(node.args[0]), node.args[1]
+        if exponent.kind != "number" or not isinstance(exponent.value, int) or exponent.value < 1:
+            hint = "write I(x**2) for the square of a column"
+            raise UsageError("formula", f"the power of '{shorten(_plain(node))}' must be a positive whole number", hint)
+        terms = base
+        for _ in range(exponent.value - 1):
+            grown = self.product(terms, base)
+            complete = len(grown) == len(terms)
+            terms = grown
+            if complete:
+                break
+        return terms
+
+
+def _bound(terms: int, work: int) -> None:
+    """Raises ModelError as soon as there are too many terms, or too much work is done for them."""
+    if terms > _MAX_TERMS or work > 100 * _MAX_TERMS:
+        what = f"the formula expands to more than {_MAX_TERMS} terms"
+        raise ModelError("too_many_terms", what, "cross fewer factors, or to a lower degree")
+
+
+def _plain(node: Node) -> str:
+    """A tree of terms as text for messages."""
+    if node.kind == "group":
+        return f"({_plain(node.args[0])})"
+    if node.kind == "unary":
+        return f"{node.value}{_plain(node.args[0])}"
+    if node.kind == "binary":
+        return f"{_plain(node.args[0])} {node.value} {_plain(node.args[1])}"
+    return render(node)

@@ -1,0 +1,122 @@
+"""The words of a model: a response, and for each parameter a set of terms, which are products of factors.
+
+A factor is a column or a checked expression of columns. It carries its tree, so that nobody reads its text again; the
+text is its name, in reports and in the states of transforms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from glmfit.formula.admit import columns_of
+from glmfit.formula.expression import Node, quote, render
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A column, whose `text` is its name whatever that looks like, or an expression, whose `text` is canonical."""
+
+    text: str
+    tree: Node = field(compare=False, repr=False)
+
+    @classmethod
+    def of_column(cls, name: str) -> Factor:
+        """The factor that a column is by itself."""
+        return cls(name, Node("name", name))
+
+    @classmethod
+    def of(cls, tree: Node) -> Factor:
+        """The factor of a checked expression."""
+        return cls(str(tree.value) if tree.kind == "name" else render(tree), tree)
+
+    @property
+    def column(self) -> str | None:
+        """The column that the factor is, if it is no more than that."""
+        return self.text if self.tree.kind == "name" else None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it uses, each once, in order."""
+        return tuple(dict.fromkeys(columns_of(self.tree)))
+
+    @property
+    def spelled(self) -> str:
+        """The text as a formula may hold it."""
+        return self.text if self.column is None else quote(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The left-hand side: a value (y,), a ratio (successes, trials), cbind (successes, failures) or an interval
+    (lower, upper) that two columns of bounds say the response lies in."""
+
+    label: str
+    kind: str  # value | ratio | cbind | interval
+    parts: tuple[Factor, ...]
+
+    @classmethod
+    def interval(cls, bounds: tuple[str, str]) -> Response:
+        """The response that two columns of bounds hold."""
+        return cls(f"[{', '.join(bounds)}]", "interval", tuple(map(Factor.of_column, bounds)))
+
+    @property
+    def spelled(self) -> str:
+        """The response as a formula may hold it; an interval stands in an option."""
+        if self.kind == "interval":
+            return ""
+        return self.parts[0].spelled if self.kind == "value" else self.label
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it uses, each once, in order."""
+        return tuple(dict.fromkeys(name for part in self.parts for name in part.columns))
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A product of factors; no factors is the intercept."""
+
+    factors: tuple[Factor, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The term as reports show it."""
+        return ":".join(factor.text for factor in self.factors) or "Intercept"
+
+
+INTERCEPT = Term()
+
+
+@dataclass(frozen=True, slots=True)
+class PredictorFormula:
+    """The linear predictor of one parameter: its terms and the expressions added with coefficient 1."""
+
+    parameter: str
+    terms: tuple[Term, ...]
+    offsets: tuple[Factor, ...] = ()
+
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        """Those of all terms, then the offsets."""
+        return (*(factor for term in self.terms for factor in term.factors), *self.offsets)
+
+    @property
+    def spelled(self) -> str:
+        """The right-hand side, normalised: it can be read again."""
+        pieces = [":".join(factor.spelled for factor in term.factors) for term in self.terms]
+        if "" not in pieces:
+            pieces.insert(0, "0")
+        elif len(pieces) > 1 or self.offsets:
+            pieces.remove("")
+        offsets = [f"offset({offset.spelled})" for offset in self.offsets]
+        return " + ".join([piece or "1" for piece in pieces] + offsets)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFormula:
+    """A response, the linear predictors (the first is that of `mu`), and the columns of the data that they use."""
+
+    response: Response
+    predictors: tuple[PredictorFormula, ...]
+    variables: tuple[str, ...]
+    texts: tuple[str, ...]  # normalised, each can be read again

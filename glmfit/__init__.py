@@ -19,15 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from glmfit.fitted import FittedModel
     from glmfit.numerics.optimize import Trace
-    from glmfit.result import Fit
+    from glmfit.result import Fitted
     from glmfit.spec import ModelSpec
 
 
-__all__ = ["__version__", "fit", "fit_spec"]
+__all__ = ["__version__", "fit", "fit_spec", "load"]
 
 
-def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **options: Any) -> Fit:
+def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **options: Any) -> FittedModel:
     """Fit one model to a file (its path), a pandas DataFrame, a pyarrow Table or a mapping of columns.
 
     `formula` is "response ~ terms", or a sequence of it and further "parameter ~ terms". `options` are the fields of
@@ -45,10 +46,21 @@ def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **
             hint = did_you_mean(name, known) or f"options: {', '.join(known)}"
             raise UsageError("unknown_option", f"no option '{name}'", hint)
     formulas = tuple(formula) if isinstance(formula, list | tuple) else (formula,)
-    return fit_spec(ModelSpec(formulas=formulas, family=family, **options), data)
+    from glmfit.families.userfile import is_path
+    from glmfit.fitted import FittedModel
+
+    fitted = fit_spec(ModelSpec(formulas=formulas, family=family, **options), data)
+    return FittedModel.of(fitted, family if is_path(family) else None)
 
 
-def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fit:
+def load(path: str, *, family: str | None = None) -> FittedModel:
+    """The model in a file that `save`, or `glmfit fit --save`, wrote; `family` names a likelihood's own file again."""
+    from glmfit.fitted import FittedModel
+
+    return FittedModel.read(path, family)
+
+
+def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fitted:
     """Fit the model that `spec` describes to `data`: a path, an opened source, a frame or a mapping of columns.
 
     `trace` is called with the numbers of each iteration.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from glmfit.errors import Finding
 
@@ -184,3 +185,53 @@ class Fit:
             return 5
         worse = any(finding.code == "worse_than_null" for finding in self.warnings)
         return 4 if worse or not self.convergence.converged else 0
+
+
+@dataclass(frozen=True, slots=True)
+class PredictorText:
+    """The linear predictor of one parameter: its right-hand side, normalised, which can be read again."""
+
+    parameter: str
+    formula: str
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A column that new data must have: number, boolean, text or date, and the levels that it had."""
+
+    name: str
+    kind: str
+    levels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What tells whether two models are of the same rows: hashes of the responses and of the weights, in row order."""
+
+    rows: int
+    response: str
+    weights: str | None  # None where no row has a weight
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """What it takes to use a fit on new rows: formulas, levels and the state of transforms; nothing of the old rows."""
+
+    family: str  # as it was asked for: a name, or FILE.py[:NAME]
+    file_sha256: str | None  # of that file
+    predictors: tuple[PredictorText, ...]  # of the estimated parameters; none where the likelihood is no linear form
+    variables: tuple[Variable, ...]  # of the right-hand sides, offsets and exposures apart
+    trials: tuple[str, ...]  # expressions that add up to the trials, where the response is successes out of some
+    trial_columns: tuple[str, ...]  # the columns of these
+    levels: Mapping[str, tuple[str, ...]]  # of factors, by their expressions
+    transforms: Mapping[str, Mapping[str, Any]]  # what transforms have learned, by their expressions
+    df: float | None  # of the t statistics, None where they are z
+    na: tuple[str, ...]  # further spellings of a missing value
+    fingerprint: Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted(Fit):
+    """A fit that can be used again."""
+
+    blueprint: Blueprint

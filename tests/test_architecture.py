@@ -24,15 +24,16 @@ BELOW = {
     "model": "rows design formula families numerics",
     "inference": "model numerics families",
     "trust": "model design numerics",
-    "estimate": "trust inference model design rows families numerics",
+    "estimate": "trust inference model design rows formula families numerics",
     "dense": "estimate trust inference design rows formula families table numerics",
     "explain": "",
     "report": "explain families",
-    "commands": "report explain dense estimate rows formula families table",
+    "after": "report dense estimate inference rows design formula families table",
+    "commands": "report explain after dense estimate rows formula families table",
 }
 # The ground floor, from the bottom; `__init__` is the Python API and `__main__` the command, above all packages.
 GROUND = ("version", "errors", "lazy", "memory", "spec", "result")
-ROOF = ("__init__", "__main__")
+ROOF = ("fitted", "__init__", "__main__")
 _WITHOUT_TORCH = {"table", "families", "formula", "rows", "explain", "report", "commands", *GROUND}
 NEEDS_TORCH = {"commands.examine", "families.blame"}
 

@@ -185,6 +185,7 @@ class Example:
     command: str
     shown: tuple[str, ...] = ()
     status: int = 0
+    before: tuple[str, ...] = ()  # commands of the same block that save a model
 
 
 def examples(path: Path) -> Iterator[Example]:
@@ -202,6 +203,7 @@ def examples(path: Path) -> Iterator[Example]:
 
 def read_block(place: str, lines: list[str]) -> Iterator[Example]:
     lines = re.sub(r"\\\n\s*", "", "\n".join(lines)).split("\n")
+    before: list[str] = []
     starts = [i for i, line in enumerate(lines) if re.match(r"(\$ )?glmfit ", line)]
     for start, end in pairwise([*starts, len(lines)]):
         command, after = lines[start], lines[start + 1 : end]
@@ -210,7 +212,9 @@ def read_block(place: str, lines: list[str]) -> Iterator[Example]:
             at = after.index("$ echo $?")
             status, after = int(after[at + 1]), after[:at]
         shown = tuple(line.rstrip() for line in after) if command.startswith("$ ") else ()
-        yield Example(place, command.removeprefix("$ "), shown, status)
+        yield Example(place, command.removeprefix("$ "), shown, status, tuple(before))
+        if " --save " in command:
+            before.append(command.removeprefix("$ "))
 
 
 def table_examples(path: Path) -> Iterator[Example]:
@@ -276,6 +280,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_command_does_what_is_shown(example: Example, capsys: pytest.CaptureFixture[str]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
+        for command in example.before:
+            assert main(arguments(command)) == 0
+        capsys.readouterr()
         status = main(arguments(example.command))
     streams = capsys.readouterr()
     assert status == example.status, streams.err

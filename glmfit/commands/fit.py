@@ -9,8 +9,9 @@ import typer
 
 from glmfit import fit_spec
 from glmfit.commands import options
-from glmfit.commands.output import check_target, say, write_file, write_stdout
-from glmfit.errors import UsageError, explain
+from glmfit.commands.output import say, write_file, write_stdout
+from glmfit.commands.shared import check_output, warn
+from glmfit.errors import UsageError
 
 if TYPE_CHECKING:
     from glmfit.result import Fit
@@ -53,6 +54,7 @@ def fit_command(
     format: options.Format = None,
     output: options.Output = None,
     exp: options.Exp = False,
+    save: options.Save = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -99,19 +101,18 @@ def fit_command(
         start=start,
     )
     options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
-    _check_output(output, data)
+    check_output(output, data)
+    check_output(save, data, option="--save")
+    if save is not None and output is not None and os.path.realpath(save) == os.path.realpath(output):
+        raise UsageError("contradiction", "--save and --output name the same file", "give two files")
 
     fit = fit_spec(spec, data, _trace if verbose else None)
+    if save is not None:
+        from glmfit.report.saved import model_json
+
+        write_file(save, model_json(fit))
     _report(fit, chosen, output, exp=exp, quiet=quiet)
     raise typer.Exit(fit.exit_code)
-
-
-def _check_output(output: str | None, data: str) -> None:
-    if output is None:
-        return
-    check_target(output)
-    if data != "-" and os.path.exists(data) and os.path.exists(output) and os.path.samefile(data, output):
-        raise UsageError("overwrites_data", f"--output {output} would overwrite the data", "give another file")
 
 
 def _trace(step: dict[str, Any]) -> None:
@@ -131,7 +132,4 @@ def _report(fit: Fit, format: str, output: str | None, *, exp: bool, quiet: bool
     else:
         write_file(output, text)
     if not quiet and (format == "csv" or output is not None):
-        for finding in fit.warnings:
-            say(f"warning: {finding.message} [{finding.code}]")
-        if fit.warnings:
-            say(f"more: {explain(finding.code for finding in fit.warnings)}")
+        warn(fit.warnings)

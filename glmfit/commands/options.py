@@ -21,7 +21,8 @@ FORMATS = ("table", "json", "csv", "markdown")
 ENDINGS = {".json": "json", ".csv": "csv", ".md": "markdown", ".markdown": "markdown"}
 
 
-def _option(panel: str, *names: str, metavar: str | None = None, help: str) -> Any:
+def option(panel: str, *names: str, metavar: str | None = None, help: str) -> Any:
+    """An option of a command; `panel` is the heading under which its help stands."""
     return typer.Option(*names, metavar=metavar, help=help, rich_help_panel=panel, show_default=False)
 
 
@@ -36,113 +37,112 @@ Formulas = Annotated[
     ),
 ]
 _M, _R, _I, _F, _O = "Model", "Rows and weights", "Inference", "Fitting", "Output"
-Y = Annotated[str | None, _option(_M, "--y", metavar="COLUMN", help="Response; dead/n for successes/trials.")]
+Y = Annotated[str | None, option(_M, "--y", metavar="COLUMN", help="Response; dead/n for successes/trials.")]
 X = Annotated[
     list[str] | None,
-    _option(_M, "--x", metavar="TERMS", help="Terms separated by commas: x1,C(g),I(x2**2). Repeatable."),
+    option(_M, "--x", metavar="TERMS", help="Terms separated by commas: x1,C(g),I(x2**2). Repeatable."),
 ]
 FamilyName = Annotated[
-    str, _option(_M, "--family", "-f", metavar="FAMILY", help="See 'glmfit families', or FILE.py; default gaussian.")
+    str, option(_M, "--family", "-f", metavar="FAMILY", help="See 'glmfit families', or FILE.py; default gaussian.")
 ]
 Link = Annotated[
-    list[str] | None, _option(_M, "--link", metavar="[P=]LINK", help="Link of the mean, or of parameter P. Repeatable.")
+    list[str] | None, option(_M, "--link", metavar="[P=]LINK", help="Link of the mean, or of parameter P. Repeatable.")
 ]
 Fix = Annotated[
-    list[str] | None, _option(_M, "--fix", metavar="P=VALUE", help="Hold parameter P at a value: alpha=1. Repeatable.")
+    list[str] | None, option(_M, "--fix", metavar="P=VALUE", help="Hold parameter P at a value: alpha=1. Repeatable.")
 ]
-NoIntercept = Annotated[bool, _option(_M, "--no-intercept", help="Leave out the intercept of the mean.")]
-Offset = Annotated[str | None, _option(_M, "--offset", metavar="COLUMN", help="Added to the linear predictor.")]
+NoIntercept = Annotated[bool, option(_M, "--no-intercept", help="Leave out the intercept of the mean.")]
+Offset = Annotated[str | None, option(_M, "--offset", metavar="COLUMN", help="Added to the linear predictor.")]
 Exposure = Annotated[
-    str | None, _option(_M, "--exposure", metavar="COLUMN", help="Its logarithm is added to the linear predictor.")
+    str | None, option(_M, "--exposure", metavar="COLUMN", help="Its logarithm is added to the linear predictor.")
 ]
 Success = Annotated[
-    str | None, _option(_M, "--success", metavar="LEVEL", help="Level of a two-level response that counts as 1.")
+    str | None, option(_M, "--success", metavar="LEVEL", help="Level of a two-level response that counts as 1.")
 ]
 Levels = Annotated[
-    list[str] | None, _option(_M, "--levels", metavar="A,B,C", help="Categories of the response, lowest or base first.")
+    list[str] | None, option(_M, "--levels", metavar="A,B,C", help="Categories of the response, lowest or base first.")
 ]
 Relax = Annotated[
-    list[str] | None, _option(_M, "--relax", metavar="TERMS", help="Ordinal: terms that act on each cut point.")
+    list[str] | None, option(_M, "--relax", metavar="TERMS", help="Ordinal: terms that act on each cut point.")
 ]
 GroupColumn = Annotated[
-    str | None, _option(_M, "--group", metavar="COLUMN", help="Conditional logit: compare within these groups.")
+    str | None, option(_M, "--group", metavar="COLUMN", help="Conditional logit: compare within these groups.")
 ]
 Event = Annotated[
-    str | None, _option(_M, "--event", metavar="COLUMN", help="1: response observed, 0: right-censored there.")
+    str | None, option(_M, "--event", metavar="COLUMN", help="1: response observed, 0: right-censored there.")
 ]
 Censor = Annotated[
     str | None,
-    _option(_M, "--censor", metavar="LOWER,UPPER", help="Columns that bound the response, or limits: 0, or ,100."),
+    option(_M, "--censor", metavar="LOWER,UPPER", help="Columns that bound the response, or limits: 0, or ,100."),
 ]
 Weights = Annotated[
-    str | None, _option(_R, "--weights", metavar="COLUMN", help="Prior weights: Var(y) = phi V(mu) / w.")
+    str | None, option(_R, "--weights", metavar="COLUMN", help="Prior weights: Var(y) = phi V(mu) / w.")
 ]
 FreqWeights = Annotated[
-    str | None, _option(_R, "--freq-weights", metavar="COLUMN", help="Frequency weights: a row seen w times.")
+    str | None, option(_R, "--freq-weights", metavar="COLUMN", help="Frequency weights: a row seen w times.")
 ]
 SamplingWeights = Annotated[
-    str | None, _option(_R, "--sampling-weights", metavar="COLUMN", help="Survey weights; standard errors are robust.")
+    str | None, option(_R, "--sampling-weights", metavar="COLUMN", help="Survey weights; standard errors are robust.")
 ]
 Missing = Annotated[
-    str, _option(_R, "--missing", metavar="drop|error", help="Rows with missing values: drop (default) or error.")
+    str, option(_R, "--missing", metavar="drop|error", help="Rows with missing values: drop (default) or error.")
 ]
 Na = Annotated[
-    list[str] | None, _option(_R, "--na", metavar="TEXT", help="A further spelling of a missing value. Repeatable.")
+    list[str] | None, option(_R, "--na", metavar="TEXT", help="A further spelling of a missing value. Repeatable.")
 ]
 DispersionOption = Annotated[
     str | None,
-    _option(_I, "--dispersion", metavar="METHOD", help="pearson, deviance, ml, or a number; default by family."),
+    option(_I, "--dispersion", metavar="METHOD", help="pearson, deviance, ml, or a number; default by family."),
 ]
 Se = Annotated[
     str | None,
-    _option(_I, "--se", metavar="KIND", help="hessian (default), expected, hc0 to hc3, cluster:COL[,COL2]."),
+    option(_I, "--se", metavar="KIND", help="hessian (default), expected, hc0 to hc3, cluster:COL[,COL2]."),
 ]
 Ci = Annotated[
-    str, _option(_I, "--ci", metavar="wald|profile", help="Intervals and tests: wald (default) or likelihood ratio.")
+    str, option(_I, "--ci", metavar="wald|profile", help="Intervals and tests: wald (default) or likelihood ratio.")
 ]
 BiasReduction = Annotated[
-    str | None, _option(_I, "--bias-reduction", metavar="firth", help="Penalise the likelihood by Jeffreys' prior.")
+    str | None, option(_I, "--bias-reduction", metavar="firth", help="Penalise the likelihood by Jeffreys' prior.")
 ]
-Level = Annotated[str, _option(_I, "--level", metavar="SHARE", help="Level of the intervals; default 0.95.")]
+Level = Annotated[str, option(_I, "--level", metavar="SHARE", help="Level of the intervals; default 0.95.")]
 OptimizerOption = Annotated[
-    str, _option(_F, "--optimizer", metavar="NAME", help="newton (default), bfgs, l-bfgs or trust-exact.")
+    str, option(_F, "--optimizer", metavar="NAME", help="newton (default), bfgs, l-bfgs or trust-exact.")
 ]
-MaxIter = Annotated[str, _option(_F, "--max-iter", metavar="N", help="Most iterations; default 100.")]
+MaxIter = Annotated[str, option(_F, "--max-iter", metavar="N", help="Most iterations; default 100.")]
 Tol = Annotated[
-    str, _option(_F, "--tol", metavar="T", help="Distance to the maximum, in standard errors; default 1e-8.")
+    str, option(_F, "--tol", metavar="T", help="Distance to the maximum, in standard errors; default 1e-8.")
 ]
 Start = Annotated[
     list[str] | None,
-    _option(_F, "--start", metavar="TERM=VALUE", help="Starting value; P:TERM=VALUE for parameter P. Repeatable."),
+    option(_F, "--start", metavar="TERM=VALUE", help="Starting value; P:TERM=VALUE for parameter P. Repeatable."),
 ]
 CheckSeparation = Annotated[
-    bool, _option(_F, "--check-separation", help="Look for separated rows even where the fit shows no sign of them.")
+    bool, option(_F, "--check-separation", help="Look for separated rows even where the fit shows no sign of them.")
 ]
 SeparationOption = Annotated[
-    str, _option(_F, "--separation", metavar="report|drop", help="Separated rows: report (default), or leave them out.")
+    str, option(_F, "--separation", metavar="report|drop", help="Separated rows: report (default), or leave them out.")
 ]
-Json = Annotated[bool, _option(_O, "--json", help="The same as --format json.")]
-Format = Annotated[
-    str | None, _option(_O, "--format", metavar="FORMAT", help="table (default), json, csv or markdown.")
+Json = Annotated[bool, option(_O, "--json", help="The same as --format json.")]
+Format = Annotated[str | None, option(_O, "--format", metavar="FORMAT", help="table (default), json, csv or markdown.")]
+Save = Annotated[
+    str | None, option(_O, "--save", metavar="MODEL.json", help="Write the model to a file, for predict and the like.")
 ]
-Output = Annotated[
-    str | None, _option(_O, "--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all.")
-]
-Exp = Annotated[bool, _option(_O, "--exp", help="Show exponentiated coefficients: rate, odds or hazard ratios.")]
-Quiet = Annotated[bool, _option(_O, "--quiet", "-q", help="Nothing on stderr but errors.")]
-Verbose = Annotated[bool, _option(_O, "--verbose", "-v", help="Iterations on stderr; tracebacks of internal errors.")]
+Output = Annotated[str | None, option(_O, "--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all.")]
+Exp = Annotated[bool, option(_O, "--exp", help="Show exponentiated coefficients: rate, odds or hazard ratios.")]
+Quiet = Annotated[bool, option(_O, "--quiet", "-q", help="Nothing on stderr but errors.")]
+Verbose = Annotated[bool, option(_O, "--verbose", "-v", help="Iterations on stderr; tracebacks of internal errors.")]
 LikelihoodFile = Annotated[
     str, typer.Argument(metavar="FILE", help="FILE.py, or FILE.py:NAME, that defines a likelihood.", **_ARGUMENTS)
 ]
 FamilyNames = Annotated[
     list[str] | None, typer.Argument(metavar="[FAMILY]...", help="Say all about these.", **_ARGUMENTS)
 ]
-All = Annotated[bool, _option(_O, "--all", help="Say all about every one.")]
+All = Annotated[bool, option(_O, "--all", help="Say all about every one.")]
 Codes = Annotated[
     list[str] | None, typer.Argument(metavar="[CODE]...", help="Errors or findings, as separation.", **_ARGUMENTS)
 ]
-AsJson = Annotated[bool, _option(_O, "--json", help="As JSON.")]
-AsMarkdown = Annotated[bool, _option(_O, "--markdown", help="As Markdown: the page docs/explain.md.")]
+AsJson = Annotated[bool, option(_O, "--json", help="As JSON.")]
+AsMarkdown = Annotated[bool, option(_O, "--markdown", help="As Markdown: the page docs/explain.md.")]
 
 
 def output_format(json: bool, format: str | None, output: str | None = None) -> str:

@@ -6,12 +6,16 @@ cannot leave half a result. A reader that closes its pipe early (`| head`) is no
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
+import shutil
 import stat
 import sys
-from typing import BinaryIO, TextIO
+import tempfile
+from collections.abc import Iterator
+from typing import IO, BinaryIO, TextIO
 
 from glmfit.commands.interrupt import unfinished
 from glmfit.errors import OutputError
@@ -51,12 +55,61 @@ def write_file(path: str, text: str) -> None:
     target = os.path.realpath(path)
     try:
         if _is_replaceable(path):
-            _replace(target, text.encode("utf-8", "backslashreplace"))
+            _replace(target, io.BytesIO(text.encode("utf-8", "backslashreplace")))
         else:  # a device or a pipe: there is nothing to replace
             with open(path, "wb") as stream:
                 stream.write(text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise output_error(path, error) from error
+
+
+@contextlib.contextmanager
+def stream_to(path: str | None) -> Iterator[IO[bytes]]:
+    """A file to write to piece by piece; what is in it at the end goes to `path`, or standard output, as a whole.
+
+    It is kept beside its target, or where temporary files are; after an error there is no trace of it.
+    """
+    target = None if path is None or not _is_replaceable(path) else os.path.dirname(os.path.realpath(path))
+    try:
+        with tempfile.TemporaryFile(dir=target, prefix=".glmfit-") as stream:
+            yield stream
+            stream.seek(0)
+            if path is None:
+                _copy_to_stdout(stream)
+            elif target is None:
+                with open(path, "wb") as device:
+                    shutil.copyfileobj(stream, device)
+            else:
+                _replace(os.path.realpath(path), stream)
+    except OSError as error:
+        raise output_error(path or "standard output", error) from error
+
+
+def _copy_to_stdout(stream: IO[bytes]) -> None:
+    while piece := stream.read(1 << 20):
+        if not write_stdout_bytes(piece):
+            return
+
+
+def write_stdout_bytes(content: bytes) -> bool:
+    """Bytes to standard output; whether there is still somebody to read."""
+    stream = sys.stdout
+    if stream is None:
+        raise OutputError("no_stdout", "standard output is closed", "write to a file with --output FILE")
+    try:
+        stream.flush()
+        if isinstance(stream, io.TextIOWrapper):
+            _write_whole(stream.buffer, content)
+        else:
+            stream.write(content.decode("utf-8", "replace"))
+            stream.flush()
+    except BrokenPipeError:
+        _discard(stream)
+        return False
+    except OSError as error:
+        _discard(stream)
+        raise output_error("standard output", error) from error
+    return True
 
 
 def write_stdout(text: str, *, machine: bool) -> None:
@@ -103,7 +156,7 @@ def _is_replaceable(target: str) -> bool:
     return not os.path.exists(target) or os.path.isfile(target)
 
 
-def _replace(target: str, content: bytes) -> None:
+def _replace(target: str, content: IO[bytes]) -> None:
     beside = os.path.join(os.path.dirname(target), f".glmfit-{os.getpid()}-{os.urandom(4).hex()}.tmp")
     with unfinished(beside):
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
@@ -111,7 +164,7 @@ def _replace(target: str, content: bytes) -> None:
             with os.fdopen(handle, "wb") as stream:
                 if os.path.exists(target):
                     os.chmod(beside, stat.S_IMODE(os.stat(target).st_mode))
-                stream.write(content)
+                shutil.copyfileobj(content, stream, 1 << 20)
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(beside, target)

@@ -14,13 +14,15 @@ from torch import Tensor
 from glmfit import result
 from glmfit.dense.prepare import Dense, prepare
 from glmfit.errors import Finding
+from glmfit.estimate.blueprint import file_hash
 from glmfit.estimate.maximum import flat_directions
 from glmfit.families.userfile import load, split, stem
 from glmfit.inference import wald
 from glmfit.inference.covariance import Covariance, Reference, inverse_information, sandwich
 from glmfit.numerics.curvature import unit_diagonal
 from glmfit.numerics.optimize import Optimum, Trace, newton, scipy_optimum
-from glmfit.result import Auxiliary, Coefficient, Fit
+from glmfit.result import Auxiliary, Blueprint, Coefficient, Fingerprint, Fitted
+from glmfit.rows.fingerprint import hashed
 from glmfit.spec import ModelSpec
 from glmfit.table import open_data
 from glmfit.trust import diagnose
@@ -32,7 +34,7 @@ FAR = 2.0  # standard errors, at which
 LEVEL = 0.1  # a log-likelihood that has fallen by less has no peak
 
 
-def fit_dense(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fit:
+def fit_dense(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fitted:
     """The fit of the file that `spec.family` names to whatever holds the data, as for `glmfit.fit_spec`."""
     clock = time.perf_counter()
     path, _ = split(spec.family)
@@ -78,7 +80,7 @@ def _has_peak(model: Dense, optimum: Optimum, column: Tensor, variance: Tensor) 
     return not any(along(side) >= optimum.value - LEVEL for side in (-1.0, 1.0))
 
 
-def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> Fit:
+def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> Fitted:
     """Everything that is said of a maximum."""
     spec, parameters = model.spec, model.parameters
     bread = inverse_information(optimum)
@@ -92,7 +94,7 @@ def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> F
     size = len(coefficients)
     pseudo = spec.sampling_weights is not None
     minus_two = math.nan if pseudo else -2 * optimum.value
-    return Fit(
+    return Fitted(
         version=__version__,
         model=_reported_model(model),
         data=result.DataSummary(model.table.source, model.table.rows_read, len(model.table), model.dropped),
@@ -128,6 +130,31 @@ def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> F
         identification=result.Identification(model.aliased, None, bread is not None and flat is None),
         warnings=(*model.findings, *_findings(optimum, bread, flat, errors, parameters.labels)),
         seconds={},
+        blueprint=_blueprint(model),
+    )
+
+
+def _blueprint(model: Dense) -> Blueprint:
+    """Without linear predictors: what such a likelihood says of new rows is not known."""
+    reader, weight = model.likelihood.reader, model.likelihood.weight
+    response = reader.given.get("y")
+    columns = [response] if isinstance(response, Tensor) else [reader.tensors[name] for name in sorted(reader.tensors)]
+    return Blueprint(
+        family=model.spec.family,
+        file_sha256=file_hash(model.spec.family),
+        predictors=(),
+        variables=(),
+        trials=(),
+        trial_columns=(),
+        levels={},
+        transforms={},
+        df=None,
+        na=tuple(model.spec.na),
+        fingerprint=Fingerprint(
+            rows=len(model.table),
+            response=hashed(column.numpy() for column in columns),
+            weights=None if weight is None else hashed([weight.numpy()]),
+        ),
     )
 
 

@@ -1,4 +1,4 @@
 """A fit from start to end: `pipeline` is its route on one screen.
 
-In: `Data`. Out: a `Fit`. May use: trust, inference, model, design, rows, families, numerics.
+In: `Data`. Out: a `Fit`. May use: trust, inference, model, design, rows, formula, families, numerics.
 """

@@ -11,13 +11,13 @@ from glmfit.estimate.maximum import maximise
 from glmfit.estimate.summary import summarise
 from glmfit.model.assembly import assemble
 from glmfit.numerics.optimize import Trace
-from glmfit.result import Fit
+from glmfit.result import Fitted
 from glmfit.rows import Data
 
 STAGES = ("design", "optimize", "inference")
 
 
-def fit_data(data: Data, trace: Trace | None = None) -> Fit:
+def fit_data(data: Data, trace: Trace | None = None) -> Fitted:
     """The fit of prepared data; raises a `GlmfitError` where there can be none."""
     clock = [time.perf_counter()]
     model = assemble(data)

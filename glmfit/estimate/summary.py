@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from glmfit.errors import Finding
+from glmfit.estimate.blueprint import blueprint
 from glmfit.estimate.maximum import Maximum
 from glmfit.families import make_family
 from glmfit.inference import wald
@@ -24,8 +25,8 @@ from glmfit.result import (
     Convergence,
     DataSummary,
     Dispersion,
-    Fit,
     FitStatistics,
+    Fitted,
     Identification,
     Separation,
 )
@@ -36,7 +37,7 @@ from glmfit.trust import diagnose
 from glmfit.version import __version__
 
 
-def summarise(data: Data, found: Maximum) -> Fit:
+def summarise(data: Data, found: Maximum) -> Fitted:
     """Everything that is said of a maximum."""
     model, optimum, spec = found.model, found.optimum, data.spec
     dropped = found.rest is not None and spec.separation == "drop"
@@ -67,7 +68,7 @@ def summarise(data: Data, found: Maximum) -> Fit:
     findings += [] if aliased is None else [aliased]
     if bool((torch.diagonal(cov.matrix) < 0).any()):
         findings.append(Finding("negative_variance", "some variances came out negative: no standard error exists"))
-    return Fit(
+    return Fitted(
         version=__version__,
         model=_reported_model(data, model),
         data=DataSummary(
@@ -106,6 +107,7 @@ def summarise(data: Data, found: Maximum) -> Fit:
         ),
         warnings=tuple(findings),
         seconds={},
+        blueprint=blueprint(data, found.whole or model, reference),
     )
 
 

@@ -9,11 +9,12 @@ A family's facts stand here once, free of torch until a density is evaluated, so
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from glmfit.errors import UsageError
+from glmfit.families.distribution import Distribution, filled
 from glmfit.families.links import POSITIVE_LINKS, Link, find_link, link_kind
 from glmfit.families.special import log1mexp
 from glmfit.lazy import torch
@@ -82,33 +83,37 @@ class Support:
         return low | (y >= top if self.upper_open else y > top) | ~(abs(y) < math.inf)
 
 
-class Family:
+class Family(Distribution):
     """A response distribution; subclasses state the facts below and `log_density`.
 
-    Optional: `mean` and `variance` (of y, at phi = 1 and w = 1, from the parameters on their natural scales) bring
-    expected information and Pearson's chi-square, `unit_deviance` brings the deviance, `start` a better start.
-    All tensors are float64 of shape (n,).
+    Optional: `mean` and `variance` bring expected information and Pearson's chi-square, `unit_deviance` the deviance,
+    `start` a better start, `log_cdf` with `log_survival` censored responses. For each of n rows a method takes one
+    value of every parameter in the order of `parameters`, and of every data column (`trials` among them) by name:
+
+        log_density, log_cdf, log_survival, log_interval  on working scales, tensors; differentiated
+        tails, quantile, log_zero, log_probabilities      on working scales, tensors; constants
+        mean, variance                                    on natural scales, tensors; differentiated
+        simulate                                          on natural scales, arrays of numpy
+
+    and returns (n,) float64. A parameter of the scale `predictor` is its linear predictor on either scale, and offsets
+    and prior weights are in the parameters already (phi / w is phi). Categories are codes
+    from 0; a response of grouped rows is (n, K), see ConditionalLogit. What a family has no distribution for ends in
+    `no_density`.
     """
 
-    name: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     summary: ClassVar[str]
     example: ClassVar[str]
     support: Support
     parameters: tuple[Parameter, ...]
     wrapper: ClassVar[str] = ""  # what a family made of another one adds to its name in front: "zero-inflated"
-    path: ClassVar[str | None] = None  # the user's file that defines it
     columns: tuple[str, ...] = ()  # data columns that log_density takes by name, besides `trials`
     settings: ClassVar[tuple[str, ...]] = ()  # constants that `--fix NAME=VALUE` must give
-    quasi: ClassVar[bool] = False  # log_density is a quasi-likelihood: no AIC, and phi only by moments
     joint_dispersion: ClassVar[bool] = False  # phi is estimated together with the coefficients, by maximum likelihood
-    trials: ClassVar[bool] = False  # the response is successes out of trials; `trials` is passed to every method
     orthogonal_mean: ClassVar[bool] = False  # E(d2 l / d mu d other) = 0: the mean's expected information stands alone
     ratio: ClassVar[str] = "ratio"  # what exp of a coefficient of the main parameter is under the log link
-    categories: ClassVar[bool] = False  # the response is one of several categories, see `of_categories`
     shared_formula: ClassVar[bool] = False  # the first formula is for every parameter
     location: ClassVar[bool] = False  # the main predictor has no intercept: other parameters, or groups, take it up
-    grouped: ClassVar[bool] = False  # the rows of a group are one unit with one log-density
     bulk: int = 1  # how much more memory a row takes than usual, for a sum of terms, say
     more_recession: ClassVar[bool] = False  # l may rise for ever in other directions too than those of `recession`
     rare_is_one: ClassVar[bool] = False  # as the mean tends to 0 a count that is not 0 tends to 1, the surer the nearer
@@ -124,7 +129,7 @@ class Family:
         raise TypeError(f"{type(self).__name__} defines no log_density")
 
     def mean(self, mu: Tensor, *others: Tensor, **columns: Tensor) -> Tensor:
-        """(n,) E(y)."""
+        """(n,) E(y), of what a row counts (successes of a binomial); NaN or infinite where there is none."""
         return mu
 
     def variance(self, mu: Tensor, *others: Tensor, **columns: Tensor) -> Tensor:
@@ -157,10 +162,6 @@ class Family:
                 counts = tail(end, *working, **columns) - more > NOTHING
             less = filled(less, own & counts, tail, (end, *working), columns)
         return more + log1mexp(less - more)
-
-    def simulate(self, random: np.random.Generator, *natural: np.ndarray, **columns: np.ndarray) -> np.ndarray:
-        """(n,) responses drawn at the natural parameters, (n,) each in the order of `parameters`."""
-        raise TypeError(f"{type(self).__name__} defines no simulate")
 
     def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
         """Natural-scale starting values of the intercept-only model; parameters left out are searched for."""
@@ -259,21 +260,6 @@ class PositiveMean(Family):
         if mean > 0:
             return {"mu": mean}
         return {"mu": 0.5 / max(1, y.numel())}  # an all-zero response has its maximum at mu = 0, on the boundary
-
-
-def filled(
-    value: Tensor,
-    chosen: Tensor,
-    function: Callable[..., Tensor],
-    arguments: tuple[Tensor, ...],
-    columns: Mapping[str, Tensor],
-) -> Tensor:
-    """`value` (n,) with that of the function in the rows `chosen` (n,), evaluated on them alone."""
-    rows = chosen.nonzero()[:, 0]
-    if not len(rows):
-        return value
-    own = {name: column[rows] for name, column in columns.items()}
-    return value.index_put((rows,), function(*(argument[rows] for argument in arguments), **own))
 
 
 def y_log_y(y: Tensor) -> Tensor:

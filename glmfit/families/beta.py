@@ -6,9 +6,11 @@ Shapes mu precision and (1 - mu) precision, so Var(y) = mu (1 - mu) / (1 + preci
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from glmfit.families.base import Family, Limit, Parameter, Support
+from glmfit.families.cumulate import inverse
 from glmfit.families.links import SHAPE_LINKS, UNIT_LINKS
 from glmfit.families.moments import moments
 from glmfit.families.special import log_gamma_normaliser, relative_entropy, softplus
@@ -71,6 +73,12 @@ class Beta(IntegratedTails):
         whole = moments(y, weight)
         return {"mu": whole.mean, "precision": max(whole.mean * (1 - whole.mean) / whole.sd**2 - 1, 0.5)}
 
+    def quantile(self, probability: Tensor, logit_mu: Tensor, log_precision: Tensor) -> Tensor:  # type: ignore[override]
+        from scipy.special import betainccinv, betaincinv
+
+        a, b = (torch.exp(log_precision - softplus(sign * logit_mu)) for sign in (-1, 1))
+        return inverse(betaincinv, betainccinv, probability, a, b)
+
     def simulate(self, random: np.random.Generator, mu: np.ndarray, precision: np.ndarray) -> np.ndarray:  # type: ignore[override]
         # Shapes near 0 give draws that round to 0 or 1: the nearest numbers inside instead.
         return random.beta(mu * precision, (1 - mu) * precision).clip(1e-300, 1 - 2.0**-53)
@@ -84,6 +92,7 @@ class ZeroOneInflatedBeta(Family):
     summary = "proportions with exact zeros or ones: zoi = Pr(0 or 1), coi = Pr(1 | 0 or 1), else beta"
     example = 'glmfit fit sample_data/budworm.csv "dead/n ~ sex" --family zero-one-inflated-beta'
     support = Support(0, 1, text="numbers from 0 to 1")
+    lumps = (0.0, 1.0)
     parameters = (
         *Beta.parameters,
         Parameter("zoi", "logit", UNIT_LINKS, limit=Limit(0.0, -40.0, "beta")),
@@ -104,6 +113,19 @@ class ZeroOneInflatedBeta(Family):
     def variance(self, mu: Tensor, precision: Tensor, zoi: Tensor, coi: Tensor) -> Tensor:  # type: ignore[override]
         # Within the three groups, and between them.
         return (1 - zoi) * mu * (1 - mu) / (1 + precision) + zoi * coi * (1 - coi) + zoi * (1 - zoi) * (coi - mu) ** 2
+
+    def tails(self, y: Tensor, *working: Tensor, **columns: Tensor) -> tuple[Tensor, Tensor]:
+        *inner, logit_zoi, logit_coi = working
+        up_to, above = Beta().tails(y, *inner)
+        at_zero = -softplus(-logit_zoi) - softplus(logit_coi)
+        at_one = -softplus(-logit_zoi) - softplus(-logit_coi)
+        up_to = torch.logaddexp(at_zero, up_to - softplus(logit_zoi))
+        above = torch.logaddexp(at_one, above - softplus(logit_zoi))
+        low, high = y < 0, y >= 1
+        return (
+            torch.where(low, -math.inf, torch.where(high, 0.0, up_to)),
+            torch.where(low, 0.0, torch.where(high, -math.inf, above)),
+        )
 
     def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
         lump = (y == 0) | (y == 1)

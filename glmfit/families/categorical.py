@@ -56,25 +56,28 @@ class Multinomial(Family):
 
     def recession(self, y: Tensor, links: Mapping[str, Link], **columns: Tensor) -> Iterator[Face]:
         """The score of the category observed rises at least as much as that of any other."""
-        observed = torch.nn.functional.one_hot(y.long(), len(self.parameters) + 1).double()
+        observed = torch.nn.functional.one_hot(y.long(), self.n_categories).double()
         never = torch.zeros_like(y, dtype=torch.bool)
         for other in range(observed.shape[1]):
             change = observed.clone()
             change[:, other] -= 1
             yield Face(change[:, 1:], never)
 
+    @property
+    def n_categories(self) -> int:
+        return len(self.parameters) + 1
+
     def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
-        shares = _shares(y, weight, len(self.parameters) + 1)
+        shares = _shares(y, weight, self.n_categories)
         logs = torch.log(shares / shares[0])
         return {parameter.name: float(torch.sigmoid(v)) for parameter, v in zip(self.parameters, logs[1:], strict=True)}
 
     def simulate(self, random: np.random.Generator, *natural: np.ndarray, **columns: np.ndarray) -> np.ndarray:
-        """The natural parameters are odds relative to the base, p / (1 + p) in the logit's sense."""
         import numpy as np
 
-        odds = np.stack([np.ones_like(natural[0]), *(p / (1 - p) for p in natural)], axis=1)
-        bounds = np.cumsum(odds, axis=1) / odds.sum(axis=1, keepdims=True)
-        return (random.random((len(odds), 1)) > bounds[:, :-1]).sum(axis=1).astype(float)
+        shares = torch.exp(self.log_probabilities(*map(torch.from_numpy, natural))).numpy()
+        bounds = np.cumsum(shares, axis=1)
+        return (random.random((len(bounds), 1)) > bounds[:, :-1]).sum(axis=1).astype(float)
 
 
 class Ordinal(Family):
@@ -131,17 +134,20 @@ class Ordinal(Family):
         yield Face(torch.cat([-upper.sum(dim=1, keepdim=True), upper], dim=1), never)
         yield Face(torch.cat([lower.sum(dim=1, keepdim=True), -lower], dim=1), never)
 
+    @property
+    def n_categories(self) -> int:
+        return len(self.parameters)
+
     def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
-        shares = _shares(y, weight, len(self.parameters))
+        shares = _shares(y, weight, self.n_categories)
         cumulative = torch.cumsum(shares, dim=0)[:-1] / shares.sum()
         cuts = self.link.link(cumulative).tolist()
         return {parameter.name: cut for parameter, cut in zip(self.parameters[1:], cuts, strict=True)}
 
     def simulate(self, random: np.random.Generator, *natural: np.ndarray, **columns: np.ndarray) -> np.ndarray:
-        """`natural` are the linear predictor and the cut points."""
         import numpy as np
 
-        location, *cuts = (torch.from_numpy(np.asarray(value, dtype=float)) for value in natural)
+        location, *cuts = map(torch.from_numpy, natural)
         below = np.stack([self.link.inverse(cut - location).numpy() for cut in cuts], axis=1)
         return (random.random((len(below), 1)) > below).sum(axis=1).astype(float)
 
@@ -189,6 +195,32 @@ class ConditionalLogit(Family):
 
     def exp_measure(self, link: str) -> str | None:
         return "odds ratio"
+
+    def simulate(self, random: np.random.Generator, *natural: np.ndarray, **columns: np.ndarray) -> np.ndarray:
+        """(n, K) as many rows of each group as were chosen there; the column `given` is the response (n, K) observed.
+
+        From the first row to the last: it is chosen in proportion to exp(eta) e_{d-1}(the rows after it), against
+        e_d(those) if it is not, d being how many are still to be chosen.
+        """
+        import numpy as np
+
+        given, eta = columns["given"], np.stack(natural, axis=1)
+        competing = np.where(given >= 0, eta, -np.inf)
+        left = (given == 1).sum(axis=1)
+        sums = [np.where(np.arange(left.max() + 1) == 0, 0.0, -np.inf) + np.zeros((len(eta), 1))]  # log e_0, e_1, ...
+        for row in competing.T[:0:-1]:
+            with_it = sums[-1].copy()
+            with_it[:, 1:] = np.logaddexp(sums[-1][:, 1:], row[:, None] + sums[-1][:, :-1])
+            sums.append(with_it)
+        drawn = given.copy()
+        rows = np.arange(len(eta))
+        for k, after in enumerate(reversed(sums)):
+            chosen = np.where(left > 0, competing[:, k] + after[rows, np.maximum(left - 1, 0)], -np.inf)
+            total = np.logaddexp(chosen, after[rows, left])
+            take = random.random(len(eta)) < np.exp(chosen - np.where(total > -np.inf, total, 0.0))
+            drawn[:, k] = np.where(given[:, k] >= 0, take, -1.0)
+            left = left - take
+        return drawn
 
     def log_density(self, y: Tensor, *etas: Tensor) -> Tensor:  # type: ignore[override]
         eta = torch.stack(etas, dim=1)

@@ -8,16 +8,18 @@ so a dispersion phi is estimated together with the coefficients; there is no var
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from glmfit.errors import UsageError
-from glmfit.families.base import Family, filled
+from glmfit.families.base import Family
+from glmfit.families.distribution import filled
 from glmfit.families.tails import panel
 from glmfit.lazy import torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
+    import numpy as np
     from torch import Tensor
 
 # Columns of the bounds: equal where the response was observed, infinite where there is none. No name of a column of a
@@ -50,6 +52,26 @@ class Censored(Family):
     def elsewhere(self, natural: Mapping[str, float]) -> Iterator[Mapping[str, float]]:
         return self.base.elsewhere(natural)
 
+    # What is drawn and foretold are responses as they would be without censoring; the bounds say nothing of them.
+
+    def mean(self, mu: Tensor, *others: Tensor, **columns: Tensor) -> Tensor:
+        return self.base.mean(mu, *others, **self._own(columns))
+
+    def tails(self, y: Tensor, *working: Tensor, **columns: Tensor) -> tuple[Tensor, Tensor]:
+        return self.base.tails(y, *working, **self._own(columns))
+
+    def quantile(self, probability: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
+        return self.base.quantile(probability, *working, **self._own(columns))
+
+    def log_zero(self, *working: Tensor, **columns: Tensor) -> Tensor:
+        return self.base.log_zero(*working, **self._own(columns))
+
+    def simulate(self, random: np.random.Generator, *natural: np.ndarray, **columns: np.ndarray) -> np.ndarray:
+        return self.base.simulate(random, *natural, **self._own(columns))
+
+    def _own(self, columns: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: columns[name] for name in self.columns}
+
     def log_density(self, y: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
         lower, upper = columns[LOWER], columns[UPPER]
         no_lower, no_upper = lower <= self.support.lower, upper >= self.support.upper
@@ -61,7 +83,7 @@ class Censored(Family):
             (no_lower & ~no_upper, base.log_cdf, (upper,)),
             (between & (lower < upper), self._log_interval, (lower, upper)),
         )
-        own = {name: columns[name] for name in self.columns}
+        own = self._own(columns)
         value = torch.zeros_like(y)
         for chosen, function, ends in parts:
             value = filled(value, chosen, function, (*ends, *working), own)

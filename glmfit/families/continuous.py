@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 from glmfit.families.base import LOG_2PI, PHI, Family, Parameter, PositiveMean, Support
+from glmfit.families.cumulate import inverse
 from glmfit.families.links import REAL_LINKS
 from glmfit.families.special import log1mexp, log_erfcx, log_gamma_normaliser, log_ndtr, logaddexp
 from glmfit.families.tails import IntegratedTails
@@ -49,6 +50,9 @@ class Gaussian(Family):
     def log_survival(self, y: Tensor, mu: Tensor, log_phi: Tensor) -> Tensor:  # type: ignore[override]
         return log_ndtr((mu - y) * torch.exp(-0.5 * log_phi))
 
+    def quantile(self, probability: Tensor, mu: Tensor, log_phi: Tensor) -> Tensor:  # type: ignore[override]
+        return mu + torch.exp(0.5 * log_phi) * torch.special.ndtri(probability)
+
     def simulate(self, random: np.random.Generator, mu: np.ndarray, phi: np.ndarray) -> np.ndarray:  # type: ignore[override]
         return random.normal(mu, phi**0.5)
 
@@ -84,6 +88,12 @@ class Gamma(IntegratedTails, PositiveMean):
     def unit_deviance(self, y: Tensor, log_mu: Tensor, *others: Tensor) -> Tensor:  # type: ignore[override]
         log_ratio = y.log() - log_mu
         return 2 * (torch.expm1(log_ratio) - log_ratio)
+
+    def quantile(self, probability: Tensor, log_mu: Tensor, log_phi: Tensor) -> Tensor:  # type: ignore[override]
+        from scipy.special import gammainccinv, gammaincinv
+
+        standard = inverse(gammaincinv, gammainccinv, probability, torch.exp(-log_phi))
+        return torch.exp(log_mu + log_phi) * standard
 
     def simulate(self, random: np.random.Generator, mu: np.ndarray, phi: np.ndarray) -> np.ndarray:  # type: ignore[override]
         return random.gamma(1 / phi, mu * phi)

@@ -10,13 +10,13 @@ Statistical Modelling 17, 359-380.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from glmfit.families.base import Limit, Parameter, PositiveMean
 from glmfit.families.counts import COUNTS, Poisson
+from glmfit.families.cumulate import NODES, gauss_sums
 from glmfit.families.links import SHAPE_LINKS
 from glmfit.families.moments import moments
 from glmfit.families.special import log_rising
@@ -28,11 +28,8 @@ if TYPE_CHECKING:
 LEAST, MOST = 0.05, 4.0  # where the search for nu begins: a larger one says nothing where counts take two values
 NEGLIGIBLE = 46.0  # terms below exp(-46) of the largest are left out
 BLOCK_ROWS = 256
-NODES = 16  # of Gauss's rule for a sum over a block of integers; a block no longer than this is summed as it is
 BLOCKS = 12  # at least so many in a sum, lest a term change too much within one
-GROWTH = 1.25  # from one tabulated length of a block to the next
-LENGTHS = 260  # how many are tabulated:
-LARGEST = 1e25  # up to this number of terms in all
+LARGEST = 1e25  # the number of terms up to which blocks are tabulated
 RESOLVED = 16 * 2.0**-52  # the least width, relative to the last count
 MOST_STEPS = 200
 NEARBY = 0.3  # standard errors of t: a step within which the same terms matter
@@ -71,6 +68,12 @@ class ConwayMaxwellPoisson(PositiveMean):
 
     def variance(self, mu: Tensor, nu: Tensor) -> Tensor:  # type: ignore[override]
         return _solve(mu.detach(), nu.detach()).variance
+
+    def log_masses(self, k: Tensor, log_mu: Tensor, log_nu: Tensor) -> Tensor:  # type: ignore[override]
+        nu = torch.exp(log_nu)
+        at = _solve(torch.exp(log_mu), nu)
+        anchor = at.anchor[:, None]
+        return at.t[:, None] * (k - anchor) - nu[:, None] * _log_factorial_ratio(k, anchor) - at.log_sum[:, None]
 
     def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
         mean = super().start(y, weight)["mu"]
@@ -223,7 +226,7 @@ def _nodes(t: Tensor, nu: Tensor, anchor: Tensor) -> _Nodes:
         steps = torch.log(j / (anchor[:, None] + 1))
         steps[:, 0] = _log_factorial_ratio(first, anchor)
         return _Nodes(j - anchor[:, None], steps.cumsum(dim=1), None)
-    lengths, nodes, log_weights = _gauss_sums()
+    lengths, nodes, log_weights = gauss_sums()
     most = torch.ceil(width / BLOCKS)
     begin, parts, log_parts = first, [], []
     while bool((begin <= last).any()):
@@ -253,20 +256,3 @@ def _window(t: Tensor, nu: Tensor, anchor: Tensor) -> tuple[Tensor, Tensor]:
     above = torch.minimum(u * scale, NEGLIGIBLE / (nu * (scale.log() - q)).relu())
     below = torch.sqrt(2 * fall) * scale
     return torch.floor(torch.relu(mode - below - 1)), torch.ceil(mode + above + 1)
-
-
-@lru_cache(maxsize=1)
-def _gauss_sums() -> tuple[Tensor, Tensor, Tensor]:
-    """Lengths (L,) of blocks 0, 1, ... N - 1, and for each the nodes (L, NODES) and log weights of Gauss's rule.
-
-    Exact for polynomials of degree 2 NODES - 1; the eigenvalues of the Jacobi matrix of the discrete Chebyshev
-    polynomials (Szego, Orthogonal Polynomials, 2.8). At N = NODES it is the sum itself.
-    """
-    lengths = np.ceil(NODES * GROWTH ** np.arange(LENGTHS))
-    k = np.arange(1, NODES)
-    jacobi = np.zeros((LENGTHS, NODES, NODES))
-    jacobi[:, k - 1, k] = jacobi[:, k, k - 1] = 0.5 * k * np.sqrt((1 - (k / lengths[:, None]) ** 2) / (4 * k**2 - 1.0))
-    values, vectors = np.linalg.eigh(jacobi)
-    nodes = 0.5 * (lengths[:, None] - 1) + values * lengths[:, None]
-    weights = np.log(lengths)[:, None] + 2 * np.log(np.abs(vectors[:, 0]))
-    return torch.from_numpy(lengths), torch.from_numpy(nodes), torch.from_numpy(weights)

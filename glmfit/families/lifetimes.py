@@ -51,6 +51,9 @@ class Exponential(PositiveMean):
     def log_survival(self, y: Tensor, log_mu: Tensor) -> Tensor:  # type: ignore[override]
         return -torch.exp(y.log() - log_mu)
 
+    def quantile(self, probability: Tensor, log_mu: Tensor) -> Tensor:  # type: ignore[override]
+        return -torch.exp(log_mu) * torch.log1p(-probability)
+
     def simulate(self, random: np.random.Generator, mu: np.ndarray) -> np.ndarray:  # type: ignore[override]
         return random.exponential(mu)
 
@@ -91,6 +94,9 @@ class Weibull(Family):
         shape = math.pi / (math.sqrt(6) * logs.sd)
         return {"scale": math.exp(logs.mean + EULER / shape), "shape": shape}
 
+    def quantile(self, probability: Tensor, log_scale: Tensor, log_shape: Tensor) -> Tensor:  # type: ignore[override]
+        return torch.exp(log_scale + torch.log(-torch.log1p(-probability)) * torch.exp(-log_shape))
+
     def simulate(self, random: np.random.Generator, scale: np.ndarray, shape: np.ndarray) -> np.ndarray:  # type: ignore[override]
         return scale * random.weibull(shape)
 
@@ -126,6 +132,9 @@ class LogNormal(Family):
     def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
         logs = moments(y.log(), weight)
         return {"mu": logs.mean, "sigma": logs.sd}
+
+    def quantile(self, probability: Tensor, mu: Tensor, log_sigma: Tensor) -> Tensor:  # type: ignore[override]
+        return torch.exp(mu + torch.exp(log_sigma) * torch.special.ndtri(probability))
 
     def simulate(self, random: np.random.Generator, mu: np.ndarray, sigma: np.ndarray) -> np.ndarray:  # type: ignore[override]
         return random.lognormal(mu, sigma)
@@ -166,6 +175,9 @@ class LogLogistic(Family):
     def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
         logs = moments(y.log(), weight)
         return {"scale": math.exp(logs.mean), "shape": math.pi / (math.sqrt(3) * logs.sd)}
+
+    def quantile(self, probability: Tensor, log_scale: Tensor, log_shape: Tensor) -> Tensor:  # type: ignore[override]
+        return torch.exp(log_scale + torch.logit(probability) * torch.exp(-log_shape))
 
     def simulate(self, random: np.random.Generator, scale: np.ndarray, shape: np.ndarray) -> np.ndarray:  # type: ignore[override]
         return scale * random.f(2, 2, len(scale)) ** (1 / shape)  # F(2, 2) is the distribution of u / (1 - u)

@@ -108,6 +108,9 @@ class Logistic(LocationScale):
         whole = moments(y, weight)
         return {"mu": whole.mean, "sigma": whole.sd * math.sqrt(3) / math.pi}
 
+    def quantile(self, probability: Tensor, mu: Tensor, log_sigma: Tensor) -> Tensor:  # type: ignore[override]
+        return mu + torch.exp(log_sigma) * torch.logit(probability)
+
     def simulate(self, random: np.random.Generator, mu: np.ndarray, sigma: np.ndarray) -> np.ndarray:  # type: ignore[override]
         return random.logistic(mu, sigma)
 
@@ -141,6 +144,9 @@ class Gumbel(LocationScale):
         whole = moments(y, weight)
         sigma = whole.sd * math.sqrt(6) / math.pi
         return {"mu": whole.mean - EULER * sigma, "sigma": sigma}
+
+    def quantile(self, probability: Tensor, mu: Tensor, log_sigma: Tensor) -> Tensor:  # type: ignore[override]
+        return mu - torch.exp(log_sigma) * torch.log(-torch.log(probability))
 
     def simulate(self, random: np.random.Generator, mu: np.ndarray, sigma: np.ndarray) -> np.ndarray:  # type: ignore[override]
         return random.gumbel(mu, sigma)

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from glmfit.errors import UsageError
 from glmfit.families.base import PHI, Family, Limit, Parameter, PositiveMean, Support
+from glmfit.families.cumulate import compound_gamma_tails
 from glmfit.families.moments import moments
 from glmfit.families.quasi import Quasi
 from glmfit.families.recession import of_zeros
-from glmfit.families.special import expm1_ratio, log_gamma_normaliser, relative_entropy, softplus
+from glmfit.families.special import expm1_ratio, log1mexp, log_gamma_normaliser, relative_entropy, softplus
 from glmfit.lazy import torch
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Tweedie(PositiveMean):
         Parameter("power", "logit12", ("logit12",), limit=Limit(2.0, 40.0, "gamma")),
     )
     joint_dispersion = True
+    lumps = (0.0,)
     bulk = 4
 
     @classmethod
@@ -75,6 +77,23 @@ class Tweedie(PositiveMean):
 
     def unit_deviance(self, y: Tensor, log_mu: Tensor, *others: Tensor) -> Tensor:  # type: ignore[override]
         return _unit_deviance(y, log_mu, torch.sigmoid(others[-1]), torch.sigmoid(-others[-1]))
+
+    def tails(self, y: Tensor, *working: Tensor, **columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Those of a gamma of shape j alpha, for every number j of amounts, weighed by the Poisson probability of j."""
+        log_mu, log_phi, z = working
+        log_alpha, below_two = -z, torch.sigmoid(-z)
+        log_lambda = below_two * log_mu - log_phi + softplus(z)
+        at_zero = -torch.exp(log_lambda)
+        log_scale = log_phi - softplus(-z) + torch.sigmoid(z) * log_mu
+        x = torch.exp(torch.log(torch.where(y > 0, y, 1.0)) - log_scale)
+        up_to, above = compound_gamma_tails(torch.exp(log_lambda), torch.exp(log_alpha), x)
+        none, positive = -math.inf, y > 0
+        up_to, above = torch.where(positive, up_to, none), torch.where(positive, above, log1mexp(at_zero))
+        infinite = y == math.inf
+        return (
+            torch.where(y < 0, none, torch.where(infinite, 0.0, torch.logaddexp(at_zero, up_to))),
+            torch.where(y < 0, 0.0, torch.where(infinite, none, above)),
+        )
 
     def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
         mean = super().start(y, weight)["mu"]

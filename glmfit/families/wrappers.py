@@ -19,6 +19,7 @@ from glmfit.families.base import Family, Limit, Parameter, Support
 from glmfit.families.binomial import Binomial
 from glmfit.families.conway import ConwayMaxwellPoisson
 from glmfit.families.counts import Geometric, NegativeBinomial, Poisson
+from glmfit.families.cumulate import tails_of_counts
 from glmfit.families.dispersed import BetaBinomial, GeneralizedPoisson, NegativeBinomial1, PoissonInverseGaussian
 from glmfit.families.links import LINKS, UNIT_LINKS
 from glmfit.families.recession import of_positive_counts, of_zero_or_not
@@ -73,6 +74,17 @@ class Wrapped(Family):
             found["mu"] = mean * -math.expm1(float(self._log_zero_at(*natural)))
         return found
 
+    def _positive_tails(self, y: Tensor, *working: Tensor, **columns: Tensor) -> tuple[Tensor, Tensor]:
+        """(n,) log Pr(Y <= y | Y > 0) and log Pr(Y > y | Y > 0) under f0."""
+        log_positive = log1mexp(self._log_zero(*working, **columns))
+
+        def log_masses(k: Tensor, rows: Tensor) -> Tensor:
+            own = {name: column[rows] for name, column in columns.items()}
+            return self.base.log_masses(k, *(value[rows] for value in working), **own) - log_positive[rows, None]
+
+        upper = self.base.ends(*working, **columns)[1]
+        return tails_of_counts(log_masses, y, torch.ones_like(y), upper, smooth=True)
+
     def _simulate_truncated(
         self, random: np.random.Generator, *natural: np.ndarray, **columns: np.ndarray
     ) -> np.ndarray:
@@ -100,6 +112,15 @@ def _invert(family: Wrapped, random: np.random.Generator, natural: list[Tensor])
         left = left[rest[left] > 0]
         y[left] += 1
     return y.numpy()
+
+
+def with_zeros(y: Tensor, logit_zero: Tensor, up_to: Tensor, above: Tensor) -> tuple[Tensor, Tensor]:
+    """The tails (n,) of what is 0 with another probability `zero` than the distribution of these tails has."""
+    log_zero, log_rest = -softplus(-logit_zero), -softplus(logit_zero)
+    return (
+        torch.where(y < 0, -math.inf, torch.logaddexp(log_zero, log_rest + up_to)),
+        torch.where(y < 0, 0.0, log_rest + above),
+    )
 
 
 class ZeroInflated(Wrapped):
@@ -133,6 +154,10 @@ class ZeroInflated(Wrapped):
         *inner, zero = natural
         mean = self.base.mean(*inner, **columns)
         return (1 - zero) * (self.base.variance(*inner, **columns) + zero * mean**2)
+
+    def tails(self, y: Tensor, *working: Tensor, **columns: Tensor) -> tuple[Tensor, Tensor]:
+        *inner, logit_zero = working
+        return with_zeros(y, logit_zero, *self.base.tails(y, *inner, **columns))
 
     def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
         # The EM algorithm with moments for its maximisation: a zero counts for f0 by the probability that it is f0's.
@@ -173,6 +198,10 @@ class Hurdle(Wrapped):
         first, second = self._positive_moments(*inner, **columns)
         return (1 - zero) * (second - (1 - zero) * first**2)
 
+    def tails(self, y: Tensor, *working: Tensor, **columns: Tensor) -> tuple[Tensor, Tensor]:
+        *inner, logit_zero = working
+        return with_zeros(y, logit_zero, *self._positive_tails(y, *inner, **columns))
+
     def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
         zero = float((weight * (y == 0)).sum() / weight.sum())
         return {
@@ -202,6 +231,9 @@ class ZeroTruncated(Wrapped):
     def variance(self, *natural: Tensor, **columns: Tensor) -> Tensor:
         first, second = self._positive_moments(*natural, **columns)
         return second - first**2
+
+    def tails(self, y: Tensor, *working: Tensor, **columns: Tensor) -> tuple[Tensor, Tensor]:
+        return self._positive_tails(y, *working, **columns)
 
     def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
         return self._start_truncated(y, weight, **columns)

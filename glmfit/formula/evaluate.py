@@ -18,6 +18,7 @@ from glmfit.formula.expression import Node, render
 from glmfit.formula.order import natural_order
 from glmfit.formula.terms import Factor
 from glmfit.formula.words import OUTERMOST, TRANSFORMS
+from glmfit.table import number_names
 
 if TYPE_CHECKING:
     from glmfit.table import Table
@@ -318,9 +319,7 @@ def _number_names(values: np.ndarray, boolean: bool) -> list[str]:
     """Levels of a numeric factor: whole numbers without a point."""
     if boolean:
         return ["True" if value else "False" for value in values]
-    if np.all(values == np.floor(values)) and np.all(np.abs(values) < 2**53):
-        return [str(int(value)) for value in values]
-    return [repr(float(value)) for value in values]
+    return number_names(values)
 
 
 def _spelled_levels(chosen: Any, levels: Sequence[str], name: str) -> tuple[str, ...]:

@@ -44,7 +44,13 @@ def assemble(data: Data) -> Model:
     held = _held(data, formulas, log_prior)
     constants = (formulas[p.name].terms for p in family.parameters[1:] if p.name in formulas)
     parts = _Parts(family, centre=all(INTERCEPT in terms for terms in constants))
-    _add_predictors(parts, data, formulas, held, log_prior)
+    estimated = {
+        parameter.name: formulas.get(parameter.name, PredictorFormula(parameter.name, (INTERCEPT,)))
+        for parameter in family.parameters
+        if parameter.name not in held
+    }
+    evaluator = Evaluator(table, frequency=data.frequency)
+    _add_predictors(parts, data, estimated, evaluator, log_prior)
     if not parts.kept:
         raise ModelError("empty_model", "the model has no coefficient to estimate", "add a term, or the intercept")
     if parts.size > float(frequency.sum()):
@@ -68,6 +74,8 @@ def assemble(data: Data) -> Model:
         has_intercept=INTERCEPT in formulas[family.main].terms,
         shift=parts.shift(),
         combinations=parts.combinations,
+        formulas=tuple(estimated.values()),
+        state=evaluator.state,
     )
 
 
@@ -88,15 +96,9 @@ def _weighed(data: Data) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def _add_predictors(
-    parts: _Parts, data: Data, formulas: Mapping[str, PredictorFormula], held: Mapping[str, Tensor], log_prior: Tensor
+    parts: _Parts, data: Data, estimated: Mapping[str, PredictorFormula], evaluator: Evaluator, log_prior: Tensor
 ) -> None:
     """A linear predictor for every parameter that is not held; those with the same formula share one matrix."""
-    evaluator = Evaluator(data.table, frequency=data.frequency)
-    estimated = {
-        parameter.name: formulas.get(parameter.name, PredictorFormula(parameter.name, (INTERCEPT,)))
-        for parameter in data.family.parameters
-        if parameter.name not in held
-    }
     memory.check(needs(data, estimated, evaluator))
     built: dict[tuple[tuple[Term, ...], tuple[Factor, ...]], tuple[Matrix, Tensor]] = {}
     for name, formula in estimated.items():

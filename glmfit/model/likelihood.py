@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from glmfit.design import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix
-from glmfit.families import LINKS, Family, Link
+from glmfit.families import LINKS, Family, Link, Parameter
 from glmfit.numerics.curvature import stacked_root
 from glmfit.numerics.precise import Pair, as_written, exact, normal_equations, product
 
@@ -141,12 +141,14 @@ class Likelihood:
     def natural(self, chunk: Rows, etas: Sequence[Tensor]) -> list[Tensor]:
         """The family's parameters on their natural scales, (n,) each."""
         estimated, each = {p.parameter for p in chunk.predictors}, iter(etas)
-        return [
-            self.links[parameter.name].inverse(next(each))
-            if parameter.name in estimated
-            else LINKS[parameter.scale].inverse(chunk.held[parameter.name])
-            for parameter in self.family.parameters
-        ]
+
+        def one(parameter: Parameter) -> Tensor:
+            if parameter.name not in estimated:
+                return LINKS[parameter.scale].inverse(chunk.held[parameter.name])
+            eta = next(each)
+            return eta if parameter.scale == "predictor" else self.links[parameter.name].inverse(eta)
+
+        return [one(parameter) for parameter in self.family.parameters]
 
     def log_density(self, chunk: Rows, *etas: Tensor) -> Tensor:
         """(n,) log-density of each row of the chunk, unweighted."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from glmfit.design import CHUNK_ROWS, Dense, Matrix, Shift, Standardization
 from glmfit.families import Family, Limit, Link
+from glmfit.formula import DesignState, PredictorFormula
 from glmfit.model.likelihood import Likelihood, Predictor, Rows
 
 
@@ -38,6 +39,8 @@ class Model:
     # parameters held at an end of their range, because the data put them there
     limits: Mapping[str, Limit] = field(default_factory=dict)
     combinations: Mapping[tuple[str, str], str] = field(default_factory=dict)  # what aliased terms are made of
+    formulas: tuple[PredictorFormula, ...] = ()  # of the estimated parameters, those without covariates among them
+    state: DesignState = field(default_factory=DesignState)  # what evaluates new rows as the old ones
 
     @property
     def size(self) -> int:

@@ -19,25 +19,33 @@ from glmfit.report.exponentiate import ratios
 from glmfit.result import Auxiliary, Coefficient, Fit
 
 FIT = "glmfit/fit/1"
+MODEL = "glmfit/model/1"
 ERROR = "glmfit/error/1"
 NOT_FINITE = "not_finite"  # the status of a row in which a number had to become null
-SCHEMAS = {FIT: "fit-1.json", ERROR: "error-1.json", explain.SCHEMA: "explain-1.json"}
+SCHEMAS = {FIT: "fit-1.json", MODEL: "model-1.json", ERROR: "error-1.json", explain.SCHEMA: "explain-1.json"}
 
 
 def to_json(fit: Fit, *, exp: bool = False) -> str:
     """The fit as JSON; `exp` adds the exponentiated coefficients of mu and changes nothing else."""
-    document: dict[str, Any] = {"schema": FIT, **{f.name: getattr(fit, f.name) for f in fields(fit)}}
+    document = fit_document(fit)
+    if exp:
+        document["exponentiated"] = plain(_exponentiated(fit))
+    return layout(document) + "\n"
+
+
+def fit_document(fit: Fit) -> dict[str, Any]:
+    """The fit in JSON's own types."""
+    document: dict[str, Any] = {"schema": FIT, **{f.name: getattr(fit, f.name) for f in fields(Fit)}}
     document["coefficients"] = [_row(c) for c in fit.coefficients]
     document["auxiliary"] = [_row(a) for a in fit.auxiliary]
-    if exp:
-        document["exponentiated"] = _exponentiated(fit)
-    return _layout(_plain(document)) + "\n"
+    found: dict[str, Any] = plain(document)
+    return found
 
 
 def error_json(error: GlmfitError) -> str:
     """An error as JSON."""
     body = {"code": error.code, "message": error.message, "hint": error.hint}
-    return _layout({"schema": ERROR, "error": body}) + "\n"
+    return layout({"schema": ERROR, "error": body}) + "\n"
 
 
 def schema(name: str = FIT) -> dict[str, Any]:
@@ -65,7 +73,12 @@ def fit_from_json(text: str) -> Fit:
             f"expected a document with schema '{FIT}', found {found!r}",
             "give a file that this version of glmfit wrote with --json",
         )
-    fit: Fit = _read(Fit, document, "")
+    return read_fit(document)
+
+
+def read_fit(document: dict[str, Any]) -> Fit:
+    """The `Fit` that `fit_document` made plain."""
+    fit: Fit = read(Fit, document, "")
     return fit
 
 
@@ -83,49 +96,49 @@ def _exponentiated(fit: Fit) -> list[dict[str, Any]]:
     return [{"measure": found.measure, **{key: row[key] for key in keep}} for row in rows]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """`value` in JSON's own types, what is not finite as None."""
     if is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     return value
 
 
-def _layout(value: Any, indent: str = "") -> str:
+def layout(value: Any, indent: str = "") -> str:
     """JSON with one line for each innermost object or array: a coefficient, a row of the covariance."""
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     if not any(isinstance(item, dict | list) for item in items):
         return json.dumps(value, allow_nan=False, ensure_ascii=False)
     inner = indent + "  "
     if isinstance(value, dict):
-        lines = [f"{json.dumps(key, ensure_ascii=False)}: {_layout(item, inner)}" for key, item in value.items()]
+        lines = [f"{json.dumps(key, ensure_ascii=False)}: {layout(item, inner)}" for key, item in value.items()]
         first, last = "{", "}"
     else:
-        lines = [_layout(item, inner) for item in value]
+        lines = [layout(item, inner) for item in value]
         first, last = "[", "]"
     return f"{first}\n{inner}" + f",\n{inner}".join(lines) + f"\n{indent}{last}"
 
 
-def _read(hint: Any, value: Any, where: str) -> Any:
+def read(hint: Any, value: Any, where: str) -> Any:
     """`value` as the type `hint`; keys that the type does not know are additions of later versions and are left."""
     origin, parts = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return None if value is None else _read(next(p for p in parts if p is not type(None)), value, where)
+        return None if value is None else read(next(p for p in parts if p is not type(None)), value, where)
     if is_dataclass(hint):
         return _read_dataclass(hint, _expect(dict, value, where), where)
     if origin is tuple:
         items = _expect(list, value, where)
         kinds = [parts[0]] * len(items) if parts[-1] is Ellipsis else parts
-        return tuple(
-            _read(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, items, strict=True))
-        )
+        return tuple(read(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, items, strict=True)))
     if origin is Mapping:
-        return {key: _read(parts[1], item, f"{where}.{key}") for key, item in _expect(dict, value, where).items()}
+        return {key: read(parts[1], item, f"{where}.{key}") for key, item in _expect(dict, value, where).items()}
+    if hint is Any:
+        return value
     if hint is float:
         return math.nan if value is None else float(_expect((int, float), value, where))
     return _expect(hint, value, where)
@@ -140,7 +153,7 @@ def _read_dataclass(hint: Any, value: dict[str, Any], where: str) -> Any:
             f"the saved fit has no '{f'{where}.{missing[0]}'.lstrip('.')}'",
             "the file is incomplete or was edited; write it again with --json",
         )
-    found = {name: _read(hints[name], value[name], f"{where}.{name}") for name in hints}
+    found = {name: read(hints[name], value[name], f"{where}.{name}") for name in hints}
     if found.get("status") == NOT_FINITE:
         found["status"] = None
     return hint(**found)

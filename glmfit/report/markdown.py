@@ -17,21 +17,21 @@ def to_markdown(fit: Fit, *, exp: bool = False) -> str:
     """The fit as Markdown, headed by its family."""
     family = fit.model.family
     title = f"{family[0].upper()}{family[1:]}" + (f" regression of {fit.model.response}" if fit.model.response else "")
-    blocks = [f"## {_escape(title)}", _facts(fit, exp)]
+    blocks = [f"## {escape(title)}", _facts(fit, exp)]
     groups = words.groups(fit, coefficients(fit, exp))
     for parameter, rows in groups.items():
         if len(groups) > 1:
-            blocks.append(f"### {_escape(words.group_heading(fit, parameter))}")
+            blocks.append(f"### {escape(words.group_heading(fit, parameter))}")
         blocks.append(_coefficients(fit, parameter, rows, exp))
     if fit.auxiliary:
         blocks.append(_auxiliary(fit, fit.auxiliary))
-    blocks += [_statistics(fit), _escape(words.convergence(fit))]
-    blocks += [f"> **Warning** ({finding.code}): {_escape(finding.message)}" for finding in fit.warnings]
+    blocks += [_statistics(fit), escape(words.convergence(fit))]
+    blocks += [f"> **Warning** ({finding.code}): {escape(finding.message)}" for finding in fit.warnings]
     return "\n\n".join(blocks) + "\n"
 
 
 def _facts(fit: Fit, exp: bool) -> str:
-    return "\n".join(f"- {label or 'Formula'}: {_escape(text)}" for label, text in words.facts(fit, exp=exp))
+    return "\n".join(f"- {label or 'Formula'}: {escape(text)}" for label, text in words.facts(fit, exp=exp))
 
 
 def _coefficients(fit: Fit, parameter: str, rows: Sequence[Coefficient], exp: bool) -> str:
@@ -43,26 +43,27 @@ def _coefficients(fit: Fit, parameter: str, rows: Sequence[Coefficient], exp: bo
     for c, (estimate, std_error, low, high), test in zip(rows, estimates, tests, strict=True):
         cells = [estimate, std_error, test, numbers.p_value(c.p_value), low, high]
         body.append([c.term, *words.or_missing(fit, c, cells)])
-    return _table(heading, body)
+    return table(heading, body)
 
 
 def _auxiliary(fit: Fit, rows: Sequence[Auxiliary]) -> str:
     estimates = numbers.columns([(a.estimate, a.std_error, a.conf_low, a.conf_high) for a in rows])
     body = [[a.name, *words.or_missing(fit, a, text)] for a, text in zip(rows, estimates, strict=True)]
-    return _table(["Parameter", "Estimate", "Std. Error", *words.interval_headings(fit.level)], body)
+    return table(["Parameter", "Estimate", "Std. Error", *words.interval_headings(fit.level)], body)
 
 
 def _statistics(fit: Fit) -> str:
     likelihood, residual = words.statistics(fit)
-    return _table(["Statistic", "Value", ""], [[s.label, s.value, s.note] for s in [*likelihood, *residual]])
+    return table(["Statistic", "Value", ""], [[s.label, s.value, s.note] for s in [*likelihood, *residual]])
 
 
-def _table(heading: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    rule = ["---", *["---:"] * (len(heading) - 1)]
-    lines = [list(map(_escape, heading)), rule, *([_escape(cell) for cell in row] for row in body)]
+def table(heading: Sequence[str], body: Sequence[Sequence[str]], texts: int = 1) -> str:
+    """A table whose first columns are `texts`, the others numbers."""
+    rule = ["---"] * texts + ["---:"] * (len(heading) - texts)
+    lines = [list(map(escape, heading)), rule, *([escape(cell) for cell in row] for row in body)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """Text as it is: Markdown's signs escaped, line breaks made spaces."""
     return re.sub(r"([\\`*_<|])", r"\\\1", " ".join(text.split()))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -30,16 +30,21 @@ Row = tuple[str, list[str]]  # a term and its numbers
 
 def to_table(fit: Fit, *, exp: bool = False, width: int | None = None, plain: bool = False) -> str:
     """The fit as text for standard output; `plain` for a file: no colour, 80 columns unless `width` says otherwise."""
+    console = terminal(width, plain)
+    return printed(console, _lines(fit, exp, console.width))
+
+
+def printed(console: Console, lines: Iterable[Line]) -> str:
+    """Lines in the style of a terminal, as text."""
     from rich.text import Text
 
-    console = _console(width, plain)
-    lines = [Text.assemble(*line) for line in _lines(fit, exp, console.width)]
     console.file = io.StringIO()  # the style is that of standard output, but nothing is written there yet
-    console.print(Text("\n").join(lines), soft_wrap=True)
+    console.print(Text("\n").join(Text.assemble(*line) for line in lines), soft_wrap=True)
     return console.file.getvalue()
 
 
-def _console(width: int | None, plain: bool) -> Console:
+def terminal(width: int | None, plain: bool) -> Console:
+    """Where standard output goes, or `plain`: 80 columns without colour; `width` overrules both."""
     from rich.console import Console
 
     if plain:
@@ -61,11 +66,11 @@ def _lines(fit: Fit, exp: bool, width: int) -> Iterator[Line]:
         shown = heading
     yield from _statistics(fit, width)
     yield []
-    yield from _sentence(words.convergence(fit), "" if fit.convergence.converged else "bold red", width)
+    yield from sentence(words.convergence(fit), "" if fit.convergence.converged else "bold red", width)
     for finding in fit.warnings:
-        yield from _sentence(f"Warning: {finding.message} [{finding.code}]", "yellow", width)
+        yield from sentence(f"Warning: {finding.message} [{finding.code}]", "yellow", width)
     if fit.warnings:
-        yield from _sentence(f"More: {explain(finding.code for finding in fit.warnings)}", "dim", width)
+        yield from sentence(f"More: {explain(finding.code for finding in fit.warnings)}", "dim", width)
 
 
 def _facts(fit: Fit, exp: bool, width: int) -> Iterator[Line]:
@@ -161,7 +166,7 @@ def _statistics(fit: Fit, width: int) -> Iterator[Line]:
         yield [*text, (last.rstrip(), style)]
 
 
-def _sentence(text: str, style: str, width: int) -> Iterator[Line]:
+def sentence(text: str, style: str, width: int) -> Iterator[Line]:
     """A sentence folded to the width, its further lines indented."""
     for part in wrap(text, width, subsequent_indent="  ", break_on_hyphens=False):
         yield [(part, style)]

@@ -6,8 +6,19 @@ May use: formula, families, table.
 
 from glmfit.rows.asked import resolve
 from glmfit.rows.data import Data, read
+from glmfit.rows.fingerprint import fingerprint, hashed
 from glmfit.rows.groups import group_codes
 from glmfit.rows.slips import mostly_numbers
 from glmfit.rows.weights import row_weights, without_weightless
 
-__all__ = ["Data", "group_codes", "mostly_numbers", "read", "resolve", "row_weights", "without_weightless"]
+__all__ = [
+    "Data",
+    "fingerprint",
+    "group_codes",
+    "hashed",
+    "mostly_numbers",
+    "read",
+    "resolve",
+    "row_weights",
+    "without_weightless",
+]

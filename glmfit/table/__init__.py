@@ -15,6 +15,7 @@ from glmfit.table.columns import Column, Table, complete_rows, refuse, unknown_c
 from glmfit.table.readers import from_frame, open_source
 from glmfit.table.source import Source
 from glmfit.table.text import is_number
+from glmfit.table.typed import number_names
 
 __all__ = [
     "Column",
@@ -23,6 +24,7 @@ __all__ = [
     "complete_rows",
     "from_frame",
     "is_number",
+    "number_names",
     "open_data",
     "open_source",
     "refuse",

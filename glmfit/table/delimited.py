@@ -10,10 +10,11 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import mmap
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from copy import copy
 from itertools import islice
-from mmap import mmap
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ DELIMITERS = (",", "\t", ";", "|")
 
 _HEADER_LIMIT = 1 << 20
 _BLOCK, _LARGE_BLOCK = 1 << 20, 1 << 28  # a row may not be longer than a block
+_RUN = 1 << 23  # bytes of a run of rows
 _COLUMN = re.compile(r"In CSV column #(\d+)")
 _CONTENT = re.compile(rb"[^\r\n]")
 _UNDECODABLE = re.compile("[\udc80-\udcff]")  # what the error handler surrogateescape makes of bytes that are no UTF-8
@@ -41,8 +43,8 @@ _ROW_END = re.compile(r"(?:\r\n?|\n)+")
 class DelimitedSource(Source):
     """A delimited text held as bytes or as a mapped file; `tab` says that the delimiter is known to be a tab."""
 
-    def __init__(self, name: str, data: bytes | mmap, tab: bool = False) -> None:
-        self._data = data
+    def __init__(self, name: str, data: bytes | mmap.mmap, tab: bool = False) -> None:
+        self._data: Any = data
         first = _CONTENT.search(data, len(codecs.BOM_UTF8) if data[:3] == codecs.BOM_UTF8 else 0)
         start = first.start() if first else len(data)
         text = data[start : start + _HEADER_LIMIT].decode("utf-8", "surrogateescape")
@@ -54,6 +56,7 @@ class DelimitedSource(Source):
         cut = len(data) - start > _HEADER_LIMIT
         if length == len(text) and (cut or text.count('"') % 2):
             raise _unclosed_quote(name, "the header")
+        self._rows = 0  # of those read
         self._body = start + len(text[:length].encode("utf-8", "surrogateescape"))
         self._quoted = data.find(b'"', self._body) >= 0
         super().__init__(name, header)
@@ -61,35 +64,76 @@ class DelimitedSource(Source):
             raise self._not_utf8()
 
     def expected_rows(self) -> int:
-        size, first = len(self._data) - self._body, self._data[self._body : self._body + _BLOCK]
+        size, first = len(self._data) - self._body, bytes(self._data[self._body : self._body + _BLOCK])
         return size * first.count(b"\n") // max(1, len(first))
 
-    def _load(self, positions: list[int], na: tuple[str, ...]) -> Loaded:
+    def _load(self, positions: list[int], na: tuple[str, ...], words: Collection[int] = ()) -> Loaded:
         import pyarrow as pa
 
         if _CONTENT.search(self._data, self._body) is None:
             return 0, [(Column(self.header[at], "number", np.zeros(0)), []) for at in positions]
         reader = _Reader(self._slice(), len(self.header), self._delimiter, self._quoted, MISSING.union(na))
         try:
-            numeric = reader.guess_numeric(positions)
+            numeric = reader.guess_numeric(positions) - set(words)
             table = reader.read_retrying(positions, numeric)
             self._refuse_open_quote(reader, positions[0], len(table))
             numbers = {at: arrow.float_values(table[str(at)]) for at in numeric}
-            words = {at: table[str(at)] for at in positions if at not in numeric}
+            texts = {at: table[str(at)] for at in positions if at not in numeric}
             rounded = [at for at, values in numbers.items() if _may_be_rounded(values)]
             if rounded:
                 again = reader.read(rounded, set())
-                words |= {at: again[str(at)] for at in rounded}
+                texts |= {at: again[str(at)] for at in rounded}
         except pa.ArrowInvalid as error:
             raise self._explain(reader, positions, error) from error
 
         def column(at: int) -> tuple[Column, list[Finding]]:
-            if at not in words:
+            if at not in texts:
                 return number_column(self.header[at], numbers[at], na), []
-            codes, levels = arrow.codes_and_levels(words[at])
-            return typed_column(self.header[at], codes, levels, na, decimal_comma=self._delimiter == ";")
+            codes, levels = arrow.codes_and_levels(texts[at])
+            return typed_column(self.header[at], codes, levels, na, self._delimiter == ";", at in words)
 
+        self._rows = len(table)
         return len(table), [column(at) for at in positions]
+
+    def verbatim(self, columns: Sequence[str]) -> dict[str, Any]:
+        import pyarrow as pa
+
+        positions = [self._position(name) for name in columns]
+        reader = _Reader(self._slice(), len(self.header), self._delimiter, self._quoted, ())
+        try:
+            table = reader.read_retrying(positions, set())
+        except pa.ArrowInvalid as error:
+            raise self._explain(reader, positions, error) from error
+        texts = (table[str(at)].cast(pa.utf8()) for at in positions)
+        return dict(zip(columns, texts, strict=True))
+
+    def runs(self, columns: Sequence[str]) -> Iterator[Source]:
+        start, first = self._body, 1
+        while start < len(self._data) or start == self._body:
+            part, end = copy(self), self._cut(start)
+            part._data, part._body, part._rows, part.first = memoryview(self._data)[start:end], 0, 0, first
+            yield part
+            first += part._rows
+            if hasattr(self._data, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
+                page = mmap.PAGESIZE * (start // mmap.PAGESIZE)
+                self._data.madvise(mmap.MADV_DONTNEED, page, end - page)  # what has been read may leave the memory
+            if end == start:
+                return
+            start = end
+
+    def _cut(self, start: int) -> int:
+        """The end of a row, a run's length or more after `start`; a line end within quotes is part of a value."""
+        at = start + _RUN
+        if at >= len(self._data):
+            return len(self._data)
+        inside = self._quoted and _count_byte(memoryview(self._data)[start:at], ord('"')) % 2 == 1
+        while (end := self._data.find(b"\n", at)) >= 0:
+            if self._quoted and _count_byte(memoryview(self._data)[at:end], ord('"')) % 2 == 1:
+                inside = not inside
+            if not inside:
+                return end + 1
+            at = end + 1
+        return len(self._data)
 
     def _slice(self) -> memoryview:
         return memoryview(self._data)[self._body :]
@@ -114,7 +158,9 @@ class DelimitedSource(Source):
             said = str(again)
         ragged = _RAGGED.search(said)
         if ragged:
-            return self._ragged(int(ragged["row"]), int(ragged["expected"]), int(ragged["got"]), ragged["text"])
+            return self._ragged(
+                self.first - 1 + int(ragged["row"]), int(ragged["expected"]), int(ragged["got"]), ragged["text"]
+            )
         if "invalid UTF8" in said:
             return self._not_utf8()
         if "straddling" in said or "out of sync" in said:
@@ -143,11 +189,11 @@ class DelimitedSource(Source):
         text = str(self._data, "utf-8", "surrogateescape")
         bad = _UNDECODABLE.search(text)
         at = len(text[: bad.start() if bad else len(text)].encode())
-        before = self._data[self._body : max(at, self._body)].decode()
+        before = bytes(self._data[self._body : max(at, self._body)]).decode()
         # Line ends inside quotes are part of a value: they stand in every second piece between quotes.
-        row = 1 + sum(len(_ROW_END.findall(piece)) for piece in before.split('"')[::2])
+        row = self.first + sum(len(_ROW_END.findall(piece)) for piece in before.split('"')[::2])
         place = "in the header" if at < self._body else f"in row {row}"
-        byte = self._data[at : at + 1].hex().upper()
+        byte = bytes(self._data[at : at + 1]).hex().upper()
         message = (
             f"{self.name} is not UTF-8 text: byte 0x{byte} at position {at + 1}, {place} "
             "(row 1 is the first after the header)"
@@ -238,7 +284,7 @@ class _Reader:
                 column_types=types,
                 include_columns=[str(at) for at in positions],
                 null_values=self._missing,
-                strings_can_be_null=True,
+                strings_can_be_null=bool(self._missing),
             ),
         }
 

@@ -16,11 +16,12 @@ from glmfit.table.columns import Column
 
 
 def typed_column(
-    name: str, codes: np.ndarray, levels: Sequence[str], na: tuple[str, ...], decimal_comma: bool
+    name: str, codes: np.ndarray, levels: Sequence[str], na: tuple[str, ...], decimal_comma: bool, as_text: bool = False
 ) -> tuple[Column, list[Finding]]:
     """The column that codes (n,) into distinct texts `levels` mean, -1 where missing, and what must be said about it.
 
-    `na` adds spellings of a missing value; with `decimal_comma`, `1,5` is 1.5 where the whole column is written so.
+    `na` adds spellings of a missing value; with `decimal_comma`, `1,5` is 1.5 where the whole column is written so;
+    `as_text` says that it is text whatever it looks like.
     """
     absent = text.MISSING.union(na)
     present = [level.strip() not in absent and level not in absent for level in levels]
@@ -28,6 +29,8 @@ def typed_column(
     codes = _renumber(codes, present)
     _refuse_nul(name, codes, words)
 
+    if as_text:
+        return sorted_factor(name, "text", codes, words), []
     parsed = _parse_numbers(words)
     if parsed is not None:
         values = _gather(codes, parsed)

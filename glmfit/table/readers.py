@@ -8,8 +8,10 @@ from __future__ import annotations
 import mmap
 import os
 import re
+import shutil
 import stat
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +55,13 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _PROBE = 1 << 16
 
 
-def open_source(path: str) -> Source:
+def open_source(path: str, spool: bool = False) -> Source:
     """The input at `path`, "-" for standard input: delimited text or Parquet, plain or compressed with gzip or zstd.
 
+    With `spool`, what would be held in memory (standard input, and what is unpacked) goes to a temporary file.
     Raises `DataError` where it cannot be opened or is not one of these.
     """
-    data = _unpacked(path, _standard_input() if path == "-" else _contents(path))
+    data = _unpacked(path, _standard_input(spool) if path == "-" else _contents(path), spool)
     if data[: len(_PARQUET)] == _PARQUET:
         return ParquetSource(path, data)
     probe = bytes(data[:_PROBE])
@@ -76,10 +79,18 @@ def from_frame(frame: Any) -> Source:
     return FrameSource(frame)
 
 
-def _standard_input() -> bytes:
+def _standard_input(spool: bool) -> bytes | mmap.mmap:
     if sys.stdin is None:
         raise DataError("not_readable", "standard input is closed", "give a file, or pipe the data in")
-    return sys.stdin.buffer.read()
+    return _spooled(sys.stdin.buffer) if spool else sys.stdin.buffer.read()
+
+
+def _spooled(stream: Any) -> bytes | mmap.mmap:
+    """What a stream gives, in a temporary file that nobody else sees."""
+    with tempfile.TemporaryFile() as file:
+        shutil.copyfileobj(stream, file, 1 << 20)
+        file.flush()
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if file.tell() else b""
 
 
 def _contents(path: str) -> bytes | mmap.mmap:
@@ -116,12 +127,17 @@ def _not_found(path: str) -> DataError:
     return DataError("not_found", f"no file {path}", near or "check the path")
 
 
-def _unpacked(path: str, data: bytes | mmap.mmap) -> bytes | mmap.mmap:
+def _unpacked(path: str, data: bytes | mmap.mmap, spool: bool) -> bytes | mmap.mmap:
     codec = next((codec for magic, codec in _COMPRESSED.items() if data[: len(magic)] == magic), None)
     if codec is None:
         return data
     import pyarrow as pa
 
+    if spool:
+        try:
+            return _spooled(pa.CompressedInputStream(pa.BufferReader(pa.py_buffer(data)), codec))
+        except OSError as error:
+            raise _damaged(path, codec, error) from error
     # gzip ends in the size of the text, modulo 2^32
     least = max(len(data), int.from_bytes(data[-4:], "little") if codec == "gzip" else 0)
     what = f"{path} is unpacked in memory"
@@ -129,8 +145,12 @@ def _unpacked(path: str, data: bytes | mmap.mmap) -> bytes | mmap.mmap:
     try:
         return pa.CompressedInputStream(pa.BufferReader(pa.py_buffer(data)), codec).read()
     except OSError as error:
-        message = f"{path} is a damaged or incomplete {codec} file: {shorten(str(error), 200)}"
-        raise DataError("damaged_compression", message, "write or download the file again") from error
+        raise _damaged(path, codec, error) from error
+
+
+def _damaged(path: str, codec: str, error: OSError) -> DataError:
+    message = f"{path} is a damaged or incomplete {codec} file: {shorten(str(error), 200)}"
+    return DataError("damaged_compression", message, "write or download the file again")
 
 
 def _refuse_foreign(path: str, probe: bytes) -> None:

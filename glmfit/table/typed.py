@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +21,7 @@ from glmfit.table.infer import large_integer, number_column, sorted_factor
 from glmfit.table.source import Loaded, Source
 from glmfit.table.text import EXACT
 
+_RUN = 65_536  # rows of a run
 _ZERO_FRACTION = re.compile(r"(:\d\d)\.0+(?=$|Z|[+-])")
 
 
@@ -42,7 +43,7 @@ class ParquetSource(Source):
     def expected_rows(self) -> int:
         return int(self._file.metadata.num_rows)
 
-    def _load(self, positions: list[int], na: tuple[str, ...]) -> Loaded:
+    def _load(self, positions: list[int], na: tuple[str, ...], words: Collection[int] = ()) -> Loaded:
         import pyarrow as pa
 
         names = [self.header[at] for at in positions]
@@ -56,11 +57,34 @@ class ParquetSource(Source):
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # Arrow takes text to be UTF-8 unseen
             raise _damaged(self.name, error) from error
 
+    def verbatim(self, columns: Sequence[str]) -> dict[str, Any]:
+        self.read_header(columns)
+        table = self._file.read(columns=list(columns))
+        return {name: table.column(name) for name in columns}
+
+    def runs(self, columns: Sequence[str]) -> Iterator[Source]:
+        import pyarrow as pa
+
+        self.read_header(columns)
+        first, wanted = 1, list(dict.fromkeys(columns)) or [self.header[0]]
+        try:
+            for batch in self._file.iter_batches(batch_size=_RUN, columns=wanted):
+                part = FrameSource(pa.Table.from_batches([batch]), self.name)
+                part.own_order, part.first = b"pandas" in (self._schema.metadata or {}), first
+                yield part
+                first += len(batch)
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise _damaged(self.name, error) from error
+        if first == 1:
+            yield self
+
 
 class FrameSource(Source):
     """Columns in memory; `frame` is a pandas DataFrame, an Arrow table (or what exports one), or a mapping."""
 
-    def __init__(self, frame: Any) -> None:
+    own_order = False  # whether its dictionaries are in an order that means something
+
+    def __init__(self, frame: Any, name: str = "<frame>") -> None:
         pandas = sys.modules.get("pandas")
         self._columns: list[Any]
         if pandas is not None and isinstance(frame, pandas.DataFrame):
@@ -76,10 +100,19 @@ class FrameSource(Source):
         else:
             message = f"a {type(frame).__name__} is not a table"
             raise UsageError("not_a_table", message, "give a pandas DataFrame, an Arrow table or a mapping of columns")
-        super().__init__("<frame>", [str(name) for name in names])
+        super().__init__(name, [str(name) for name in names])
 
-    def _load(self, positions: list[int], na: tuple[str, ...]) -> Loaded:
-        loaded = [_from_memory(self.header[at], self._columns[at], na) for at in positions]
+    def verbatim(self, columns: Sequence[str]) -> dict[str, Any]:
+        import pyarrow as pa
+
+        values = {name: self._columns[self._position(name)] for name in columns}
+        return {
+            name: one if isinstance(one, pa.ChunkedArray) else pa.chunked_array([pa.array(one, from_pandas=True)])
+            for name, one in values.items()
+        }
+
+    def _load(self, positions: list[int], na: tuple[str, ...], words: Collection[int] = ()) -> Loaded:
+        loaded = [_from_memory(self.header[at], self._columns[at], na, self.own_order) for at in positions]
         lengths = {column.name: len(column.values) for column, _ in loaded}
         if len(set(lengths.values())) > 1:
             listed = ", ".join(f"'{name}' has {n}" for name, n in lengths.items())
@@ -88,7 +121,7 @@ class FrameSource(Source):
         return len(loaded[0][0].values), loaded
 
 
-def _from_memory(name: str, values: Any, na: tuple[str, ...]) -> tuple[Column, list[Finding]]:
+def _from_memory(name: str, values: Any, na: tuple[str, ...], own_order: bool = False) -> tuple[Column, list[Finding]]:
     import pyarrow as pa
 
     if str(getattr(values, "dtype", "")) == "category" and hasattr(values, "array"):  # a pandas Series
@@ -97,7 +130,7 @@ def _from_memory(name: str, values: Any, na: tuple[str, ...]) -> tuple[Column, l
         codes, levels = np.asarray(values.codes, dtype=np.int64), [str(level) for level in values.categories]
         return Column.factor(name, "text", _without(codes, levels, na), levels), []
     if isinstance(values, pa.ChunkedArray):
-        return _from_arrow(name, values, na, own_order=False)
+        return _from_arrow(name, values, na, own_order)
     if hasattr(values, "__array__") and not hasattr(values, "__arrow_array__") and not hasattr(values, "iloc"):
         values = np.asarray(values)
         if values.ndim != 1:
@@ -194,6 +227,13 @@ def _large_integers(name: str, chunked: Any) -> list[Finding]:
                     return [large_integer(name, start + int(at) + 1, str(values[at]))]
         start += len(chunk)
     return []
+
+
+def number_names(values: np.ndarray) -> list[str]:
+    """Numbers as the levels of a factor: whole numbers without a point."""
+    if np.all(values == np.floor(values)) and np.all(np.abs(values) < EXACT):
+        return [str(int(value)) for value in values]
+    return [repr(float(value)) for value in values]
 
 
 def _without(codes: np.ndarray, levels: list[str], na: tuple[str, ...]) -> np.ndarray:

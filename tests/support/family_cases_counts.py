@@ -29,8 +29,7 @@ def generalized_poisson(y: np.ndarray, mu: np.ndarray, alpha: np.ndarray) -> np.
 def poisson_inverse_gaussian(y: np.ndarray, mu: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """exp(1/alpha) sqrt(2 / (pi alpha)) mu^y / y! (1 + 2 alpha mu)^(-nu/2) K_nu(z), nu = y - 1/2."""
     nu, square = y - 0.5, 1 + 2 * alpha * mu
-    z = np.sqrt(square) / alpha
-    log_k = np.log(kve(nu, z)) - z
+    log_k = log_bessel(y, np.sqrt(square) / alpha)
     return (
         1 / alpha
         + 0.5 * np.log(2 / (np.pi * alpha))
@@ -39,6 +38,18 @@ def poisson_inverse_gaussian(y: np.ndarray, mu: np.ndarray, alpha: np.ndarray) -
         - nu / 2 * np.log(square)
         + log_k
     )
+
+
+def log_bessel(y: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """log K_nu(z) at nu = y - 1/2: scipy's, and where that overflows by K_{nu+1}/K_nu = 2 nu/z + K_{nu-1}/K_nu."""
+    with np.errstate(over="ignore"):
+        found = np.log(kve(y - 0.5, z)) - z
+    for at in np.nonzero(np.isinf(found))[0]:
+        ratio, found[at] = 1.0, np.log(kve(0.5, z[at])) - z[at]
+        for nu in np.arange(0.5, y[at] - 0.5):
+            ratio = 2 * nu / z[at] + 1 / ratio
+            found[at] += np.log(ratio)
+    return found
 
 
 @np.vectorize

@@ -1,0 +1,232 @@
+"""Rows of new data for a saved model: its columns, in the kinds and with the levels that the model knows.
+
+A file is read in runs of rows, so that its size does not matter. A row with a missing value, or with a level that the
+model has not seen, is an error that names it, or is left without an answer (`keep`); no row is ever dropped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from glmfit.after.saved import SavedModel
+from glmfit.errors import DataError, GlmfitError, UsageError, shorten
+from glmfit.formula import Evaluator
+from glmfit.result import Variable
+from glmfit.table import Column, Source, Table, number_names, refuse
+
+POLICIES = ("error", "keep")
+AS_TEXT = ("text", "date")
+# Errors of one row's values, which say nothing of the others.
+OF_A_ROW = ("unknown_level", "not_finite", "transform")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command says of new data; an offset or an exposure is a column's name, or a number for all rows.
+
+    `missing` is one of POLICIES; with `trials` the trials of a binomial response are needed too.
+    """
+
+    offset: str | float | None = None
+    exposure: str | float | None = None
+    missing: str = "error"
+    keep: tuple[str, ...] = ()
+    trials: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewRows:
+    """A run of n rows: `table` has the m complete ones, of which `place` (m,) says where they stand among the n.
+
+    `offset` (m,) is that of the main linear predictor, `trials` (m,) or None; `kept` are columns (n,) of the input.
+    """
+
+    table: Table
+    place: np.ndarray
+    n: int
+    offset: np.ndarray
+    trials: np.ndarray | None
+    kept: Mapping[str, Any]
+
+    def rows(self, index: np.ndarray) -> NewRows:
+        """Some of the complete rows."""
+        return replace(
+            self,
+            table=self.table.keep(index),
+            place=self.place[index],
+            offset=self.offset[index],
+            trials=None if self.trials is None else self.trials[index],
+        )
+
+
+def new_rows(model: SavedModel, source: Source, asked: Asked) -> Iterator[NewRows]:
+    """All rows of a source, a run at a time."""
+    reader = _Reader(model, source, asked)
+    for part in source.runs([*reader.columns, *reader.kept]):
+        yield reader.read(part)
+
+
+class _Reader:
+    """The columns that a model needs of new data, found once, and what makes rows of them."""
+
+    def __init__(self, model: SavedModel, source: Source, asked: Asked) -> None:
+        self.model, self.asked = model, asked
+        self.variables = {variable.name: variable for variable in model.fit.blueprint.variables}
+        self.offset = _given(model, source, "offset", model.fit.model.offset, asked.offset)
+        self.exposure = _given(model, source, "exposure", model.fit.model.exposure, asked.exposure)
+        self.trials = model.trials if asked.trials else ()
+        header = source.header
+        columns = [*self.variables, *(name for name in (self.offset, self.exposure) if isinstance(name, str))]
+        columns += [name for factor in self.trials for name in factor.columns]
+        self.columns = tuple(dict.fromkeys(columns))
+        self.kept = header if asked.keep == ("all",) and "all" not in header else asked.keep
+        source.read_header([*self.columns, *self.kept])
+
+    def read(self, part: Source) -> NewRows:
+        """The rows of a run."""
+        words = [name for name, variable in self.variables.items() if variable.kind in AS_TEXT]
+        table = part.read(self.columns, self.model.fit.blueprint.na, words)
+        n = len(table)
+        fits = np.ones(n, dtype=bool)
+        columns = dict(table.columns)
+        for name in self.columns:
+            column, good = self._conform(table, name)
+            columns[name] = column
+            fits &= good
+        table = replace(table, columns=columns)
+        place = np.flatnonzero(fits)
+        if len(place) < n:
+            table = replace(
+                table,
+                columns={name: _taken(column, place) for name, column in columns.items()},
+                rows=table.rows[place],
+            )
+        kept = part.verbatim(self.kept) if self.kept and n else {}
+        rows = NewRows(table, place, n, np.zeros(len(place)), None, kept)
+        return self._with_offset(rows)
+
+    def _conform(self, table: Table, name: str) -> tuple[Column, np.ndarray]:
+        """A column as the model knows it, and where its values can be used; raises for others unless they are kept."""
+        variable = self.variables.get(name) or Variable(name, "number")
+        column = table[name]
+        missing = column.missing
+        self._refuse_missing(table, name, missing)
+        if variable.kind == "number":
+            if column.levels:
+                if column.kind == "boolean":
+                    raise _wrong_kind(table, column, "true or false", "numbers")
+                table.numbers(name)  # raises, naming value and row
+            return (column if column.levels is None else Column(name, "number", np.full(len(table), np.nan))), ~missing
+        if variable.kind == "boolean" and column.levels is None and not missing.all():
+            raise _wrong_kind(table, column, "a number", "true or false")
+        levels, codes = _as_text(column, variable.kind)
+        place = {level: at for at, level in enumerate(variable.levels)}
+        moved = np.array([*(place.get(level, -1) for level in levels), -1], dtype=np.int64)[codes]
+        strange = (moved < 0) & ~missing
+        if strange.any() and self.asked.missing == "error":
+            at = int(np.argmax(strange))
+            raise unseen(name, levels[codes[at]], int(table.rows[at]), variable.levels)
+        return Column(name, variable.kind, moved, variable.levels), moved >= 0
+
+    def _refuse_missing(self, table: Table, name: str, missing: np.ndarray) -> None:
+        if missing.any() and self.asked.missing == "error":
+            row = int(table.rows[np.argmax(missing)])
+            message = f"'{name}' is missing in row {row} of {table.source}"
+            hint = "complete it, or write --missing keep, which leaves such rows without an estimate"
+            raise DataError("missing_values", message, hint)
+
+    def _with_offset(self, rows: NewRows) -> NewRows:
+        table, offset = rows.table, rows.offset
+        for option, given in (("offset", self.offset), ("exposure", self.exposure)):
+            if given is None:
+                continue
+            values = table.numbers(given) if isinstance(given, str) else np.full(len(table), float(given))
+            wrong = ~np.isfinite(values) if option == "offset" else ~((values > 0) & np.isfinite(values))
+            rule = "an offset is a finite number" if option == "offset" else "an exposure is positive, finite"
+            error = DataError("bad_offset", rule, "correct the value, or leave the row out")
+            refuse(f"column '{given}'", values, wrong, table.rows, error)
+            offset = offset + (values if option == "offset" else np.log(values))
+        trials = None
+        if self.trials:
+            evaluator = Evaluator(table)
+            trials = np.sum([evaluator.numbers(factor) for factor in self.trials], axis=0)
+            error = DataError("outside_support", "trials are counted from 1", "correct the value, or drop the row")
+            refuse(" + ".join(factor.text for factor in self.trials), trials, ~(trials > 0), table.rows, error)
+        return replace(rows, offset=offset, trials=trials)
+
+
+def unseen(name: str, level: str, row: int, levels: Sequence[str]) -> DataError:
+    """The error for a level that the model has no coefficient for."""
+    message = f"'{name}' is '{shorten(level)}' in row {row}, a level that the model has not seen"
+    listed = ", ".join(f"'{known}'" for known in levels[:10]) + (", ..." if len(levels) > 10 else "")
+    return DataError(
+        "unknown_level", message, f"it knows {listed}; --missing keep leaves such rows without an estimate"
+    )
+
+
+def is_of_a_row(error: GlmfitError) -> bool:
+    """Whether an error of evaluating rows is one of the values of some of them."""
+    return error.code in OF_A_ROW
+
+
+def _wrong_kind(table: Table, column: Column, found: str, meant: str) -> DataError:
+    at = int(np.argmax(~column.missing))
+    value = column.levels[column.values[at]] if column.levels is not None else f"{column.values[at]:.10g}"
+    message = f"'{column.name}' is {found} in {table.source} ('{value}' in row {table.rows[at]})"
+    return DataError("wrong_kind", f"{message}, and was {meant} when the model was fitted", "give it in the same form")
+
+
+def _as_text(column: Column, kind: str) -> tuple[Sequence[str], np.ndarray]:
+    """Levels and codes of a column that the model knows as text."""
+    if column.levels is not None:
+        return column.levels, column.values
+    there = ~np.isnan(column.values)
+    distinct, codes = np.unique(column.values[there], return_inverse=True)
+    out = np.full(len(column.values), -1, dtype=np.int64)
+    out[there] = codes.reshape(-1)
+    return number_names(distinct), out
+
+
+def _taken(column: Column, place: np.ndarray) -> Column:
+    """Some rows, with all levels."""
+    return replace(column, values=column.values[place])
+
+
+def _given(model: SavedModel, source: Source, option: str, known: str | None, asked: Any) -> str | float | None:
+    """The column of an offset or an exposure, or its value; it is never left out silently."""
+    if known is None:
+        if asked is not None:
+            message = f"{model.name} was fitted without an {option}"
+            raise UsageError("bad_offset", message, f"leave out --{option}")
+        return None
+    if asked is None:
+        if known not in source.header:
+            message = f"{model.name} has the {option} '{known}', and {source.name} has no such column"
+            hint = f"name another column or set it: --{option} COLUMN, or --{option} {1 if option == 'exposure' else 0}"
+            raise DataError("unknown_column", message, hint)
+        return known
+    if isinstance(asked, str) and asked not in source.header:
+        try:
+            value = float(asked)
+        except ValueError:
+            return asked  # which reading refuses, naming those that are there
+        if not math.isfinite(value) or (option == "exposure" and value <= 0):
+            rule = "a positive number" if option == "exposure" else "a finite number"
+            raise UsageError("bad_offset", f"--{option} {asked} is not {rule}", f"write {rule}, or a column's name")
+        return value
+    found: str | float = asked
+    return found
+
+
+def complete(values: np.ndarray, place: np.ndarray, n: int) -> np.ndarray:
+    """Values (m, ...) at their places among n rows, NaN in the others."""
+    if len(place) == n:
+        return values
+    out = np.full((n, *values.shape[1:]), np.nan)
+    out[place] = values
+    return out

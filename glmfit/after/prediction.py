@@ -1,0 +1,159 @@
+"""Predictions with their derivatives in the coefficients, and standard errors by the delta method.
+
+    f = f(eta_1 .. eta_K)    J = sum_k (d f / d eta_k) X_k    SE(f)^2 = J V J'
+
+autograd gives d f / d eta row by row; V is the covariance that the model was saved with, robust or not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from glmfit.after.newdata import NewRows, is_of_a_row
+from glmfit.after.quantities import Quantity
+from glmfit.after.saved import SavedModel
+from glmfit.design import Matrix, build
+from glmfit.errors import DataError, GlmfitError
+from glmfit.formula import Evaluator
+
+CELLS = 4_000_000  # numbers of a model matrix that are worked on together
+MOST_ROWS = 65_536
+FEWEST_ROWS = 64
+
+
+class Prediction(NamedTuple):
+    """Estimates (n, m), and their derivatives in the coefficients, (n, m, p)."""
+
+    estimate: Tensor
+    jacobian: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """New rows as matrices: for each estimated parameter X (n, q), the places (q,) of its coefficients, an offset.
+
+    `columns` are what densities take by name; `place` (n,) says where the rows stand in their run.
+    """
+
+    matrices: tuple[Matrix, ...]
+    places: tuple[Tensor, ...]
+    offsets: tuple[Tensor, ...]
+    columns: Mapping[str, Tensor]
+    place: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+
+def parts(model: SavedModel, rows: NewRows, keep: bool = False) -> Iterator[Part]:
+    """The matrices of new rows, some rows at a time; with `keep` those that cannot be evaluated are left out."""
+    size = max(FEWEST_ROWS, min(MOST_ROWS, CELLS // max(1, len(model.theta))))
+    n = len(rows.place)
+    for start in range(0, n, size):
+        yield from _evaluable(model, rows.rows(np.arange(start, min(start + size, n))), keep)
+
+
+def _evaluable(model: SavedModel, rows: NewRows, keep: bool) -> Iterator[Part]:
+    """The matrices of the rows; where that fails for the values of one row, those of either half."""
+    try:
+        yield part(model, rows)
+    except GlmfitError as error:
+        if not (keep and is_of_a_row(error)):
+            raise
+        n = len(rows.place)
+        if n > 1:
+            yield from _evaluable(model, rows.rows(np.arange(n // 2)), keep)
+            yield from _evaluable(model, rows.rows(np.arange(n // 2, n)), keep)
+
+
+def part(model: SavedModel, rows: NewRows) -> Part:
+    """The matrices of new rows; a `GlmfitError` names the row whose values no formula can take."""
+    evaluator = Evaluator(rows.table, state=model.state)
+    built: dict[tuple[object, ...], tuple[Matrix, Tensor]] = {}
+    matrices, places, offsets = [], [], []
+    for formula in model.estimated:
+        key = formula.terms, formula.offsets
+        if key not in built:
+            built[key] = build(formula, rows.table, evaluator)
+        matrix, offset = built[key]
+        if formula.parameter == model.family.main:
+            offset = offset + torch.from_numpy(rows.offset)
+        own = model.rows.get(formula.parameter, {})
+        kept = [at for at, name in enumerate(matrix.names) if name in own]
+        if len(kept) != len(own):
+            lost = next(name for name in own if name not in matrix.names)
+            message = f"{model.name} has a coefficient of '{lost}', which its formula does not give"
+            raise DataError("damaged_model", message, "write it again: glmfit fit DATA FORMULA ... --save FILE")
+        matrices.append(matrix if len(kept) == len(matrix.names) else matrix.select(kept))
+        places.append(torch.tensor([own[matrix.names[at]] for at in kept], dtype=torch.int64))
+        offsets.append(offset)
+    columns = {name: torch.from_numpy(rows.table.numbers(name)) for name in model.family.columns}
+    if rows.trials is not None:
+        columns["trials"] = torch.from_numpy(rows.trials)
+    return Part(tuple(matrices), tuple(places), tuple(offsets), columns, rows.place)
+
+
+def linear_predictors(model: SavedModel, rows: Part, theta: Tensor | None = None) -> list[Tensor]:
+    """(n,) eta of each estimated parameter; infinite or NaN where a coefficient is that its column multiplies."""
+    theta = model.theta if theta is None else theta
+    found = []
+    for X, places, offset in zip(rows.matrices, rows.places, rows.offsets, strict=True):
+        beta = theta[places]
+        finite = torch.isfinite(beta)
+        eta = X.matvec(torch.where(finite, beta, 0.0)) + offset
+        if not bool(finite.all()):
+            out = torch.nonzero(~finite)[:, 0]
+            values = X.select(out.tolist()).dense()
+            eta = eta + torch.where(values != 0, values * beta[out], 0.0).sum(dim=1)
+        found.append(eta)
+    return found
+
+
+def slopes(of: Quantity, etas: Sequence[Tensor], columns: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """The quantity (n, m), and its derivatives (n, m, K) in the linear predictors."""
+    leaves = [eta.detach().requires_grad_(True) for eta in etas]
+    value = of.value(leaves, columns)
+    n, m = value.shape
+    out = torch.zeros((n, m, len(leaves)), dtype=torch.float64)
+    for j in range(m):
+        if value.requires_grad:
+            found = torch.autograd.grad(value[:, j].sum(), leaves, retain_graph=True, allow_unused=True)
+            for k, one in enumerate(found):
+                if one is not None:
+                    out[:, j, k] = one
+    return value.detach(), out
+
+
+def jacobian(model: SavedModel, rows: Part, slope: Tensor) -> Tensor:
+    """(n, p) d f / d theta, from d f / d eta (n, K)."""
+    out = torch.zeros((len(rows), len(model.theta)), dtype=torch.float64)
+    dense: dict[int, Tensor] = {}
+    for k, (X, places) in enumerate(zip(rows.matrices, rows.places, strict=True)):
+        matrix = dense.setdefault(id(X), X.dense())
+        out.index_add_(1, places, slope[:, k, None] * matrix)
+    return out
+
+
+def predict(model: SavedModel, rows: Part, of: Quantity) -> Prediction:
+    """Estimates and their derivatives in all coefficients."""
+    value, slope = slopes(of, linear_predictors(model, rows), rows.columns)
+    return Prediction(value, torch.stack([jacobian(model, rows, slope[:, j]) for j in range(value.shape[1])], dim=1))
+
+
+def standard_errors(model: SavedModel, derivative: Tensor) -> Tensor:
+    """sqrt(J V J') of derivatives (..., p); NaN where one is in a coefficient that has no variance."""
+    covariance = model.covariance
+    without = ~torch.isfinite(torch.diagonal(covariance))
+    known = torch.where(torch.isfinite(covariance), covariance, 0.0)
+    variance = ((derivative @ known) * derivative).sum(dim=-1)
+    if bool(without.any()):
+        touched = (derivative[..., without] != 0).any(dim=-1)
+        variance = torch.where(touched, math.nan, variance)
+    return torch.sqrt(variance)

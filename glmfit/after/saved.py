@@ -1,0 +1,238 @@
+"""A saved model opened for use: its family, links and formulas made again, and checked as those of a command are.
+
+    eta_k = X_k theta[places_k] + offset_k        working or natural parameters from eta by the links
+
+Formula text from a file is read by the grammar that reads all formulas: it names columns and documented transforms, or
+it is refused. A user's likelihood is run only where the command names its file again, and the file is the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from glmfit.errors import DataError, GlmfitError, ModelError, UsageError
+from glmfit.estimate.blueprint import file_hash
+from glmfit.families import LINKS, Family, Link, make_family
+from glmfit.families.censored import censored
+from glmfit.families.userfile import is_path, split
+from glmfit.formula import DesignState, Factor, PredictorFormula, parse
+from glmfit.lazy import torch
+from glmfit.report.saved import AGAIN, MOST_BYTES, model_from_json
+from glmfit.result import Coefficient, Fitted
+from glmfit.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from glmfit.inference.covariance import Reference
+
+# A coefficient without an estimate of its own, and still no hole: its column adds nothing to those before it.
+NOTHING_LOST = ("aliased",)
+
+
+@dataclass(frozen=True, eq=False)
+class SavedModel:
+    """A fit at work: `predictors` are the formulas of the estimated parameters, in the order of the family's."""
+
+    fit: Fitted
+    family: Family
+    links: Mapping[str, Link]
+    predictors: tuple[PredictorFormula, ...]
+    trials: tuple[Factor, ...] = ()  # which add up to those of a response of successes
+    name: str = "the model"  # of its file, for messages
+
+    @property
+    def state(self) -> DesignState:
+        """Levels and transforms as the old rows left them; a copy, as evaluating may add to it."""
+        blueprint = self.fit.blueprint
+        transforms = {text: dict(state) for text, state in blueprint.transforms.items()}
+        return DesignState(dict(blueprint.levels), transforms)
+
+    @cached_property
+    def rows(self) -> Mapping[str, Mapping[str, int]]:
+        """For each parameter, its terms with the places of their coefficients."""
+        found: dict[str, dict[str, int]] = {}
+        for at, row in enumerate(self.fit.coefficients):
+            found.setdefault(row.parameter, {})[row.term] = at
+        return found
+
+    @cached_property
+    def theta(self) -> Tensor:
+        """(p,) the coefficients: 0 where aliased, infinite where the data are separated, NaN where not identified."""
+        return torch.tensor([self._value(row) for row in self.fit.coefficients], dtype=torch.float64)
+
+    def _value(self, row: Coefficient) -> float:
+        if row.status in NOTHING_LOST:
+            return 0.0
+        separation = self.fit.identification.separation
+        if row.status == "infinite" and separation is not None:
+            direction = next(
+                (t.direction for t in separation.terms if (t.parameter, t.term) == (row.parameter, row.term)), 0
+            )
+            return math.copysign(math.inf, direction) if direction else math.nan
+        return row.estimate
+
+    @cached_property
+    def covariance(self) -> Tensor:
+        """(p, p) that of the coefficients as it was saved, 0 where they are aliased and NaN where it does not exist."""
+        matrix = torch.tensor(self.fit.covariance.matrix, dtype=torch.float64).reshape(len(self.theta), -1)
+        out = [at for at, row in enumerate(self.fit.coefficients) if row.status in NOTHING_LOST]
+        matrix[out, :] = matrix[:, out] = 0.0
+        return matrix
+
+    @cached_property
+    def reference(self) -> Reference:
+        """The distribution of its statistics."""
+        from glmfit.inference.covariance import Reference
+
+        return Reference(self.fit.blueprint.df)
+
+    @cached_property
+    def held(self) -> Mapping[str, float]:
+        """Natural values of the parameters that have no linear predictor: fixed, at a limit, or the dispersion."""
+        found = {name: float(value) for name, value in self.fit.model.fixed.items()}
+        if self.family.has_dispersion:
+            found.setdefault("phi", self.fit.dispersion.estimate)
+        for row in self.fit.coefficients:
+            limit = self.family.parameter(row.parameter).limit if row.status == "at_limit" else None
+            if limit is not None:
+                found[row.parameter] = limit.value
+        estimated = {predictor.parameter for predictor in self.estimated}
+        return {p.name: found[p.name] for p in self.family.parameters if p.name not in estimated}
+
+    @cached_property
+    def estimated(self) -> tuple[PredictorFormula, ...]:
+        """The predictors that have coefficients, those at the end of a parameter's range apart."""
+        ended = {row.parameter for row in self.fit.coefficients if row.status == "at_limit"}
+        return tuple(predictor for predictor in self.predictors if predictor.parameter not in ended)
+
+    def natural(self, etas: Sequence[Tensor]) -> list[Tensor]:
+        """The family's parameters on their natural scales, (n,) each, from the linear predictors of those estimated."""
+        return [
+            link.inverse(eta) if eta is not None else torch.full_like(etas[0], value)
+            for link, eta, value in self._each(etas)
+        ]
+
+    def working(self, etas: Sequence[Tensor]) -> list[Tensor]:
+        """The same on the working scales of the density."""
+        found = []
+        for parameter, (link, eta, value) in zip(self.family.parameters, self._each(etas), strict=True):
+            if eta is not None:
+                found.append(link.to(parameter.scale, eta))
+            elif parameter.limit is not None and value == parameter.limit.value:
+                found.append(torch.full_like(etas[0], parameter.limit.working))
+            else:
+                found.append(LINKS[parameter.scale].link(torch.full_like(etas[0], value)))
+        return found
+
+    def _each(self, etas: Sequence[Tensor]) -> list[tuple[Link, Tensor | None, float]]:
+        by_name = dict(zip((p.parameter for p in self.estimated), etas, strict=True))
+        return [
+            (self.links[p.name], by_name.get(p.name), self.held.get(p.name, math.nan)) for p in self.family.parameters
+        ]
+
+
+def read_model(path: str, family: str | None = None) -> SavedModel:
+    """The model in a file; `family` names the file of a user's likelihood again. `DataError` for any other file."""
+    return open_model(read_fitted(path), family, path)
+
+
+def read_fitted(path: str) -> Fitted:
+    """The fit in a file that `fit --save` wrote."""
+    try:
+        with open(path, "rb") as file:
+            text = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        hint = "the model comes first, then the data; write one with: glmfit fit DATA FORMULA --save model.json"
+        raise DataError("not_found", f"no file {path}", hint) from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL character
+        reason = getattr(error, "strerror", None) or error
+        raise DataError("not_readable", f"{path!r} cannot be read: {reason}", "check the path") from error
+    return model_from_json(text, path)
+
+
+def open_model(fit: Fitted, family: str | None = None, name: str = "the model") -> SavedModel:
+    """A fit made ready for new rows; `DataError` where its blueprint is not one that a fit leaves."""
+    blueprint = fit.blueprint
+    if not blueprint.predictors:  # a log_likelihood(params, data): there is nothing to make
+        return SavedModel(fit, Family(), {}, (), (), name)
+    chosen = _family_file(fit, family, name)
+    header, trial_columns = [variable.name for variable in blueprint.variables], blueprint.trial_columns
+    try:
+        made = make_family(chosen, fit.model.fixed).of_columns(header)
+        if fit.model.event is not None or fit.model.censor is not None:
+            made = censored(made)
+        asked = {made.parameter(name).name: link for name, link in _links(fit, made).items()}
+        if made.categories:
+            link = made.parameters[0].link(asked.get(made.main), made.name)
+            made = made.of_categories(fit.model.levels, link)
+            asked = dict(fit.model.links)
+        links = {p.name: p.link(asked.get(p.name), made.name) for p in made.parameters}
+        predictors = tuple(
+            _predictor(predictor.parameter, predictor.formula, header) for predictor in blueprint.predictors
+        )
+        for predictor in predictors:
+            made.parameter(predictor.parameter)
+        trials = _predictor(
+            "trials", " + ".join(["0", *(f"offset({text})" for text in blueprint.trials)]), trial_columns
+        )
+    except (UsageError, ModelError) as error:
+        if is_path(chosen) and error.code in ("no_such_file", "user_code", "no_density", "bad_signature"):
+            raise
+        raise DataError("damaged_model", f"{name} is no whole model: {error.message}", AGAIN) from error
+    _check_order(predictors, made, fit, name)
+    return SavedModel(fit, made, links, predictors, trials.offsets, name)
+
+
+def _links(fit: Fitted, family: Family) -> dict[str, str]:
+    """The links of the parameters that the family knows before its categories are."""
+    if not family.categories:
+        return dict(fit.model.links)
+    main = fit.model.links.get(fit.model.main[0])
+    return {} if main is None else {family.main: main}
+
+
+def _predictor(parameter: str, text: str, header: Sequence[str]) -> PredictorFormula:
+    """The right-hand side of one parameter, over the columns that the model knows and no others."""
+    response = "y"
+    while response in header:
+        response += "_"
+    (found,) = parse(ModelSpec(formulas=(f"{response} ~ {text}",)), [response, *header]).predictors
+    return PredictorFormula(parameter, found.terms, found.offsets)
+
+
+def _check_order(predictors: Sequence[PredictorFormula], family: Family, fit: Fitted, name: str) -> None:
+    order = list(dict.fromkeys(parameter.name for parameter in family.parameters))
+    given = [predictor.parameter for predictor in predictors]
+    known = {row.parameter for row in fit.coefficients}
+    if given != [one for one in order if one in given] or (given and not known <= set(given)):
+        raise DataError("damaged_model", f"{name} is no whole model: its predictors are not the family's", AGAIN)
+
+
+def _family_file(fit: Fitted, given: str | None, name: str) -> str:
+    """The family to make: that of the model, or of the file named again, which must be the same file."""
+    asked = fit.blueprint.family
+    if not is_path(asked):
+        if given is not None and make_family(given, {}).name != fit.model.family:
+            message = f"{name} is a model of the {fit.model.family} family, not of '{given}'"
+            raise UsageError("contradiction", message, "leave out --family: the model knows its family")
+        return asked
+    if given is None:
+        message = f"the likelihood of {name} is in {asked}, which is code and is run only where it is named again"
+        raise UsageError("family_file", message, f"add --family {asked}")
+    try:
+        same = file_hash(given) == fit.blueprint.file_sha256
+    except (OSError, ValueError) as error:
+        message = f"cannot read {given}: {getattr(error, 'strerror', None) or error}"
+        raise UsageError("no_such_file", message, "check the path given to --family") from error
+    if not same:
+        message = f"{split(given)[0]} is not the file that {name} was fitted with: it was changed since"
+        raise DataError("other_file", message, "fit again with --save, or give the file as it was")
+    return given
+
+
+__all__ = ["GlmfitError", "SavedModel", "open_model", "read_fitted", "read_model"]

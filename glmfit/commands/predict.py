@@ -1,0 +1,86 @@
+"""`glmfit predict`: predictions of new rows as CSV, JSON lines or Parquet, a run of rows at a time."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from glmfit.commands import options, shared
+from glmfit.commands.options import option
+from glmfit.errors import UsageError
+from glmfit.spec import one_of
+
+FORMATS = ("csv", "json", "parquet", "markdown", "table")
+Interval = Annotated[
+    str,
+    option("Inference", "--interval", metavar="KIND", help="none, confidence (default) or prediction."),
+]
+Keep = Annotated[
+    list[str] | None,
+    option("Output", "--keep", metavar="COLUMNS", help="Columns of the input to write in front; all for all of them."),
+]
+Wide = Annotated[bool, option("Output", "--wide", help="Probabilities in one column for each level.")]
+Format = Annotated[
+    str | None,
+    option("Output", "--format", metavar="FORMAT", help="csv (default), json (lines), parquet, markdown or table."),
+]
+Json = Annotated[bool, option("Output", "--json", help="JSON lines: the same as --format json.")]
+
+
+def predict_command(
+    model: shared.Model,
+    data: shared.NewData,
+    of: shared.Of = None,
+    interval: Interval = "confidence",
+    level: shared.NewLevel = None,
+    offset: shared.NewOffset = None,
+    exposure: shared.NewExposure = None,
+    missing: shared.NewMissing = "error",
+    family: shared.FamilyFile = None,
+    keep: Keep = None,
+    wide: Wide = False,
+    json: Json = False,
+    format: Format = None,
+    output: options.Output = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Predict from a saved model on new rows, with standard errors and intervals.
+
+    \b
+    glmfit fit claims.csv "claims ~ age + region" -f poisson --exposure years --save model.json
+    glmfit predict model.json new.csv --keep id -o predictions.csv
+    glmfit predict model.json new.csv --exposure 1 --of mean --interval none
+    glmfit predict ordinal.json new.csv --of probabilities --wide
+    """
+    from glmfit.after.predict import KINDS
+
+    one_of("--interval", interval, KINDS)
+    chosen = _format(json, format, output)
+    asked = shared.asked(offset, exposure, missing, options.levels(keep))
+    share = shared.level(level)
+    shared.check_output(output, data, model)
+    saved = shared.open_saved(model, family)
+    source = shared.open_new_data(data)
+    from glmfit.after.predict import predictions
+    from glmfit.after.quantities import default
+    from glmfit.commands.writers import write
+
+    if wide and (of or default(saved)) != "probabilities":
+        raise UsageError("contradiction", "--wide is for --of probabilities", "leave it out")
+    runs = predictions(saved, source, asked, of, "none" if wide else interval, share)
+    empty = write(runs, chosen, output, wide=wide)
+    if empty and not quiet:
+        shared.say(f"{empty} {'row has' if empty == 1 else 'rows have'} no estimate: the fields are empty")
+    raise typer.Exit(0)
+
+
+def _format(json: bool, format: str | None, output: str | None) -> str:
+    """The format asked for, or that of the name of the file."""
+    ending = "parquet" if output is not None and output.endswith(".parquet") else "csv"
+    chosen = one_of("--format", format or ("json" if json else ending), FORMATS)
+    if json and chosen != "json":
+        raise UsageError("contradiction", f"--json and --format {chosen} contradict each other", "give one of them")
+    if chosen == "parquet" and output is None:
+        raise UsageError("contradiction", "Parquet is for a file, not for standard output", "add -o FILE.parquet")
+    return chosen

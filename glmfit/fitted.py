@@ -1,0 +1,100 @@
+"""A fitted model in Python: the `Fit` that it is, shown as its table, and what can be done with it next."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from glmfit.result import Fitted
+
+if TYPE_CHECKING:
+    from glmfit.after.saved import SavedModel
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class FittedModel(Fitted):
+    """What `glmfit.fit` and `glmfit.load` return: every attribute of a `Fit`, and methods for what comes after."""
+
+    file: str | None = None  # of the likelihood, where the caller has named it
+
+    @classmethod
+    def of(cls, fitted: Fitted, file: str | None = None) -> FittedModel:
+        """A fit with the methods of this class."""
+        return cls(**{field.name: getattr(fitted, field.name) for field in fields(Fitted)}, file=file)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], family: str | None = None) -> FittedModel:
+        """The model in a file; `DataError` for any other."""
+        from glmfit.after.saved import read_model
+
+        return cls.of(read_model(os.fspath(path), family).fit, family)
+
+    def __repr__(self) -> str:
+        from glmfit.report import to_table
+
+        return to_table(self, plain=True).rstrip("\n")
+
+    def _repr_html_(self) -> str:
+        """The table of coefficients for a notebook."""
+        from html import escape
+
+        from glmfit.report import to_table
+
+        return f"<pre>{escape(to_table(self, plain=True))}</pre>"
+
+    def to_frame(self) -> Any:
+        """The coefficients as a pandas DataFrame, one row each, with the names of the JSON."""
+        import pandas as pd
+
+        from glmfit.result import Coefficient
+
+        names = [field.name for field in fields(Coefficient)]
+        return pd.DataFrame([[getattr(row, name) for name in names] for row in self.coefficients], columns=names)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a file that `glmfit.load` and the commands read; `OutputError` where that fails."""
+        from glmfit.commands.output import write_file
+        from glmfit.report.saved import model_json
+
+        write_file(os.fspath(path), model_json(self))
+
+    def predict(
+        self,
+        data: Any,
+        of: str | None = None,
+        *,
+        interval: str = "confidence",
+        level: float | None = None,
+        offset: str | float | None = None,
+        exposure: str | float | None = None,
+        missing: str = "error",
+    ) -> Any:
+        """A pandas DataFrame of estimates, standard errors and intervals, one row for each row of `data`.
+
+        `data` is a frame, a mapping of columns, or the path of a file; `of` and the others are the options of
+        `glmfit predict`. Probabilities of categories have a row for each level, with `row` from 1 and `level`.
+        """
+        import pandas as pd
+
+        from glmfit.after.newdata import POLICIES, Asked
+        from glmfit.after.predict import predictions
+        from glmfit.commands.writers import columns
+        from glmfit.spec import one_of
+        from glmfit.table import open_data
+
+        asked = Asked(offset, exposure, one_of("missing", missing, POLICIES))
+        frames, seen = [], 0
+        for run in predictions(self.opened(), open_data(data), asked, of, interval, level):
+            frames.append(pd.DataFrame(columns(run, seen, wide=False)))
+            seen += run.n
+        found = pd.concat(frames, ignore_index=True)
+        if isinstance(data, pd.DataFrame) and len(found) == len(data):
+            found.index = data.index
+        return found
+
+    def opened(self) -> SavedModel:
+        """The model ready for new rows."""
+        from glmfit.after.saved import open_model
+
+        return open_model(self, self.file)

@@ -1,0 +1,224 @@
+"""A table of records, as most commands give one: aligned text, JSON under a key, CSV with the same names, Markdown.
+
+Numbers go by their names: what is in the unit of the estimates has their decimals, a `p_value` is never 0. A number
+that does not exist is NaN or None: null in JSON, an empty field in CSV. An object is one in JSON, else columns.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from glmfit.errors import Finding, explain
+from glmfit.report import numbers
+from glmfit.report.document import layout, plain
+from glmfit.report.markdown import escape, table
+from glmfit.report.terminal import GAP, Line, printed, sentence, terminal
+
+IN_UNIT = ("estimate", "std_error", "conf_low", "conf_high", "pred_low", "pred_high")
+HEADINGS = {
+    "std_error": "Std. Error",
+    "statistic_kind": "Kind",
+    "df_residual": "Resid. df",
+    "p_value": "p-value",
+    "p_adjusted": "adjusted p",
+    "conf_low": "{low}",
+    "conf_high": "{high}",
+    "aic": "AIC",
+    "aicc": "AICc",
+    "bic": "BIC",
+    "df": "df",
+}
+LONGEST = 60  # characters of a text column
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Rows of values by name, all rows with the same names: numbers, texts, booleans, None, or objects of these.
+
+    `schema` and `key` are those of the JSON document, whose other keys are `facts`; a fact is shown above the table.
+    """
+
+    schema: str
+    key: str
+    columns: tuple[str, ...]
+    rows: Sequence[Mapping[str, Any]]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    level: float | None = None  # of the intervals
+    findings: tuple[Finding, ...] = ()
+    hidden: tuple[str, ...] = ()  # columns that a table for people leaves out
+
+    def flat(self) -> tuple[list[str], list[list[Any]]]:
+        """Columns and rows with objects as columns of their own."""
+        inner: dict[str, dict[str | None, None]] = {}
+        for row in self.rows:
+            for name in self.columns:
+                if isinstance(row[name], Mapping):
+                    inner.setdefault(name, {}).update(dict.fromkeys(row[name]))
+        places = [
+            (name, part)
+            for name in self.columns
+            for part in inner.get(name, {None: None})
+            if not (name not in inner and self.rows and all(row[name] == {} for row in self.rows))
+        ]
+        heading = [name if part is None else f"{name}.{part}" for name, part in places]
+        body = [
+            [row[name] if part is None else (row[name] or {}).get(part) for name, part in places] for row in self.rows
+        ]
+        return heading, body
+
+
+def to_format(records: Records, format: str, *, file: bool = False) -> str:
+    """The records as table, json, csv or markdown; a table for a file has no colour and 80 columns."""
+    if format == "table":
+        return records_table(records, file=file)
+    return {"json": records_json, "csv": records_csv, "markdown": records_markdown}[format](records)
+
+
+def records_json(records: Records) -> str:
+    """A document with the rows under their key."""
+    rows = [{name: row[name] for name in records.columns} for row in records.rows]
+    level = {} if records.level is None else {"level": records.level}
+    document = {"schema": records.schema, **records.facts, **level, records.key: rows, "warnings": records.findings}
+    return layout(plain(document)) + "\n"
+
+
+def records_csv(records: Records) -> str:
+    """CSV (RFC 4180, LF line ends) with the names of the JSON."""
+    heading, body = records.flat()
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(heading)
+    writer.writerows([_field(value) for value in row] for row in body)
+    return out.getvalue()
+
+
+def records_markdown(records: Records) -> str:
+    """A table to paste into a report, under the facts."""
+    heading, cells, texts = _shown(records)
+    blocks = ["\n".join(f"- {_label(name)}: {escape(_fact(value))}" for name, value in records.facts.items())]
+    blocks.append(table(heading, cells, max(1, texts)))
+    blocks += [f"> **Warning** ({finding.code}): {escape(finding.message)}" for finding in records.findings]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def records_table(records: Records, *, file: bool = False, width: int | None = None) -> str:
+    """Aligned text for a terminal."""
+    console = terminal(width, file)
+    return printed(console, _lines(records, console.width))
+
+
+def _lines(records: Records, width: int) -> Iterator[Line]:
+    from rich.cells import cell_len, set_cell_size
+
+    labels = max((len(_label(name)) for name in records.facts), default=0)
+    for name, value in records.facts.items():
+        yield [(_label(name).ljust(labels) + GAP, "bold"), (_fact(value), "")]
+    if records.facts:
+        yield []
+    heading, cells, texts = _shown(records)
+    widths = [max(map(cell_len, column)) for column in zip(heading, *cells, strict=True)]
+
+    def line(row: Sequence[str]) -> str:
+        parts = [
+            set_cell_size(cell, size) if at < texts else cell.rjust(size)
+            for at, (cell, size) in enumerate(zip(row, widths, strict=True))
+        ]
+        return GAP.join(parts).rstrip()
+
+    yield [(line(heading), "bold")]
+    yield [("-" * (sum(widths) + len(GAP) * (len(widths) - 1)), "dim")]
+    for row in cells:
+        yield [(line(row), "")]
+    if records.findings:
+        yield []
+    for finding in records.findings:
+        yield from sentence(f"Warning: {finding.message} [{finding.code}]", "yellow", width)
+    if records.findings:
+        yield from sentence(f"More: {explain(finding.code for finding in records.findings)}", "dim", width)
+
+
+def _shown(records: Records) -> tuple[list[str], list[list[str]], int]:
+    """Headings and cells as text, columns of texts first; what is empty throughout is left out."""
+    names, body = records.flat()
+    columns = {name: [row[at] for row in body] for at, name in enumerate(names) if name not in records.hidden}
+    columns = {name: values for name, values in columns.items() if not all(map(_empty, values)) or name == "estimate"}
+    words = [name for name, values in columns.items() if any(isinstance(value, str | bool) for value in values)]
+    unit = [name for name in IN_UNIT if name in columns]
+    texts: dict[str, list[str]] = {name: [_word(value) for value in columns[name]] for name in words}
+    scaled = numbers.columns([_in_unit(columns, unit, at) for at in range(len(body))]) if unit else []
+    for at, name in enumerate(unit):
+        texts[name] = ["" if _empty(columns[name][row]) else scaled[row][at] for row in range(len(body))]
+    for name, values in columns.items():
+        if name not in texts:
+            texts[name] = _numbers(name, values)
+    order = [*words, *(name for name in columns if name not in words)]
+    heading = [_heading(name, records.level) for name in order]
+    return heading, [[texts[name][row] for name in order] for row in range(len(body))], len(words)
+
+
+def _in_unit(columns: Mapping[str, list[Any]], unit: Sequence[str], at: int) -> list[float]:
+    """A row of what is in the unit of the estimate; `numbers.columns` goes by the second, the standard error."""
+    values = [_number(columns[name][at]) for name in unit]
+    return values if len(values) > 1 else [*values, math.nan]
+
+
+def _numbers(name: str, values: Sequence[Any]) -> list[str]:
+    """One column of numbers that are in a unit of their own."""
+    found = [_number(value) for value in values]
+    if name in ("p_value", "p_adjusted"):
+        shown = [numbers.p_value(value) for value in found]
+    elif all(isinstance(value, int) or _empty(value) for value in values):
+        shown = [f"{value:.0f}" if math.isfinite(value) else "" for value in found]
+    elif name == "statistic":
+        shown = numbers.test_statistics(found)
+    elif name in ("df", "df_residual"):
+        shown = [numbers.short(value) for value in found]
+    else:
+        shown = numbers.statistics(found)
+    return ["" if _empty(value) else text for value, text in zip(values, shown, strict=True)]
+
+
+def _heading(name: str, level: float | None) -> str:
+    tail = 0.5 * (1 - (level if level is not None else 0.95))
+    low, high = numbers.percent(tail), numbers.percent(1 - tail)
+    return HEADINGS.get(name, name.replace("_", " ")).format(low=low, high=high)
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, float):
+        return numbers.short(value)
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else _word(value)
+
+
+def _word(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = numbers.visible(str(value)) if isinstance(value, str) else numbers.short(_number(value))
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def _field(value: Any) -> str:
+    if _empty(value):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(float(value)) if isinstance(value, float) else str(value)
+
+
+def _empty(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)

@@ -65,6 +65,7 @@ class Model:
     main: tuple[str, ...] = ("mu",)  # the parameters that the first formula is for
     measure: str | None = None  # what exp of their coefficients is, such as "rate ratio"
     bias_reduction: str | None = None  # firth: the likelihood was penalised by Jeffreys' prior
+    where: str | None = None  # the condition that chose the rows
 
 
 @dataclass(frozen=True, slots=True)

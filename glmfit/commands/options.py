@@ -82,6 +82,9 @@ FreqWeights = Annotated[
 SamplingWeights = Annotated[
     str | None, _option(_R, "--sampling-weights", metavar="COLUMN", help="Survey weights; standard errors are robust.")
 ]
+Where = Annotated[
+    str | None, _option(_R, "--where", metavar="CONDITION", help="Use rows where it holds: \"age >= 18 & g == 'a'\".")
+]
 Missing = Annotated[
     str, _option(_R, "--missing", metavar="drop|error", help="Rows with missing values: drop (default) or error.")
 ]

@@ -342,4 +342,5 @@ def _reported_model(data: Data, model: Model) -> ReportedModel:
         main=tuple(dict.fromkeys(p.name for p in model.family.parameters)) if model.family.shared_formula else (main,),
         measure=model.family.exp_measure(model.links[main].name),
         bias_reduction=spec.bias_reduction,
+        where=spec.where,
     )

@@ -10,7 +10,7 @@ import json
 import math
 import types
 from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from glmfit import explain
@@ -133,14 +133,15 @@ def _read(hint: Any, value: Any, where: str) -> Any:
 
 def _read_dataclass(hint: Any, value: dict[str, Any], where: str) -> Any:
     hints = get_type_hints(hint)
-    missing = [f.name for f in fields(hint) if f.name not in value]
+    # What has a default was added later, and older documents lack it.
+    missing = [f.name for f in fields(hint) if f.name not in value and f.default is MISSING]
     if missing:
         raise DataError(
             "not_a_fit",
             f"the saved fit has no '{f'{where}.{missing[0]}'.lstrip('.')}'",
             "the file is incomplete or was edited; write it again with --json",
         )
-    found = {name: _read(hints[name], value[name], f"{where}.{name}") for name in hints}
+    found = {name: _read(hints[name], value[name], f"{where}.{name}") for name in hints if name in value}
     if found.get("status") == NOT_FINITE:
         found["status"] = None
     return hint(**found)

@@ -9,5 +9,6 @@ from glmfit.rows.data import Data, read
 from glmfit.rows.groups import group_codes
 from glmfit.rows.slips import mostly_numbers
 from glmfit.rows.weights import row_weights, without_weightless
+from glmfit.rows.where import inside
 
-__all__ = ["Data", "group_codes", "mostly_numbers", "read", "resolve", "row_weights", "without_weightless"]
+__all__ = ["Data", "group_codes", "inside", "mostly_numbers", "read", "resolve", "row_weights", "without_weightless"]

@@ -54,6 +54,7 @@ def fit_command(
     format: options.Format = None,
     output: options.Output = None,
     exp: options.Exp = False,
+    all_levels: options.AllLevels = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -104,7 +105,7 @@ def fit_command(
     _check_output(output, data)
 
     fit = fit_spec(spec, data, _trace if verbose else None)
-    _report(fit, chosen, output, exp=exp, quiet=quiet)
+    _report(fit, chosen, output, exp=exp, all_levels=all_levels, quiet=quiet)
     raise typer.Exit(fit.exit_code)
 
 
@@ -120,13 +121,15 @@ def _trace(step: dict[str, Any]) -> None:
     say("  ".join(f"{key.replace('_', ' ')} {value:.10g}" for key, value in step.items()))
 
 
-def _report(fit: Fit, format: str, output: str | None, *, exp: bool, quiet: bool) -> None:
+def _report(fit: Fit, format: str, output: str | None, *, exp: bool, all_levels: bool, quiet: bool) -> None:
     from glmfit import report
 
     if format == "table":
-        text = report.to_table(fit, exp=exp, plain=output is not None)
+        text = report.to_table(fit, exp=exp, plain=output is not None, all_levels=all_levels)
+    elif format == "markdown":
+        text = report.to_markdown(fit, exp=exp, all_levels=all_levels)
     else:
-        write = {"json": report.to_json, "csv": report.to_csv, "markdown": report.to_markdown}[format]
+        write = {"json": report.to_json, "csv": report.to_csv}[format]
         text = write(fit, exp=exp)
     if output is None:
         write_stdout(text, machine=format != "table")

@@ -131,6 +131,7 @@ Output = Annotated[
     str | None, _option(_O, "--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all.")
 ]
 Exp = Annotated[bool, _option(_O, "--exp", help="Show exponentiated coefficients: rate, odds or hazard ratios.")]
+AllLevels = Annotated[bool, _option(_O, "--all-levels", help="Show every level of a factor, however many there are.")]
 Quiet = Annotated[bool, _option(_O, "--quiet", "-q", help="Nothing on stderr but errors.")]
 Verbose = Annotated[bool, _option(_O, "--verbose", "-v", help="Iterations on stderr; tracebacks of internal errors.")]
 LikelihoodFile = Annotated[

@@ -52,8 +52,9 @@ def _read(text: str) -> Node:
     try:
         return read(text, tokens, arithmetic=True)
     except UsageError as error:
-        single = any(token.kind == "operator" and token.text == "=" for token in tokens)
-        raise UsageError(error.code, error.message, "write == to compare" if single else error.hint) from error
+        if any(token.kind == "operator" and token.text == "=" for token in tokens):
+            error.hint = "write == to compare"
+        raise
 
 
 def _calls(node: Node) -> Iterator[Node]:

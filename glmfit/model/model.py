@@ -37,6 +37,7 @@ class Model:
     lift: Tensor | None = None  # (size, size) reported from working coefficients, where some are left out in a limit
     # parameters held at an end of their range, because the data put them there
     limits: Mapping[str, Limit] = field(default_factory=dict)
+    terms: tuple[str, ...] = ()  # the term of each of the `names`
     combinations: Mapping[tuple[str, str], str] = field(default_factory=dict)  # what aliased terms are made of
 
     @property

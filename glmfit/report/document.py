@@ -16,7 +16,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from glmfit import explain
 from glmfit.errors import DataError, GlmfitError
 from glmfit.report.exponentiate import ratios
-from glmfit.result import Auxiliary, Coefficient, Fit
+from glmfit.result import Auxiliary, Coefficient, Fit, JointTest
 
 FIT = "glmfit/fit/1"
 ERROR = "glmfit/error/1"
@@ -29,6 +29,7 @@ def to_json(fit: Fit, *, exp: bool = False) -> str:
     document: dict[str, Any] = {"schema": FIT, **{f.name: getattr(fit, f.name) for f in fields(fit)}}
     document["coefficients"] = [_row(c) for c in fit.coefficients]
     document["auxiliary"] = [_row(a) for a in fit.auxiliary]
+    document["joint_tests"] = [_row(test) for test in fit.joint_tests]
     if exp:
         document["exponentiated"] = _exponentiated(fit)
     return _layout(_plain(document)) + "\n"
@@ -69,7 +70,7 @@ def fit_from_json(text: str) -> Fit:
     return fit
 
 
-def _row(row: Coefficient | Auxiliary) -> dict[str, Any]:
+def _row(row: Coefficient | Auxiliary | JointTest) -> dict[str, Any]:
     values = asdict(row)
     finite = all(math.isfinite(v) for v in values.values() if isinstance(v, float))
     values["status"] = values.get("status") or (None if finite else NOT_FINITE)

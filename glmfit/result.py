@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from glmfit.errors import Finding
@@ -30,6 +30,24 @@ class Coefficient:
     # no peak in this direction) or boundary (the maximum lies on the edge of the link's domain, where Wald's theory
     # does not hold)
     status: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JointTest:
+    """The Wald test that all coefficients of a term are 0: `coefficients` of them, the first at place `first`.
+
+    chi2 on `df` degrees of freedom, the number of those estimated; or F on `df` and `df_residual`.
+    """
+
+    parameter: str
+    term: str
+    first: int
+    coefficients: int
+    df: int
+    df_residual: float | None
+    statistic: float
+    statistic_kind: str  # chi2 | F
+    p_value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +84,7 @@ class Model:
     main: tuple[str, ...] = ("mu",)  # the parameters that the first formula is for
     measure: str | None = None  # what exp of their coefficients is, such as "rate ratio"
     bias_reduction: str | None = None  # firth: the likelihood was penalised by Jeffreys' prior
+    where: str | None = None  # the condition that chose the rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +188,7 @@ class Fit:
     covariance: Covariance
     dispersion: Dispersion
     auxiliary: tuple[Auxiliary, ...]
+    joint_tests: tuple[JointTest, ...] = field(default=(), kw_only=True)  # of terms of several coefficients
     fit: FitStatistics
     convergence: Convergence
     identification: Identification

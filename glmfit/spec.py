@@ -51,6 +51,7 @@ class ModelSpec:
     ci: str = "wald"  # one of INTERVALS: how intervals and tests of coefficients are found
     level: float = 0.95
     bias_reduction: str | None = None  # one of BIAS_REDUCTIONS
+    where: str | None = None  # a condition: the rows in which it holds are the data
     missing: str = "drop"
     na: tuple[str, ...] = ()  # further spellings of a missing value
     optimizer: str = "newton"
@@ -107,7 +108,7 @@ def _validate_types(spec: ModelSpec) -> None:
         "check_separation": (bool, "True or False"),
         **dict.fromkeys(("y", "weights", "freq_weights", "sampling_weights"), (str | None, "the name of a column")),
         **dict.fromkeys(("offset", "exposure", "group", "event"), (str | None, "the name of a column")),
-        **dict.fromkeys(("success", "se", "censor", "bias_reduction"), (str | None, "text")),
+        **dict.fromkeys(("success", "se", "censor", "bias_reduction", "where"), (str | None, "text")),
         **dict.fromkeys(("level", "tol"), (Real, "a number")),
         "max_iter": (Integral, "a whole number"),
         "dispersion": (str | Real | None, "a method or a number"),

@@ -37,6 +37,7 @@ def fit_command(
     weights: options.Weights = None,
     freq_weights: options.FreqWeights = None,
     sampling_weights: options.SamplingWeights = None,
+    where: options.Where = None,
     missing: options.Missing = "drop",
     na: options.Na = None,
     dispersion: options.DispersionOption = None,
@@ -55,6 +56,7 @@ def fit_command(
     output: options.Output = None,
     exp: options.Exp = False,
     save: options.Save = None,
+    all_levels: options.AllLevels = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -91,6 +93,7 @@ def fit_command(
         ci=ci,
         level=options.number("--level", level),
         bias_reduction=bias_reduction,
+        where=where,
         missing=missing,
         na=na,
         optimizer=optimizer,
@@ -111,7 +114,7 @@ def fit_command(
         from glmfit.report.saved import model_json
 
         write_file(save, model_json(fit))
-    _report(fit, chosen, output, exp=exp, quiet=quiet)
+    _report(fit, chosen, output, exp=exp, all_levels=all_levels, quiet=quiet)
     raise typer.Exit(fit.exit_code)
 
 
@@ -119,13 +122,15 @@ def _trace(step: dict[str, Any]) -> None:
     say("  ".join(f"{key.replace('_', ' ')} {value:.10g}" for key, value in step.items()))
 
 
-def _report(fit: Fit, format: str, output: str | None, *, exp: bool, quiet: bool) -> None:
+def _report(fit: Fit, format: str, output: str | None, *, exp: bool, all_levels: bool, quiet: bool) -> None:
     from glmfit import report
 
     if format == "table":
-        text = report.to_table(fit, exp=exp, plain=output is not None)
+        text = report.to_table(fit, exp=exp, plain=output is not None, all_levels=all_levels)
+    elif format == "markdown":
+        text = report.to_markdown(fit, exp=exp, all_levels=all_levels)
     else:
-        write = {"json": report.to_json, "csv": report.to_csv, "markdown": report.to_markdown}[format]
+        write = {"json": report.to_json, "csv": report.to_csv}[format]
         text = write(fit, exp=exp)
     if output is None:
         write_stdout(text, machine=format != "table")

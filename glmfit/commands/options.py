@@ -84,6 +84,9 @@ FreqWeights = Annotated[
 SamplingWeights = Annotated[
     str | None, option(_R, "--sampling-weights", metavar="COLUMN", help="Survey weights; standard errors are robust.")
 ]
+Where = Annotated[
+    str | None, option(_R, "--where", metavar="CONDITION", help="Use rows where it holds: \"age >= 18 & g == 'a'\".")
+]
 Missing = Annotated[
     str, option(_R, "--missing", metavar="drop|error", help="Rows with missing values: drop (default) or error.")
 ]
@@ -129,6 +132,7 @@ Save = Annotated[
 ]
 Output = Annotated[str | None, option(_O, "--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all.")]
 Exp = Annotated[bool, option(_O, "--exp", help="Show exponentiated coefficients: rate, odds or hazard ratios.")]
+AllLevels = Annotated[bool, option(_O, "--all-levels", help="Show every level of a factor, however many there are.")]
 Quiet = Annotated[bool, option(_O, "--quiet", "-q", help="Nothing on stderr but errors.")]
 Verbose = Annotated[bool, option(_O, "--verbose", "-v", help="Iterations on stderr; tracebacks of internal errors.")]
 LikelihoodFile = Annotated[

@@ -226,4 +226,5 @@ def _reported_model(model: Dense) -> result.Model:
         sampling_weights=spec.sampling_weights,
         main=(parameters.arrays[0].name,),
         measure=model.measure,
+        where=spec.where,
     )

@@ -20,9 +20,9 @@ from glmfit.dense.likelihood import DenseLikelihood, check
 from glmfit.dense.parameters import Parameters, file_error, read_parameters
 from glmfit.design import aliased_columns, build
 from glmfit.errors import Finding, GlmfitError, UsageError
-from glmfit.formula import INTERCEPT, Evaluator, Factor, ModelFormula, extent, parse
+from glmfit.formula import INTERCEPT, Evaluator, Factor, ModelFormula, condition, extent, parse
 from glmfit.memory import Need, rows_need, squares_need
-from glmfit.rows import group_codes, mostly_numbers, row_weights, without_weightless
+from glmfit.rows import group_codes, inside, mostly_numbers, row_weights, without_weightless
 from glmfit.spec import ModelSpec, cluster_columns
 from glmfit.table import Source, Table, complete_rows
 
@@ -32,7 +32,7 @@ STEPS = 40  # vectors (n,) that autograd remembers of a likelihood of a few oper
 # What can be asked for; any other option of a model belongs to families.
 OPTIONS = {
     *("formulas", "y", "x", "intercept", "family", "links", "fixed", "freq_weights", "sampling_weights", "se", "level"),
-    *("missing", "na", "optimizer", "max_iter", "tol", "start"),
+    *("where", "missing", "na", "optimizer", "max_iter", "tol", "start"),
 }
 
 
@@ -71,13 +71,16 @@ def prepare(spec: ModelSpec, source: Source, path: str, module: ModuleType) -> D
     if not callable(function):
         raise file_error(path, "there is no function log_likelihood", "write def log_likelihood(params, data)")
     formula = _formula(spec, source)
+    where = None if spec.where is None else condition(spec.where, source.header)
     special = (spec.freq_weights, spec.sampling_weights)
     used = [*(name for name in special if name), *cluster_columns(spec.se)]
     used += [] if formula is None else formula.variables
     while True:
-        table = source.read(used or source.header[:1], spec.na)
+        chooses = () if where is None else where.columns
+        table = source.read([*used, *chooses] or source.header[:1], spec.na)
+        table, outside = inside(where, table, used)
         table = complete_rows(table, used, spec.missing)
-        dropped = {"missing": dict(table.dropped)}
+        dropped = {**outside, "missing": dict(table.dropped)}
         table, weightless = without_weightless(spec, table)
         frequency, sampling = (None if w is None else torch.from_numpy(w) for w in row_weights(spec, table))
         given, aliased = _given(path, module, formula, table, frequency)

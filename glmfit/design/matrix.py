@@ -45,6 +45,7 @@ class Matrix:
     places: tuple[Tensor, ...]  # int64
     names: tuple[str, ...]
     n_rows: int
+    terms: tuple[str, ...] = ()  # (p,), the term that each column belongs to, where the matrix is one of terms
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -83,7 +84,7 @@ class Matrix:
     def rows(self, part: slice | Tensor) -> Matrix:
         """Some of the rows, by a slice, which is no copy, or by their positions."""
         n = len(range(*part.indices(self.n_rows))) if isinstance(part, slice) else len(part)
-        return Matrix(tuple(block.rows(part) for block in self.blocks), self.places, self.names, n)
+        return Matrix(tuple(block.rows(part) for block in self.blocks), self.places, self.names, n, self.terms)
 
     def select(self, columns: Sequence[int]) -> Matrix:
         """The columns listed, in that order."""
@@ -98,7 +99,8 @@ class Matrix:
                 blocks.append(block.select([j for j, _ in kept]))
             if kept:
                 places.append(torch.tensor([new for _, new in kept], dtype=torch.int64))
-        return Matrix(tuple(blocks), tuple(places), tuple(self.names[c] for c in wanted), self.n_rows)
+        names, terms = (tuple(texts[c] for c in wanted if texts) for texts in (self.names, self.terms))
+        return Matrix(tuple(blocks), tuple(places), names, self.n_rows, terms)
 
     def dense(self) -> Tensor:
         """The whole matrix: (n, p)."""
@@ -128,7 +130,8 @@ class Matrix:
                 blocks.append(Categorical(block.codes, block.coding, block.levels, block.multiplier / factor))
             else:
                 blocks.append(block)
-        return Matrix(tuple(blocks), self.places, self.names, self.n_rows), Standardization(center, scale, unit)
+        standard = Matrix(tuple(blocks), self.places, self.names, self.n_rows, self.terms)
+        return standard, Standardization(center, scale, unit)
 
 
 class _Assembly:
@@ -214,11 +217,14 @@ def build(formula: PredictorFormula, table: Table, evaluator: Evaluator | None =
     """
     evaluator = Evaluator(table) if evaluator is None else evaluator
     assembly = _Assembly(evaluator)
-    for parts in code_terms(formula.terms, evaluator.spans):
+    terms: list[str] = []
+    for term, parts in zip(formula.terms, code_terms(formula.terms, evaluator.spans), strict=True):
         for scoped in parts:
             assembly.add(scoped)
+        terms += [term.name] * (len(assembly.names) - len(terms))
     assembly.close()
-    matrix = Matrix(tuple(assembly.blocks), tuple(assembly.places), tuple(assembly.names), len(table))
+    names = tuple(assembly.names)
+    matrix = Matrix(tuple(assembly.blocks), tuple(assembly.places), names, len(table), tuple(terms))
     offset = np.zeros(len(table))
     for part in formula.offsets:
         offset = offset + evaluator.numbers(part)

@@ -16,6 +16,7 @@ from glmfit.families import make_family
 from glmfit.inference import wald
 from glmfit.inference.covariance import Covariance, Reference, covariance
 from glmfit.inference.dispersion import Goodness, Scale, dispersion, goodness, null_deviance
+from glmfit.inference.joint import joint_tests
 from glmfit.model.model import Model
 from glmfit.numerics.optimize import Optimum
 from glmfit.numerics.profile import profile as profile_of
@@ -55,6 +56,7 @@ def summarise(data: Data, found: Maximum) -> Fitted:
     cov = _covariance(data, found, unit)
     reference = Reference(df if scale.estimated else None)
     coefficients, matrix = _coefficients(found, cov, reference, spec.level, dropped)
+    tests = joint_tests(coefficients, matrix, model.terms, reference)
     unprofiled: list[Finding] = []
     if spec.ci == "profile":
         coefficients, unprofiled = _profiled(found, coefficients, unit, reference, spec.level)
@@ -83,9 +85,12 @@ def summarise(data: Data, found: Maximum) -> Fitted:
         statistic=reference.statistic,
         level=spec.level,
         ci=spec.ci,
-        covariance=ReportedCovariance(cov.kind, cov.correction, matrix, cov.clusters),
+        covariance=ReportedCovariance(
+            cov.kind, cov.correction, tuple(tuple(row) for row in matrix.tolist()), cov.clusters
+        ),
         dispersion=Dispersion(scale.phi, scale.method),
         auxiliary=_auxiliary(data, model, coefficients),
+        joint_tests=tests,
         fit=replace(
             _statistics(data, whole, sums, scale, null, whole.n - _df_model(whole)),
             penalised_log_likelihood=math.nan if found.penalised is None else found.penalised,
@@ -246,7 +251,7 @@ def _estimates(model: Model, optimum: Optimum) -> torch.Tensor:
 
 def _coefficients(
     found: Maximum, working: Covariance, reference: Reference, level: float, dropped: bool
-) -> tuple[tuple[Coefficient, ...], tuple[tuple[float, ...], ...]]:
+) -> tuple[tuple[Coefficient, ...], torch.Tensor]:
     """Rows for every term of every formula, and the covariance aligned with them; aliased terms are NaN."""
     model, whole = found.model, found.whole
     separated = None if dropped else found.separated
@@ -283,7 +288,7 @@ def _coefficients(
             end = torch.tensor(model.limits[parameter].value, dtype=torch.float64)
             estimate, status = float(model.links[parameter].link(end)), "at_limit"
         rows.append(wald.coefficient(parameter, term, estimate, error, status, reference, level))
-    return tuple(rows), tuple(tuple(row) for row in matrix.tolist())
+    return tuple(rows), matrix
 
 
 def _profiled(
@@ -344,4 +349,5 @@ def _reported_model(data: Data, model: Model) -> ReportedModel:
         main=tuple(dict.fromkeys(p.name for p in model.family.parameters)) if model.family.shared_formula else (main,),
         measure=model.family.exp_measure(model.links[main].name),
         bias_reduction=spec.bias_reduction,
+        where=spec.where,
     )

@@ -4,6 +4,7 @@ In: a specification and the header of a table. Out: a `ModelFormula`, terms whos
 columns; and an `Evaluator`, which turns factors into numbers and levels and remembers how. May use: families, table.
 """
 
+from glmfit.formula.condition import condition, truth
 from glmfit.formula.contrasts import Coding, combined
 from glmfit.formula.crossing import Extent, Scoped, code_terms, coding, extent
 from glmfit.formula.evaluate import DesignState, Evaluator, Levels, Numbers
@@ -30,9 +31,11 @@ __all__ = [
     "code_terms",
     "coding",
     "combined",
+    "condition",
     "extent",
     "for_family",
     "natural_order",
     "parse",
     "split_list",
+    "truth",
 ]

@@ -6,6 +6,7 @@ An expression that `check` has admitted can be evaluated without further questio
 from __future__ import annotations
 
 import keyword
+import math
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,20 @@ from glmfit.errors import GlmfitError, ModelError, UsageError, column_hint, did_
 from glmfit.formula.expression import Node, quote, render
 from glmfit.formula.peers import call_hint
 from glmfit.formula.stata import name_hint
-from glmfit.formula.words import ALLOWED, CONTRAST_PARAMETERS, CONTRASTS, OUTERMOST, PARAMETERS, TRANSFORMS
+from glmfit.formula.words import (
+    ALLOWED,
+    CONTRAST_PARAMETERS,
+    CONTRASTS,
+    DATES,
+    OUTERMOST,
+    PARAMETERS,
+    SEVERAL,
+    SYNONYMS,
+    TRANSFORMS,
+)
+
+COMPARISONS = ("<", "<=", ">", ">=", "==", "!=", "in")
+_SAME = {"include.lowest": "include_lowest", "boundary_knots": "Boundary.knots"}  # other spellings of arguments
 
 
 def columns_of(node: Node) -> Iterator[str]:
@@ -35,11 +49,52 @@ def check(node: Node, columns: Collection[str], *, outer: bool = True) -> None:
         raise UsageError("formula", f"{render(node)} stands where a number or a column is needed", hint)
     elif node.kind == "call":
         _check_call(node, columns, outer)
+    elif node.kind == "binary" and node.value in COMPARISONS:
+        _check_comparison(node, columns)
     else:
         if node.kind == "binary" and node.value == "**" and not any(columns_of(node)):
             raise UsageError("formula", f"the power {render(node)} contains no column", "write its value instead")
         for child in node.args:
             check(child, columns, outer=False)
+
+
+def _check_comparison(node: Node, columns: Collection[str]) -> None:
+    """A comparison of expressions, or of a column with a value that is text, a truth value or one of a list."""
+    left, right = node.args
+    if node.value == "in":
+        check(left, columns, outer=False)
+        values = literal(right)
+        if not values:
+            raise UsageError("formula", f"the list in '{render(node)}' is empty", "write x in (1, 2)")
+        if any(isinstance(value, str) for value in values):
+            _check_column_of(node, left)
+    else:
+        plain = [side for side in node.args if side.kind not in ("string", "constant")]
+        if len(plain) == 1:
+            check(plain[0], columns, outer=False)
+            if any(side.kind == "string" for side in node.args):
+                _check_column_of(node, plain[0])
+        else:
+            _check_sides(node, columns)
+    if not any(columns_of(node)):
+        raise UsageError("formula", f"the comparison '{render(node)}' contains no column", "compare a column")
+
+
+def _check_sides(node: Node, columns: Collection[str]) -> None:
+    """Both sides of a comparison; a name that is no column may be text whose quotes are missing."""
+    for side, other in zip(node.args, reversed(node.args), strict=True):
+        unknown = side.kind == "name" and side.value not in columns and other.kind == "name" and other.value in columns
+        if unknown and did_you_mean(side.value, columns) is None:
+            hint = f"a value that is text stands in quotes: {quote(other.value)} {node.value} '{shorten(side.value)}'"
+            raise ModelError("unknown_column", f"no column '{shorten(side.value)}'", hint)
+    for side in node.args:
+        check(side, columns, outer=False)
+
+
+def _check_column_of(node: Node, side: Node) -> None:
+    if side.kind != "name":
+        what = f"'{render(node)}' compares text with something other than a column"
+        raise UsageError("formula", what, "compare a column of text or dates with it, or write a number")
 
 
 def unknown_name(name: str, columns: Collection[str]) -> GlmfitError:
@@ -68,9 +123,14 @@ def _check_call(node: Node, columns: Collection[str], outer: bool) -> None:
         what = f"'{render(node)}' gives several columns and cannot be part of another expression"
         raise UsageError("formula", what, "let it stand as a term, with transforms inside: poly(log(x), 2)")
     usage = f"{name}: {TRANSFORMS[name]}"
+    if name in SEVERAL:
+        return _check_several(node, columns, usage)
     if not node.args:
         raise UsageError("formula", f"'{render(node)}' needs a column or an expression as its first argument", usage)
-    check(node.args[0], columns, outer=False)
+    cuts = node.args[0].kind == "call" and node.args[0].value == "cut"
+    check(node.args[0], columns, outer=name == "C" and cuts)
+    if name in DATES and node.args[0].kind != "name":
+        raise UsageError("formula", f"'{render(node)}' needs a column of dates as its argument", usage)
     if not any(columns_of(node.args[0])):
         raise UsageError("formula", f"'{render(node)}' contains no column", usage)
     given = arguments(node)
@@ -78,6 +138,25 @@ def _check_call(node: Node, columns: Collection[str], outer: bool) -> None:
         given |= contrast_of(contrasts)[1]
     for value in given.values():
         literal(value)
+
+
+def _check_several(node: Node, columns: Collection[str], usage: str) -> None:
+    """A call whose arguments are all data."""
+    fewest, most = SEVERAL[node.value]
+    if node.keywords or not fewest <= len(node.args) <= most:
+        count = str(fewest) if fewest == most else f"at least {fewest}"
+        raise UsageError("formula", f"'{render(node)}' must have {count} arguments without names", usage)
+    for child in node.args:
+        check(child, columns, outer=False)
+    if not any(columns_of(node)):
+        raise UsageError("formula", f"'{render(node)}' contains no column", usage)
+
+
+def canonical(node: Node) -> Node:
+    """A checked expression without the words that only other languages have: factor(x) is C(x)."""
+    if node.kind != "call" or node.value not in SYNONYMS:
+        return node
+    return replace(node, value=SYNONYMS[node.value], args=node.args[:1], keywords=tuple(arguments(node).items()))
 
 
 def arguments(node: Node) -> dict[str, Node]:
@@ -91,6 +170,7 @@ def _bind(node: Node, positional: tuple[Node, ...], parameters: tuple[str, ...])
         raise UsageError("formula", f"too many arguments in '{render(node)}'", takes)
     given = dict(zip(parameters, positional, strict=False))
     for key, value in node.keywords:
+        key = _SAME.get(key, key)
         key = "reference" if "reference" in parameters and key in ("base", "ref") else key
         key = "ref" if "ref" in parameters and key in ("reference", "base") else key
         if key not in parameters or key in given:
@@ -109,13 +189,21 @@ def contrast_of(node: Node) -> tuple[str, dict[str, Node]]:
     return kind, _bind(node, node.args, CONTRAST_PARAMETERS[kind])
 
 
+def _is_number(node: Node) -> bool:
+    """Whether a constant argument is a number; Inf is R's name of one."""
+    return node.kind == "number" or (node.kind == "name" and node.value in ("Inf", "inf"))
+
+
 def literal(node: Node) -> Any:
     """The value of a constant argument: a number, text, True, False, None, or a list of these."""
     if node.kind in ("number", "string", "constant"):
         return node.value
     if node.kind == "list" or (node.kind == "call" and node.value == "c" and not node.keywords):
         return [literal(item) for item in node.args]
-    if node.kind == "unary" and node.args[0].kind == "number":
-        return -node.args[0].value if node.value == "-" else node.args[0].value
+    if node.kind == "unary" and node.value in ("+", "-") and _is_number(node.args[0]):
+        value = literal(node.args[0])
+        return -value if node.value == "-" else value
+    if _is_number(node):
+        return math.inf
     what = f"the argument '{render(node)}' must be a number, a text or a list of them"
     raise UsageError("formula", what, "columns stand in the first argument only")

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from itertools import product
 
 from glmfit.errors import ModelError, UsageError, shorten
-from glmfit.formula.admit import check
+from glmfit.formula.admit import canonical, check
 from glmfit.formula.expression import Node, render
 from glmfit.formula.terms import Factor, PredictorFormula, Term
 from glmfit.formula.words import OUTERMOST
@@ -24,7 +24,7 @@ def admitted(tree: Node, header: Collection[str], *, outer: bool = True) -> Fact
     if tree.kind != "name" and (name := render(tree)) in header:
         return Factor.of_column(name)
     check(tree, header, outer=outer)
-    return Factor.of(tree)
+    return Factor.of(canonical(tree))
 
 
 def expand(

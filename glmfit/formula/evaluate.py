@@ -6,7 +6,7 @@ transforms, so that new data are evaluated as the old ones were.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,27 +14,19 @@ import numpy as np
 
 from glmfit.errors import DataError, ModelError, UsageError, shorten
 from glmfit.formula.admit import arguments, contrast_of, literal
+from glmfit.formula.arithmetic import Arithmetic, is_condition
 from glmfit.formula.expression import Node, render
+from glmfit.formula.intervals import interval_codes, interval_labels
+from glmfit.formula.learned import Learned
 from glmfit.formula.order import natural_order
 from glmfit.formula.terms import Factor
-from glmfit.formula.words import OUTERMOST, TRANSFORMS
+from glmfit.formula.words import OUTERMOST
 from glmfit.table import number_names
 
 if TYPE_CHECKING:
     from glmfit.table import Table
 
 
-_ELEMENTWISE: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
-    "log": np.log, "log2": np.log2, "log10": np.log10, "log1p": np.log1p, "exp": np.exp, "expm1": np.expm1,
-    "sqrt": np.sqrt, "abs": np.abs, "sin": np.sin, "cos": np.cos,
-}  # fmt: skip
-_OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
-    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "//": np.floor_divide, "%": np.mod,
-    "**": np.power, "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "==": np.equal,
-    "!=": np.not_equal,
-}  # fmt: skip
-
-_MOST_REPEATED = 100_000_000
 _MOST_CHARACTERS = 10_000  # of a level
 
 
@@ -73,9 +65,11 @@ class Evaluator:
 
     def __init__(self, table: Table, state: DesignState | None = None, frequency: np.ndarray | None = None) -> None:
         self.table = table
-        self.frequency = None if frequency is None else frequency.astype(np.int64)
         self.new_data = state is not None
         self.state = state if state is not None else DesignState()
+        rows = None if frequency is None else frequency.astype(np.int64)
+        self.learned = Learned(self.state.transforms, rows, self.new_data)
+        self.arithmetic = Arithmetic(table, self.learned, strict=not self.new_data)
         self._factors: dict[str, Numbers | Levels] = {}
         self._crossed: dict[tuple[Factor, ...], np.ndarray] = {}
 
@@ -87,11 +81,7 @@ class Evaluator:
 
     def numbers(self, factor: Factor) -> np.ndarray:
         """A numeric expression of one value per row, float64 (n,), such as a response or an offset."""
-        if factor.column is not None:
-            values = self._column(factor.column).astype(np.float64, copy=False)
-        else:
-            with np.errstate(all="ignore"):
-                values = np.asarray(self._arithmetic(factor.tree), dtype=np.float64)
+        values = self._value(factor.tree)
         if values.ndim == 0:
             values = np.full(len(self.table), values)
         self._finite(factor, values)
@@ -130,11 +120,13 @@ class Evaluator:
             return Numbers(("",), (self.numbers(factor),))
         if factor.tree.kind == "call" and factor.tree.value == "C":
             return self._levels(factor)
+        if factor.tree.kind == "call" and factor.tree.value == "cut":
+            return self._observed(factor.text, *self._cut(factor.tree))
         if factor.tree.kind == "call" and factor.tree.value in OUTERMOST:
-            result = self._basis(factor)
-            for values in result.columns:
+            columns, spans = self.learned.basis(factor.tree, self._data(factor.tree))
+            for values in columns.values():
                 self._finite(factor, values)
-            return result
+            return Numbers(tuple(columns), tuple(columns.values()), spans)
         return Numbers(("",), (self.numbers(factor),))
 
     def _observed(self, name: str, codes: np.ndarray, levels: Sequence[str]) -> Levels:
@@ -175,11 +167,12 @@ class Evaluator:
         key = render(data) if data.kind != "name" else data.value
         if data.kind == "name" and (column := self.table[data.value]).levels is not None:
             codes, levels = column.values, tuple(column.levels)
+        elif data.kind == "call" and data.value == "cut":
+            codes, levels = self._cut(data)
         else:
-            with np.errstate(all="ignore"):
-                values = np.asarray(self._arithmetic(data))
+            values = self._value(data)
             self._finite(factor, values)
-            boolean = values.dtype == np.bool_ or (data.kind == "name" and self.table[data.value].kind == "boolean")
+            boolean = is_condition(data)
             distinct, codes = np.unique(values, return_inverse=True)
             codes = codes.reshape(-1).astype(np.int64)
             levels = tuple(_number_names(distinct, boolean))
@@ -213,91 +206,42 @@ class Evaluator:
             what = f"'{factor.text}': '{name}' is text, which has no order that a polynomial could use"
             raise UsageError("levels_needed", what, hint)
 
-    def _column(self, name: str) -> np.ndarray:
-        return self.table.numbers(name)
-
-    def _arithmetic(self, node: Node) -> Any:
-        """The value of an expression: (n,) float64 or bool, or a scalar where no column occurs."""
-        if node.kind == "number":
-            return np.float64(node.value)
-        if node.kind == "name":
-            return self._column(node.value)
-        if node.kind == "unary":
-            value = np.asarray(self._arithmetic(node.args[0]), dtype=np.float64)
-            return -value if node.value == "-" else value
-        if node.kind == "binary":
-            left, right = (self._arithmetic(child) for child in node.args)
-            if node.value in ("&", "|"):
-                left, right = np.asarray(left) != 0, np.asarray(right) != 0
-                return left & right if node.value == "&" else left | right
-            left, right = np.asarray(left, dtype=np.float64), np.asarray(right, dtype=np.float64)
-            return _OPERATORS[node.value](left, right)
-        value = self._arithmetic(node.args[0])
-        if node.value == "I":
-            return value
-        value = np.asarray(value, dtype=np.float64)
-        if node.value in _ELEMENTWISE:
-            return _ELEMENTWISE[node.value](value)
-        return self._stateful(node, value)
-
-    def _basis(self, factor: Factor) -> Numbers:
-        """poly, bs, cr, cc: several columns of one variable."""
-        node = factor.tree
+    def _value(self, node: Node) -> np.ndarray:
         with np.errstate(all="ignore"):
-            data = np.asarray(self._arithmetic(node.args[0]), dtype=np.float64)
-        self._finite(Factor.of(node.args[0]), data)
-        self._check_size(node, factor.text, data)
-        result = self._stateful(node, data)
-        spans = bool(getattr(getattr(result, "__formulaic_metadata__", None), "spans_intercept", False))
-        values = getattr(result, "__wrapped__", result)
-        if isinstance(values, dict):
-            columns = {f"[{key}]": np.asarray(column, dtype=np.float64) for key, column in values.items()}
-        else:
-            names = result.__formulaic_metadata__.column_names if values is not result else range(values.shape[1])
-            columns = {f"[{key}]": values[:, i].astype(np.float64) for i, key in enumerate(names)}
-        return Numbers(tuple(columns), tuple(columns.values()), spans)
+            return self.arithmetic.value(node)
 
-    def _check_size(self, node: Node, expression: str, data: np.ndarray) -> None:
-        """A basis has no more columns than the data can tell apart, and asks for memory accordingly."""
+    def _data(self, node: Node) -> np.ndarray:
+        """The finite values (n,) of the first argument of a call."""
+        values = self._value(node.args[0])
+        self._finite(Factor.of(node.args[0]), values)
+        return values
+
+    def _cut(self, node: Node) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Codes (n,) and labels of the intervals of cut(data, breaks, labels=, include_lowest=, right=)."""
         given = {name: literal(argument) for name, argument in arguments(node).items()}
-        distinct = len(np.unique(data))
-        most = distinct - (node.value == "poly")
-        for name in ("degree", "df", "knots"):
-            size = given.get(name)
-            if name == "knots" and isinstance(size, list):
-                size = len(size)
-            elif size is None or name == "knots":
-                continue
-            elif isinstance(size, bool) or not isinstance(size, int) or size < 1:
-                usage = f"{node.value}: {TRANSFORMS[node.value]}"
-                raise ModelError("transform", f"'{expression}': {name} must be a positive whole number", usage)
-            if size > most and not self.new_data:
-                asked = f"{size} knots" if name == "knots" else f"{name} {size}"
-                what = f"'{shorten(expression)}': {asked} is more than {distinct} distinct values can tell apart"
-                raise ModelError("transform", what, f"lower it to {most} or less")
-
-    def _stateful(self, node: Node, value: np.ndarray) -> Any:
-        """A transform of formulaic's that remembers what it learned from the data."""
-        from formulaic.transforms import TRANSFORMS as KNOWN
-
-        text = render(node)
-        if self.frequency is not None and self.frequency.sum() > _MOST_REPEATED:
-            what = f"'{text}' learns from the data, and the frequency weights add up to more than {_MOST_REPEATED} rows"
-            raise ModelError("transform", what, "transform the column beforehand")
-        options = {name: literal(argument) for name, argument in arguments(node).items()}
-        state = self.state.transforms.setdefault(text, {})
-        try:
-            with np.errstate(all="ignore"):
-                if self.frequency is not None and not state:  # learn from the rows written out
-                    KNOWN[node.value](np.repeat(value, self.frequency), _state=state, **options)
-                return KNOWN[node.value](value, _state=state, **options)
-        except (ValueError, TypeError, IndexError, np.linalg.LinAlgError) as error:
-            usage = f"{node.value}: {TRANSFORMS[node.value]}"
-            raise ModelError("transform", f"'{text}' cannot be evaluated: {error}", usage) from error
+        right, lowest = bool(given.get("right", True)), bool(given.get("include_lowest", False))
+        values = self._data(node)
+        breaks = self.learned.breaks(node, values)
+        codes = interval_codes(values, breaks, right, lowest)
+        if (codes < 0).any():
+            at, count = int(np.argmin(codes)), int((codes < 0).sum())
+            more = f" ({count} rows in all)" if count > 1 else ""
+            where = f"row {self.table.rows[at]}: {render(node.args[0])} = {values[at]:.12g}"
+            what = f"{where} is in no interval of '{render(node)}'{more}"
+            ends = "" if lowest or values[at] not in breaks else "include_lowest=True closes the outermost interval; "
+            hint = f"{ends}-Inf and Inf as outermost breaks take in every number; or leave the rows out with --where"
+            raise DataError("outside_breaks", what, hint)
+        labels = given.get("labels")
+        if labels is None:
+            return codes, tuple(interval_labels(breaks, right, lowest))
+        if not isinstance(labels, list) or len(set(map(str, labels))) != len(breaks) - 1:
+            what = f"'{render(node)}' has {len(breaks) - 1} intervals"
+            raise ModelError("levels", what, "give labels=[...] a different text for each of them")
+        return codes, tuple(map(str, labels))
 
     def _finite(self, factor: Factor, values: np.ndarray) -> None:
         """Raise DataError for the first row on which an expression is not a finite number."""
-        if values.dtype == np.bool_ or np.isfinite(values).all():
+        if np.isfinite(values).all():
             return
         row = int(np.flatnonzero(~np.isfinite(values))[0])
         inputs = {n: self.table[n] for n in factor.columns}

@@ -24,15 +24,17 @@ _UNEXPECTED = {  # what is probably meant
     ")": "remove it, or open it with '('",
     ",": "join terms with +",
     "=": "'=' stands between the name of an argument and its value, '~' between the response and its terms",
-    **dict.fromkeys(("and", "or", "not"), "write & for and, | for or, (...) == 0 for not"),
 }
 _MAX_DEPTH = 80
 _TERM = {"+": 10, "-": 10, "*": 20, "/": 20, "%in%": 25, ":": 30, "**": 50}
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
-_ARITHMETIC = {"|": 2, "&": 4, **dict.fromkeys(_COMPARISONS, 6), "+": 10, "-": 10}
+_TESTS = (*_COMPARISONS, "in", "not in")
+_NEGATION = 5  # `not` binds closer than &, and not as close as what it denies
+_ARITHMETIC = {"|": 2, "&": 4, **dict.fromkeys(_TESTS, 6), "+": 10, "-": 10}
 _ARITHMETIC |= {"*": 20, "/": 20, "//": 20, "%": 20, "**": 50}
+_SPELLED = {"and": "&", "or": "|", "in": "in", "%in%": "in"}  # operators that are words, inside calls
 # Python's own precedence, for the canonical text.
-_PRINT = {**dict.fromkeys(_COMPARISONS, 5), "|": 6, "&": 8, "+": 12, "-": 12}
+_PRINT = {"not": 4, **dict.fromkeys(_TESTS, 5), "|": 6, "&": 8, "+": 12, "-": 12}
 _PRINT |= {"*": 13, "/": 13, "//": 13, "%": 13, "unary": 14, "**": 15}
 _BARE = re.compile(NAME)
 
@@ -57,6 +59,10 @@ class _Parser:
     @property
     def token(self) -> Token:
         return self.tokens[self.place]
+
+    @property
+    def ahead(self) -> Token:
+        return self.tokens[min(self.place + 1, len(self.tokens) - 1)]
 
     def fail(self, what: str, hint: str) -> UsageError:
         return syntax(self.text, self.token.start, what, hint)
@@ -113,14 +119,40 @@ class _Parser:
             raise self.too_deep()
         powers = _ARITHMETIC if arithmetic else _TERM
         left = self.operand(arithmetic)
-        while self.token.kind == "operator" and powers.get(operator := self.token.text, -1) >= minimum:
-            self.place += 1
-            right = self.expression(powers[operator] + (operator != "**"), arithmetic)
-            left = self.node("binary", operator, (left, right), flat=not arithmetic and operator in "+-")
-            if operator in _COMPARISONS and self.token.text in _COMPARISONS and self.token.kind == "operator":
+        while powers.get(operator := self.infix(arithmetic), -1) >= minimum:
+            self.place += 1 + (operator == "not in")
+            if operator in ("in", "not in"):
+                left = self.node("binary", "in", (left, self.members()))
+                left = left if operator == "in" else self.node("unary", "not", (left,))
+            else:
+                right = self.expression(powers[operator] + (operator != "**"), arithmetic)
+                left = self.node("binary", operator, (left, right), flat=not arithmetic and operator in "+-")
+            if operator in _TESTS and self.infix(arithmetic) in _TESTS:
                 raise self.fail("comparisons cannot be chained", "write (1 < x) & (x < 3)")
         self.nesting -= 1
         return left
+
+    def infix(self, arithmetic: bool) -> str:
+        """The operator that stands here between two operands; empty where none does."""
+        word = self.token.text
+        if self.token.kind == "operator" and not (arithmetic and word == "%in%"):
+            return word
+        if not arithmetic or self.token.kind not in ("operator", "name"):
+            return ""
+        return "not in" if word == "not" and self.ahead.text == "in" else _SPELLED.get(word, "")
+
+    def members(self) -> Node:
+        """The list after `in`: ('a', 'b'), ['a', 'b'], c('a', 'b'), or one value."""
+        if self.accept("("):
+            items = []
+            while not self.accept(")"):
+                items.append(self.expression(0, True))
+                self.separated(")")
+            return self.node("list", None, tuple(items))
+        found = self.expression(_ARITHMETIC["in"] + 1, True)
+        if found.kind == "call" and found.value == "c" and not found.keywords:
+            return self.node("list", None, found.args)
+        return found if found.kind == "list" else self.node("list", None, (found,))
 
     def operand(self, arithmetic: bool) -> Node:
         token = self.token
@@ -129,6 +161,8 @@ class _Parser:
         if token.kind == "end":
             raise self.unexpected()
         self.place += 1
+        if token.text == "not" and token.kind == "name" and arithmetic and self.begins():
+            return self.node("unary", "not", (self.expression(_NEGATION, True),))
         if token.kind == "quoted":
             return Node("name", token.text[1:-1])
         if token.kind == "string":
@@ -141,8 +175,16 @@ class _Parser:
             return Node("constant", _CONSTANTS[token.text])
         return Node("name", token.text)
 
+    def begins(self) -> bool:
+        """Whether an operand begins here, so that a `not` before it is no name."""
+        if self.token.kind == "operator":
+            return self.token.text in ("(", "-", "+", "!")
+        return self.token.kind != "end" and not (self.token.kind == "name" and self.token.text in _SPELLED)
+
     def prefixed(self, token: Token, arithmetic: bool) -> Node:
         self.place += 1
+        if token.text == "!" and arithmetic:
+            return self.node("unary", "not", (self.expression(_NEGATION, True),))
         if token.text in ("+", "-"):
             return self.node("unary", token.text, (self.expression(40 if arithmetic else 11, arithmetic),))
         if token.text == "(":
@@ -170,8 +212,7 @@ class _Parser:
         args: list[Node] = []
         keywords: list[tuple[str, Node]] = []
         while not self.accept(")"):
-            ahead = self.tokens[min(self.place + 1, len(self.tokens) - 1)]
-            if self.token.kind == "name" and ahead.kind == "operator" and ahead.text == "=":
+            if self.token.kind == "name" and self.ahead.kind == "operator" and self.ahead.text == "=":
                 key = self.token.text
                 self.place += 2
                 if key in dict(keywords):
@@ -202,7 +243,7 @@ def read(text: str, tokens: list[Token] | None = None, *, arithmetic: bool) -> N
 
 def quote(name: str) -> str:
     """A column's name as a formula spells it: bare where the grammar can read it so, else in backticks."""
-    return name if _BARE.fullmatch(name) and name not in _CONSTANTS else f"`{name}`"
+    return name if _BARE.fullmatch(name) and name not in _CONSTANTS and name != "not" else f"`{name}`"
 
 
 def render(node: Node, precedence: int = 0) -> str:
@@ -215,6 +256,11 @@ def render(node: Node, precedence: int = 0) -> str:
         case "call":
             args = [render(a) for a in node.args] + [f"{k}={render(v)}" for k, v in node.keywords]
             return f"{node.value}({', '.join(args)})"
+        case "unary" if node.value == "not":
+            (denied,) = node.args
+            own, text = _PRINT["not"], render(denied, _PRINT["not"])
+            # Was: no parentheses, as `not` has Python's last precedence; in a formula & and | come after it.
+            text = f"not ({text})" if denied.kind == "binary" and denied.value in "&|" else f"not {text}"
         case "unary":
             own, text = _PRINT["unary"], node.value + render(node.args[0], _PRINT["unary"])
         case "binary":

@@ -15,9 +15,10 @@ _TOKEN = re.compile(
       | (?P<name>{NAME}|\.)
       | (?P<quoted>`[^`]+`)
       | (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
-      | (?P<operator>%in%|\*\*|//|<=|>=|==|!=|[-+*/:^~(),\[\]=<>&|%])""",
+      | (?P<operator>%in%|\*\*|//|<=|>=|==|!=|&&|\|\||[-+*/:^~(),\[\]=<>&|%!])""",
     re.VERBOSE | re.DOTALL,
 )
+_SYNONYMS = {"^": "**", "&&": "&", "||": "|"}
 _MEANT = {"-": "−–—－", "*": "×∗⋅·＊", "/": "÷∕／", "+": "＋", "~": "∼˜～", ":": "：", "=": "＝", "(": "（", ")": "）"}
 _MEANT |= {",": "，", "<=": "≤", ">=": "≥", "!=": "≠", "**": "²³", "'": "‘’‚′", '"': "“”„″«»"}
 _LOOKALIKES = {sign: plain for plain, signs in _MEANT.items() for sign in signs}  # what text processors make of them
@@ -46,8 +47,8 @@ def tokenize(text: str) -> list[Token]:
         if match is None:
             raise _no_meaning(text, place)
         kind = match.lastgroup or ""
-        piece = "**" if match.group() == "^" else match.group()
-        tokens.append(Token(kind, piece, place))
+        piece = match.group()
+        tokens.append(Token(kind, _SYNONYMS.get(piece, piece), place))
         place = match.end()
     tokens.append(Token("end", "", len(text)))
     return tokens

@@ -19,15 +19,27 @@ TRANSFORMS: Mapping[str, str] = {
     "abs": "absolute value",
     "sin": "sine, x in radians",
     "cos": "cosine, x in radians",
+    "ifelse": "one of two values: ifelse(x > 3, 3, x)",
+    "pmin": "the smallest, row by row: pmin(x, z), pmin(x, 10)",
+    "pmax": "the largest, row by row: pmax(x, 0)",
+    "days": "days since the first date: days(d); since another one: days(d, origin='2024-01-01')",
+    "year": "the year of a date, a number; C(year(d)) makes levels of years",
+    "month": "the month of a date, 1 to 12; C(month(d)) makes levels of months",
+    "weekday": "the day of the week, 1 (Monday) to 7 (Sunday); C(weekday(d)) makes levels of days",
+    "hour": "the hour of a time, 0 to 23",
     "center": "x minus its mean",
     "scale": "x minus its mean, divided by its standard deviation (n - 1)",
     "standardize": "x minus its mean, divided by its standard deviation (n)",
     "poly": "orthogonal polynomials: poly(x, 3); poly(x, 3, raw=True) for plain powers",
     "bs": "B-splines: bs(x, df=6), bs(x, knots=[1, 2], degree=3)",
+    "ns": "natural cubic splines, as R's splines::ns: ns(x, 3), ns(x, knots=[1, 2])",
     "cr": "natural cubic regression splines: cr(x, df=4), cr(x, df=4, constraints='center')",
     "cs": "the same as cr",
     "cc": "cyclic cubic regression splines: cc(x, df=4)",
     "C": "a factor: C(x), C(g, Treatment('b')), C(g, ref='b'), C(g, contr.sum), C(g, levels=['b', 'a'])",
+    "factor": "the same as C: factor(x), factor(g, levels=['b', 'a'])",
+    "as.factor": "the same as C",
+    "cut": "a factor of intervals: cut(x, [0, 10, 20]), cut(x, 4), cut(x, [0, 1], right=False, labels=['low'])",
     "offset": "a term with coefficient 1: offset(log(years))",
 }
 _SPLINE = ("df", "knots", "lower_bound", "upper_bound", "constraints", "extrapolation")
@@ -37,12 +49,20 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "standardize": ("center", "rescale", "ddof"),
     "poly": ("degree", "raw"),
     "bs": ("df", "knots", "degree", "include_intercept", "lower_bound", "upper_bound", "extrapolation"),
+    "ns": ("df", "knots", "intercept", "Boundary.knots"),
     "cr": _SPLINE,
     "cs": _SPLINE,
     "cc": _SPLINE,
     "C": ("contrasts", "levels", "ref"),
+    "factor": ("levels",),
+    "cut": ("breaks", "labels", "include_lowest", "right"),
+    "days": ("origin",),
 }
-OUTERMOST = frozenset({"C", "poly", "bs", "cr", "cs", "cc"})  # these give several columns: no arithmetic on them
+SYNONYMS: Mapping[str, str] = {"factor": "C", "as.factor": "C"}  # other names, which canonical text does not keep
+OUTERMOST = frozenset({"C", "cut", "poly", "bs", "ns", "cr", "cs", "cc", *SYNONYMS})  # no arithmetic on several columns
+DATES = frozenset({"days", "year", "month", "weekday", "hour"})  # these take a column of dates
+LEARN = frozenset({"center", "scale", "standardize", *OUTERMOST})  # these depend on the rows that are used
+SEVERAL: Mapping[str, tuple[int, int]] = {"ifelse": (3, 3), "pmin": (2, 100), "pmax": (2, 100)}  # arguments of these
 CONTRASTS: Mapping[str, str] = {
     **{f"contr.{kind}": kind for kind in ("treatment", "SAS", "sum", "helmert", "poly", "diff")},
     **{kind.capitalize(): kind for kind in ("treatment", "sum", "helmert", "poly", "diff")},

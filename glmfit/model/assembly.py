@@ -70,6 +70,7 @@ def assemble(data: Data) -> Model:
         rows=rows,
         standardizations=tuple(parts.standardizations),
         names=tuple(parts.names),
+        terms=tuple(parts.terms),
         kept=tuple(parts.kept),
         has_intercept=INTERCEPT in formulas[family.main].terms,
         shift=parts.shift(),
@@ -159,6 +160,7 @@ class _Parts:
     predictors: list[Predictor] = field(default_factory=list)
     standardizations: list[Standardization] = field(default_factory=list)
     names: list[tuple[str, str]] = field(default_factory=list)
+    terms: list[str] = field(default_factory=list)  # that each of them belongs to
     kept: list[int] = field(default_factory=list)
     size: int = 0
     combinations: dict[tuple[str, str], str] = field(default_factory=dict)  # what the aliased ones are combinations of
@@ -176,6 +178,7 @@ class _Parts:
         self.combinations |= {(parameter, name): text for name, text in texts.items()}
         self.kept += [len(self.names) + j for j in inside]
         self.names += [(parameter, name) for name in names]
+        self.terms += [term for name, term in zip(matrix.names, matrix.terms, strict=True) if not _left(name, location)]
         columns = torch.arange(self.size, self.size + len(inside))
         self.predictors.append(Predictor(parameter, standard, columns, offset))
         self.standardizations.append(standardization)
@@ -191,7 +194,7 @@ class _Parts:
         standard, standardization = matrix.standardized()
         out = aliased_columns(standard)
         texts = combinations(standard, standardization, [j for j in range(matrix.shape[1]) if j not in out], out)
-        own = [j for j, name in enumerate(matrix.names) if not (location and name == INTERCEPT.name)]
+        own = [j for j, name in enumerate(matrix.names) if not _left(name, location)]
         kept = [j for j in own if j not in out]
         if len(kept) < matrix.shape[1]:
             standard, standardization = matrix.select(kept).standardized(location and self.centre)
@@ -211,6 +214,11 @@ class _Parts:
             else:
                 unit[predictor.columns] = standardization.unit
         return Shift(unit, center)
+
+
+def _left(name: str, location: bool) -> bool:
+    """Whether a location leaves a column to others: its constant."""
+    return location and name == INTERCEPT.name
 
 
 def _refuse_scales(standardization: Standardization, names: tuple[str, ...]) -> None:

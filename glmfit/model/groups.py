@@ -30,7 +30,7 @@ def within(matrix: Matrix, codes: Tensor) -> Matrix:
         means = values.new_zeros((len(counts), values.shape[1])).index_add_(0, codes, values) / counts
         values = values - means[codes]
     values[:, values.abs().amax(dim=0) <= 1e-13 * largest] = 0.0  # nothing but rounding is left
-    return Matrix((Dense(values),), (torch.arange(values.shape[1]),), matrix.names, matrix.n_rows)
+    return Matrix((Dense(values),), (torch.arange(values.shape[1]),), matrix.names, matrix.n_rows, matrix.terms)
 
 
 def side_by_side(rows: Rows, codes: Tensor) -> Rows:

@@ -38,6 +38,7 @@ class Model:
     lift: Tensor | None = None  # (size, size) reported from working coefficients, where some are left out in a limit
     # parameters held at an end of their range, because the data put them there
     limits: Mapping[str, Limit] = field(default_factory=dict)
+    terms: tuple[str, ...] = ()  # the term of each of the `names`
     combinations: Mapping[tuple[str, str], str] = field(default_factory=dict)  # what aliased terms are made of
     formulas: tuple[PredictorFormula, ...] = ()  # of the estimated parameters, those without covariates among them
     state: DesignState = field(default_factory=DesignState)  # what evaluates new rows as the old ones

@@ -10,13 +10,13 @@ import json
 import math
 import types
 from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from glmfit import explain
 from glmfit.errors import DataError, GlmfitError
 from glmfit.report.exponentiate import ratios
-from glmfit.result import Auxiliary, Coefficient, Fit
+from glmfit.result import Auxiliary, Coefficient, Fit, JointTest
 
 FIT = "glmfit/fit/1"
 MODEL = "glmfit/model/1"
@@ -38,6 +38,7 @@ def fit_document(fit: Fit) -> dict[str, Any]:
     document: dict[str, Any] = {"schema": FIT, **{f.name: getattr(fit, f.name) for f in fields(Fit)}}
     document["coefficients"] = [_row(c) for c in fit.coefficients]
     document["auxiliary"] = [_row(a) for a in fit.auxiliary]
+    document["joint_tests"] = [_row(test) for test in fit.joint_tests]
     found: dict[str, Any] = plain(document)
     return found
 
@@ -82,7 +83,7 @@ def read_fit(document: dict[str, Any]) -> Fit:
     return fit
 
 
-def _row(row: Coefficient | Auxiliary) -> dict[str, Any]:
+def _row(row: Coefficient | Auxiliary | JointTest) -> dict[str, Any]:
     values = asdict(row)
     finite = all(math.isfinite(v) for v in values.values() if isinstance(v, float))
     values["status"] = values.get("status") or (None if finite else NOT_FINITE)
@@ -146,14 +147,15 @@ def read(hint: Any, value: Any, where: str) -> Any:
 
 def _read_dataclass(hint: Any, value: dict[str, Any], where: str) -> Any:
     hints = get_type_hints(hint)
-    missing = [f.name for f in fields(hint) if f.name not in value]
+    # What has a default was added later, and older documents lack it.
+    missing = [f.name for f in fields(hint) if f.name not in value and f.default is MISSING]
     if missing:
         raise DataError(
             "not_a_fit",
             f"the saved fit has no '{f'{where}.{missing[0]}'.lstrip('.')}'",
             "the file is incomplete or was edited; write it again with --json",
         )
-    found = {name: read(hints[name], value[name], f"{where}.{name}") for name in hints}
+    found = {name: read(hints[name], value[name], f"{where}.{name}") for name in hints if name in value}
     if found.get("status") == NOT_FINITE:
         found["status"] = None
     return hint(**found)

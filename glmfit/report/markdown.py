@@ -10,11 +10,12 @@ from collections.abc import Sequence
 
 from glmfit.report import numbers, words
 from glmfit.report.exponentiate import coefficients
+from glmfit.report.fold import Fold, folded
 from glmfit.result import Auxiliary, Coefficient, Fit
 
 
-def to_markdown(fit: Fit, *, exp: bool = False) -> str:
-    """The fit as Markdown, headed by its family."""
+def to_markdown(fit: Fit, *, exp: bool = False, all_levels: bool = False) -> str:
+    """The fit as Markdown, headed by its family; long terms are folded unless `all_levels` are asked for."""
     family = fit.model.family
     title = f"{family[0].upper()}{family[1:]}" + (f" regression of {fit.model.response}" if fit.model.response else "")
     blocks = [f"## {escape(title)}", _facts(fit, exp)]
@@ -22,7 +23,7 @@ def to_markdown(fit: Fit, *, exp: bool = False) -> str:
     for parameter, rows in groups.items():
         if len(groups) > 1:
             blocks.append(f"### {escape(words.group_heading(fit, parameter))}")
-        blocks.append(_coefficients(fit, parameter, rows, exp))
+        blocks.append(_coefficients(fit, parameter, folded(fit, parameter, rows, all_levels), exp))
     if fit.auxiliary:
         blocks.append(_auxiliary(fit, fit.auxiliary))
     blocks += [_statistics(fit), escape(words.convergence(fit))]
@@ -34,15 +35,18 @@ def _facts(fit: Fit, exp: bool) -> str:
     return "\n".join(f"- {label or 'Formula'}: {escape(text)}" for label, text in words.facts(fit, exp=exp))
 
 
-def _coefficients(fit: Fit, parameter: str, rows: Sequence[Coefficient], exp: bool) -> str:
+def _coefficients(fit: Fit, parameter: str, shown: Sequence[tuple[Coefficient, Fold | None]], exp: bool) -> str:
+    rows = [row for row, _ in shown]
     estimates = numbers.columns([(c.estimate, c.std_error, c.conf_low, c.conf_high) for c in rows])
     tests = numbers.test_statistics([c.statistic for c in rows])
     heading = ["Term", words.estimate_heading(fit, parameter, exp), "Std. Error"]
     heading += [*words.test_headings(fit), *words.interval_headings(fit.level)]
     body = []
-    for c, (estimate, std_error, low, high), test in zip(rows, estimates, tests, strict=True):
+    for (c, fold), (estimate, std_error, low, high), test in zip(shown, estimates, tests, strict=True):
         cells = [estimate, std_error, test, numbers.p_value(c.p_value), low, high]
         body.append([c.term, *words.or_missing(fit, c, cells)])
+        if fold is not None:
+            body += [[fold.note, *[""] * len(cells)], [fold.label, *fold.cells]]
     return table(heading, body)
 
 

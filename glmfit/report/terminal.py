@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from glmfit.errors import explain
 from glmfit.report import numbers, words
 from glmfit.report.exponentiate import coefficients
+from glmfit.report.fold import Fold, folded
 from glmfit.result import Coefficient, Fit
 
 if TYPE_CHECKING:
@@ -28,10 +29,15 @@ Line = list[tuple[str, str]]  # pieces of text with their styles
 Row = tuple[str, list[str]]  # a term and its numbers
 
 
-def to_table(fit: Fit, *, exp: bool = False, width: int | None = None, plain: bool = False) -> str:
-    """The fit as text for standard output; `plain` for a file: no colour, 80 columns unless `width` says otherwise."""
+def to_table(
+    fit: Fit, *, exp: bool = False, width: int | None = None, plain: bool = False, all_levels: bool = False
+) -> str:
+    """The fit as text for standard output; `plain` for a file: no colour, 80 columns unless `width` says otherwise.
+
+    Terms of many coefficients are folded unless `all_levels` are asked for.
+    """
     console = terminal(width, plain)
-    return printed(console, _lines(fit, exp, console.width))
+    return printed(console, _lines(fit, exp, console.width, all_levels))
 
 
 def printed(console: Console, lines: Iterable[Line]) -> str:
@@ -54,10 +60,10 @@ def terminal(width: int | None, plain: bool) -> Console:
     return Console(width=width)
 
 
-def _lines(fit: Fit, exp: bool, width: int) -> Iterator[Line]:
+def _lines(fit: Fit, exp: bool, width: int, all_levels: bool) -> Iterator[Line]:
     yield from _facts(fit, exp, width)
     yield []
-    tables = _tables(fit, exp)
+    tables = _tables(fit, exp, all_levels)
     widths = _widths([table[1:] for table in tables], width)
     shown: list[str] = []  # headings stand once, and again only where they change
     for title, heading, rows in tables:
@@ -81,7 +87,7 @@ def _facts(fit: Fit, exp: bool, width: int) -> Iterator[Line]:
             yield [((label if i == 0 else "").ljust(indent), "bold"), (part, "")]
 
 
-def _tables(fit: Fit, exp: bool) -> list[tuple[str, list[str], list[Row]]]:
+def _tables(fit: Fit, exp: bool, all_levels: bool) -> list[tuple[str, list[str], list[Row]]]:
     """Title, headings and rows of each parameter's coefficients, then of the parameters on their natural scale."""
     interval = words.interval_headings(fit.level)
     groups = words.groups(fit, coefficients(fit, exp))
@@ -89,21 +95,27 @@ def _tables(fit: Fit, exp: bool) -> list[tuple[str, list[str], list[Row]]]:
     for name, rows in groups.items():
         title = words.group_heading(fit, name) if len(groups) > 1 else ""
         heading = [words.estimate_heading(fit, name, exp), "Std. Error", *words.test_headings(fit), *interval]
-        tables.append((title, heading, _coefficient_rows(fit, rows)))
+        tables.append((title, heading, _coefficient_rows(fit, folded(fit, name, rows, all_levels))))
     if fit.auxiliary:
         tests = ("", "") if exp or not tables else words.test_headings(fit)
         tables.append(("Parameters", ["Estimate", "Std. Error", *tests, *interval], _auxiliary_rows(fit)))
     return tables
 
 
-def _coefficient_rows(fit: Fit, rows: Sequence[Coefficient]) -> list[Row]:
+def _coefficient_rows(fit: Fit, shown: Sequence[tuple[Coefficient, Fold | None]]) -> list[Row]:
+    rows = [row for row, _ in shown]
     estimates = numbers.columns([(c.estimate, c.std_error, c.conf_low, c.conf_high) for c in rows])
     tests = numbers.test_statistics([c.statistic for c in rows])
     cells = [
         words.or_missing(fit, c, [text[0], text[1], test, numbers.p_value(c.p_value), text[2], text[3]])
         for c, text, test in zip(rows, estimates, tests, strict=True)
     ]
-    return [(numbers.visible(c.term), line) for c, line in zip(rows, cells, strict=True)]
+    lines: list[Row] = []
+    for (row, fold), line in zip(shown, cells, strict=True):
+        lines.append((numbers.visible(row.term), line))
+        if fold is not None:
+            lines += [(fold.note, []), (fold.label, fold.cells)]
+    return lines
 
 
 def _auxiliary_rows(fit: Fit) -> list[Row]:
@@ -118,10 +130,10 @@ def _widths(tables: Sequence[tuple[list[str], list[Row]]], width: int) -> list[i
     """Columns of numbers as wide as their widest entry, the terms as wide as the longest that fits beside them."""
     from rich.cells import cell_len
 
-    cells = [heading for heading, _ in tables] + [row[1] for _, rows in tables for row in rows]
+    cells = [heading for heading, _ in tables] + [row[1] for _, rows in tables for row in rows if row[1]]
     columns = [max(map(len, column)) for column in zip(*cells, strict=True)]
     room = max(min(width - sum(columns) - len(GAP) * len(columns), LONGEST_TERM), SHORTEST_TERM)
-    lengths = [cell_len(term) for _, rows in tables for term, _ in rows]
+    lengths = [cell_len(term) for _, rows in tables for term, line in rows if line]
     return [max((length for length in lengths if length <= room), default=SHORTEST_TERM), *columns]
 
 
@@ -140,6 +152,9 @@ def _numbers(
     yield [(beside(title, heading) if heading else title, "bold")]
     yield [("-" * (sum(widths) + len(GAP) * (len(widths) - 1)), "dim")]
     for term, cells in rows:
+        if not cells:  # a note across the table
+            yield from ([(part, "dim")] for part in wrap(term, width, break_on_hyphens=False))
+            continue
         if cell_len(term) > widths[0]:
             yield from ([(part, "")] for part in wrap(term, width, break_on_hyphens=False))
             term = ""

@@ -25,6 +25,7 @@ MISSING = {
     "not_identified": "(not identified)",
     "boundary": "(boundary)",
 }
+WHERE = ("where", "where_missing")  # the reasons that --where is
 BIAS_REDUCTIONS = {"firth": "Firth (Jeffreys prior)"}
 SHORT = {"relative risk ratio": "RRR"}  # headings of columns that would be wider than their numbers
 ROBUST = {"hc0": "HC0", "hc1": "HC1", "hc2": "HC2", "hc3": "HC3"}
@@ -77,13 +78,16 @@ def _family(fit: Fit) -> str:
 def _rows(fit: Fit) -> str:
     data = fit.data
     text = f"{data.rows_used} of {data.rows_read} rows used"
-    dropped = data.rows_read - data.rows_used
+    outside, unknown = (sum(data.dropped.get(reason, {}).values()) for reason in WHERE)
+    if fit.model.where is not None:
+        text += f", {outside} outside --where" + (f" ({unknown} for missing values)" if unknown else "")
+    dropped = data.rows_read - data.rows_used - outside
     if not dropped:
         return text
     reasons = [
         f"{reason.replace('_', ' ')}: " + ", ".join(f"{column} {count}" for column, count in columns.items())
         for reason, columns in data.dropped.items()
-        if columns
+        if columns and reason not in WHERE
     ]
     return f"{text}, {dropped} dropped" + (f" ({'; '.join(reasons)})" if reasons else "")
 
@@ -91,6 +95,7 @@ def _rows(fit: Fit) -> str:
 def _roles(fit: Fit) -> list[tuple[str, str | None]]:
     model = fit.model
     return [
+        ("Where", model.where),
         ("Weights", model.weights and f"{model.weights} (prior weights)"),
         ("Weights", model.freq_weights and f"{model.freq_weights} (frequency weights)"),
         ("Weights", model.sampling_weights and f"{model.sampling_weights} (sampling weights)"),

@@ -10,12 +10,14 @@ from glmfit.rows.fingerprint import fingerprint, hashed
 from glmfit.rows.groups import group_codes
 from glmfit.rows.slips import mostly_numbers
 from glmfit.rows.weights import row_weights, without_weightless
+from glmfit.rows.where import inside
 
 __all__ = [
     "Data",
     "fingerprint",
     "group_codes",
     "hashed",
+    "inside",
     "mostly_numbers",
     "read",
     "resolve",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from glmfit.errors import ModelError, UsageError
 from glmfit.families import Family, Link, Parameter, make_family
 from glmfit.families.censored import censored
-from glmfit.formula import ModelFormula, for_family, parse
+from glmfit.formula import Factor, ModelFormula, condition, for_family, parse
 from glmfit.rows.censoring import Censoring, censoring
 from glmfit.spec import ModelSpec, cluster_columns
 
@@ -30,6 +30,7 @@ class Asked:
     links: Mapping[str, Link]
     formula: ModelFormula
     observed: Censoring
+    where: Factor | None = None  # the condition on rows
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -38,6 +39,11 @@ class Asked:
         special = (spec.weights, spec.freq_weights, spec.sampling_weights, spec.offset, spec.exposure, spec.group)
         used = [*self.formula.variables, *(name for name in special if name), *cluster_columns(spec.se)]
         return tuple(dict.fromkeys((*used, *self.family.columns, *self.observed.columns)))
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """Those, and the columns that choose rows, which need not be complete."""
+        return self.columns if self.where is None else (*self.columns, *self.where.columns)
 
     def of_categories(self, levels: tuple[str, ...]) -> Asked:
         """The same once the categories of the response are known, which are the family's parameters."""
@@ -60,7 +66,8 @@ def ask(spec: ModelSpec, family: Family, links: Mapping[str, Link], header: Coll
     family = family.of_columns(header)
     observed = censoring(spec, header)
     formula = parse(spec, header, family.columns, observed.columns, observed.bounds)
-    asked = Asked(spec, family, links, formula, observed)
+    where = None if spec.where is None else condition(spec.where, header)
+    asked = Asked(spec, family, links, formula, observed, where)
     return asked if family.categories else asked.checked()
 
 

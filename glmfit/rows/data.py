@@ -20,6 +20,7 @@ from glmfit.rows.groups import by_group, check_groups, group_codes
 from glmfit.rows.response import Observed, read_response
 from glmfit.rows.slips import mostly_numbers
 from glmfit.rows.weights import offset, positive, row_weights, without_trials, without_weightless
+from glmfit.rows.where import inside
 from glmfit.spec import ModelSpec, cluster_columns
 from glmfit.table import Source, Table, complete_rows, open_data
 
@@ -88,10 +89,11 @@ def prepare(asked: Asked, source: Source) -> Data:
 def _rows(asked: Asked, source: Source) -> tuple[Table, dict[str, dict[str, int]]]:
     """The rows that say something, those of a group side by side, and why which others were left out."""
     spec, family = asked.spec, asked.family
-    table = asked.observed.with_interval(source.read(asked.columns, spec.na))
+    table, outside = inside(asked.where, source.read(asked.read, spec.na), asked.columns)
+    table = asked.observed.with_interval(table)
     table = complete_rows(table, asked.observed.complete(asked.columns), spec.missing)
     table = replace(table, findings=(*table.findings, *mostly_numbers(table, asked.formula)))
-    missing = {"missing": dict(table.dropped)}
+    missing = {**outside, "missing": dict(table.dropped)}
     table, weightless = without_weightless(spec, table)
     table, trialless = without_trials(asked.formula.response, family, table)
     same: dict[str, dict[str, int]] = {}

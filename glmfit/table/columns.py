@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from glmfit.errors import DataError, Finding, GlmfitError, UsageError, column_hint, shell, shorten
+from glmfit.table.dates import Moments, moments
 from glmfit.table.text import is_number
 
 
@@ -23,6 +24,7 @@ class Column:
     `kind` is "number", "boolean", "text" or "date". `values` is float64 (n,) with NaN where missing for a number, and
     int64 codes (n,) into `levels` with -1 where missing for the others. `levels` is None for a number, a part of
     ("False", "True") for a boolean, and otherwise sorted as plain strings (a pandas Categorical keeps its own order).
+    When the levels of a date are, `Table.instants`, `Table.clock` and `Table.hours` say.
     """
 
     name: str
@@ -95,6 +97,62 @@ class Table:
             return value[column.values]
         raise self._not_numeric(column, column.levels)
 
+    def instants(self, name: str) -> np.ndarray:
+        """The instants of a date column, datetime64[us] (n,) in UTC, NaT where missing: what differences are taken of.
+
+        Where no row has a zone, all clocks are taken to be of the same one. Raises `DataError` "not_a_date" for other
+        columns, for a time of day, for what no calendar shows, and where some rows have a zone and some have none.
+        """
+        column, when = self._dated(name)
+        if when.zoned.any():
+            what = "has no time zone, which others have: it could be any instant of a day"
+            self._refuse_level(column, ~when.zoned, what, "write all of them with a zone, or none")
+        return _by_row(column, when.instants)
+
+    def clock(self, name: str) -> np.ndarray:
+        """The dates and times of a date column as written, whatever the zone: datetime64[us] (n,), NaT where missing.
+
+        What year, month and day of the week are taken of. Raises as `instants` does, zones apart.
+        """
+        column, when = self._dated(name)
+        return _by_row(column, when.clock)
+
+    def hours(self, name: str) -> np.ndarray:
+        """Hours since midnight as written, 13.5 being half past one: float64 (n,), NaN where missing.
+
+        Raises `DataError` "not_a_date" for other columns, and for dates without a time.
+        """
+        column, when = self._moments(name)
+        hint = "leave out hour(), or write the times: 2024-05-31 13:30"
+        self._refuse_level(column, ~when.timed, "has no time of day", hint)
+        return _by_row(column, (when.clock - when.clock.astype("datetime64[D]")) / np.timedelta64(1, "h"))
+
+    def _dated(self, name: str) -> tuple[Column, Moments]:
+        """A date column and its moments, each of which has a date."""
+        column, when = self._moments(name)
+        self._refuse_level(column, ~when.dated, "is a time of day without a date", f"use hour({name})")
+        return column, when
+
+    def _moments(self, name: str) -> tuple[Column, Moments]:
+        column = self[name]
+        if column.levels is None or column.kind != "date":
+            at = int(np.argmin(column.missing))
+            value = f"{column.values[at]:.10g}" if column.levels is None else column.levels[column.values[at]]
+            message = f"column '{name}' holds no dates: '{shorten(value)}' in row {self.rows[at]}"
+            raise DataError("not_a_date", message, "write dates from the year down: 2024-05-31, or 2024-05-31 13:30")
+        when = moments(column.levels)
+        hint = "correct the value, or declare it missing with --na"
+        self._refuse_level(column, np.isnat(when.clock), "is on no calendar or clock", hint)
+        return column, when
+
+    def _refuse_level(self, column: Column, wrong: np.ndarray, what: str, hint: str) -> None:
+        """Raises `DataError` "not_a_date" for the first row whose level is `wrong` (one for each level)."""
+        at = np.flatnonzero(np.append(wrong, False)[column.values])
+        if at.size:
+            level = (column.levels or ())[column.values[at[0]]]
+            message = f"column '{column.name}': '{level}' in row {self.rows[at[0]]}{_more(at.size)} {what}"
+            raise DataError("not_a_date", message, hint)
+
     def keep(self, mask: np.ndarray) -> Table:
         """The rows where `mask`, a bool (n,), is True, or at its positions; levels that do not occur are dropped."""
         columns = {name: column.take(mask) for name, column in self.columns.items()}
@@ -109,6 +167,16 @@ class Table:
         what = "holds dates, not numbers" if column.kind == "date" else "is not numeric"
         message = f"column '{column.name}' {what}: '{shorten(level)}' in row {self.rows[at[0]]}"
         return DataError("not_numeric", message, _numeric_hint(column.kind, level))
+
+
+def _by_row(column: Column, of_levels: np.ndarray) -> np.ndarray:
+    """What belongs to each level, for each row (n,); NaT or NaN where missing."""
+    nothing = np.datetime64("NaT") if of_levels.dtype.kind == "M" else np.nan
+    return np.append(of_levels, np.array([nothing], dtype=of_levels.dtype))[column.values]
+
+
+def _more(count: int) -> str:
+    return f" (and {count - 1} more)" if count > 1 else ""
 
 
 def _numeric_hint(kind: str, level: str) -> str:
@@ -159,8 +227,7 @@ def refuse(what: str, values: np.ndarray, wrong: np.ndarray, rows: np.ndarray, e
     """Raises `error`, whose message is the rule, with the first value that is `wrong` (n,) and its row in front."""
     if wrong.any():
         at, count = int(np.argmax(wrong)), int(wrong.sum())
-        more = f" (and {count - 1} more)" if count > 1 else ""
-        where = f"{what} is {values[at]:.10g} in row {rows[at]}{more}"
+        where = f"{what} is {values[at]:.10g} in row {rows[at]}{_more(count)}"
         raise type(error)(error.code, f"{where}: {error.message}", error.hint)
 
 

@@ -129,6 +129,8 @@ def _from_memory(name: str, values: Any, na: tuple[str, ...], own_order: bool = 
     if hasattr(values, "categories") and hasattr(values, "codes"):
         codes, levels = np.asarray(values.codes, dtype=np.int64), [str(level) for level in values.categories]
         return Column.factor(name, "text", _without(codes, levels, na), levels), []
+    if isinstance(values, pa.Array):  # through numpy it would lose its time zone
+        values = pa.chunked_array([values])
     if isinstance(values, pa.ChunkedArray):
         return _from_arrow(name, values, na, own_order)
     if hasattr(values, "__array__") and not hasattr(values, "__arrow_array__") and not hasattr(values, "iloc"):

@@ -16,6 +16,7 @@ from glmfit.result import (
     Fit,
     FitStatistics,
     Identification,
+    JointTest,
     Model,
     Separation,
     SeparationTerm,
@@ -122,9 +123,10 @@ def with_aliased() -> Fit:
 
 
 def many_levels() -> Fit:
-    """A factor of 60 levels."""
+    """A factor of 60 levels, and the test of them all."""
     levels = tuple(row(f"region[T.{i:02d}]", 0.1 * math.sin(i), 0.05 + i / 1000) for i in range(1, 60))
-    return poisson((row("Intercept", 0.5, 0.04, 1e-30), *levels))
+    test = JointTest("mu", "region", 1, len(levels), len(levels), None, 87.654, "chi2", 0.00912)
+    return replace(poisson((row("Intercept", 0.5, 0.04, 1e-30), *levels)), joint_tests=(test,))
 
 
 def long_terms() -> Fit:

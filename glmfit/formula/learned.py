@@ -1,0 +1,130 @@
+"""Transforms that learn from the data: means, deviations, knots, breaks, a first date; what is learned is remembered.
+
+`Learned.transforms` holds it by the transform's text, so that new data are transformed as the old were. What this
+package learns by itself is kept as JSON has it: numbers, texts and lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from glmfit.errors import ModelError, shorten
+from glmfit.formula.admit import arguments, literal
+from glmfit.formula.expression import Node, render
+from glmfit.formula.intervals import breaks_of
+from glmfit.formula.splines import natural_basis, natural_knots
+from glmfit.formula.words import TRANSFORMS
+
+_MOST_REPEATED = 100_000_000
+_DAY = np.timedelta64(1, "D") / np.timedelta64(1, "us")
+
+
+class Learned:
+    """What transforms have learned, and the transforms that learn.
+
+    `frequency` (n,) says how many rows each row stands for, `new_data` that all has been learned before.
+    """
+
+    def __init__(self, transforms: dict[str, dict[str, Any]], frequency: np.ndarray | None, new_data: bool) -> None:
+        self.transforms, self.frequency, self.new_data = transforms, frequency, new_data
+
+    def transform(self, node: Node, value: np.ndarray) -> Any:
+        """A transform of formulaic's, of data (n,)."""
+        from formulaic.transforms import TRANSFORMS as KNOWN
+
+        def evaluate(state: dict[str, Any], rows: np.ndarray) -> Any:
+            return KNOWN[node.value](rows, _state=state, **_options(node))
+
+        # What the rows themselves teach is learned as they are transformed.
+        state = self._state(node, value, None if self.frequency is None else evaluate)
+        return self._tried(node, lambda: evaluate(state, value))
+
+    def basis(self, node: Node, value: np.ndarray) -> tuple[dict[str, np.ndarray], bool]:
+        """The columns of poly, bs, ns, cr or cc by their labels, and whether they add up to the constant."""
+        self._check_size(node, value)
+        if node.value == "ns":
+            found = self._natural(node, value)
+            return {f"[{i + 1}]": np.ascontiguousarray(found[:, i]) for i in range(found.shape[1])}, False
+        result = self.transform(node, value)
+        spans = bool(getattr(getattr(result, "__formulaic_metadata__", None), "spans_intercept", False))
+        values = getattr(result, "__wrapped__", result)
+        if isinstance(values, dict):
+            return {f"[{key}]": np.asarray(column, dtype=np.float64) for key, column in values.items()}, spans
+        names = result.__formulaic_metadata__.column_names if values is not result else range(values.shape[1])
+        return {f"[{key}]": values[:, i].astype(np.float64) for i, key in enumerate(names)}, spans
+
+    def breaks(self, node: Node, value: np.ndarray) -> list[float]:
+        """Those of cut()."""
+        given = _options(node).get("breaks")
+
+        def learn(state: dict[str, Any], rows: np.ndarray) -> None:
+            state["breaks"] = breaks_of(given, rows)
+
+        found: list[float] = self._state(node, value, learn)["breaks"]
+        return found
+
+    def days(self, node: Node, instants: np.ndarray, origin: np.datetime64 | None) -> np.ndarray:
+        """Days (n,) of instants since an origin, by default the first of them."""
+        state = self.transforms.setdefault(render(node), {})
+        if not state:
+            state["origin"] = str(instants.min() if origin is None else origin)
+        since = (instants - np.datetime64(state["origin"], "us")) / np.timedelta64(1, "us")
+        return np.asarray(since / _DAY)
+
+    def _natural(self, node: Node, value: np.ndarray) -> np.ndarray:
+        options = _options(node)
+        intercept = options.get("intercept", False)
+
+        def learn(state: dict[str, Any], rows: np.ndarray) -> None:
+            given = options.get("knots"), intercept, options.get("Boundary.knots")
+            state["knots"], state["boundary"] = natural_knots(rows, options.get("df"), *given)
+
+        state = self._state(node, value, learn)
+        return natural_basis(value, state["knots"], state["boundary"], bool(intercept))
+
+    def _state(self, node: Node, value: np.ndarray, learn: Callable[[dict[str, Any], np.ndarray], Any] | None) -> Any:
+        """What the transform remembers, or learns now from the rows written out."""
+        text = render(node)
+        if self.frequency is not None and self.frequency.sum() > _MOST_REPEATED:
+            what = f"'{text}' learns from the data, and the frequency weights add up to more than {_MOST_REPEATED} rows"
+            raise ModelError("transform", what, "transform the column beforehand")
+        state = self.transforms.setdefault(text, {})
+        if not state and learn is not None:
+            rows = value if self.frequency is None else np.repeat(value, self.frequency)
+            self._tried(node, lambda: learn(state, rows))
+        return state
+
+    @staticmethod
+    def _tried(node: Node, evaluate: Callable[[], Any]) -> Any:
+        try:
+            with np.errstate(all="ignore"):
+                return evaluate()
+        except (ValueError, TypeError, IndexError, np.linalg.LinAlgError) as error:
+            usage = f"{node.value}: {TRANSFORMS[node.value]}"
+            raise ModelError("transform", f"'{render(node)}' cannot be evaluated: {error}", usage) from error
+
+    def _check_size(self, node: Node, data: np.ndarray) -> None:
+        """A basis has no more columns than the data can tell apart, and asks for memory accordingly."""
+        given, expression = _options(node), render(node)
+        distinct = len(np.unique(data))
+        most = distinct - (node.value == "poly")
+        for name in ("degree", "df", "knots"):
+            size = given.get(name)
+            if name == "knots" and isinstance(size, list):
+                size = len(size)
+            elif size is None or name == "knots":
+                continue
+            elif isinstance(size, bool) or not isinstance(size, int) or size < 1:
+                usage = f"{node.value}: {TRANSFORMS[node.value]}"
+                raise ModelError("transform", f"'{expression}': {name} must be a positive whole number", usage)
+            if size > most and not self.new_data:
+                asked = f"{size} knots" if name == "knots" else f"{name} {size}"
+                what = f"'{shorten(expression)}': {asked} is more than {distinct} distinct values can tell apart"
+                raise ModelError("transform", what, f"lower it to {most} or less")
+
+
+def _options(node: Node) -> dict[str, Any]:
+    return {name: literal(argument) for name, argument in arguments(node).items()}

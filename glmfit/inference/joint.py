@@ -1,0 +1,65 @@
+"""Joint Wald tests: whether all coefficients of a term are 0, from estimates and their covariance alone.
+
+    W = b' V^-1 b ~ chi2(k)        F = W / k ~ F(k, df) where the dispersion is estimated
+
+b are the k coefficients that are estimated; aliased ones count for nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from glmfit.inference.covariance import Reference
+from glmfit.numerics import curvature
+from glmfit.result import Coefficient, JointTest
+
+
+def wald(estimates: Tensor, covariance: Tensor) -> float:
+    """b' V^-1 b of estimates (k,) and their covariance (k, k); NaN where V is singular, or anything is not finite."""
+    if not bool(torch.isfinite(estimates).all()):
+        return math.nan
+    lower = curvature.cholesky(covariance)
+    if lower is None or not curvature.well_conditioned(lower, curvature.STEP_CONDITIONED):
+        return math.nan
+    half = torch.linalg.solve_triangular(lower, estimates[:, None], upper=False)
+    return float((half * half).sum())
+
+
+def joint_test(statistic: float, k: int, reference: Reference) -> tuple[str, float, float]:
+    """The kind of statistic, its value and its p-value, of W on k degrees of freedom."""
+    from scipy.special import chdtrc, fdtrc
+
+    if reference.df is None:
+        return "chi2", statistic, float(chdtrc(k, statistic))
+    f = statistic / k
+    return "F", f, float(fdtrc(k, reference.df, f)) if reference.df > 0 else math.nan
+
+
+def places_of_terms(rows: Sequence[Coefficient], terms: Sequence[str]) -> Mapping[tuple[str, str], list[int]]:
+    """Where the coefficients of each term stand, by parameter and term; `terms` names that of each."""
+    places: dict[tuple[str, str], list[int]] = {}
+    for at, (row, term) in enumerate(zip(rows, terms, strict=True)):
+        places.setdefault((row.parameter, term), []).append(at)
+    return places
+
+
+def joint_tests(
+    rows: Sequence[Coefficient], covariance: Tensor, terms: Sequence[str], reference: Reference
+) -> tuple[JointTest, ...]:
+    """A test for each term of several coefficients, of which at least one is estimated; `covariance` is that of all."""
+    found = []
+    for (parameter, term), places in places_of_terms(rows, terms).items():
+        kept = [at for at in places if rows[at].status != "aliased"]
+        if len(places) < 2 or not kept:
+            continue
+        index = torch.tensor(kept)
+        estimates = torch.tensor([rows[at].estimate for at in kept], dtype=torch.float64)
+        statistic = wald(estimates, covariance[index[:, None], index])
+        kind, value, p_value = joint_test(statistic, len(kept), reference)
+        test = JointTest(parameter, term, places[0], len(places), len(kept), reference.df, value, kind, p_value)
+        found.append(test)
+    return tuple(found)

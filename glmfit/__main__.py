@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 
 
 def run() -> None:
     """The command line as a process of its own."""
+    if sys.argv[1:2] == ["--complete"]:  # a shell waits for the words that fit
+        from glmfit.commands.complete import run as complete
+
+        sys.exit(complete(sys.argv[2:]))
     try:
         from glmfit.commands.interrupt import watch
 

@@ -14,6 +14,7 @@ import typer
 
 from glmfit import __version__
 from glmfit.commands.check import check_command
+from glmfit.commands.completion import completion_command
 from glmfit.commands.explain import explain_command
 from glmfit.commands.families import families_command
 from glmfit.commands.fit import fit_command
@@ -57,6 +58,7 @@ app.command("fit", cls=Command, short_help="Fit one model and report it.")(fit_c
 app.command("predict", cls=Command, short_help="Predict from a saved model on new rows.")(predict_command)
 app.command("check", cls=Command, short_help="Check a likelihood of your own on data.")(check_command)
 app.command("families", cls=Command, short_help="List the families of distributions.")(families_command)
+app.command("completion", cls=Command, short_help="Let the shell complete words and columns.")(completion_command)
 app.command("explain", cls=Command, short_help="Say what an error or a warning means, and what to do.")(explain_command)
 
 

@@ -42,7 +42,7 @@ def assemble(data: Data) -> Model:
     log_prior = torch.zeros_like(y)
     if data.weights is not None:
         prior = torch.from_numpy(data.weights)
-        if family.has_dispersion:
+        if family.weighs_phi:
             log_prior = prior.log()
         else:
             weight = weight * prior

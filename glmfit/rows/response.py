@@ -185,9 +185,12 @@ def _supported(response: Response, family: Family, rows: np.ndarray) -> Response
         refuse(
             f"'{response.label}'", response.trials, ~(response.trials > 0), rows, _outside("trials are counted from 1")
         )
-    refuse(
-        f"'{response.label}'", y, outside, rows, _outside(f"responses of the {family.name} family are {support.text}")
-    )
+    rule = f"responses of the {family.name} family are {support.text}"
+    error = _outside(rule)
+    if family.with_zeros and bool(outside.any()) and y[int(np.argmax(outside))] == 0:
+        hint = f"--family {family.with_zeros} has a probability of its own for 0, --family tweedie a lump at 0"
+        error = _outside(rule, f"{hint}; or correct the value")
+    refuse(f"'{response.label}'", y, outside, rows, error)
     real = support.lower == -math.inf and family.path is None
     if real and not family.quadratic_links and bool(np.isin(y, (0.0, 1.0)).all()):  # least squares of 0/1 is meant
         message = f"'{response.label}' is 0 or 1 in every row, and {family.name} a distribution of real numbers"

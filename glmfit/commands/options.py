@@ -60,6 +60,9 @@ Success = Annotated[
 Levels = Annotated[
     list[str] | None, _option(_M, "--levels", metavar="A,B,C", help="Categories of the response, lowest or base first.")
 ]
+Base = Annotated[
+    str | None, _option(_M, "--base", metavar="LEVEL", help="Multinomial: the category that others are compared with.")
+]
 Relax = Annotated[
     list[str] | None, _option(_M, "--relax", metavar="TERMS", help="Ordinal: terms that act on each cut point.")
 ]

@@ -31,6 +31,7 @@ from glmfit.table.text import is_number
 
 MOST_LEVELS = 10  # a factor of more levels than this,
 FEW_WORDS = 0.1  # and of fewer words than this share of its rows, was meant as numbers
+_BASE = "multinomial; of two levels --success names the one that counts as 1, and the other is the base"
 _CORRECT = "correct the value, or leave the row out"
 
 
@@ -90,6 +91,7 @@ def _check_kind(spec: ModelSpec, family: Family) -> None:
     only = (
         ("--group", spec.group, family.grouped, "conditional-logit"),
         ("--levels", spec.levels, family.categories, "ordinal and multinomial"),
+        ("--base", spec.base, family.shared_formula, _BASE if family.trials else "multinomial"),
         ("--relax", spec.relax, family.categories and family.location, "ordinal"),
     )
     for option, value, allowed, names in only:
@@ -222,12 +224,15 @@ def check_model(spec: ModelSpec, family: Family, formula: ModelFormula) -> None:
 
 
 def _check_bias_reduction(family: Family, estimated: Sequence[str]) -> None:
-    """Jeffreys' penalty needs the expected information of one linear predictor, the mean's."""
+    """Jeffreys' penalty needs an expected information: of categories, or of one linear predictor, the mean's."""
+    if family.categories:
+        return
     if family.quasi or not (family.has_moments and family.orthogonal_mean):
         raise UsageError(
             "no_bias_reduction",
             f"--bias-reduction: the {family.name} family has no likelihood with an expected information of the mean",
-            "it is for gaussian, binomial, poisson, gamma, inverse-gaussian, geometric and negative-binomial",
+            "it is for gaussian, binomial, multinomial, ordinal, poisson, gamma, inverse-gaussian, geometric and "
+            "negative-binomial",
         )
     others = [name for name in estimated if name != family.main]
     if others or family.main not in estimated:

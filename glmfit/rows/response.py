@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from glmfit.errors import Finding, ModelError, UsageError
+from glmfit.errors import Finding, ModelError, UsageError, did_you_mean
 from glmfit.families.base import Family
 from glmfit.formula import formula
 from glmfit.formula.evaluate import Evaluator
@@ -51,7 +51,7 @@ def read_response(
         if success is not None:
             message = f"--success names one of two levels, and the {family.name} family takes them all"
             raise UsageError("bad_success", message, "leave it out; --levels orders them")
-        return _categories(what, evaluator, column, family, spec.levels)
+        return _with_base(_categories(what, evaluator, column, family, spec.levels), spec.base)
     if column is not None and column.levels is not None and (family.trials or family.grouped):
         response = _two_levels(what.label, column, success, family.trials)
     elif success is not None:
@@ -106,6 +106,19 @@ def _categories(
             "merge categories, or choose a family for numbers" if len(levels) > 1 else "there is nothing to explain",
         )
     return Response(what.label, codes.astype(np.float64), levels=levels)
+
+
+def _with_base(response: Response, base: str | None) -> Response:
+    """The same with the category `base` first, where one is asked for."""
+    levels = response.levels
+    if base is None:
+        return response
+    if base not in levels:
+        hint = did_you_mean(base, levels) or f"--base takes one of {', '.join(levels[:12])}"
+        raise ModelError("unknown_level", f"--base {base}: no row of '{response.label}' is '{base}'", hint)
+    order = (base, *(level for level in levels if level != base))
+    place = np.array([order.index(level) for level in levels], dtype=np.float64)
+    return replace(response, y=place[response.y.astype(np.int64)], levels=order)
 
 
 def response_numbers(what: formula.Response, evaluator: Evaluator, family: Family) -> np.ndarray:

@@ -78,6 +78,7 @@ class Model:
     exposure: str | None = None
     success: str | None = None  # the level counted as 1 where the response is text or boolean
     levels: tuple[str, ...] = ()  # the categories of the response in order, the first the base or the lowest
+    base: str | None = None  # the category that the others are compared with, of a multinomial response
     group: str | None = None  # the column within whose groups rows are compared
     event: str | None = None  # the column that is 1 where the response was observed, 0 where it is right-censored
     censor: str | None = None  # two columns that bound the response, or the limits of its measurement

@@ -42,6 +42,7 @@ class ModelSpec:
     exposure: str | None = None  # column whose logarithm is the offset
     success: str | None = None  # level of a two-level text response that counts as 1
     levels: tuple[str, ...] = ()  # categories of the response in order, the first the lowest, or the base
+    base: str | None = None  # category of a multinomial response that the others are compared with
     relax: tuple[str, ...] = ()  # terms of an ordinal model with a coefficient at each cut point
     group: str | None = None  # column of the groups within which a conditional model compares
     event: str | None = None  # column: 1 where the response was observed, 0 where it is right-censored
@@ -108,7 +109,7 @@ def _validate_types(spec: ModelSpec) -> None:
         "check_separation": (bool, "True or False"),
         **dict.fromkeys(("y", "weights", "freq_weights", "sampling_weights"), (str | None, "the name of a column")),
         **dict.fromkeys(("offset", "exposure", "group", "event"), (str | None, "the name of a column")),
-        **dict.fromkeys(("success", "se", "censor", "bias_reduction", "where"), (str | None, "text")),
+        **dict.fromkeys(("success", "base", "se", "censor", "bias_reduction", "where"), (str | None, "text")),
         **dict.fromkeys(("level", "tol"), (Real, "a number")),
         "max_iter": (Integral, "a whole number"),
         "dispersion": (str | Real | None, "a method or a number"),

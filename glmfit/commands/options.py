@@ -62,6 +62,9 @@ Success = Annotated[
 Levels = Annotated[
     list[str] | None, option(_M, "--levels", metavar="A,B,C", help="Categories of the response, lowest or base first.")
 ]
+Base = Annotated[
+    str | None, option(_M, "--base", metavar="LEVEL", help="Multinomial: the category that others are compared with.")
+]
 Relax = Annotated[
     list[str] | None, option(_M, "--relax", metavar="TERMS", help="Ordinal: terms that act on each cut point.")
 ]

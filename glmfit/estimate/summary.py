@@ -343,6 +343,7 @@ def _reported_model(data: Data, model: Model) -> ReportedModel:
         exposure=spec.exposure,
         success=data.response.success,
         levels=data.response.levels,
+        base=data.response.levels[0] if model.family.shared_formula else None,
         group=spec.group,
         event=spec.event,
         censor=spec.censor,

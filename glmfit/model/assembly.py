@@ -89,7 +89,7 @@ def _weighed(data: Data) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     log_prior = torch.zeros_like(y)
     if data.weights is not None:
         prior = torch.from_numpy(data.weights)
-        if data.family.has_dispersion:
+        if data.family.weighs_phi:
             log_prior = prior.log()
         else:
             weight = weight * prior

@@ -50,6 +50,8 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
     if model.levels:
         join = " < " if fit.model.main[0] not in model.levels else ", "
         lines.append(("Categories", join.join(model.levels)))
+    if model.base is not None:
+        lines.append(("Base", f"{model.base}, with which each of the others is compared"))
     lines.append(("Data", f"{fit.data.source}: {_rows(fit)}"))
     lines += [(label, text) for label, text in _roles(fit) if text is not None]
     if not math.isnan(fit.dispersion.estimate):

@@ -17,6 +17,8 @@ from glmfit.formula import Factor, ModelFormula, condition, for_family, parse
 from glmfit.rows.censoring import Censoring, censoring
 from glmfit.spec import ModelSpec, cluster_columns
 
+_BASE = "multinomial; of two levels --success names the one that counts as 1, and the other is the base"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
@@ -95,6 +97,7 @@ def _check_kind(spec: ModelSpec, family: Family) -> None:
     only = (
         ("--group", spec.group, family.grouped, "conditional-logit"),
         ("--levels", spec.levels, family.categories, "ordinal and multinomial"),
+        ("--base", spec.base, family.shared_formula, _BASE if family.trials else "multinomial"),
         ("--relax", spec.relax, family.categories and family.location, "ordinal"),
     )
     for option, value, allowed, names in only:
@@ -144,12 +147,15 @@ def _check_model(spec: ModelSpec, family: Family, formula: ModelFormula) -> None
 
 
 def _check_bias_reduction(family: Family, estimated: Sequence[str]) -> None:
-    """Jeffreys' penalty needs the expected information of one linear predictor, the mean's."""
+    """Jeffreys' penalty needs an expected information: of categories, or of one linear predictor, the mean's."""
+    if family.categories:
+        return
     if family.quasi or not (family.has_moments and family.orthogonal_mean):
         raise UsageError(
             "no_bias_reduction",
             f"--bias-reduction: the {family.name} family has no likelihood with an expected information of the mean",
-            "it is for gaussian, binomial, poisson, gamma, inverse-gaussian, geometric and negative-binomial",
+            "it is for gaussian, binomial, multinomial, ordinal, poisson, gamma, inverse-gaussian, geometric and "
+            "negative-binomial",
         )
     others = [name for name in estimated if name != family.main]
     if others or family.main not in estimated:

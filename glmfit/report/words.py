@@ -24,6 +24,7 @@ MISSING = {
     "infinite": "(infinite)",
     "not_identified": "(not identified)",
     "boundary": "(boundary)",
+    "cluster_rank": "(too few clusters)",
 }
 BIAS_REDUCTIONS = {"firth": "Firth (Jeffreys prior)"}
 SHORT = {"relative risk ratio": "RRR"}  # headings of columns that would be wider than their numbers
@@ -127,6 +128,8 @@ def standard_errors(covariance: Covariance) -> str:
         text = f"clustered by {groups}"
     else:
         text = OTHER_KINDS.get(kind, covariance.kind)
+    if covariance.bread == "expected":
+        text += ", expected information"
     return text if covariance.correction is None else f"{text}, corrected by {covariance.correction}"
 
 

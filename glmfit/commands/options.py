@@ -104,6 +104,13 @@ Se = Annotated[
     str | None,
     option(_I, "--se", metavar="KIND", help="hessian (default), expected, hc0 to hc3, cluster:COL[,COL2]."),
 ]
+SmallSample = Annotated[
+    str | None, option(_I, "--small-sample", metavar="cr1|cr2", help="Few clusters: G/(G-1) (default), or CR2.")
+]
+Bread = Annotated[
+    str | None,
+    option(_I, "--bread", metavar="KIND", help="Robust errors: observed (default) or expected information."),
+]
 Ci = Annotated[
     str, option(_I, "--ci", metavar="wald|profile", help="Intervals and tests: wald (default) or likelihood ratio.")
 ]

@@ -24,6 +24,7 @@ MISSING = {
     "infinite": "(infinite)",
     "not_identified": "(not identified)",
     "boundary": "(boundary)",
+    "cluster_rank": "(too few clusters)",
 }
 WHERE = ("where", "where_missing")  # the reasons that --where is
 BIAS_REDUCTIONS = {"firth": "Firth (Jeffreys prior)"}
@@ -134,6 +135,8 @@ def standard_errors(covariance: Covariance) -> str:
         text = f"clustered by {groups}"
     else:
         text = OTHER_KINDS.get(kind, covariance.kind)
+    if covariance.bread == "expected":
+        text += ", expected information"
     return text if covariance.correction is None else f"{text}, corrected by {covariance.correction}"
 
 

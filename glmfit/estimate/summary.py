@@ -183,16 +183,14 @@ def _unsupported(found: Maximum, cov: Covariance) -> list[int]:
     return unsupported_places(cov.blind, errors, found.model.reported)
 
 
-def _of_clusters(
-    model: Model, cov: Covariance, matrix: Sequence[Sequence[float]], unsupported: Sequence[int]
-) -> list[Finding]:
+def _of_clusters(model: Model, cov: Covariance, matrix: torch.Tensor, unsupported: Sequence[int]) -> list[Finding]:
     labels = model.labels
     checks: list[Finding | None] = []
     if cov.clusters and cov.correction != "CR2":
         reducible = len(cov.clusters) == 1 and len(model.rows.predictors) == 1 and model.likelihood().has_expected
         checks.append(diagnose.few_clusters(cov.clusters, ["--small-sample cr2"] if reducible else []))
     checks.append(diagnose.cluster_rank([labels[place] for place in unsupported], cov.clusters or {}))
-    negative = [label for label, at in zip(labels, model.kept, strict=True) if matrix[at][at] < 0]
+    negative = [label for label, at in zip(labels, model.kept, strict=True) if matrix[at, at] < 0]
     checks.append(diagnose.negative_variance(negative))
     return [finding for finding in checks if finding is not None]
 

@@ -99,6 +99,7 @@ class DataSummary:
     dropped: Mapping[str, Mapping[str, int]]  # {"missing": {column: rows in which it was missing}}
     groups: int | None = None  # units of rows that are compared with each other; BIC counts them, not rows
     censoring: Mapping[str, int] | None = None  # rows by what is known of the response: observed, right, left, interval
+    numeric_codes: Mapping[str, str] = field(default_factory=dict)  # columns of few whole numbers, and what they may be
 
 
 @dataclass(frozen=True, slots=True)

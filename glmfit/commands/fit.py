@@ -116,6 +116,9 @@ def fit_command(
         raise UsageError("contradiction", "--save and --output name the same file", "give two files")
 
     fit = fit_spec(spec, data, _trace if verbose else None)
+    if verbose:
+        for column, text in fit.data.numeric_codes.items():
+            say(f"{column}: {text}")
     if save is not None:
         from glmfit.report.saved import model_json
 

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from glmfit.errors import Finding
+from glmfit.estimate import remarks
 from glmfit.estimate.blueprint import blueprint
 from glmfit.estimate.maximum import Maximum
 from glmfit.families import make_family
 from glmfit.inference import wald
-from glmfit.inference.clusters import unsupported_places
 from glmfit.inference.covariance import Covariance, Reference, covariance, inverse_expected
 from glmfit.inference.dispersion import Goodness, Scale, dispersion, goodness, null_deviance
 from glmfit.inference.joint import joint_tests
@@ -35,6 +35,7 @@ from glmfit.result import (
 from glmfit.result import Covariance as ReportedCovariance
 from glmfit.result import Model as ReportedModel
 from glmfit.rows import Data
+from glmfit.rows.slips import numeric_codes
 from glmfit.trust import diagnose
 from glmfit.trust.separation import reported_map
 from glmfit.version import __version__
@@ -61,8 +62,8 @@ def summarise(data: Data, found: Maximum) -> Fitted:
     if cov.df is not None:
         references = [Reference(each) for each in cov.df.tolist()]
         reference = min(references, key=lambda one: one.df or 0.0)  # for what rests on several coefficients
-    unsupported = _unsupported(found, cov)
-    coefficients, matrix = _coefficients(found, cov, references, spec.level, dropped, unsupported)
+    unseen = remarks.unsupported(found, cov)
+    coefficients, matrix = _coefficients(found, cov, references, spec.level, dropped, unseen if cov.clusters else ())
     tests = joint_tests(coefficients, matrix, model.terms, reference)
     unprofiled: list[Finding] = []
     if spec.ci == "profile":
@@ -75,7 +76,9 @@ def summarise(data: Data, found: Maximum) -> Fitted:
     findings += unprofiled
     aliased = diagnose.aliased((found.whole or whole).aliased, whole.aliases)  # those that rows took with them are said
     findings += [] if aliased is None else [aliased]
-    findings += _of_clusters(model, cov, matrix, unsupported)
+    findings += remarks.of_clusters(model, cov, matrix, unseen)
+    findings += [] if sums.perfect else remarks.exact_rows(found, cov, unseen, data.table.rows[~gone])
+    findings += remarks.of_spread(data, found, cov, scale, sums, df)
     return Fitted(
         version=__version__,
         model=_reported_model(data, model),
@@ -86,6 +89,7 @@ def summarise(data: Data, found: Maximum) -> Fitted:
             {**data.dropped, "separated": {data.response.label: int(gone.sum())}} if dropped else data.dropped,
             groups=None if data.groups is None else len(whole.rows.y),
             censoring=data.response.censoring,
+            numeric_codes=numeric_codes(data.table, data.formula),
         ),
         coefficients=coefficients,
         statistic=reference.statistic,
@@ -173,26 +177,6 @@ def _covariance(data: Data, found: Maximum, unit: float) -> Covariance:
     bread = inverse_expected(found.likelihood, found.optimum) if spec.bread == "expected" else found.bread
     reported = reported_map(found.model) if spec.small_sample == "cr2" else None
     return covariance(kind, found.likelihood, found.optimum, bread, unit, found.model.n, clusters, reported)
-
-
-def _unsupported(found: Maximum, cov: Covariance) -> list[int]:
-    """Places of coefficients that move along directions of which the clusters say nothing."""
-    if cov.blind is None or found.bread is None:
-        return []
-    errors = torch.sqrt(torch.diagonal(found.model.reported_covariance(found.bread)))
-    return unsupported_places(cov.blind, errors, found.model.reported)
-
-
-def _of_clusters(model: Model, cov: Covariance, matrix: torch.Tensor, unsupported: Sequence[int]) -> list[Finding]:
-    labels = model.labels
-    checks: list[Finding | None] = []
-    if cov.clusters and cov.correction != "CR2":
-        reducible = len(cov.clusters) == 1 and len(model.rows.predictors) == 1 and model.likelihood().has_expected
-        checks.append(diagnose.few_clusters(cov.clusters, ["--small-sample cr2"] if reducible else []))
-    checks.append(diagnose.cluster_rank([labels[place] for place in unsupported], cov.clusters or {}))
-    negative = [label for label, at in zip(labels, model.kept, strict=True) if matrix[at, at] < 0]
-    checks.append(diagnose.negative_variance(negative))
-    return [finding for finding in checks if finding is not None]
 
 
 def _statistics(data: Data, model: Model, sums: Goodness, scale: Scale, null: float, df: int) -> FitStatistics:

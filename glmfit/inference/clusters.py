@@ -21,6 +21,7 @@ from glmfit.numerics.curvature import unit_diagonal
 Scores = tuple[slice, Tensor, Tensor]
 
 ROUNDING = 1e-7  # a direction in which sums vary by less than this, relative to scores of rows, is one they do not see
+ROUNDING_SQUARED = 1e-12  # of M, which has the squares of these
 UNSOLVED = 10.0  # nor one of less than so many times the distance to the maximum, in standard errors
 TAKES_PART = 1e-4  # share of a coefficient's standard error that lies in directions not seen
 
@@ -86,6 +87,13 @@ def _not_seen(sums: Tensor, root: Tensor, spread: float) -> Tensor:
     distance = float(torch.linalg.vector_norm(sums.sum(dim=0) @ root))
     seen = int((values > max(ROUNDING * spread**0.5, UNSOLVED * distance)).sum())
     return root @ vectors[seen:].T
+
+
+def not_seen_by_rows(meat: Tensor, root: Tensor) -> Tensor:
+    """The same of sums that are single rows, from M (p, p) alone: rows that a coefficient of their own fits exactly."""
+    whitened = root.T @ meat @ root
+    values, vectors = torch.linalg.eigh(0.5 * (whitened + whitened.T))
+    return root @ vectors[:, values < ROUNDING_SQUARED * values.sum()]
 
 
 def unsupported_places(blind: Tensor | None, errors: Tensor, reported: Callable[[Tensor], Tensor]) -> list[int]:

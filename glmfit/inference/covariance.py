@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from glmfit.errors import ModelError
-from glmfit.inference.clusters import Scores, cluster_count, clustered
+from glmfit.inference.clusters import Scores, cluster_count, clustered, not_seen_by_rows, root_of
 from glmfit.inference.reduced import reduced
 from glmfit.model.likelihood import Likelihood
 from glmfit.numerics import curvature
@@ -114,7 +114,7 @@ def sandwich(kind: str, rows: Iterable[Scores], bread: Tensor, n: float, cluster
         df = torch.full((len(bread),), found.df, dtype=torch.float64)
         return Covariance(matrix, kind, "G/(G-1)", found.counts, df=df, blind=found.blind)
     size = len(bread)
-    meat = torch.zeros_like(bread)
+    meat, root = torch.zeros_like(bread), root_of(bread)
     for _, frequency, scores in rows:  # a row of frequency f is f rows of score s/f each
         part = scores / torch.sqrt(frequency)[:, None]
         meat += part.T @ part
@@ -123,7 +123,7 @@ def sandwich(kind: str, rows: Iterable[Scores], bread: Tensor, n: float, cluster
         "hc1": (n / (n - size) if n > size else math.nan, "n/(n-k)"),
         "sampling": (n / (n - 1) if n > 1 else math.nan, "n/(n-1)"),
     }[kind]
-    return Covariance(factor * _sandwiched(bread, meat), kind, text)
+    return Covariance(factor * _sandwiched(bread, meat), kind, text, blind=not_seen_by_rows(meat, root))
 
 
 def _sandwiched(bread: Tensor, meat: Tensor) -> Tensor:

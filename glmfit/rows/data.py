@@ -19,7 +19,7 @@ from glmfit.rows.censoring import read_censored
 from glmfit.rows.groups import by_group, check_groups, group_codes
 from glmfit.rows.response import Observed, read_response
 from glmfit.rows.slips import mostly_numbers
-from glmfit.rows.weights import offset, positive, row_weights, without_trials, without_weightless
+from glmfit.rows.weights import check_trials, offset, positive, row_weights, without_trials, without_weightless
 from glmfit.rows.where import inside
 from glmfit.spec import ModelSpec, cluster_columns
 from glmfit.table import Source, Table, complete_rows, open_data
@@ -66,6 +66,7 @@ def prepare(asked: Asked, source: Source) -> Data:
     prior = positive(table, spec.weights, "--weights")
     frequency, sampling = row_weights(spec, table)
     response = _response(asked, table, prior)
+    check_trials(spec, asked.formula.response, response, table)
     if asked.family.categories:
         asked = asked.of_categories(response.levels)
     groups, clusters = _units(asked, table)

@@ -244,10 +244,12 @@ def _supported(response: Observed, family: Family, rows: np.ndarray) -> Observed
     off = (counts != np.rint(counts)).reshape(-1, len(y)).any(axis=0)
     if not (support.integer and off.any()) or response.findings:
         return response
+    where = f"in {int(off.sum())} rows (first in row {rows[int(np.argmax(off))]})"
+    meaning = "the estimates are those of a quasi-likelihood, use --se hc1; the log-likelihood is not"
+    if not family.has_deviance:  # the score is not that of the mean alone, which is right whatever the distribution
+        meaning = "the estimates rest on a distribution that has no such values, round or correct them; it is not"
     finding = Finding(
-        "non_integer_response",
-        f"'{response.label}' is no whole number in {int(off.sum())} rows (first in row {rows[int(np.argmax(off))]}): "
-        f"the estimates are those of a quasi-likelihood, use --se hc1; the log-likelihood is not a {family.name} one",
+        "non_integer_response", f"'{response.label}' is no whole number {where}: {meaning} a {family.name} one"
     )
     return replace(response, findings=(finding,))
 

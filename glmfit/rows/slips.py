@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from glmfit.errors import Finding, shell, shorten
-from glmfit.formula import ModelFormula
+from glmfit.formula import Factor, ModelFormula
 from glmfit.table import Table, is_number
 
 MOST_LEVELS = 10  # a factor of more levels than this,
+FEWEST_CODES, MOST_CODES = 3, 10  # different whole numbers of a column that may be codes of categories
 FEW_WORDS = 0.1  # and of fewer words than this share of its rows, was meant as numbers
 
 
@@ -30,3 +31,17 @@ def mostly_numbers(table: Table, formula: ModelFormula) -> list[Finding]:
             )
             findings.append(Finding("mostly_numbers", message, (name,)))
     return findings
+
+
+def numeric_codes(table: Table, formula: ModelFormula) -> dict[str, str]:
+    """Columns that enter as numbers and hold a few whole ones, as codes do; nothing is guessed, and it is said."""
+    used = (factor.column for predictor in formula.predictors for term in predictor.terms for factor in term.factors)
+    found = {}
+    for name in dict.fromkeys(column for column in used if column is not None):
+        column = table[name]
+        if column.levels is not None or column.kind != "number":
+            continue
+        values = np.unique(column.values)
+        if FEWEST_CODES <= len(values) <= MOST_CODES and bool((values == np.rint(values)).all()):
+            found[name] = f"numeric; C({Factor.of_column(name).spelled}) makes it a factor"
+    return found

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from glmfit.errors import DataError
+from glmfit.errors import DataError, ModelError
 from glmfit.families import Family
-from glmfit.formula import Evaluator, Response
+from glmfit.formula import Evaluator, Factor, Response
+from glmfit.rows.response import Observed
 from glmfit.spec import ModelSpec
 from glmfit.table import Table, refuse
 
@@ -63,6 +64,23 @@ def positive(table: Table, name: str | None, option: str) -> np.ndarray | None:
     error = DataError("bad_weight", f"{option} are positive, finite numbers", _CORRECT)
     refuse(f"column '{name}'", values, ~((values > 0) & np.isfinite(values)), table.rows, error)
     return values
+
+
+def check_trials(spec: ModelSpec, asked: Response, response: Observed, table: Table) -> None:
+    """Raise where weights are the trials that the response has already: R's glm(y/n ~ x, weights = n), literally."""
+    trials = response.trials
+    options = {"--weights": spec.weights, "--freq-weights": spec.freq_weights}
+    option, name = next(((option, name) for option, name in options.items() if name), ("", ""))
+    if trials is None or not name or response.weights_are_trials or bool((trials == 1).all()):
+        return
+    named = asked.kind == "ratio" and asked.parts[1].column == name
+    if bool((table.numbers(name) == trials).all()) and (named or len(np.unique(trials)) > 1):
+        what = (
+            f"{option} {name}: these are the trials of '{asked.label}', which has them already; they would count twice"
+        )
+        share = f"I({asked.parts[0].spelled} / {Factor.of_column(name).spelled})"
+        hint = f"write '{asked.label} ~ ...' without {option}, or '{share} ~ ...' with --weights {name}"
+        raise ModelError("trials_counted_twice", what, hint)
 
 
 def offset(spec: ModelSpec, table: Table) -> np.ndarray:

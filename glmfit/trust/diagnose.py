@@ -264,6 +264,18 @@ def cluster_rank(terms: Sequence[str], clusters: Mapping[str, int]) -> Finding |
     return Finding("cluster_rank", message, tuple(terms))
 
 
+def exact_rows(kind: str, rows: np.ndarray, terms: Sequence[str]) -> Finding:
+    """Rows, by their numbers in the file, that these terms fit exactly: their residuals say nothing of the noise."""
+    shown = ", ".join(str(row) for row in rows[:4]) + (" ..." if len(rows) > 4 else "")
+    which = f"row {shown} is" if len(rows) == 1 else f"rows {shown} are"
+    message = (
+        f"{which} fitted exactly by {_listed(terms)}, whatever the noise is, and {kind} takes that for certainty: "
+        f"{'their standard errors are' if len(terms) > 1 else 'its standard error is'} too small; use --se hessian, or "
+        "leave out the term or the row"
+    )
+    return Finding("exact_rows", message, tuple(terms))
+
+
 def negative_variance(terms: Sequence[str]) -> Finding | None:
     """Variances that a difference of covariances has left below 0."""
     if not terms:

@@ -281,6 +281,95 @@ def test_kinds_are_known_by_other_spellings(spelled: str, kind: str) -> None:
     assert glmfit.fit("normal ~ x", columns(), se=spelled).covariance.kind == kind
 
 
+# ---- rows and weights that mislead ----
+
+
+@pytest.mark.parametrize("family", ["gaussian", "poisson", "negative-binomial"])
+@pytest.mark.parametrize("kind", ["hc0", "hc1"])
+def test_a_row_that_a_term_fits_exactly_is_named_with_it(family: str, kind: str) -> None:
+    data = columns()
+    data["g"] = np.array([*["a", "b"] * 44, "solo", "a"])
+    found = glmfit.fit("count ~ x + g", data, family=family, se=kind)
+    (finding,) = (w for w in found.warnings if w.code == "exact_rows")
+    assert finding.terms == ("g[T.solo]",)
+    assert "row 89 is fitted exactly" in finding.message
+    assert found.exit_code == 0
+    data["g"][88] = "a"
+    assert "exact_rows" not in {w.code for w in glmfit.fit("count ~ x + g", data, family=family, se=kind).warnings}
+
+
+@pytest.mark.parametrize("option", ["weights", "freq_weights"])
+@pytest.mark.parametrize("response", ["s / m", "cbind(s, m - s)"])
+@pytest.mark.parametrize("family", ["binomial", "beta-binomial"])
+def test_weights_that_are_the_trials_are_refused(option: str, response: str, family: str) -> None:
+    m = np.array([3.0, 5, 9, 4, 6, 8] * 5)
+    data = {"s": np.arange(30) % 3, "m": m, "x": np.arange(30.0), "f": np.arange(30) % 4 + 1.0}
+    with pytest.raises(ModelError, match="would count twice") as caught:
+        glmfit.fit(f"{response} ~ x", data, family=family, **{option: "m"})
+    assert caught.value.code == "trials_counted_twice"
+    assert "'I(s / m) ~ ...' with --weights m" in caught.value.hint
+    glmfit.fit(f"{response} ~ x", data, family=family, **{option: "f"})
+
+
+@pytest.mark.parametrize(
+    ("y", "options", "expected"),
+    [
+        ("over", {"family": "poisson"}, {"overdispersion"}),
+        ("over", {"family": "poisson", "se": "hc1"}, set()),  # which allows for it
+        ("over", {"family": "poisson", "dispersion": "pearson"}, set()),
+        ("over", {"family": "quasi-poisson"}, set()),
+        ("over", {"family": "negative-binomial"}, set()),
+        ("count", {"family": "poisson"}, set()),
+        ("even", {"family": "poisson"}, {"underdispersion"}),
+        ("even > 3", {"family": "binomial"}, set()),  # of Bernoulli trials there is none
+        ("even/ten", {"family": "binomial"}, {"underdispersion"}),
+        ("odd/ten", {"family": "binomial"}, {"overdispersion"}),
+    ],
+)
+def test_more_and_less_variation_than_a_family_has_are_said(y: str, options: Any, expected: set[str]) -> None:
+    data = columns()
+    data |= {"even": np.arange(N) % 2 + 3.0, "ten": np.full(N, 10.0), "odd": np.arange(N) % 2 * 8 + 1.0}
+    response = "I(even > 3)" if ">" in y else y
+    found = {w.code for w in glmfit.fit(f"{response} ~ x", data, **options).warnings}
+    assert found & {"overdispersion", "underdispersion"} == expected
+
+
+def test_the_ratio_said_is_that_of_the_table() -> None:
+    found = glmfit.fit("over ~ x", columns(), family="poisson")
+    (finding,) = (w for w in found.warnings if w.code == "overdispersion")
+    ratio = found.fit.pearson_chi2 / found.fit.df_residual
+    assert f"{ratio:.3g} times" in finding.message
+    assert f"a factor of about {math.sqrt(ratio):.2g}" in finding.message
+
+
+def test_columns_of_a_few_whole_numbers_are_said_to_be_numbers() -> None:
+    data = columns()
+    data |= {
+        "my code": np.arange(N) % 4 + 1.0,
+        "half": np.arange(N) % 3 / 2,
+        "two": np.arange(N) % 2,
+        "d": np.arange(N),
+    }
+    found = glmfit.fit("normal ~ `my code` + half + two + d + c", data)
+    assert found.data.numeric_codes == {"my code": "numeric; C(`my code`) makes it a factor"}
+    assert not glmfit.fit("normal ~ C(`my code`)", data).data.numeric_codes
+
+
+def test_a_negative_variance_of_two_ways_names_its_term() -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(40):
+        data = {"x": rng.normal(size=36), "y": rng.normal(size=36)}
+        data |= {"a": np.arange(36) % 6, "b": np.arange(36) // 6}
+        found = glmfit.fit("y ~ x", data, se="cluster:a,b")
+        negative = [row.term for k, row in enumerate(found.coefficients) if found.covariance.matrix[k][k] < 0]
+        named = [w.terms for w in found.warnings if w.code == "negative_variance"]
+        assert named == ([tuple(negative)] if negative else [])
+        if negative:
+            assert found.exit_code == 5
+            return
+    raise AssertionError("no variance came out negative")
+
+
 # ---- what is refused ----
 
 

@@ -1,0 +1,71 @@
+"""What must be said of standard errors: clusters too few, rows that say nothing of noise, a variance that is not so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from glmfit.errors import Finding
+from glmfit.estimate.maximum import Maximum
+from glmfit.inference.clusters import unsupported_places
+from glmfit.inference.covariance import Covariance
+from glmfit.inference.dispersion import Goodness, Scale
+from glmfit.model.model import Model
+from glmfit.rows import Data
+from glmfit.trust import diagnose
+from glmfit.trust.spread import spread
+
+SEES = 1e-6  # share of the most that any row sees of a direction, below which a row does not see it
+
+
+def unsupported(found: Maximum, cov: Covariance) -> list[int]:
+    """Places of the coefficients that move along directions of which the scores that were summed say nothing."""
+    if cov.blind is None or found.bread is None:
+        return []
+    errors = torch.sqrt(torch.diagonal(found.model.reported_covariance(found.bread)))
+    return unsupported_places(cov.blind, errors, found.model.reported)
+
+
+def of_clusters(model: Model, cov: Covariance, matrix: torch.Tensor, without: Sequence[int]) -> list[Finding]:
+    """Too few clusters, coefficients that they say nothing of, and variances below 0; `matrix` is as reported."""
+    checks: list[Finding | None] = []
+    if cov.clusters and cov.correction != "CR2":
+        reducible = len(cov.clusters) == 1 and len(model.rows.predictors) == 1 and model.likelihood().has_expected
+        checks.append(diagnose.few_clusters(cov.clusters, ["--small-sample cr2"] if reducible else []))
+    if cov.clusters:
+        checks.append(diagnose.cluster_rank([model.labels[place] for place in without], cov.clusters))
+    negative = [label for label, at in zip(model.labels, model.kept, strict=True) if matrix[at, at] < 0]
+    checks.append(diagnose.negative_variance(negative))
+    return [finding for finding in checks if finding is not None]
+
+
+def exact_rows(found: Maximum, cov: Covariance, terms: Sequence[int], rows: np.ndarray) -> list[Finding]:
+    """Rows of a leverage of 1 under hc0 and hc1, by their numbers in the file, `rows` (n,)."""
+    if not terms or cov.clusters or cov.blind is None or found.flat is not None:
+        return []
+    sees = []
+    for chunk in found.likelihood.chunks:
+        moves = [
+            torch.stack([p.X.matvec(direction[p.columns]) for direction in cov.blind.T], dim=1).abs().amax(dim=1)
+            for p in chunk.predictors
+        ]
+        sees.append(torch.stack(moves, dim=1).amax(dim=1))
+    seen = torch.cat(sees)
+    numbers = rows[(seen > SEES * seen.max()).numpy()]
+    return [diagnose.exact_rows(cov.kind, numbers, [found.model.labels[place] for place in terms])]
+
+
+def of_spread(data: Data, found: Maximum, cov: Covariance, scale: Scale, sums: Goodness, df: int) -> list[Finding]:
+    """Over- and underdispersion, where nothing in the model allows for it."""
+    spec = data.spec
+    weighed = data.weights is not None or data.sampling is not None
+    allowed = scale.method != "fixed" or spec.dispersion is not None or cov.kind not in ("hessian", "expected")
+    troubled = (
+        found.flat is not None or found.separated is not None or not found.optimum.converged or found.model.limits
+    )
+    if weighed or allowed or troubled or found.optimum.edge:
+        return []
+    finding = spread(found.likelihood, found.optimum.theta, sums.pearson, df)
+    return [] if finding is None else [finding]

@@ -1,0 +1,55 @@
+"""Whether responses vary as the variance of a family without a dispersion says: Pearson's chi-square beside its df.
+
+    z = (X^2 - df) / sqrt(sum_i (2 + k_i)),  k_i the excess kurtosis of a row's response if the model is right
+
+Named where the ratio X^2 / df is far enough from 1 to matter and z too far from 0 for chance (McCullagh & Nelder 1989,
+section 4.5, on why X^2 of sparse data varies more than a chi-square does).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from glmfit.errors import Finding
+from glmfit.model.likelihood import Likelihood
+
+RATIO = 1.5  # standard errors are then wrong by a factor of 1.22
+SURPRISING = 3.29  # standard deviations, which chance exceeds once in a thousand times
+INSTEAD = {
+    "poisson": ("--family quasi-poisson or negative-binomial", "--family quasi-poisson or conway-maxwell-poisson"),
+    "binomial": ("--family quasi-binomial or beta-binomial", "--family quasi-binomial"),
+    "geometric": ("--family negative-binomial", "--family negative-binomial"),
+}
+
+
+def spread(likelihood: Likelihood, theta: torch.Tensor, pearson: float, df: int) -> Finding | None:
+    """Over- or underdispersion; nothing of Bernoulli trials, which have no variance but that of their mean."""
+    family = likelihood.family
+    if family.name not in INSTEAD or df <= 0:
+        return None
+    total, tried = 0.0, not family.trials
+    with torch.no_grad():
+        for chunk in likelihood.chunks:
+            (mean,) = likelihood.natural(chunk, likelihood.etas(chunk, theta))
+            if family.name == "binomial":
+                trials = chunk.columns["trials"]
+                tried |= bool((trials > 1).any())
+                kurtosis = (1 / (mean * (1 - mean)) - 6) / trials
+            else:
+                kurtosis = 1 / mean if family.name == "poisson" else 6 + 1 / (mean * (1 + mean))
+            total += float((chunk.frequency * (2 + kurtosis)).sum())
+    ratio = pearson / df
+    if not tried or not math.isfinite(total) or abs(pearson - df) < SURPRISING * math.sqrt(total):
+        return None
+    numbers = (
+        f"Pearson's chi-square is {pearson:.5g} on {df} df, {ratio:.3g} times what the {family.name} family allows"
+    )
+    if ratio >= RATIO:
+        message = f"{numbers}: standard errors are too small by a factor of about {math.sqrt(ratio):.2g}"
+        return Finding("overdispersion", f"{message}; use {INSTEAD[family.name][0]}, or --se hc1")
+    if ratio <= 1 / RATIO:
+        message = f"{numbers}: standard errors are too large by a factor of about {math.sqrt(1 / ratio):.2g}"
+        return Finding("underdispersion", f"{message}; use {INSTEAD[family.name][1]}, or --se hc1")
+    return None

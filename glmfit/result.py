@@ -27,9 +27,10 @@ class Coefficient:
     conf_high: float
     # None, or why there is no standard error: aliased (a linear combination of earlier terms, not estimated), at_limit
     # (of a parameter at the end of its range), infinite (the data are separated), not_identified (the likelihood has
-    # no peak in this direction) or boundary (the maximum lies on the edge of the link's domain, where Wald's theory
-    # does not hold)
+    # no peak in this direction), boundary (the maximum lies on the edge of the link's domain, where Wald's theory
+    # does not hold) or cluster_rank (the clusters are too few for it, or it varies in none of them, or in one)
     status: str | None = None
+    df: float | None = None  # degrees of freedom of the t that it is tested by; None where that is the normal
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Model:
     exposure: str | None = None
     success: str | None = None  # the level counted as 1 where the response is text or boolean
     levels: tuple[str, ...] = ()  # the categories of the response in order, the first the base or the lowest
+    base: str | None = None  # the category that the others are compared with, of a multinomial response
     group: str | None = None  # the column within whose groups rows are compared
     event: str | None = None  # the column that is 1 where the response was observed, 0 where it is right-censored
     censor: str | None = None  # two columns that bound the response, or the limits of its measurement
@@ -107,6 +109,7 @@ class Covariance:
     correction: str | None  # the small-sample factor as a formula, such as "n/(n-k)"
     matrix: tuple[tuple[float, ...], ...]
     clusters: Mapping[str, int] | None = None  # clustering column -> number of clusters
+    bread: str | None = None  # observed or expected: the information on either side of robust kinds; None for others
 
 
 @dataclass(frozen=True, slots=True)

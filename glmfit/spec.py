@@ -11,6 +11,16 @@ from typing import Any
 from glmfit.errors import UsageError, did_you_mean
 
 SE_KINDS = ("hessian", "expected", "hc0", "hc1", "hc2", "hc3", "cluster:COL", "cluster:COL1,COL2")
+SE_ALIASES = {"oim": "hessian", "observed": "hessian", "eim": "expected"}
+SE_ELSEWHERE = {  # words of other programs, and the kinds that they may mean here
+    "robust": "hc1 is that of Stata's regress and of fixest, hc0 that of R's sandwich(); Stata's glm has n/(n-1)",
+    "sandwich": "R's sandwich() is hc0, with --bread expected where the link is not canonical",
+    "opg": "the outer product of gradients is not offered: hessian is the observed information, hc0 robust",
+    "bootstrap": "hc3 is near to it",
+    "jackknife": "hc3 is near to it",
+}
+SMALL_SAMPLES = ("cr1", "cr2")
+BREADS = ("observed", "expected")
 OPTIMIZERS = ("newton", "bfgs", "l-bfgs", "trust-exact")
 DISPERSIONS = ("pearson", "deviance", "ml")
 MISSING = ("drop", "error")
@@ -42,12 +52,15 @@ class ModelSpec:
     exposure: str | None = None  # column whose logarithm is the offset
     success: str | None = None  # level of a two-level text response that counts as 1
     levels: tuple[str, ...] = ()  # categories of the response in order, the first the lowest, or the base
+    base: str | None = None  # category of a multinomial response that the others are compared with
     relax: tuple[str, ...] = ()  # terms of an ordinal model with a coefficient at each cut point
     group: str | None = None  # column of the groups within which a conditional model compares
     event: str | None = None  # column: 1 where the response was observed, 0 where it is right-censored
     censor: str | None = None  # LOWER,UPPER: two columns that bound the response, or limits of its measurement
     dispersion: str | float | None = None  # one of DISPERSIONS or a number
     se: str | None = None  # one of SE_KINDS
+    small_sample: str | None = None  # one of SMALL_SAMPLES: what few clusters are allowed for by
+    bread: str | None = None  # one of BREADS: the information on either side of robust standard errors
     ci: str = "wald"  # one of INTERVALS: how intervals and tests of coefficients are found
     level: float = 0.95
     bias_reduction: str | None = None  # one of BIAS_REDUCTIONS
@@ -62,14 +75,24 @@ class ModelSpec:
     start: Mapping[str, float] = field(default_factory=dict)  # "term" or "parameter:term" -> coefficient
 
     def __post_init__(self) -> None:
+        if isinstance(self.se, str):
+            object.__setattr__(self, "se", _standard(self.se))
         _validate(self)
+
+
+def _standard(se: str) -> str:
+    """A kind of standard errors as it is spelled here: `HC3` is hc3, and Stata's `oim` hessian; columns stay."""
+    kind, colon, columns = se.strip().partition(":")
+    kind = kind.strip().lower()
+    return f"{kind}:{columns.strip()}" if colon else SE_ALIASES.get(kind, kind)
 
 
 def cluster_columns(se: str | None) -> tuple[str, ...]:
     """The columns named by `cluster:COL` or `cluster:COL1,COL2`; none for other kinds."""
-    if se is None or not se.startswith("cluster:"):
+    kind, _, columns = (se or "").partition(":")
+    if kind != "cluster":
         return ()
-    return tuple(name.strip() for name in se.removeprefix("cluster:").split(",") if name.strip())
+    return tuple(name.strip() for name in columns.split(",") if name.strip())
 
 
 def one_of(option: str, value: str, known: Sequence[str]) -> str:
@@ -108,7 +131,8 @@ def _validate_types(spec: ModelSpec) -> None:
         "check_separation": (bool, "True or False"),
         **dict.fromkeys(("y", "weights", "freq_weights", "sampling_weights"), (str | None, "the name of a column")),
         **dict.fromkeys(("offset", "exposure", "group", "event"), (str | None, "the name of a column")),
-        **dict.fromkeys(("success", "se", "censor", "bias_reduction", "where"), (str | None, "text")),
+        **dict.fromkeys(("success", "base", "se", "small_sample", "bread"), (str | None, "text")),
+        **dict.fromkeys(("censor", "bias_reduction", "where"), (str | None, "text")),
         **dict.fromkeys(("level", "tol"), (Real, "a number")),
         "max_iter": (Integral, "a whole number"),
         "dispersion": (str | Real | None, "a method or a number"),
@@ -150,14 +174,19 @@ def _validate_errors(spec: ModelSpec) -> None:
             "prior, frequency and sampling weights mean different things and cannot be combined",
             "give one of --weights, --freq-weights, --sampling-weights",
         )
+    _validate_robust(spec)
     if spec.se is None:
         return
-    if spec.se.startswith("cluster"):
-        if len(cluster_columns(spec.se)) not in (1, 2):
-            raise UsageError(
-                "bad_se", f"'{spec.se}' names no clusters", "write --se cluster:COLUMN or cluster:COLUMN1,COLUMN2"
-            )
+    kind = spec.se.partition(":")[0]
+    if kind == "cluster":
+        columns = len(cluster_columns(spec.se))
+        if columns not in (1, 2):
+            hint = "write --se cluster:COLUMN or cluster:COLUMN1,COLUMN2"
+            raise UsageError("bad_se", f"'{spec.se}' names {'no' if not columns else 'too many'} clusters", hint)
         return
+    if spec.se in SE_ELSEWHERE:
+        known = ", ".join((*SE_KINDS[:6], "cluster:COL"))
+        raise UsageError("invalid_value", f"--se: '{spec.se}' is not one of {known}", SE_ELSEWHERE[spec.se])
     one_of("--se", spec.se, (*SE_KINDS[:6], "cluster:COL"))
     if spec.sampling_weights and spec.se in ("hessian", "expected"):
         raise UsageError(
@@ -165,6 +194,26 @@ def _validate_errors(spec: ModelSpec) -> None:
             f"--se {spec.se} is not valid with sampling weights: the log-likelihood is not that of the sample",
             "leave --se out (linearized standard errors), or use hc0, hc1 or cluster:COLUMN",
         )
+
+
+def _validate_robust(spec: ModelSpec) -> None:
+    """What is an option of some robust standard errors alone."""
+    kind = (spec.se or ("sampling" if spec.sampling_weights else "hessian")).partition(":")[0]
+    if spec.small_sample is not None:
+        one_of("--small-sample", spec.small_sample, SMALL_SAMPLES)
+        if kind != "cluster":
+            hint = f"add --se cluster:COLUMN, or leave it out: --se {kind} has a factor of its own, or none"
+            raise UsageError("contradiction", "--small-sample is for clustered standard errors", hint)
+        if spec.small_sample == "cr2" and len(cluster_columns(spec.se)) == 2:
+            raise UsageError("bad_se", "--small-sample cr2 takes clusters of one way", "cluster by one column")
+        if spec.small_sample == "cr2" and spec.sampling_weights:
+            hint = "leave --small-sample out"
+            raise UsageError("bad_se", "--small-sample cr2 does not go with sampling weights", hint)
+    if spec.bread is not None:
+        one_of("--bread", spec.bread, BREADS)
+        if kind in ("hessian", "expected"):
+            hint = "add --se hc0, hc1, hc2, hc3 or cluster:COLUMN; --se expected is the expected information itself"
+            raise UsageError("contradiction", "--bread is for robust standard errors", hint)
 
 
 def _validate_censoring(spec: ModelSpec) -> None:
@@ -179,12 +228,15 @@ def _validate_censoring(spec: ModelSpec) -> None:
             "of censored responses phi is estimated together with the coefficients, by maximum likelihood",
             "leave --dispersion out, or hold it with --fix phi=VALUE",
         )
-    if spec.se in ("expected", "hc2", "hc3"):
-        raise UsageError(
-            "bad_se",
-            f"--se {spec.se} rests on the variance of the response, and censored responses have none",
-            "use --se hessian, hc0, hc1 or cluster:COLUMN",
-        )
+    of_variance = {"--bread expected": spec.bread == "expected", "--small-sample cr2": spec.small_sample == "cr2"}
+    of_variance[f"--se {spec.se}"] = spec.se in ("expected", "hc2", "hc3")
+    for option, given in of_variance.items():
+        if given:
+            raise UsageError(
+                "bad_se",
+                f"{option} rests on the variance of the response, and censored responses have none",
+                "use --se hessian, hc0, hc1 or cluster:COLUMN",
+            )
 
 
 def _validate_bias_reduction(spec: ModelSpec) -> None:

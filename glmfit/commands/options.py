@@ -62,6 +62,9 @@ Success = Annotated[
 Levels = Annotated[
     list[str] | None, option(_M, "--levels", metavar="A,B,C", help="Categories of the response, lowest or base first.")
 ]
+Base = Annotated[
+    str | None, option(_M, "--base", metavar="LEVEL", help="Multinomial: the category that others are compared with.")
+]
 Relax = Annotated[
     list[str] | None, option(_M, "--relax", metavar="TERMS", help="Ordinal: terms that act on each cut point.")
 ]
@@ -100,6 +103,13 @@ DispersionOption = Annotated[
 Se = Annotated[
     str | None,
     option(_I, "--se", metavar="KIND", help="hessian (default), expected, hc0 to hc3, cluster:COL[,COL2]."),
+]
+SmallSample = Annotated[
+    str | None, option(_I, "--small-sample", metavar="cr1|cr2", help="Few clusters: G/(G-1) (default), or CR2.")
+]
+Bread = Annotated[
+    str | None,
+    option(_I, "--bread", metavar="KIND", help="Robust errors: observed (default) or expected information."),
 ]
 Ci = Annotated[
     str, option(_I, "--ci", metavar="wald|profile", help="Intervals and tests: wald (default) or likelihood ratio.")

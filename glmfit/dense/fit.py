@@ -18,6 +18,7 @@ from glmfit.estimate.blueprint import file_hash
 from glmfit.estimate.maximum import flat_directions
 from glmfit.families.userfile import load, split, stem
 from glmfit.inference import wald
+from glmfit.inference.clusters import unsupported_places
 from glmfit.inference.covariance import Covariance, Reference, inverse_information, sandwich
 from glmfit.numerics.curvature import unit_diagonal
 from glmfit.numerics.optimize import Optimum, Trace, newton, scipy_optimum
@@ -89,8 +90,9 @@ def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> F
     cov = _covariance(model, optimum, bread)
     if flat is not None:
         cov.matrix[list(flat.places), :] = cov.matrix[:, list(flat.places)] = math.nan
-    errors = torch.sqrt(torch.diagonal(cov.matrix)).tolist()
-    coefficients = _coefficients(model, optimum, errors, flat)
+    unsupported = [] if bread is None else unsupported_places(cov.blind, torch.sqrt(torch.diagonal(bread)), torch.clone)
+    cov.matrix[unsupported, :] = cov.matrix[:, unsupported] = math.nan
+    coefficients = _coefficients(model, optimum, cov, flat, unsupported)
     size = len(coefficients)
     pseudo = spec.sampling_weights is not None
     minus_two = math.nan if pseudo else -2 * optimum.value
@@ -99,11 +101,15 @@ def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> F
         model=_reported_model(model),
         data=result.DataSummary(model.table.source, model.table.rows_read, len(model.table), model.dropped),
         coefficients=coefficients,
-        statistic=Reference(None).statistic,
+        statistic=Reference(None if cov.df is None else float(cov.df[0])).statistic,
         level=spec.level,
         ci="wald",
         covariance=result.Covariance(
-            cov.kind, cov.correction, tuple(tuple(row) for row in cov.matrix.tolist()), cov.clusters
+            cov.kind,
+            cov.correction,
+            tuple(tuple(row) for row in cov.matrix.tolist()),
+            cov.clusters,
+            None if cov.kind == "hessian" else "observed",
         ),
         dispersion=result.Dispersion(math.nan, "none"),
         auxiliary=_auxiliary(model, coefficients),
@@ -128,7 +134,7 @@ def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> F
             message=optimum.message,
         ),
         identification=result.Identification(model.aliased, None, bread is not None and flat is None),
-        warnings=(*model.findings, *_findings(optimum, bread, flat, errors, parameters.labels)),
+        warnings=(*model.findings, *_findings(optimum, bread, flat, cov, unsupported, parameters.labels)),
         seconds={},
         blueprint=_blueprint(model),
     )
@@ -170,16 +176,21 @@ def _covariance(model: Dense, optimum: Optimum, bread: Tensor | None) -> Covaria
 
 
 def _coefficients(
-    model: Dense, optimum: Optimum, errors: Sequence[float], flat: FlatDirections | None
+    model: Dense, optimum: Optimum, cov: Covariance, flat: FlatDirections | None, unsupported: Sequence[int]
 ) -> tuple[Coefficient, ...]:
     """A row for each element of theta, on the link scale."""
-    unidentified = set() if flat is None else set(flat.places)
+    without = dict.fromkeys(unsupported, "cluster_rank")
+    if flat is not None:
+        without |= dict.fromkeys(flat.places, "not_identified")
+    errors = torch.sqrt(torch.diagonal(cov.matrix)).tolist()
+    references = [None] * len(errors) if cov.df is None else cov.df.tolist()
     rows = []
     for at, ((parameter, term), estimate) in enumerate(
         zip(model.parameters.names, optimum.theta.tolist(), strict=True)
     ):
-        error, status = (math.nan, "not_identified") if at in unidentified else (errors[at], None)
-        rows.append(wald.coefficient(parameter, term, estimate, error, status, Reference(None), model.spec.level))
+        error = math.nan if at in without else errors[at]
+        reference = Reference(references[at])
+        rows.append(wald.coefficient(parameter, term, estimate, error, without.get(at), reference, model.spec.level))
     return tuple(rows)
 
 
@@ -199,7 +210,12 @@ def _auxiliary(model: Dense, coefficients: Sequence[Coefficient]) -> tuple[Auxil
 
 
 def _findings(
-    optimum: Optimum, bread: Tensor | None, flat: FlatDirections | None, errors: Sequence[float], names: Sequence[str]
+    optimum: Optimum,
+    bread: Tensor | None,
+    flat: FlatDirections | None,
+    cov: Covariance,
+    unsupported: Sequence[int],
+    names: Sequence[str],
 ) -> list[Finding]:
     found: list[Finding | None] = []
     if flat is not None:
@@ -209,8 +225,11 @@ def _findings(
     if flat is None:
         peak = bread is not None
         found.append(diagnose.collinearity(optimum, names) if peak else diagnose.not_a_maximum(optimum.hessian, names))
-    if bread is not None and flat is None and any(math.isnan(error) for error in errors):
-        found.append(Finding("negative_variance", "some variances came out negative: no standard error exists"))
+    if cov.clusters:
+        found.append(diagnose.few_clusters(cov.clusters, []))
+        found.append(diagnose.cluster_rank([names[place] for place in unsupported], cov.clusters))
+    negative = torch.diagonal(cov.matrix) < 0
+    found.append(diagnose.negative_variance([name for name, below in zip(names, negative, strict=True) if below]))
     return [finding for finding in found if finding is not None]
 
 

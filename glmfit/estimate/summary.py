@@ -14,7 +14,8 @@ from glmfit.estimate.blueprint import blueprint
 from glmfit.estimate.maximum import Maximum
 from glmfit.families import make_family
 from glmfit.inference import wald
-from glmfit.inference.covariance import Covariance, Reference, covariance
+from glmfit.inference.clusters import unsupported_places
+from glmfit.inference.covariance import Covariance, Reference, covariance, inverse_expected
 from glmfit.inference.dispersion import Goodness, Scale, dispersion, goodness, null_deviance
 from glmfit.inference.joint import joint_tests
 from glmfit.model.model import Model
@@ -35,6 +36,7 @@ from glmfit.result import Covariance as ReportedCovariance
 from glmfit.result import Model as ReportedModel
 from glmfit.rows import Data
 from glmfit.trust import diagnose
+from glmfit.trust.separation import reported_map
 from glmfit.version import __version__
 
 
@@ -55,11 +57,16 @@ def summarise(data: Data, found: Maximum) -> Fitted:
     step = 1 / unit if model.holds_phi and not sums.perfect else 1.0
     cov = _covariance(data, found, unit)
     reference = Reference(df if scale.estimated else None)
-    coefficients, matrix = _coefficients(found, cov, reference, spec.level, dropped)
+    references = [reference] * model.size
+    if cov.df is not None:
+        references = [Reference(each) for each in cov.df.tolist()]
+        reference = min(references, key=lambda one: one.df or 0.0)  # for what rests on several coefficients
+    unsupported = _unsupported(found, cov)
+    coefficients, matrix = _coefficients(found, cov, references, spec.level, dropped, unsupported)
     tests = joint_tests(coefficients, matrix, model.terms, reference)
     unprofiled: list[Finding] = []
     if spec.ci == "profile":
-        coefficients, unprofiled = _profiled(found, coefficients, unit, reference, spec.level)
+        coefficients, unprofiled = _profiled(found, coefficients, unit, references, spec.level)
     gone = _gone(data, found)
     findings = [*data.table.findings, *data.response.findings]
     if found.separated is not None:
@@ -68,8 +75,7 @@ def summarise(data: Data, found: Maximum) -> Fitted:
     findings += unprofiled
     aliased = diagnose.aliased((found.whole or whole).aliased, whole.aliases)  # those that rows took with them are said
     findings += [] if aliased is None else [aliased]
-    if bool((torch.diagonal(cov.matrix) < 0).any()):
-        findings.append(Finding("negative_variance", "some variances came out negative: no standard error exists"))
+    findings += _of_clusters(model, cov, matrix, unsupported)
     return Fitted(
         version=__version__,
         model=_reported_model(data, model),
@@ -86,7 +92,11 @@ def summarise(data: Data, found: Maximum) -> Fitted:
         level=spec.level,
         ci=spec.ci,
         covariance=ReportedCovariance(
-            cov.kind, cov.correction, tuple(tuple(row) for row in matrix.tolist()), cov.clusters
+            cov.kind,
+            cov.correction,
+            tuple(tuple(row) for row in matrix.tolist()),
+            cov.clusters,
+            None if cov.kind in ("hessian", "expected") else spec.bread or "observed",
         ),
         dispersion=Dispersion(scale.phi, scale.method),
         auxiliary=_auxiliary(data, model, coefficients),
@@ -152,14 +162,37 @@ def _covariance(data: Data, found: Maximum, unit: float) -> Covariance:
     spec, size = data.spec, found.model.size
     default = "sampling" if spec.sampling_weights else "expected" if spec.bias_reduction else "hessian"
     kind = spec.se or default
-    if found.bread is None or found.optimum.edge or (found.flat is not None and kind in ("hc2", "hc3")):
+    of_leverage = kind in ("hc2", "hc3") or spec.small_sample == "cr2"
+    if found.bread is None or found.optimum.edge or (found.flat is not None and of_leverage):
         return Covariance(torch.full((size, size), math.nan, dtype=torch.float64), kind)
     clusters = {name: torch.from_numpy(codes) for name, codes in data.clusters.items()}
     if found.rest is not None and found.separated is not None:
         clusters = {
             name: torch.unique(codes[found.separated.left], return_inverse=True)[1] for name, codes in clusters.items()
         }
-    return covariance(kind, found.likelihood, found.optimum, found.bread, unit, found.model.n, clusters)
+    bread = inverse_expected(found.likelihood, found.optimum) if spec.bread == "expected" else found.bread
+    reported = reported_map(found.model) if spec.small_sample == "cr2" else None
+    return covariance(kind, found.likelihood, found.optimum, bread, unit, found.model.n, clusters, reported)
+
+
+def _unsupported(found: Maximum, cov: Covariance) -> list[int]:
+    """Places of coefficients that move along directions of which the clusters say nothing."""
+    if cov.blind is None or found.bread is None:
+        return []
+    errors = torch.sqrt(torch.diagonal(found.model.reported_covariance(found.bread)))
+    return unsupported_places(cov.blind, errors, found.model.reported)
+
+
+def _of_clusters(model: Model, cov: Covariance, matrix: torch.Tensor, unsupported: Sequence[int]) -> list[Finding]:
+    labels = model.labels
+    checks: list[Finding | None] = []
+    if cov.clusters and cov.correction != "CR2":
+        reducible = len(cov.clusters) == 1 and len(model.rows.predictors) == 1 and model.likelihood().has_expected
+        checks.append(diagnose.few_clusters(cov.clusters, ["--small-sample cr2"] if reducible else []))
+    checks.append(diagnose.cluster_rank([labels[place] for place in unsupported], cov.clusters or {}))
+    negative = [label for label, at in zip(labels, model.kept, strict=True) if matrix[at, at] < 0]
+    checks.append(diagnose.negative_variance(negative))
+    return [finding for finding in checks if finding is not None]
 
 
 def _statistics(data: Data, model: Model, sums: Goodness, scale: Scale, null: float, df: int) -> FitStatistics:
@@ -250,7 +283,12 @@ def _estimates(model: Model, optimum: Optimum) -> torch.Tensor:
 
 
 def _coefficients(
-    found: Maximum, working: Covariance, reference: Reference, level: float, dropped: bool
+    found: Maximum,
+    working: Covariance,
+    references: Sequence[Reference],
+    level: float,
+    dropped: bool,
+    unsupported: Sequence[int],
 ) -> tuple[tuple[Coefficient, ...], torch.Tensor]:
     """Rows for every term of every formula, and the covariance aligned with them; aliased terms are NaN."""
     model, whole = found.model, found.whole
@@ -262,14 +300,14 @@ def _coefficients(
     matrix = torch.full((size, size), math.nan, dtype=torch.float64)
     matrix[kept[:, None], kept] = model.reported_covariance(working.matrix, working.half)
     errors = torch.sqrt(torch.diagonal(matrix)).tolist()
-    inside = set(model.kept)
-    without: dict[int, str] = {}
+    inside = dict(zip(model.kept, references, strict=True))
+    without = {model.kept[place]: "cluster_rank" for place in unsupported}
     if found.flat is not None:
-        without = {model.kept[place]: "not_identified" for place in found.flat.places}
+        without |= {model.kept[place]: "not_identified" for place in found.flat.places}
     ends: dict[int, float] = {}
     if separated is not None:
         places = (whole or model).kept
-        without = {places[place]: "not_identified" for place in separated.undetermined}
+        without |= {places[place]: "not_identified" for place in separated.undetermined}
         without |= {places[place]: "infinite" for place in separated.infinite}
         ends = {
             places[place]: math.copysign(math.inf, term.direction) if term.direction else math.nan
@@ -287,12 +325,13 @@ def _coefficients(
         if parameter in model.limits:
             end = torch.tensor(model.limits[parameter].value, dtype=torch.float64)
             estimate, status = float(model.links[parameter].link(end)), "at_limit"
+        reference = inside.get(at, Reference(None))
         rows.append(wald.coefficient(parameter, term, estimate, error, status, reference, level))
     return tuple(rows), matrix
 
 
 def _profiled(
-    found: Maximum, rows: Sequence[Coefficient], unit: float, reference: Reference, level: float
+    found: Maximum, rows: Sequence[Coefficient], unit: float, references: Sequence[Reference], level: float
 ) -> tuple[tuple[Coefficient, ...], list[Finding]]:
     """The rows with tests and intervals from profile likelihoods, and which of them there are none for."""
     model, out, failed = found.model, list(rows), []
@@ -302,6 +341,7 @@ def _profiled(
         row = out[at]
         if row.status is not None or found.bread is None or not (row.std_error > 0 and unit > 0):
             continue
+        reference = references[place]
         quantile = reference.quantile(level)
         profile = profile_of(found.objective, found.optimum.theta, unit * found.bread, reported[place], unit, quantile)
         root, p_value = profile.root, reference.p_value(profile.root)
@@ -343,6 +383,7 @@ def _reported_model(data: Data, model: Model) -> ReportedModel:
         exposure=spec.exposure,
         success=data.response.success,
         levels=data.response.levels,
+        base=data.response.levels[0] if model.family.shared_formula else None,
         group=spec.group,
         event=spec.event,
         censor=spec.censor,

@@ -111,6 +111,7 @@ class Family(Distribution):
     settings: ClassVar[tuple[str, ...]] = ()  # constants that `--fix NAME=VALUE` must give
     joint_dispersion: ClassVar[bool] = False  # phi is estimated together with the coefficients, by maximum likelihood
     orthogonal_mean: ClassVar[bool] = False  # E(d2 l / d mu d other) = 0: the mean's expected information stands alone
+    with_zeros: ClassVar[str] = ""  # the family of positive responses to which zeros are added
     ratio: ClassVar[str] = "ratio"  # what exp of a coefficient of the main parameter is under the log link
     shared_formula: ClassVar[bool] = False  # the first formula is for every parameter
     location: ClassVar[bool] = False  # the main predictor has no intercept: other parameters, or groups, take it up
@@ -214,6 +215,11 @@ class Family(Distribution):
     def has_dispersion(self) -> bool:
         """Whether phi is a parameter, to be estimated; otherwise it is known to be 1."""
         return any(parameter.name == "phi" for parameter in self.parameters)
+
+    @property
+    def weighs_phi(self) -> bool:
+        """Whether prior weights divide phi; else, as where only a part of the density has it, they multiply l."""
+        return self.has_dispersion and not self.wrapper
 
     @property
     def has_moments(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from glmfit.errors import UsageError, shell
 from glmfit.families import peers
+from glmfit.families.amounts import HURDLE_AMOUNTS
 from glmfit.families.base import Family
 from glmfit.families.beta import Beta, ZeroOneInflatedBeta
 from glmfit.families.binomial import Binomial
@@ -54,6 +55,7 @@ FAMILIES: tuple[type[Family], ...] = (
     QuasiPoisson,
     QuasiBinomial,
     *WRAPPED,
+    *HURDLE_AMOUNTS,
 )
 
 _BY_NAME: Mapping[str, type[Family]] = {key: family for family in FAMILIES for key in (family.name, *family.aliases)}

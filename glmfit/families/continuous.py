@@ -64,6 +64,7 @@ class Gamma(IntegratedTails, PositiveMean):
     summary = "positive responses whose standard deviation grows with the mean: Var = phi mu^2"
     example = 'glmfit fit sample_data/clotting.csv "time ~ log(concentration)*lot" --family gamma'
     support = Support(0, math.inf, lower_open=True, text="positive numbers")
+    with_zeros = "hurdle-gamma"
     parameters = (PositiveMean.mu_parameter, PHI)
 
     def log_density(self, y: Tensor, log_mu: Tensor, log_phi: Tensor) -> Tensor:  # type: ignore[override]
@@ -107,6 +108,7 @@ class InverseGaussian(PositiveMean):
     summary = "positive responses with a heavy right tail: Var = phi mu^3"
     example = 'glmfit fit sample_data/clotting.csv "time ~ log(concentration)" --family inverse-gaussian --link log'
     support = Support(0, math.inf, lower_open=True, text="positive numbers")
+    with_zeros = "hurdle-inverse-gaussian"
     parameters = (Parameter("mu", "log", ("inverse-squared", "log", "identity", "inverse", "sqrt", "power:K")), PHI)
 
     def log_density(self, y: Tensor, log_mu: Tensor, log_phi: Tensor) -> Tensor:  # type: ignore[override]

@@ -33,6 +33,7 @@ class Exponential(PositiveMean):
     summary = "waiting times with a constant hazard 1/mu: Var = mu^2"
     example = 'glmfit fit sample_data/poisons.csv "time ~ poison + treat" --family exponential'
     support = POSITIVE
+    with_zeros = "hurdle-weibull"
     parameters = (PositiveMean.mu_parameter,)
 
     def log_density(self, y: Tensor, log_mu: Tensor) -> Tensor:  # type: ignore[override]
@@ -69,6 +70,7 @@ class Weibull(Family):
     summary = "times with a hazard that rises (shape > 1) or falls (shape < 1)"
     example = 'glmfit fit sample_data/poisons.csv "time ~ poison + treat" --family weibull'
     support = POSITIVE
+    with_zeros = "hurdle-weibull"
     parameters = (Parameter("scale", "log", POSITIVE_LINKS), SHAPE)
     ratio = "time ratio"
 
@@ -109,6 +111,7 @@ class LogNormal(Family):
     summary = "positive responses whose logarithm is normal: mean mu and standard deviation sigma of log y"
     example = 'glmfit fit sample_data/airquality.csv "Ozone ~ Wind + Temp" --family log-normal'
     support = POSITIVE
+    with_zeros = "hurdle-log-normal"
     parameters = (Parameter("mu", "identity", REAL_LINKS), Parameter("sigma", "log", SHAPE_LINKS))
 
     def _z(self, y: Tensor, mu: Tensor, log_sigma: Tensor) -> Tensor:
@@ -151,6 +154,7 @@ class LogLogistic(Family):
     summary = "times with a hazard that rises and falls again (shape > 1): scale is the median"
     example = 'glmfit fit sample_data/poisons.csv "time ~ poison + treat" --family log-logistic'
     support = POSITIVE
+    with_zeros = "hurdle-log-normal"
     parameters = (Parameter("scale", "log", POSITIVE_LINKS), SHAPE)
     ratio = "time ratio"
 

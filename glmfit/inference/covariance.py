@@ -18,20 +18,21 @@ import torch
 from torch import Tensor
 
 from glmfit.errors import ModelError
+from glmfit.inference.clusters import Scores, cluster_count, clustered
+from glmfit.inference.reduced import reduced
 from glmfit.model.likelihood import Likelihood
 from glmfit.numerics import curvature
 from glmfit.numerics.optimize import Optimum
 
 SCORE_CELLS = 4_000_000  # scores are formed for at most this many numbers at a time
-# A run of rows: where they stand among all rows, their frequencies (rows,), their weighted scores (rows, p).
-Scores = tuple[slice, Tensor, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
 class Covariance:
     """Covariance (p, p) of the working coefficients, its kind, and its small-sample factor as a formula.
 
-    `half` V (p, p) has V'V = the matrix and more of its digits.
+    `half` V (p, p) has V'V = the matrix and more of its digits. `df` (p,) are the degrees of freedom of the tests
+    of the reported coefficients, where clusters give them; `blind` (p, q) are directions that clusters say nothing of.
     """
 
     matrix: Tensor
@@ -39,6 +40,8 @@ class Covariance:
     correction: str | None = None
     clusters: Mapping[str, int] | None = None
     half: Tensor | None = None
+    df: Tensor | None = None
+    blind: Tensor | None = None
 
 
 def inverse_information(optimum: Optimum) -> Tensor | None:
@@ -66,23 +69,50 @@ def covariance(
     scale: float,
     n: float,
     clusters: Mapping[str, Tensor],
+    reported: Tensor | None = None,
 ) -> Covariance:
-    """The covariance of `kind`; `scale` is phi over the phi held in the likelihood, `n` the number of observations."""
+    """The covariance of `kind`; `scale` is phi over the phi held in the likelihood, `n` the number of observations.
+
+    `bread` (p, p) stands on either side of what robust kinds have between. With `reported` (p, p), the rows of the
+    reported coefficients, clusters are allowed for by CR2.
+    """
     if kind == "hessian":
         half = inverse_half(optimum)
         return Covariance(scale * bread, kind, half=None if half is None else math.sqrt(scale) * half)
     if kind == "expected":
-        return Covariance(scale * _inverse_expected(likelihood, optimum), kind)
+        return Covariance(scale * inverse_expected(likelihood, optimum), kind)
     if kind in ("hc2", "hc3"):
         meat = _leverage_meat(likelihood, optimum, kind)
         return Covariance(_sandwiched(bread, meat), kind, "1/(1-h)" if kind == "hc2" else "1/(1-h)^2")
+    if reported is not None:
+        return _reduced(kind, likelihood, optimum, bread, clusters, reported)
     return sandwich(kind, row_scores(likelihood, optimum), bread, n, clusters)
+
+
+def _reduced(
+    kind: str,
+    likelihood: Likelihood,
+    optimum: Optimum,
+    bread: Tensor,
+    clusters: Mapping[str, Tensor],
+    reported: Tensor,
+) -> Covariance:
+    ((name, codes),) = clusters.items()
+    count = cluster_count(name, codes)
+    lower = curvature.cholesky(-_expected(likelihood, optimum))
+    if lower is None:
+        return Covariance(torch.full_like(bread, math.nan), kind, "CR2", {name: count})
+    found = reduced(likelihood, optimum, lower, codes, reported)
+    return Covariance(_sandwiched(bread, found.meat), kind, "CR2", {name: count}, df=found.df, blind=found.blind)
 
 
 def sandwich(kind: str, rows: Iterable[Scores], bread: Tensor, n: float, clusters: Mapping[str, Tensor]) -> Covariance:
     """The covariance of a `kind` that needs nothing but scores: hc0, hc1, sampling or clusters."""
     if kind.startswith("cluster:"):
-        return _clustered(rows, bread, kind, clusters)
+        found = clustered(rows, bread, clusters)
+        matrix = _sandwiched(bread, found.meat)
+        df = torch.full((len(bread),), found.df, dtype=torch.float64)
+        return Covariance(matrix, kind, "G/(G-1)", found.counts, df=df, blind=found.blind)
     size = len(bread)
     meat = torch.zeros_like(bread)
     for _, frequency, scores in rows:  # a row of frequency f is f rows of score s/f each
@@ -102,15 +132,21 @@ def _sandwiched(bread: Tensor, meat: Tensor) -> Tensor:
     return 0.5 * (product + product.T)
 
 
-def _inverse_expected(likelihood: Likelihood, optimum: Optimum) -> Tensor:
-    """The inverse of the expected information (p, p); NaN where it is singular, as under separation."""
+def _expected(likelihood: Likelihood, optimum: Optimum) -> Tensor:
+    """The Hessian (p, p) with expected rows for the mean."""
     information = likelihood.expected(optimum.theta)
     if information is None:
         raise ModelError(
             "no_expected_information",
             f"the {likelihood.family.name} family has no expected information for this model",
-            "use --se hessian",
+            "use --se hessian, hc0, hc1 or cluster:COLUMN, without --bread",
         )
+    return information
+
+
+def inverse_expected(likelihood: Likelihood, optimum: Optimum) -> Tensor:
+    """The inverse of the expected information (p, p); NaN where it is singular, as under separation."""
+    information = _expected(likelihood, optimum)
     lower = curvature.cholesky(-information)
     if lower is None or not curvature.well_conditioned(lower):
         root = likelihood.information_root(optimum.theta, expected=True)
@@ -137,7 +173,7 @@ def row_scores(likelihood: Likelihood, optimum: Optimum) -> Iterator[Scores]:
 
 def _leverage_meat(likelihood: Likelihood, optimum: Optimum, kind: str) -> Tensor:
     """(p, p) for hc2 and hc3, of a model with one linear predictor (`data.check_model` sees to that)."""
-    covariance = _inverse_expected(likelihood, optimum)
+    covariance = inverse_expected(likelihood, optimum)
     total = torch.zeros_like(covariance)
     for chunk, etas, row in likelihood.rows(optimum.theta):
         x = chunk.predictors[0].X.dense()
@@ -149,37 +185,12 @@ def _leverage_meat(likelihood: Likelihood, optimum: Optimum, kind: str) -> Tenso
                 "leverage_one",
                 f"--se {kind} does not exist: {int((spare < 1e-10).sum())} rows have leverage 1, fitted exactly by "
                 "a coefficient of their own",
-                "use --se hc1, or leave out the terms that only one row determines",
+                "use --se hessian or expected, or leave out the terms that only one row determines",
             )
         power = 0.5 if kind == "hc2" else 1.0
         scores = (torch.sqrt(chunk.frequency) * each * row.g[:, 0] / spare**power)[:, None] * x
         total += scores.T @ scores
     return total
-
-
-def _clustered(rows: Iterable[Scores], bread: Tensor, kind: str, clusters: Mapping[str, Tensor]) -> Covariance:
-    """One-way clusters, or V1 + V2 - V12 for two ways, each with its own G/(G-1) (Cameron, Gelbach & Miller 2011)."""
-    codes = dict(clusters)
-    signs = dict.fromkeys(codes, 1.0)
-    if len(codes) == 2:
-        (first, a), (second, b) = codes.items()
-        both = f"{first}&{second}"
-        codes[both] = torch.unique(a * (int(b.max()) + 1) + b, return_inverse=True)[1]
-        signs[both] = -1.0
-    counts = {name: int(code.max()) + 1 for name, code in codes.items()}
-    for name in clusters:
-        if counts[name] < 2:
-            raise ModelError(
-                "one_cluster", f"column '{name}' has a single cluster", "cluster by a column with more than one value"
-            )
-    sums = {name: bread.new_zeros((count, len(bread))) for name, count in counts.items()}
-    for part, _, scores in rows:
-        for name, code in codes.items():
-            sums[name].index_add_(0, code[part], scores)
-    meat = torch.zeros_like(bread)
-    for name, total in sums.items():
-        meat += signs[name] * counts[name] / (counts[name] - 1) * (total.T @ total)
-    return Covariance(_sandwiched(bread, meat), kind, "G/(G-1)", {name: counts[name] for name in clusters})
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ def coefficient(
         estimate - half,
         estimate + half,
         status,
+        reference.df,
     )
 
 

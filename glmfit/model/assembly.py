@@ -89,7 +89,7 @@ def _weighed(data: Data) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     log_prior = torch.zeros_like(y)
     if data.weights is not None:
         prior = torch.from_numpy(data.weights)
-        if data.family.has_dispersion:
+        if data.family.weighs_phi:
             log_prior = prior.log()
         else:
             weight = weight * prior
@@ -143,7 +143,7 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
         rows_need(chunk, side_by_side * p, f"{chunk:,} rows of {p:,} columns are laid side by side"),
         rows_need(scores, 5, f"rows have a score for each of {p:,} coefficients"),
         squares_need(p, evaluator.largest()),
-        rows_need(sums, p, f"{sums:,} clusters have a sum for each of {p:,} coefficients"),
+        rows_need(sums, 3 * p, f"{sums:,} clusters have a sum for each of {p:,} coefficients"),
         rows_need(once.contrasts, 3, f"contrasts have {once.contrasts:,} numbers"),
     ]
 

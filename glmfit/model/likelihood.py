@@ -205,12 +205,26 @@ class Likelihood:
             add_hessian(hessian, chunk, chunk.weight[:, None, None] * row.h)
         return value, gradient, hessian
 
+    def information(self, chunk: Rows, etas: Sequence[Tensor]) -> Tensor:
+        """(n, K, K) -E(h) of all linear predictors, to be differentiated in them, which require it.
+
+        Of categories it is the sum over them of Pr(y = j) s_j s_j', s_j the score of category j.
+        """
+        if not self.family.categories:
+            return self.mean_information(chunk, *etas)[:, None, None]
+        logs = self.family.log_probabilities(*self.working(chunk, etas), **chunk.columns)
+        each = [torch.stack(_grad(log, etas, create_graph=True), dim=1) for log in logs.T]
+        scores = torch.stack(each, dim=1)
+        return scores.transpose(1, 2) @ (torch.exp(logs)[:, :, None] * scores)
+
     def expected_rows(self, chunk: Rows, etas: Sequence[Tensor], observed: Tensor) -> Tensor:
-        """(n, K, K) row Hessians with those of the mean replaced by their expectations.
+        """(n, K, K) row Hessians, those of the mean or of categories replaced by their expectations.
 
         There are no cross terms: in every family here with a mean and a variance mu is orthogonal to the other
         parameters, whose own rows stay observed.
         """
+        if self.family.categories:
+            return -self.information(chunk, [eta.detach().requires_grad_(True) for eta in etas]).detach()
         mu = self._place(chunk)
         leaves = [eta.detach() for eta in etas]
         leaves[mu] = leaves[mu].requires_grad_(True)
@@ -244,8 +258,10 @@ class Likelihood:
 
     @property
     def has_expected(self) -> bool:
-        """Whether the mean is estimated here and its family states a variance."""
+        """Whether the response is one of categories, or its mean is estimated here and its family states a variance."""
         family = self.family
+        if family.categories:
+            return True
         estimated = any(predictor.parameter == family.main for predictor in self.chunks[0].predictors)
         return estimated and family.has_moments and family.orthogonal_mean
 

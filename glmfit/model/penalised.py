@@ -1,70 +1,75 @@
-"""Bias reduction: the log-likelihood penalised by Jeffreys' prior, of a model with one linear predictor.
+"""Bias reduction: the log-likelihood penalised by Jeffreys' prior.
 
-    l*(theta) = l(theta) + log det I(theta) / 2        I = X' W X,  W_i = (d E(y_i) / d eta_i)^2 / Var(y_i)
+    l*(theta) = l(theta) + log det I(theta) / 2        I = sum_jk X_j' diag(w i_jk) X_k,  i (n, K, K) expected
 
 With the canonical link its maximum is free of the first-order bias (Firth 1993, Biometrika 80, 27-38); it is finite
-where data are separated (Kosmidis & Firth 2021, Biometrika 108, 71-82). autograd differentiates W in eta, row by row:
+where data are separated (Kosmidis & Firth 2021, Biometrika 108, 71-82). autograd differentiates i in eta, row by row:
 
-    d/d eta_i = q_i W_i' / 2,  q_i = x_i' I^-1 x_i        d2 = X' diag(q W'') X / 2 - tr(I^-1 dI_j I^-1 dI_k) / 2
+    d/d eta_l = tr(q d_l i) / 2,  q_jk = x_j' I^-1 x_k        d2 = X' tr(q d2 i) X / 2 - tr(I^-1 dI_a I^-1 dI_b) / 2
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from glmfit.model.likelihood import Likelihood, Predictor, Rows, add_gradient, add_hessian, row_derivatives
+from glmfit.model.likelihood import Likelihood, Rows, add_gradient, add_hessian, row_derivatives
 from glmfit.numerics import curvature
 
-EXACT_COLUMNS = 100  # beyond, the p products X' diag(W' x_j) X cost more than the steps that they save
+EXACT_COLUMNS = 100  # beyond, the p products X' diag(i' x_a) X cost more than the steps that they save
 
 
 class Jeffreys:
-    """l* of a likelihood with one linear predictor: an `Objective`; -inf where the information is singular."""
+    """l* of a likelihood with an expected information: an `Objective`; -inf where that is singular."""
 
     def __init__(self, likelihood: Likelihood) -> None:
         self.likelihood = likelihood
 
     def value(self, theta: Tensor) -> float:
         """l*(theta), to a constant that depends on the units of the columns."""
-        return self._value(self.likelihood.value(theta), [self._eta(chunk, theta) for chunk in self.likelihood.chunks])
+        etas = [self.likelihood.etas(chunk, theta) for chunk in self.likelihood.chunks]
+        return self._value(self.likelihood.value(theta), etas)
 
     def along(self, theta: Tensor, direction: Tensor) -> Callable[[float], float]:
         """t -> l*(theta + t direction)."""
         plain = self.likelihood.along(theta, direction)
-        base = [self._eta(chunk, theta) for chunk in self.likelihood.chunks]
-        slope = [p.X.matvec(direction[p.columns]) for p in map(_predictor, self.likelihood.chunks)]
-        return lambda t: self._value(plain(t), [b + t * s for b, s in zip(base, slope, strict=True)])
+        base = [self.likelihood.etas(chunk, theta) for chunk in self.likelihood.chunks]
+        slope = [
+            [predictor.X.matvec(direction[predictor.columns]) for predictor in chunk.predictors]
+            for chunk in self.likelihood.chunks
+        ]
+        return lambda t: self._value(
+            plain(t), [[b + t * s for b, s in zip(*pair, strict=True)] for pair in zip(base, slope, strict=True)]
+        )
 
     def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Tensor]:
         """Value, gradient (p,) and Hessian (p, p); of wide models the expected information stands for the Hessian."""
         value, gradient, hessian = self.likelihood.derivatives(theta)
-        rows = []
-        information = torch.zeros_like(hessian)
-        for chunk in self.likelihood.chunks:
-            weights = row_derivatives(lambda eta, chunk=chunk: self._weights(chunk, eta), [self._eta(chunk, theta)])
-            rows.append((chunk, weights))
-            add_hessian(information, chunk, weights.l[:, None, None])
+        etas = [self.likelihood.etas(chunk, theta) for chunk in self.likelihood.chunks]
+        information = self._information(etas)
         lower = curvature.cholesky(information)
         if lower is None:
             return -math.inf, gradient, hessian
         inverse = torch.cholesky_inverse(lower)
         wide = len(theta) > EXACT_COLUMNS
         changes = torch.zeros((len(theta), *inverse.shape), dtype=torch.float64)
-        for chunk, weights in rows:
-            x = _predictor(chunk).X.dense()
-            half_leverage = 0.5 * ((x @ inverse) * x).sum(dim=1)
-            add_gradient(gradient, chunk, half_leverage[:, None] * weights.g)
+        for chunk, eta in zip(self.likelihood.chunks, etas, strict=True):
+            half_leverage = 0.5 * _leverage(chunk, inverse)
+
+            def penalty(*eta: Tensor, chunk: Rows = chunk, half_leverage: Tensor = half_leverage) -> Tensor:
+                return (half_leverage * self._rows(chunk, eta)).sum(dim=(1, 2))
+
+            rows = row_derivatives(penalty, eta)
+            add_gradient(gradient, chunk, rows.g)
             if not wide:
-                add_hessian(hessian, chunk, half_leverage[:, None, None] * weights.h)
-                for j in range(len(theta)):
-                    add_hessian(changes[j], chunk, (x[:, j] * weights.g[:, 0])[:, None, None])
+                add_hessian(hessian, chunk, rows.h)
+                self._add_changes(changes, chunk, eta)
         if wide:
             hessian = -information
-        else:  # the trace is the inner product of L^-1 dI_j L^-T and L^-1 dI_k L^-T
+        else:  # the trace is the inner product of L^-1 dI_a L^-T and L^-1 dI_b L^-T
             half = torch.linalg.solve_triangular(lower, changes, upper=False)
             whole = torch.linalg.solve_triangular(lower, half.transpose(1, 2), upper=False).flatten(1)
             hessian = hessian - 0.5 * (whole @ whole.T)
@@ -76,24 +81,45 @@ class Jeffreys:
     def information_root(self, theta: Tensor) -> Tensor | None:
         return None
 
-    def _eta(self, chunk: Rows, theta: Tensor) -> Tensor:
-        return self.likelihood.etas(chunk, theta)[0]
+    def _rows(self, chunk: Rows, etas: Sequence[Tensor]) -> Tensor:
+        """(n, K, K) w i, to be differentiated in the linear predictors, which require it."""
+        return chunk.weight[:, None, None] * self.likelihood.information(chunk, etas)
 
-    def _weights(self, chunk: Rows, eta: Tensor) -> Tensor:
-        return chunk.weight * self.likelihood.mean_information(chunk, eta)
+    def _add_changes(self, changes: Tensor, chunk: Rows, etas: Sequence[Tensor]) -> None:
+        """changes[a] += dI / d theta_a (p, p), for every coefficient a."""
+        leaves = [eta.detach().requires_grad_(True) for eta in etas]
+        rows = self._rows(chunk, leaves)
+        n, size = len(chunk.y), len(leaves)
+        slopes = torch.zeros((size, n, size, size), dtype=torch.float64)
+        for j in range(size):
+            for k in range(j, size):
+                found = torch.autograd.grad(rows[:, j, k].sum(), leaves, retain_graph=True, allow_unused=True)
+                for at, slope in enumerate(found):
+                    if slope is not None:
+                        slopes[at, :, j, k] = slopes[at, :, k, j] = slope
+        for predictor, slope in zip(chunk.predictors, slopes, strict=True):
+            x = predictor.X.dense()
+            for column, a in enumerate(predictor.columns.tolist()):
+                add_hessian(changes[a], chunk, x[:, column, None, None] * slope)
 
-    def _value(self, value: float, etas: list[Tensor]) -> float:
-        information = torch.zeros((self.likelihood.size, self.likelihood.size), dtype=torch.float64)
+    def _information(self, etas: Sequence[Sequence[Tensor]]) -> Tensor:
+        """(p, p) I at linear predictors of all chunks."""
+        total = torch.zeros((self.likelihood.size, self.likelihood.size), dtype=torch.float64)
         for chunk, eta in zip(self.likelihood.chunks, etas, strict=True):
-            weights = self._weights(chunk, eta.detach().requires_grad_(True)).detach()
-            add_hessian(information, chunk, weights[:, None, None])
-        lower = curvature.cholesky(information)
+            leaves = [one.detach().requires_grad_(True) for one in eta]
+            add_hessian(total, chunk, self._rows(chunk, leaves).detach())
+        return total
+
+    def _value(self, value: float, etas: Sequence[Sequence[Tensor]]) -> float:
+        lower = curvature.cholesky(self._information(etas))
         return -math.inf if lower is None else value + _half_log_det(lower)
 
 
-def _predictor(chunk: Rows) -> Predictor:
-    (predictor,) = chunk.predictors
-    return predictor
+def _leverage(chunk: Rows, inverse: Tensor) -> Tensor:
+    """(n, K, K) q_jk = x_j' I^-1 x_k."""
+    sides = [(predictor.X.dense(), predictor.columns) for predictor in chunk.predictors]
+    rows = [[((x @ inverse[a[:, None], b]) * z).sum(dim=1) for z, b in sides] for x, a in sides]
+    return torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
 
 
 def _half_log_det(lower: Tensor) -> float:

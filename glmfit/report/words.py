@@ -24,6 +24,7 @@ MISSING = {
     "infinite": "(infinite)",
     "not_identified": "(not identified)",
     "boundary": "(boundary)",
+    "cluster_rank": "(too few clusters)",
 }
 WHERE = ("where", "where_missing")  # the reasons that --where is
 BIAS_REDUCTIONS = {"firth": "Firth (Jeffreys prior)"}
@@ -50,6 +51,8 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
     if model.levels:
         join = " < " if fit.model.main[0] not in model.levels else ", "
         lines.append(("Categories", join.join(model.levels)))
+    if model.base is not None:
+        lines.append(("Base", f"{model.base}, with which each of the others is compared"))
     lines.append(("Data", f"{fit.data.source}: {_rows(fit)}"))
     lines += [(label, text) for label, text in _roles(fit) if text is not None]
     if not math.isnan(fit.dispersion.estimate):
@@ -132,6 +135,8 @@ def standard_errors(covariance: Covariance) -> str:
         text = f"clustered by {groups}"
     else:
         text = OTHER_KINDS.get(kind, covariance.kind)
+    if covariance.bread == "expected":
+        text += ", expected information"
     return text if covariance.correction is None else f"{text}, corrected by {covariance.correction}"
 
 

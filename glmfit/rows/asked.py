@@ -17,6 +17,8 @@ from glmfit.formula import Factor, ModelFormula, condition, for_family, parse
 from glmfit.rows.censoring import Censoring, censoring
 from glmfit.spec import ModelSpec, cluster_columns
 
+_BASE = "multinomial; of two levels --success names the one that counts as 1, and the other is the base"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
@@ -95,6 +97,7 @@ def _check_kind(spec: ModelSpec, family: Family) -> None:
     only = (
         ("--group", spec.group, family.grouped, "conditional-logit"),
         ("--levels", spec.levels, family.categories, "ordinal and multinomial"),
+        ("--base", spec.base, family.shared_formula, _BASE if family.trials else "multinomial"),
         ("--relax", spec.relax, family.categories and family.location, "ordinal"),
     )
     for option, value, allowed, names in only:
@@ -133,23 +136,35 @@ def _check_model(spec: ModelSpec, family: Family, formula: ModelFormula) -> None
     _check_dispersion(spec, family, modelled="phi" in terms or family.joint_dispersion)
     # phi without a formula is found after the coefficients, which do not depend on it
     estimated = [p for p in family.parameters if p.name in terms or p.name not in {"phi", *spec.fixed}]
-    if spec.se in ("hc2", "hc3") and len(estimated) != 1:
-        raise UsageError(
-            "bad_se",
-            f"--se {spec.se} needs the leverage of a model with one linear predictor",
-            "use --se hc0 or hc1, or hold the other parameters with --fix",
-        )
+    _check_robust(spec, family, one_predictor=len(estimated) == 1)
     if spec.bias_reduction is not None:
         _check_bias_reduction(family, [p.name for p in estimated])
 
 
+def _check_robust(spec: ModelSpec, family: Family, *, one_predictor: bool) -> None:
+    """Leverages are those of one linear predictor, and an expected information needs a variance."""
+    if not one_predictor and (spec.se in ("hc2", "hc3") or spec.small_sample == "cr2"):
+        option = "--small-sample cr2" if spec.small_sample == "cr2" else f"--se {spec.se}"
+        hint = "leave --small-sample out" if spec.small_sample == "cr2" else "use --se hc0 or hc1"
+        message = f"{option} needs the leverage of a model with one linear predictor"
+        raise UsageError("bad_se", message, f"{hint}, or hold the other parameters with --fix")
+    expected = {"--bread expected": spec.bread == "expected", "--small-sample cr2": spec.small_sample == "cr2"}
+    for option, given in expected.items():
+        if given and not (family.has_moments and family.orthogonal_mean):
+            message = f"{option}: the {family.name} family has no expected information for this model"
+            raise UsageError("bad_se", message, "leave it out: the observed information has no need of one")
+
+
 def _check_bias_reduction(family: Family, estimated: Sequence[str]) -> None:
-    """Jeffreys' penalty needs the expected information of one linear predictor, the mean's."""
+    """Jeffreys' penalty needs an expected information: of categories, or of one linear predictor, the mean's."""
+    if family.categories:
+        return
     if family.quasi or not (family.has_moments and family.orthogonal_mean):
         raise UsageError(
             "no_bias_reduction",
             f"--bias-reduction: the {family.name} family has no likelihood with an expected information of the mean",
-            "it is for gaussian, binomial, poisson, gamma, inverse-gaussian, geometric and negative-binomial",
+            "it is for gaussian, binomial, multinomial, ordinal, poisson, gamma, inverse-gaussian, geometric and "
+            "negative-binomial",
         )
     others = [name for name in estimated if name != family.main]
     if others or family.main not in estimated:

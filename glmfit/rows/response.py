@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from glmfit.errors import DataError, Finding, ModelError, UsageError, shell, shorten
+from glmfit.errors import DataError, Finding, ModelError, UsageError, did_you_mean, shell, shorten
 from glmfit.families import Family
 from glmfit.formula import Evaluator, Response, natural_order
 from glmfit.spec import ModelSpec
@@ -51,7 +51,7 @@ def read_response(
         if success is not None:
             message = f"--success names one of two levels, and the {family.name} family takes them all"
             raise UsageError("bad_success", message, "leave it out; --levels orders them")
-        return _categories(what, evaluator, column, family, spec.levels)
+        return _with_base(_categories(what, evaluator, column, family, spec.levels), spec.base)
     if column is not None and column.levels is not None and (family.trials or family.grouped):
         response = _two_levels(what.label, column, success, family.trials)
     elif success is not None:
@@ -138,6 +138,19 @@ def _many(levels: Sequence[str]) -> str:
     return f"write --family multinomial, or --family ordinal {_listed(last)}{lowest}"
 
 
+def _with_base(response: Observed, base: str | None) -> Observed:
+    """The same with the category `base` first, where one is asked for."""
+    levels = response.levels
+    if base is None:
+        return response
+    if base not in levels:
+        hint = did_you_mean(base, levels) or f"--base takes one of {', '.join(levels[:12])}"
+        raise ModelError("unknown_level", f"--base {base}: no row of '{response.label}' is '{base}'", hint)
+    order = (base, *(level for level in levels if level != base))
+    place = np.array([order.index(level) for level in levels], dtype=np.float64)
+    return replace(response, y=place[response.y.astype(np.int64)], levels=order)
+
+
 def response_numbers(what: Response, evaluator: Evaluator, family: Family) -> np.ndarray:
     """(n,) the left-hand side of a family that takes one number per row."""
     if what.kind == "cbind":
@@ -217,9 +230,12 @@ def _supported(response: Observed, family: Family, rows: np.ndarray) -> Observed
         refuse(
             f"'{response.label}'", response.trials, ~(response.trials > 0), rows, _outside("trials are counted from 1")
         )
-    refuse(
-        f"'{response.label}'", y, outside, rows, _outside(f"responses of the {family.name} family are {support.text}")
-    )
+    rule = f"responses of the {family.name} family are {support.text}"
+    error = _outside(rule)
+    if family.with_zeros and bool(outside.any()) and y[int(np.argmax(outside))] == 0:
+        hint = f"--family {family.with_zeros} has a probability of its own for 0, --family tweedie a lump at 0"
+        error = _outside(rule, f"{hint}; or correct the value")
+    refuse(f"'{response.label}'", y, outside, rows, error)
     real = support.lower == -math.inf and family.path is None
     if real and not family.quadratic_links and bool(np.isin(y, (0.0, 1.0)).all()):  # least squares of 0/1 is meant
         message = f"'{response.label}' is 0 or 1 in every row, and {family.name} a distribution of real numbers"

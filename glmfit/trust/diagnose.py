@@ -25,6 +25,7 @@ SUSPICIOUS = 1e-5  # below this an optimiser that stops early is not believed, s
 RISING = 0.01  # nor that it has arrived where Newton's next step is longer than this, in starting standard errors
 TAKES_PART = 1e-3  # share of a term's own starting standard error that a flat direction of unit length moves it by
 COLLINEAR = 1e4  # condition number of the scaled information's root, with unit columns
+FEW_CLUSTERS = 30
 BOUNDARY = 1e-14  # fitted means this near to an end of their range, about where R's glm warns
 
 
@@ -237,6 +238,39 @@ def not_profiled(terms: Sequence[str]) -> Finding:
     """The likelihood with one of these coefficients held could not be maximised."""
     message = f"no profile likelihood could be found for {_listed(terms)}: their tests or intervals are missing"
     return Finding("no_profile", message, tuple(terms))
+
+
+def few_clusters(clusters: Mapping[str, int], helps: Sequence[str]) -> Finding | None:
+    """Fewer clusters than asymptotics ask for, and the options that allow for it."""
+    name, count = min(clusters.items(), key=lambda item: item[1])
+    if count >= FEW_CLUSTERS:
+        return None
+    message = (
+        f"'{name}' has {count} clusters, and with fewer than {FEW_CLUSTERS} clustered standard errors are too small as "
+        "a rule"
+    )
+    return Finding("few_clusters", message + (f": {' or '.join(helps)} allows for it" if helps else ""))
+
+
+def cluster_rank(terms: Sequence[str], clusters: Mapping[str, int]) -> Finding | None:
+    """Coefficients that take part in directions in which no sum of a cluster's scores can vary."""
+    if not terms:
+        return None
+    many = " and ".join(f"{count} clusters of '{name}'" for name, count in clusters.items())
+    message = (
+        f"{_listed(terms)}: the {many} give no standard error, for there are too few of them for so many coefficients, "
+        "or a term varies in none of them, or in one alone"
+    )
+    return Finding("cluster_rank", message, tuple(terms))
+
+
+def negative_variance(terms: Sequence[str]) -> Finding | None:
+    """Variances that a difference of covariances has left below 0."""
+    if not terms:
+        return None
+    variances = "variances" if len(terms) > 1 else "variance"
+    message = f"the {variances} of {_listed(terms)} came out negative: there is no standard error"
+    return Finding("negative_variance", message, tuple(terms))
 
 
 def _involved(names: Sequence[str], vector: Tensor) -> tuple[str, ...]:

@@ -38,6 +38,10 @@ for option, value, *words in [
     ("--dispersion", "0", "positive"),
     ("--dispersion", "pearsn", "did you mean 'pearson'"),
     ("--se", "robust", "'robust'", "hc1"),
+    ("--se", "sandwich", "'sandwich'", "hc0, with --bread expected"),
+    ("--se", "OPG", "'opg'", "hessian is the observed"),
+    ("--small-sample", "cr3", "'cr3'", "did you mean 'cr"),
+    ("--bread", "fisher", "'fisher'", "observed, expected"),
     ("--se", "cluster", "cluster:COL"),
     ("--format", "excel", "table, json, csv, markdown"),
     ("--fix", "phi", "P=VALUE"),
@@ -354,7 +358,6 @@ for name, arguments, status, code, *words in [
     ("link without name", ["y ~ x", "--link", "mu="], 2, "invalid_value", "P=LINK"),
     ("two links in one", ["y ~ x", "--link", "log,log"], 2, "unknown_link", "'log,log'"),
     ("success of numbers", ["b ~ x", "-f", "binomial", "--success", "1"], 2, "bad_success", "leave it out"),
-    ("kind in capitals", ["y ~ x", "--se", "HC1"], 2, "invalid_value", "did you mean 'hc1'"),
     ("format in capitals", ["y ~ x", "--format", "JSON"], 2, "invalid_value", "did you mean 'json'"),
     (
         "help for no command",

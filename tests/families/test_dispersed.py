@@ -254,15 +254,13 @@ def test_a_repeated_row_is_a_frequency_of_two(name: str) -> None:
 def test_starts_are_near_the_maximum(name: str) -> None:
     """From the moments alone, without covariates, few steps are left: 4 log-likelihood units per 300 rows."""
     family, size = make_family(name, {}), 3000
-    natural = [{"mu": 3.0, "alpha": 0.4, "nu": 0.8, "zero": 0.3}[p.name] for p in family.parameters]
+    values = {"mu": 3.0, "alpha": 0.4, "nu": 0.8, "zero": 0.3, "phi": 0.5, "sigma": 0.6, "scale": 2.0, "shape": 1.5}
+    natural = [values[p.name] for p in family.parameters]
     y = torch.from_numpy(family.simulate(np.random.default_rng(2), *(np.full(size, value) for value in natural)))
     begin = family.start(y, torch.ones_like(y))
 
     def log_likelihood(values: Sequence[float]) -> float:
-        working = [
-            torch.full_like(y, math.log(v / (1 - v)) if p.scale == "logit" else math.log(v))
-            for p, v in zip(family.parameters, values, strict=True)
-        ]
+        working = family.working(*(torch.full_like(y, value) for value in values))
         return float(family.log_density(y, *working).mean())
 
     assert log_likelihood(natural) - log_likelihood([begin[p.name] for p in family.parameters]) < 4 / 300

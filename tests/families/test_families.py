@@ -130,9 +130,8 @@ def moments(case: Case, point: tuple[float, ...]) -> tuple[float, float]:
     """Mean and variance as the family states them, phi included."""
     family, extra = case.family, columns(case, 1)
     parameters = [tensor(value) for value in point]
-    named = [v for p, v in zip(family.parameters, parameters, strict=True) if p.name != "phi"]
     phi = point[1] if family.has_dispersion else 1.0
-    return float(family.mean(*parameters, **extra)), phi * float(family.variance(*named, **extra))
+    return float(family.mean(*parameters, **extra)), phi * float(family.variance(*parameters, **extra))
 
 
 def _slope(case: Case, mu: float) -> float:

@@ -201,6 +201,86 @@ def test_an_interval_of_alpha_holds_its_estimate(link: str, y: str) -> None:
     assert math.isnan(alpha.conf_high) or alpha.conf_high > 0
 
 
+# ---- clusters ----
+
+
+def clustered(formula: str, **options: Any) -> Fit:
+    rng = np.random.default_rng(3)
+    g = np.repeat([f"g{k}" for k in range(12)], 10)
+    data = {
+        "x": rng.normal(size=120),
+        "z": rng.normal(size=120),
+        "v": rng.normal(size=120),
+        "u": rng.normal(size=120),
+        "g": g,
+        "four": np.repeat(["a", "b", "c", "d"], 30),
+        "half": (np.arange(120) >= 60).astype(float),
+        "one": (g == "g3").astype(float),
+        "within": np.where(g == "g5", rng.normal(size=120), 0),
+        "y": rng.poisson(3, 120).astype(float),
+    }
+    return glmfit.fit(formula, data, **options)
+
+
+@pytest.mark.parametrize("family", ["gaussian", "poisson", "negative-binomial"])
+@pytest.mark.parametrize(
+    ("formula", "by", "without"),
+    [
+        ("y ~ x + half", "g", set()),
+        ("y ~ x + one", "g", {"one"}),  # one treated cluster: its scores add up to 0
+        ("y ~ x + within", "g", {"within"}),
+        ("y ~ 0 + x + g", "g", {f"g[g{k}]" for k in range(12)}),  # what a cluster has of its own
+        ("y ~ x + half", "half", {"Intercept", "half"}),
+        ("y ~ x + z", "four", set()),
+        ("y ~ x + z + v + u", "four", {"Intercept", "x", "z", "v", "u"}),  # 5 coefficients, a rank of 3
+        ("y ~ x + one", "g,four", {"one"}),
+    ],
+)
+def test_a_coefficient_that_clusters_say_nothing_of_has_no_standard_error(
+    formula: str, by: str, without: set[str], family: str
+) -> None:
+    if family == "negative-binomial" and by in ("four", "g,four", "half"):
+        pytest.skip("alpha is a coefficient more")
+    found = clustered(formula, family=family, se=f"cluster:{by}")
+    rows = {row.term: row for row in found.coefficients if row.parameter == "mu"}
+    assert {term for term, row in rows.items() if row.status == "cluster_rank"} == without
+    assert all(math.isnan(rows[term].std_error) for term in without)
+    assert found.exit_code == (5 if without else 0)
+    named = {term for w in found.warnings if w.code == "cluster_rank" for term in w.terms}
+    assert {term for term in named if not term.startswith("alpha")} == without
+    assert {row.df for row in rows.values()} == {float({"g": 12, "half": 2, "four": 4, "g,four": 4}[by] - 1)}
+    assert "few_clusters" in {w.code for w in found.warnings}
+
+
+def test_cr2_has_no_standard_error_for_what_one_cluster_determines() -> None:
+    options: dict[str, Any] = {"se": "cluster:g", "small_sample": "cr2"}
+    one, many = (
+        clustered("y ~ x + one", **options),
+        clustered("y ~ x + z + v + u", se="cluster:four", small_sample="cr2"),
+    )
+    assert [row.status for row in one.coefficients] == [None, None, "cluster_rank"]
+    assert not {w.code for w in one.warnings} & {"few_clusters"}
+    assert many.exit_code == 0  # which needs no more clusters than one has
+    inside = clustered("y ~ 0 + x + g", **options).coefficients
+    assert [row.status for row in inside] == [None, *["cluster_rank"] * 12]
+
+
+def test_cr2_of_rows_with_frequencies_is_that_of_rows_written_out() -> None:
+    rng = np.random.default_rng(1)
+    f = rng.integers(1, 4, 60)
+    data = {"x": rng.normal(size=60), "y": rng.binomial(1, 0.4, 60), "g": np.arange(60) % 7}
+    options: dict[str, Any] = {"family": "binomial", "se": "cluster:g", "small_sample": "cr2"}
+    weighted = glmfit.fit("y ~ x", {**data, "f": f}, freq_weights="f", **options)
+    written_out = glmfit.fit("y ~ x", {name: np.repeat(column, f) for name, column in data.items()}, **options)
+    for one, other in zip(weighted.coefficients, written_out.coefficients, strict=True):
+        assert (one.std_error, one.df) == pytest.approx((other.std_error, other.df), rel=1e-8)
+
+
+@pytest.mark.parametrize(("spelled", "kind"), [("HC3", "hc3"), ("oim", "hessian"), ("Cluster: c", "cluster:c")])
+def test_kinds_are_known_by_other_spellings(spelled: str, kind: str) -> None:
+    assert glmfit.fit("normal ~ x", columns(), se=spelled).covariance.kind == kind
+
+
 # ---- what is refused ----
 
 
@@ -213,6 +293,11 @@ def test_an_interval_of_alpha_holds_its_estimate(link: str, y: str) -> None:
         ("normal ~ x", {"se": "cluster:one"}, ModelError, "column 'one' has a single cluster"),
         ("normal ~ x", {"se": "cluster:c,one"}, ModelError, "column 'one' has a single cluster"),
         ("normal ~ x", {"se": "cluster:"}, UsageError, "names no clusters"),
+        ("normal ~ x", {"se": "hc1", "small_sample": "cr2"}, UsageError, "is for clustered standard errors"),
+        ("normal ~ x", {"se": "cluster:c,w", "small_sample": "cr2"}, UsageError, "takes clusters of one way"),
+        ("over ~ x", {"se": "cluster:c", "small_sample": "cr2", "family": "nb"}, UsageError, "needs the leverage"),
+        ("normal ~ x", {"bread": "expected"}, UsageError, "--bread is for robust standard errors"),
+        ("over ~ x", {"se": "hc0", "bread": "expected", "family": "gumbel"}, UsageError, "has no expected information"),
         ("normal ~ x", {"se": "hessian", "sampling_weights": "w"}, UsageError, "not valid with sampling weights"),
         ("normal ~ x", {"se": "expected", "sampling_weights": "w"}, UsageError, "not valid with sampling weights"),
         (["normal ~ x", "phi ~ z"], {"dispersion": "pearson"}, UsageError, "phi has a formula, and a dispersion"),

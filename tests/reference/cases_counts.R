@@ -342,7 +342,7 @@ cases <- c(
                data = articles),
     count_case("zip_probit", "zero-inflated-poisson", "inflated ~ x + g", list(zero = "z"), list(zero = "probit")),
     count_case("zip_sqrt", "zero-inflated-poisson", "inflated ~ x", list(zero = "z"), list(mu = "sqrt"), start = c(1.8, -1)),
-    count_case("zip_cluster", "zero-inflated-poisson", "inflated ~ x", se = "cluster:g"),
+    count_case("zip_cluster", "zero-inflated-poisson", "inflated ~ x", se = "cluster:trials"),
     count_case("litters", "beta-binomial", "dead / n ~ group", list(precision = "hb"), data = "sample_data/lirat.csv")
   )
 )

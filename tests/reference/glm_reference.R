@@ -202,7 +202,10 @@ covariance <- function(kind, bread, S, expected, leverage, phi, groups, case_wei
     "hc1" = n / (n - ncol(S)) * sandwich(crossprod(S)),
     "hc2" = sandwich(crossprod(S / sqrt(1 - leverage))),
     "hc3" = sandwich(crossprod(S / (1 - leverage))),
-    "cluster" = sandwich(cluster_meat(S, groups)),
+    "cluster" = {
+      now$clusters <- min(vapply(groups, function(g) length(unique(g)), 1))
+      sandwich(cluster_meat(S, groups))
+    },
     "sampling" = n / (n - 1) * sandwich(crossprod(case_weight * S))
   )
 }

@@ -12,7 +12,7 @@ has_phi <- function(family, fixed) {
 }
 `%or%` <- function(a, b) if (is.null(a)) b else a
 
-now <- new.env() # the case at work, for messages
+now <- new.env() # the case at work, for messages, and how many clusters it has at least
 
 agree <- function(a, b, tolerance, what) {
   difference <- max(abs(a - b) / pmax(abs(b), 1e-8 + 1e-3 * max(abs(b))))
@@ -287,6 +287,10 @@ finish <- function(name, r, data, spec, parameter, term, estimate, se, inference
   estimate <- unname(estimate)
   se <- unname(se)
   row <- function(i) list(parameter = parameter[i], term = term[i], estimate = estimate[i], std_error = se[i])
+  if (grepl("^cluster", spec$se %or% "") && !is.null(inference)) { # t with G - 1 degrees of freedom, as fixest has it
+    inference$statistic <- "t"
+    inference$p_values <- 2 * pt(-abs(estimate / se), now$clusters - 1)
+  }
   if (!is.null(inference$p_values)) inference$p_values <- as.list(unname(inference$p_values))
   spec <- Filter(Negate(is.null), spec)
   c(list(name = name, r = r, data = data, spec = spec, coefficients = lapply(seq_along(term), row)),

@@ -101,6 +101,7 @@ def test_json_of_an_aliased_term() -> None:
         "term": "wt2",
         **dict.fromkeys(("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high")),
         "status": "aliased",
+        "df": None,
     }
     assert document["covariance"]["matrix"][2] == [None, None, None]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import family_cases
 import mpmath
 import numpy as np
 import scipy.stats
 import torch
-from family_cases import MEANS, POSITIVE, POSITIVE_EDGES, Case, half_line, line, unit_interval
+from family_cases import MEANS, POSITIVE, POSITIVE_EDGES, Case, Values, half_line, line, unit_interval
 from torch import Tensor
 
 from glmfit.families.catalogue import make_family
@@ -85,7 +86,31 @@ def tweedie_at(power: float) -> Case:
     )
 
 
-CASES: tuple[Case, ...] = (
+def hurdle_amount(name: str, inner: Values, contained: Values | None = None, underflows: bool = False) -> Case:
+    """The case of positive amounts of the family called `name` and zeros, made from its independent density."""
+    base = next(case for case in (*family_cases.CASES, *POSITIVE_CASES) if case.family.name == name)
+    assert base.reference is not None
+    reference = base.reference
+
+    def density(y: np.ndarray, *natural: np.ndarray) -> np.ndarray:
+        *own, zero = natural
+        return np.where(y == 0, np.log(zero), np.log1p(-zero) + reference(np.where(y == 0, 1.0, y), *own))
+
+    zeros = (0.05, 0.7)
+    return Case(
+        make_family(f"hurdle-{name}", {}),
+        (*base.inner, 0.0),
+        (0.0, *base.edges),
+        density,
+        values=(*inner, zeros),
+        contained=(*(contained or inner), zeros),
+        simulated=(*(contained or inner), zeros),
+        grid=lambda: with_lumps(half_line(-50.0, 20.0, 12_001), 0.0),
+        underflows=underflows,
+    )
+
+
+POSITIVE_CASES: tuple[Case, ...] = (
     Case(make_family("exponential", {}), POSITIVE, POSITIVE_EDGES, lambda y, mu: scipy.stats.expon.logpdf(y, scale=mu)),
     Case(
         make_family("weibull", {}),
@@ -107,6 +132,13 @@ CASES: tuple[Case, ...] = (
         smooth=(LOCATIONS, (0.5, 3.0)),
         grid=lambda: half_line(-30.0, 20.0),
     ),
+)
+CASES: tuple[Case, ...] = (
+    *POSITIVE_CASES,
+    hurdle_amount("gamma", ((0.9, 7.5), (0.5, 0.9))),
+    hurdle_amount("inverse-gaussian", ((0.9, 7.5), (0.5, 0.9))),
+    hurdle_amount("log-normal", ((0.4, 1.7), (0.5, 0.9))),
+    hurdle_amount("weibull", ((0.9, 7.5), (0.8, 1.5)), underflows=True),
     Case(
         make_family("log-logistic", {}),
         POSITIVE,

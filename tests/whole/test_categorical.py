@@ -6,6 +6,7 @@ models that are the same in another dress. Fits against R are in test_reference.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from itertools import combinations, product
@@ -774,3 +775,27 @@ def test_a_wide_group_among_small_ones() -> None:
         total += float(picked - mpmath.log(symmetric[-1]))
     assert fit.fit.log_likelihood == pytest.approx(total, rel=1e-12)
     assert fit.exit_code == 0
+
+
+# ---- the base ----
+
+
+def test_another_base_is_the_same_model() -> None:
+    """Coefficients are differences of those of the other base; levels that are numbers go by their text."""
+    random = np.random.default_rng(8)
+    data = {"y": random.integers(1, 4, 200) * 1.0, "x": random.normal(size=200)}
+    first = glmfit.fit("y ~ x", data, family="multinomial")
+    third = glmfit.fit("y ~ x", data, family="multinomial", base="3")
+    assert (first.model.base, first.model.levels) == ("1", ("1", "2", "3"))
+    assert (third.model.base, third.model.levels, third.model.main) == ("3", ("3", "1", "2"), ("1", "2"))
+    assert third.fit.log_likelihood == pytest.approx(first.fit.log_likelihood, rel=1e-12)
+    b, c = ({(r.parameter, r.term): r.estimate for r in fit.coefficients} for fit in (first, third))
+    for term in ("Intercept", "x"):
+        assert c["1", term] == pytest.approx(-b["3", term], rel=1e-7)
+        assert c["2", term] == pytest.approx(b["2", term] - b["3", term], rel=1e-7)
+    listed = glmfit.fit("y ~ x", data, family="multinomial", levels=("3", "1", "2"))
+    assert [row.estimate for row in listed.coefficients] == [row.estimate for row in third.coefficients]
+    assert "Base  " in to_table(third)
+    assert json.loads(to_json(third))["model"]["base"] == "3"
+    ordinal = glmfit.fit("y ~ x", data, family="ordinal")
+    assert ordinal.model.base is None

@@ -119,6 +119,9 @@ def test_p_values(index: int) -> None:
     for (row, _), p_value in zip(rows(case, fit), case["p_values"], strict=True):
         if p_value is not None:
             assert relative(row.p_value, p_value) <= P_VALUE * max(1.0, row.statistic**2), row.term
+    for row, df in zip(fit.coefficients, case.get("df", ()), strict="df" in case):
+        assert row.df is not None
+        assert relative(row.df, df) <= STD_ERROR, row.term
 
 
 @every_case

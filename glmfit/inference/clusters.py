@@ -1,0 +1,99 @@
+"""What rows that depend on each other within clusters leave of the information: sums of scores, and what they see.
+
+    M = sum_g S_g S_g',  S_g = sum of the scores of cluster g        two ways: M1 + M2 - M12, each with its G / (G - 1)
+
+At the maximum the S_g add up to 0, so M has a rank of at most G - 1, and less where a term varies in no cluster or in
+one alone. A coefficient that takes part in a direction that no sum sees has a variance too small, or none at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from glmfit.errors import ModelError
+from glmfit.numerics.curvature import unit_diagonal
+
+# A run of rows: where they stand among all rows, their frequencies (rows,), their weighted scores (rows, p).
+Scores = tuple[slice, Tensor, Tensor]
+
+ROUNDING = 1e-7  # a direction in which sums vary by less than this, relative to scores of rows, is one they do not see
+UNSOLVED = 10.0  # nor one of less than so many times the distance to the maximum, in standard errors
+TAKES_PART = 1e-4  # share of a coefficient's standard error that lies in directions not seen
+
+
+@dataclass(frozen=True, slots=True)
+class Clustered:
+    """The meat (p, p); how many clusters each column has; directions (p, q) of the coefficients that no sum sees."""
+
+    meat: Tensor
+    counts: Mapping[str, int]
+    blind: Tensor
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of tests: those of the way with the fewest clusters."""
+        return min(self.counts.values()) - 1.0
+
+
+def clustered(rows: Iterable[Scores], bread: Tensor, clusters: Mapping[str, Tensor]) -> Clustered:
+    """The meat of one-way clusters, or M1 + M2 - M12 for two ways (Cameron, Gelbach & Miller 2011)."""
+    codes = dict(clusters)
+    signs = dict.fromkeys(codes, 1.0)
+    if len(codes) == 2:
+        (first, a), (second, b) = codes.items()
+        both = f"{first}&{second}"
+        codes[both] = torch.unique(a * (int(b.max()) + 1) + b, return_inverse=True)[1]
+        signs[both] = -1.0
+    counts = {name: cluster_count(name, code) for name, code in codes.items()}
+    sums = {name: bread.new_zeros((count, len(bread))) for name, count in counts.items()}
+    root, spread = root_of(bread), 0.0
+    for part, _, scores in rows:
+        spread += float((scores @ root).square().sum())
+        for name, code in codes.items():
+            sums[name].index_add_(0, code[part], scores)
+    meat = torch.zeros_like(bread)
+    for name, total in sums.items():
+        meat += signs[name] * counts[name] / (counts[name] - 1) * (total.T @ total)
+    blind = torch.cat([_not_seen(sums[name], root, spread) for name in clusters], dim=1)
+    return Clustered(meat, {name: counts[name] for name in clusters}, blind)
+
+
+def cluster_count(name: str, codes: Tensor) -> int:
+    """How many clusters there are, two at least."""
+    count = int(codes.max()) + 1
+    if count < 2:
+        raise ModelError(
+            "one_cluster", f"column '{name}' has a single cluster", "cluster by a column with more than one value"
+        )
+    return count
+
+
+def root_of(covariance: Tensor) -> Tensor:
+    """L (p, p) with L L' = a covariance, which may be singular."""
+    unit, scale = unit_diagonal(covariance)
+    values, vectors = torch.linalg.eigh(unit)
+    return scale[:, None] * vectors * torch.sqrt(values.clamp(min=0))
+
+
+def _not_seen(sums: Tensor, root: Tensor, spread: float) -> Tensor:
+    """Directions (p, q) of the coefficients, of length 1 in standard errors, in which the sums (G, p) do not vary."""
+    whitened = torch.linalg.qr(sums @ root, mode="r").R
+    _, values, vectors = torch.linalg.svd(whitened, full_matrices=True)
+    distance = float(torch.linalg.vector_norm(sums.sum(dim=0) @ root))
+    seen = int((values > max(ROUNDING * spread**0.5, UNSOLVED * distance)).sum())
+    return root @ vectors[seen:].T
+
+
+def unsupported_places(blind: Tensor | None, errors: Tensor, reported: Callable[[Tensor], Tensor]) -> list[int]:
+    """Coefficients that move along `blind` (p, q) by a share of their standard errors (p,) under the model.
+
+    `reported` takes a direction of the working coefficients to one of the reported ones.
+    """
+    if blind is None or not blind.shape[1]:
+        return []
+    moves = torch.stack([reported(direction) for direction in blind.T], dim=1)
+    return torch.nonzero(torch.linalg.vector_norm(moves, dim=1) > TAKES_PART * errors)[:, 0].tolist()

@@ -22,7 +22,7 @@ from glmfit.table import Column, Source, Table, number_names, refuse
 POLICIES = ("error", "keep")
 AS_TEXT = ("text", "date")
 # Errors of one row's values, which say nothing of the others.
-OF_A_ROW = ("unknown_level", "not_finite", "transform")
+OF_A_ROW = ("unknown_level", "not_finite", "transform", "outside_breaks", "not_a_date")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,7 @@ class _Reader:
     def __init__(self, model: SavedModel, source: Source, asked: Asked) -> None:
         self.model, self.asked = model, asked
         self.variables = {variable.name: variable for variable in model.fit.blueprint.variables}
+        self.leveled = {factor.levels_of for predictor in model.predictors for factor in predictor.factors}
         self.offset = _given(model, source, "offset", model.fit.model.offset, asked.offset)
         self.exposure = _given(model, source, "exposure", model.fit.model.exposure, asked.exposure)
         self.trials = model.trials if asked.trials else ()
@@ -125,6 +126,8 @@ class _Reader:
         if variable.kind == "boolean" and column.levels is None and not missing.all():
             raise _wrong_kind(table, column, "a number", "true or false")
         levels, codes = _as_text(column, variable.kind)
+        if variable.kind in AS_TEXT and name not in self.leveled:  # compared with, or a date: any value will do
+            return Column(name, variable.kind, codes, tuple(levels)), ~missing
         place = {level: at for at, level in enumerate(variable.levels)}
         moved = np.array([*(place.get(level, -1) for level in levels), -1], dtype=np.int64)[codes]
         strange = (moved < 0) & ~missing

@@ -28,13 +28,7 @@ _SPECIAL = re.compile(r"""([\s"'`\\$&|;<>()*?\[\]{}!#~])""")
 def run(arguments: Sequence[str]) -> int:
     """`glmfit --complete SHELL LINE`: a candidate a line; none where files are to be offered."""
     shell, line = [*arguments, "", ""][:2]
-    text = os.environ.get(VARIABLE)
-    if text:
-        words: Words = json.loads(text)
-    else:
-        from glmfit.commands.completion import word_table
-
-        words = word_table()
+    words: Words = json.loads(os.environ.get(VARIABLE) or '{"commands": {}}')
     stream = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="surrogateescape")
     with stream:
         stream.writelines(f"{candidate}\n" for candidate in complete(line, words, shell))

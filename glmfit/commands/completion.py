@@ -79,7 +79,7 @@ Shell = Annotated[
 ]
 
 
-def completion_command(shell: Shell) -> None:
+def completion_command(context: typer.Context, shell: Shell) -> None:
     """Print the script that completes glmfit's command line; columns of the file on it included.
 
     \b
@@ -88,7 +88,7 @@ def completion_command(shell: Shell) -> None:
     glmfit completion fish | source         in ~/.config/fish/config.fish
     """
     script = SHELLS[one_of("SHELL", shell, tuple(SHELLS))]
-    table = json.dumps(word_table(), separators=(",", ":"), ensure_ascii=False)
+    table = json.dumps(word_table(context.find_root().command), separators=(",", ":"), ensure_ascii=False)
     for name, text in (("words", _quoted(table, shell)), ("variable", VARIABLE), ("flag", FLAG)):
         script = script.replace(f"{{{name}}}", text)
     write_stdout(script, machine=False)
@@ -100,14 +100,12 @@ def _quoted(text: str, shell: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def word_table() -> Words:
-    """All words that the command line knows, as `complete` takes them."""
-    from glmfit.commands.app import app
+def word_table(group: Any) -> Words:
+    """All words that the command line knows, as `complete` takes them; `group` holds the commands."""
     from glmfit.commands.options import FORMATS
     from glmfit.explain import explanations
     from glmfit.families import FAMILIES, LINKS
 
-    group: Any = typer.main.get_command(app)
     commands = {}
     for name, command in group.commands.items():
         options: dict[str, str | None] = {}

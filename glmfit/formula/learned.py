@@ -1,12 +1,12 @@
 """Transforms that learn from the data: means, deviations, knots, breaks, a first date; what is learned is remembered.
 
 `Learned.transforms` holds it by the transform's text, so that new data are transformed as the old were. What this
-package learns by itself is kept as JSON has it: numbers, texts and lists.
+package learns by itself is kept as JSON has it: finite numbers and lists of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,23 +56,27 @@ class Learned:
         names = result.__formulaic_metadata__.column_names if values is not result else range(values.shape[1])
         return {f"[{key}]": values[:, i].astype(np.float64) for i, key in enumerate(names)}, spans
 
-    def breaks(self, node: Node, value: np.ndarray) -> list[float]:
+    def breaks(self, node: Node, value: np.ndarray) -> Sequence[float]:
         """Those of cut()."""
         given = _options(node).get("breaks")
+        if not isinstance(given, int):
+            ends: Sequence[float] = self._tried(node, lambda: breaks_of(given, value))
+            return ends
 
         def learn(state: dict[str, Any], rows: np.ndarray) -> None:
             state["breaks"] = breaks_of(given, rows)
 
-        found: list[float] = self._state(node, value, learn)["breaks"]
+        found: Sequence[float] = self._state(node, value, learn)["breaks"]
         return found
 
     def days(self, node: Node, instants: np.ndarray, origin: np.datetime64 | None) -> np.ndarray:
         """Days (n,) of instants since an origin, by default the first of them."""
-        state = self.transforms.setdefault(render(node), {})
-        if not state:
-            state["origin"] = str(instants.min() if origin is None else origin)
-        since = (instants - np.datetime64(state["origin"], "us")) / np.timedelta64(1, "us")
-        return np.asarray(since / _DAY)
+        if origin is None:
+            state = self.transforms.setdefault(render(node), {})
+            if not state:  # microseconds since 1970
+                state["origin"] = int(instants.min().astype(np.int64))
+            origin = np.datetime64(int(state["origin"]), "us")
+        return np.asarray((instants - origin) / np.timedelta64(1, "us") / _DAY)
 
     def _natural(self, node: Node, value: np.ndarray) -> np.ndarray:
         options = _options(node)

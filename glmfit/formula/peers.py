@@ -13,7 +13,7 @@ from glmfit.formula.tokens import Token
 
 # What a call is written as, {x} being its first argument and {y} its second.
 _CALLS = {
-    **dict.fromkeys(("factor", "as.factor", "categorical", "Categorical", "dummy", "i", "one_hot"), "C({x})"),
+    **dict.fromkeys(("categorical", "Categorical", "dummy", "i", "one_hot"), "C({x})"),
     "relevel": "C({x}, ref={level})",
     **dict.fromkeys(("as.numeric", "as.integer", "as.double", "identity"), "{x}"),
     **dict.fromkeys(
@@ -23,14 +23,12 @@ _CALLS = {
     "cube": "I({x} ** 3)",
     **dict.fromkeys(("pow", "power"), "I({x} ** {y})"),
     "ln": "log({x})",
-    "rcs": "cr({x}, df={df}, constraints='center')",
-    **dict.fromkeys(("ns", "ncs"), "cr({x}, df={y}, constraints='center')"),
+    "rcs": "ns({x}, df={df})",
+    "ncs": "ns({x}, df={y})",
     **dict.fromkeys(("s", "te", "ti", "t2", "pspline", "lo", "smooth"), "cr({x}, df=4, constraints='center')"),
     "strata": "C({x}), or leave it out and add --family conditional-logit --group {x}",
     **dict.fromkeys(("cluster", "frailty"), "nothing in its place, and add --se cluster:{x}"),
     "interaction": "{cells}",
-    "ifelse": "I({x}), which is 1 where it is true and 0 elsewhere",
-    "cut": "{cut}",
 }
 _RESPONSES = {  # as a response
     **dict.fromkeys(("ordered", "as.ordered"), "{x}, with --family ordinal --levels LOW,MIDDLE,HIGH"),
@@ -55,20 +53,12 @@ def _hint(node: Node, known: Mapping[str, str]) -> str | None:
     if name not in known or not node.args:
         return None
     second = render(node.args[1]) if len(node.args) > 1 else next((render(v) for _, v in node.keywords[:1]), "2")
-    slots = {"x": render(node.args[0]), "y": second, "df": second, "cut": _classes(node)}
+    slots = {"x": render(node.args[0]), "y": second, "df": second}
     slots["level"] = second if len(node.args) > 1 or node.keywords else "'LEVEL'"
     slots["cells"] = ":".join(f"C({render(x)})" if x.kind == "name" else render(x) for x in node.args)
     if name == "rcs" and second.isdigit():  # whose argument counts knots
         slots["df"] = str(max(int(second) - 1, 1))
     return "write " + known[name].format_map(slots)
-
-
-def _classes(node: Node) -> str:
-    """The factor of the classes between breaks."""
-    x, breaks = render(node.args[0]), ["BREAK", "BREAK"]
-    if len(node.args) > 1 and node.args[1].kind in ("list", "call"):
-        breaks = [render(item) for item in node.args[1].args]
-    return f"C({' + '.join(f'({x} > {at})' for at in breaks)})"
 
 
 def two_parts(text: str, right: Sequence[Token], left: str, family: str) -> UsageError | None:

@@ -40,6 +40,12 @@ class Factor:
         return tuple(dict.fromkeys(columns_of(self.tree)))
 
     @property
+    def levels_of(self) -> str | None:
+        """The column that it has the levels of, if it is that column or C() of it."""
+        inner = self.tree.args[0] if self.tree.kind == "call" and self.tree.value == "C" else self.tree
+        return str(inner.value) if inner.kind == "name" else None
+
+    @property
     def spelled(self) -> str:
         """The text as a formula may hold it."""
         return self.text if self.column is None else quote(self.text)

@@ -31,10 +31,11 @@ def wald(estimates: Tensor, covariance: Tensor) -> float:
 
 def joint_test(statistic: float, k: int, reference: Reference) -> tuple[str, float, float]:
     """The kind of statistic, its value and its p-value, of W on k degrees of freedom."""
-    from scipy.special import chdtrc, fdtrc
+    if reference.df is None:  # by torch, which is here already: scipy takes a tenth of a second to load
+        halves = torch.tensor([k / 2, statistic / 2], dtype=torch.float64)
+        return "chi2", statistic, float(torch.special.gammaincc(*halves))
+    from scipy.special import fdtrc
 
-    if reference.df is None:
-        return "chi2", statistic, float(chdtrc(k, statistic))
     f = statistic / k
     return "F", f, float(fdtrc(k, reference.df, f)) if reference.df > 0 else math.nan
 

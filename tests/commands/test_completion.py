@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import typer
 from pyarrow import parquet
 
-from glmfit.commands.app import main
+from glmfit.commands.app import app, main
 from glmfit.commands.complete import VARIABLE, complete
 from glmfit.commands.completion import SHELLS, word_table
 
-WORDS = word_table()
+WORDS = word_table(typer.main.get_command(app))
 HEADER = "y,age,my col,Solar.R,sex\n"
 
 

@@ -413,7 +413,7 @@ def test_messages_point_to_the_mistake_and_its_remedy() -> None:
     assert spaced.value.hint == "did you mean 'my col'?"
     with pytest.raises(UsageError) as power:
         formula("y ~ pow(x, 2)")
-    assert power.value.hint == "write I(...)"
+    assert power.value.hint == "write I(x ** 2)"
     with pytest.raises(ModelError) as right:
         formula("log(y) ~ x + I(y**2)")
     assert right.value.code == "response_on_right"

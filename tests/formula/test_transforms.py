@@ -257,3 +257,55 @@ def test_fits_are_those_of_r(case: dict[str, Any]) -> None:
     assert fit.data.rows_used == case["n"]
     np.testing.assert_allclose([c.estimate for c in fit.coefficients], case["estimate"], rtol=1e-8, atol=1e-10)
     np.testing.assert_allclose([c.std_error for c in fit.coefficients], case["std_error"], rtol=1e-8)
+
+
+NEW = """y,x,g,d,t
+1,0.5,a,2024-03-01,2024-03-01 10:30
+2,1.5,b,2024-03-02,2024-03-02 11:30
+2,2.5,c,2024-03-05,2024-03-03 00:30
+3,3.5,a,2024-04-01,2024-03-04 23:30
+4,4.0,b,2024-04-09,2024-03-05 09:30
+3,0.1,c,2024-05-01,2024-03-05 20:40
+5,3.0,a,2024-06-01,2024-03-06 02:30
+4,2.0,b,2024-07-01,2024-03-07 14:30
+6,1.0,c,2024-08-11,2024-03-08 17:30
+5,3.1,a,2024-09-01,2024-03-09 22:30
+"""
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        "days(d) + hour(t)",
+        "I(d > '2024-04-01') + I(g in ('a', 'b'))",
+        "ns(x, 3) + ifelse(g == 'a', x, 0)",
+        "cut(x, 3)",
+        "cut(x, c(-Inf, 1, Inf)) + pmin(x, days(d))",
+        "factor(g) + C(weekday(d) > 5)",
+        "C(cut(x, [0, 2, 4]), contr.sum)*days(t, origin='2024-03-01')",
+    ],
+)
+def test_a_saved_model_evaluates_new_rows_as_the_old_ones(terms: str, tmp_path: Path) -> None:
+    data, part = tmp_path / "data.csv", tmp_path / "part.csv"
+    data.write_text(NEW, encoding="utf-8")
+    glmfit.fit(f"y ~ {terms}", str(data)).save(str(tmp_path / "model.json"))
+    model = glmfit.load(str(tmp_path / "model.json"))
+    whole = model.predict(str(data))["estimate"]
+    lines = NEW.splitlines()
+    part.write_text("\n".join([lines[0], lines[7], lines[3]]) + "\n", encoding="utf-8")
+    np.testing.assert_allclose(model.predict(str(part))["estimate"], [whole[6], whole[2]], rtol=1e-12)
+
+
+def test_values_that_are_only_compared_may_be_new(tmp_path: Path) -> None:
+    data, new = tmp_path / "data.csv", tmp_path / "new.csv"
+    data.write_text(NEW, encoding="utf-8")
+    new.write_text("g,d\nz,2024-12-01\na,2024-03-01\n", encoding="utf-8")
+    model = glmfit.fit("y ~ I(g == 'a') + days(d)", str(data))
+    intercept, a, day = (row.estimate for row in model.coefficients)
+    expected = [intercept + 275 * day, intercept + a]
+    np.testing.assert_allclose(model.predict(str(new))["estimate"], expected, rtol=1e-12)
+    for text, code in (("a,soon", "not_a_date"), ("a,2024-02-30", "not_a_date")):
+        new.write_text(f"g,d\nz,2024-12-01\n{text}\n", encoding="utf-8")
+        with pytest.raises(DataError, match="row 2") as caught:
+            model.predict(str(new))
+        assert caught.value.code == code

@@ -95,8 +95,9 @@ def part(model: SavedModel, rows: NewRows) -> Part:
         places.append(torch.tensor([own[matrix.names[at]] for at in kept], dtype=torch.int64))
         offsets.append(offset)
     columns = {name: torch.from_numpy(rows.table.numbers(name)) for name in model.family.columns}
-    if rows.trials is not None:
-        columns["trials"] = torch.from_numpy(rows.trials)
+    if model.family.trials:
+        trials = np.ones(len(rows.place)) if rows.trials is None else rows.trials
+        columns["trials"] = torch.from_numpy(trials)
     return Part(tuple(matrices), tuple(places), tuple(offsets), columns, rows.place)
 
 

@@ -17,7 +17,7 @@ from glmfit.formula.admit import arguments, contrast_of, literal
 from glmfit.formula.expression import Node, render
 from glmfit.formula.terms import Factor
 from glmfit.formula.words import OUTERMOST, TRANSFORMS
-from glmfit.table import number_names
+from glmfit.table import is_number, number_names
 
 if TYPE_CHECKING:
     from glmfit.table import Table
@@ -182,6 +182,9 @@ class Evaluator:
             distinct, codes = np.unique(values, return_inverse=True)
             codes = codes.reshape(-1).astype(np.int64)
             levels = tuple(_number_names(distinct, boolean))
+            if known := self.state.levels.get(expression):  # a level is its number, however these spell it: 2 is 2.0
+                spelled = {float(level): level for level in known if is_number(level)}
+                levels = tuple(spelled.get(value, name) for value, name in zip(distinct.tolist(), levels, strict=True))
         chosen = literal(given["levels"]) if "levels" in given else None
         if chosen is not None and expression not in self.state.levels:
             wanted = _spelled_levels(chosen, levels, key)
@@ -271,6 +274,8 @@ class Evaluator:
             what = f"'{text}' learns from the data, and the frequency weights add up to more than {_MOST_REPEATED} rows"
             raise ModelError("transform", what, "transform the column beforehand")
         options = {name: literal(argument) for name, argument in arguments(node).items()}
+        if self.new_data and text not in self.state.transforms:
+            raise DataError("damaged_model", f"the state of '{text}' is missing", "fit the model again")
         state = self.state.transforms.setdefault(text, {})
         try:
             with np.errstate(all="ignore"):

@@ -22,7 +22,7 @@ from glmfit.table import Column, Source, Table, number_names, refuse
 POLICIES = ("error", "keep")
 AS_TEXT = ("text", "date")
 # Errors of one row's values, which say nothing of the others.
-OF_A_ROW = ("unknown_level", "not_finite", "transform")
+OF_A_ROW = ("unknown_level", "not_finite", "transform", "not_estimable")
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,8 @@ def answers(model: SavedModel, rows: Part, of: Quantity, interval: str, level: f
     if of.smooth:
         derivatives = (jacobian(model, rows, slope[:, j]) for j in range(value.shape[1]))
         errors = torch.stack([standard_errors(model, one) for one in derivatives], dim=1)
+        for eta in etas:  # of a coefficient without a finite estimate: a limit, and no standard error
+            errors[~torch.isfinite(eta)] = math.nan
     low, high = _interval(model, rows, of, etas, value, errors, model.reference.quantile(level))
     found = {"estimate": value, "std_error": errors, "conf_low": low, "conf_high": high}
     answer = {name: _shaped(one, of) for name, one in found.items()}

@@ -1,6 +1,6 @@
 """Predictions on new rows against R: every case of tests/reference/after/predict.json, written by predict.R beside it.
 
-Each model is saved and read again in between. `python tests/after/test_predict_reference.py` prints the worst differences.
+Each model is saved and read again in between. Run as a program, it prints the worst differences.
 """
 
 from __future__ import annotations

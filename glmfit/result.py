@@ -229,6 +229,23 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A column with its coefficient in a linear combination of columns."""
+
+    term: str
+    coefficient: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A column that on the old rows was a linear combination of others, and has no coefficient of its own."""
+
+    parameter: str
+    term: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Fingerprint:
     """What tells whether two models are of the same rows: hashes of the responses and of the weights, in row order."""
 
@@ -245,6 +262,7 @@ class Blueprint:
     file_sha256: str | None  # of that file
     predictors: tuple[PredictorText, ...]  # of the estimated parameters; none where the likelihood is no linear form
     variables: tuple[Variable, ...]  # of the right-hand sides, offsets and exposures apart
+    aliases: tuple[Alias, ...]  # what aliased columns were: on a row where they are not, there is no prediction
     trials: tuple[str, ...]  # expressions that add up to the trials, where the response is successes out of some
     trial_columns: tuple[str, ...]  # the columns of these
     levels: Mapping[str, tuple[str, ...]]  # of factors, by their expressions

@@ -22,7 +22,7 @@ from glmfit.table import Column, Source, Table, number_names, refuse
 POLICIES = ("error", "keep")
 AS_TEXT = ("text", "date")
 # Errors of one row's values, which say nothing of the others.
-OF_A_ROW = ("unknown_level", "not_finite", "transform", "outside_breaks", "not_a_date")
+OF_A_ROW = ("unknown_level", "not_finite", "transform", "outside_breaks", "not_a_date", "not_estimable")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ answer has NaN.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from glmfit.after.prediction import Part, jacobian, linear_predictors, parts, sl
 from glmfit.after.quantities import Quantity, quantity
 from glmfit.after.saved import SavedModel
 from glmfit.errors import UsageError
+from glmfit.families import domain
 from glmfit.spec import one_of
 from glmfit.table import Source
 
@@ -51,8 +53,13 @@ def predictions(
     if not 0 < level < 1:
         raise UsageError("invalid_value", f"--level: {level:g} is not between 0 and 1", "0.95 is usual")
     wanted = quantity(model, of)
-    if wanted.needs_trials:
-        asked = Asked(asked.offset, asked.exposure, asked.missing, asked.keep, trials=True)
+    if interval == "prediction":
+        if wanted.name != "mean":
+            message = f"--interval prediction is for the response, not for --of {wanted.name}"
+            raise UsageError("contradiction", message, "write --of mean, or --interval confidence")
+        model.family.check_distribution()
+    if wanted.needs_trials or (interval == "prediction" and model.family.trials):
+        asked = replace(asked, trials=True)
     for rows in new_rows(model, source, asked):
         yield _run(model, rows, wanted, interval, level, asked.missing == "keep")
 
@@ -85,12 +92,18 @@ def answers(model: SavedModel, rows: Part, of: Quantity, interval: str, level: f
         with torch.no_grad():
             return {"estimate": _shaped(of.value(etas, rows.columns), of)}
     value, slope = slopes(of, etas, rows.columns)
-    errors = torch.stack(
-        [standard_errors(model, jacobian(model, rows, slope[:, j])) for j in range(value.shape[1])], dim=1
-    )
+    errors = torch.full_like(value, math.nan)
+    if of.smooth:
+        derivatives = (jacobian(model, rows, slope[:, j]) for j in range(value.shape[1]))
+        errors = torch.stack([standard_errors(model, one) for one in derivatives], dim=1)
+        for eta in etas:  # of a coefficient without a finite estimate: a limit, and no standard error
+            errors[~torch.isfinite(eta)] = math.nan
     low, high = _interval(model, rows, of, etas, value, errors, model.reference.quantile(level))
     found = {"estimate": value, "std_error": errors, "conf_low": low, "conf_high": high}
-    return {name: _shaped(one, of) for name, one in found.items()}
+    answer = {name: _shaped(one, of) for name, one in found.items()}
+    if interval == "prediction":
+        answer["pred_low"], answer["pred_high"] = response_interval(model, rows, etas, value[:, 0], errors[:, 0], level)
+    return answer
 
 
 def _shaped(values: Tensor, of: Quantity) -> Tensor:
@@ -106,10 +119,45 @@ def _interval(
         slope = torch.zeros((len(rows), len(etas)), dtype=torch.float64)
         slope[:, k] = 1.0
         centre, half = etas[k][:, None], quantile * standard_errors(model, jacobian(model, rows, slope))[:, None]
+        one, other = (_end(model, of, centre, half, side) for side in (-1.0, 1.0))
     else:
         leaf = value.clone().requires_grad_(True)
         centre = of.scale.link(leaf)
         (stretch,) = torch.autograd.grad(centre.sum(), leaf)
         centre, half = centre.detach(), quantile * stretch.abs() * errors
-    one, other = of.scale.inverse(centre - half), of.scale.inverse(centre + half)
+        one, other = of.scale.inverse(centre - half), of.scale.inverse(centre + half)
     return torch.minimum(one, other), torch.maximum(one, other)
+
+
+def _end(model: SavedModel, of: Quantity, centre: Tensor, half: Tensor, side: float) -> Tensor:
+    """An end of an interval of a parameter; beyond the domain of its link it is the end of the parameter's range."""
+    eta = centre + side * half
+    value = of.scale.inverse(eta)
+    beyond = torch.isnan(value) & torch.isfinite(eta) & torch.isfinite(of.scale.inverse(centre))
+    parameter = model.family.parameter(str(of.predictor))
+    low, high = domain(of.scale, parameter.scale)
+    if parameter.scale in ("log", "logit"):
+        ends = (0.0, math.inf if parameter.scale == "log" else 1.0)
+        outside = beyond | (eta <= low) | (eta >= high)
+        rising = of.scale.inverse(centre + 1e-6 * half.abs()) >= of.scale.inverse(centre)
+        value = torch.where(outside, torch.where(rising == (side > 0), ends[1], ends[0]), value)
+    return value
+
+
+def response_interval(
+    model: SavedModel, rows: Part, etas: list[Tensor], mean: Tensor, errors: Tensor, level: float
+) -> tuple[Tensor, Tensor]:
+    """Ends (n,) between which a new response lies: mean -+ t sqrt(SE^2 + phi) of a gaussian, which allows for the
+    estimates' own errors; for others the quantiles of the distribution at the estimates. Of successes the share."""
+    family = model.family
+    if family.quadratic_links:  # gaussian
+        place = [parameter.name for parameter in family.parameters].index("phi")
+        half = model.reference.quantile(level) * torch.sqrt(errors**2 + model.natural(etas)[place])
+        return mean - half, mean + half
+    with torch.no_grad():
+        working, tail = model.working(etas), 0.5 * (1 - level)
+        low, high = (
+            family.quantile(torch.full_like(mean, share), *working, **rows.columns) for share in (tail, 1 - tail)
+        )
+    trials = rows.columns["trials"] if family.trials else torch.ones_like(mean)
+    return low / trials, high / trials

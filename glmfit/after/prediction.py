@@ -22,10 +22,12 @@ from glmfit.after.saved import SavedModel
 from glmfit.design import Matrix, build
 from glmfit.errors import DataError, GlmfitError
 from glmfit.formula import Evaluator
+from glmfit.report.saved import AGAIN
 
 CELLS = 4_000_000  # numbers of a model matrix that are worked on together
 MOST_ROWS = 65_536
 FEWEST_ROWS = 64
+SAME = 1e-6  # relative: combinations are found to about half the digits
 
 
 class Prediction(NamedTuple):
@@ -85,19 +87,46 @@ def part(model: SavedModel, rows: NewRows) -> Part:
         matrix, offset = built[key]
         if formula.parameter == model.family.main:
             offset = offset + torch.from_numpy(rows.offset)
+        _refuse_strange(model, formula.parameter, matrix, rows)
         own = model.rows.get(formula.parameter, {})
         kept = [at for at, name in enumerate(matrix.names) if name in own]
         if len(kept) != len(own):
             lost = next(name for name in own if name not in matrix.names)
             message = f"{model.name} has a coefficient of '{lost}', which its formula does not give"
-            raise DataError("damaged_model", message, "write it again: glmfit fit DATA FORMULA ... --save FILE")
+            raise DataError("damaged_model", message, AGAIN)
         matrices.append(matrix if len(kept) == len(matrix.names) else matrix.select(kept))
         places.append(torch.tensor([own[matrix.names[at]] for at in kept], dtype=torch.int64))
         offsets.append(offset)
     columns = {name: torch.from_numpy(rows.table.numbers(name)) for name in model.family.columns}
-    if rows.trials is not None:
-        columns["trials"] = torch.from_numpy(rows.trials)
+    if model.family.trials:
+        trials = np.ones(len(rows.place)) if rows.trials is None else rows.trials
+        columns["trials"] = torch.from_numpy(trials)
     return Part(tuple(matrices), tuple(places), tuple(offsets), columns, rows.place)
+
+
+def _refuse_strange(model: SavedModel, parameter: str, matrix: Matrix, rows: NewRows) -> None:
+    """Raises for a row on which an aliased column is not the combination of others that it was on the old rows.
+
+    There the old rows say nothing of its coefficient, and every value of it would be another prediction.
+    """
+    place = {name: at for at, name in enumerate(matrix.names)}
+    for alias in model.fit.blueprint.aliases:
+        if alias.parameter != parameter:
+            continue
+        names = [alias.term, *(part.term for part in alias.parts)]
+        if not place.keys() >= set(names):
+            raise DataError("damaged_model", f"{model.name} is no whole model: '{alias.term}' is no term", AGAIN)
+        values = matrix.select([place[name] for name in names]).dense()
+        terms = values * torch.tensor([-1.0, *(part.coefficient for part in alias.parts)], dtype=torch.float64)
+        off = terms.sum(dim=1).abs() > SAME * terms.abs().sum(dim=1)
+        if bool(off.any()):
+            row = int(rows.table.rows[int(off.to(torch.int8).argmax())])
+            message = (
+                f"row {row}: '{alias.term}' has no coefficient, for it was a linear combination of other terms on the "
+                "rows of the fit, and is none here"
+            )
+            hint = "fit to data that tell them apart; --missing keep leaves such rows without an estimate"
+            raise DataError("not_estimable", message, hint)
 
 
 def linear_predictors(model: SavedModel, rows: Part, theta: Tensor | None = None) -> list[Tensor]:

@@ -1,11 +1,14 @@
 """What can be predicted: functions of a row's linear predictors, and the scale on which their intervals are made.
 
-link            eta of the main parameter       PARAMETER    its natural value        mean          E(y)
-zero            Pr(y = 0)                       tail:V       Pr(y > V)                probabilities Pr(y = j), j a level
+link    eta of the main parameter       PARAMETER       its natural value; parameter:zero where zero is Pr(y = 0)
+mean    E(y)                            quantile:Q      the smallest y with Pr(Y <= y) >= Q
+zero    Pr(y = 0)                       tail:V          Pr(y > V)
+probabilities    Pr(y = j) of each category j
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,9 +17,10 @@ from torch import Tensor
 
 from glmfit.after.saved import SavedModel
 from glmfit.errors import ModelError, UsageError, did_you_mean
-from glmfit.families import LINKS, Family, Link
+from glmfit.families import LINKS, Link
 from glmfit.families.user import UserFamily
 
+MOST_MASSES = 10_000  # probabilities of counts that are added up
 Etas = Sequence[Tensor]
 Columns = Mapping[str, Tensor]
 
@@ -35,6 +39,7 @@ class Quantity:
     predictor: str | None = None
     levels: tuple[str, ...] = ()
     needs_trials: bool = False
+    smooth: bool = True  # whether it has derivatives, and so standard errors
 
 
 def quantity(model: SavedModel, of: str | None = None) -> Quantity:
@@ -52,12 +57,16 @@ def quantity(model: SavedModel, of: str | None = None) -> Quantity:
         return _probabilities(model)
     if kind == "tail" and colon:
         return _tail(model, number(of, argument))
+    if kind == "quantile" and colon:
+        return _quantile(model, number(of, argument))
     names = [parameter.name for parameter in family.parameters]
-    if of in names or (of == "mu" and not family.categories):
-        return _parameter(model, family.parameter(of).name)
     if of == "zero":
         return _zero(model)
-    known = list(dict.fromkeys(["mean", "link", *names, "zero", "tail:VALUE", "probabilities"]))
+    if kind == "parameter" and colon:
+        return _parameter(model, family.parameter(argument).name)
+    if of in names or (of == "mu" and not family.categories):
+        return _parameter(model, family.parameter(of).name)
+    known = list(dict.fromkeys(["mean", "link", *names, "zero", "tail:VALUE", "quantile:SHARE", "probabilities"]))
     hint = did_you_mean(of, known) or f"it can be {', '.join(known)}"
     raise UsageError("invalid_value", f"--of: '{of}' is nothing that the {family.name} family has", hint)
 
@@ -110,7 +119,7 @@ def _mean(model: SavedModel) -> Quantity:
     if family.categories or family.grouped:
         message = f"the {family.name} family has no mean: its responses are categories"
         raise UsageError("invalid_value", f"--of mean: {message}", f"write --of {default(model)}")
-    if isinstance(family, UserFamily) and type(family).mean is Family.mean:
+    if isinstance(family, UserFamily) and type(family).__mro__[1] is UserFamily:  # made of a function alone
         names = ", ".join(parameter.name for parameter in family.parameters)
         message = f"{family.path} does not say what the mean is"
         raise UsageError("no_mean", message, f"write --of PARAMETER ({names}), or a Family with mean() in the file")
@@ -136,27 +145,66 @@ def is_main(model: SavedModel, value: Callable[[Etas, Columns], Tensor]) -> bool
 
 def _zero(model: SavedModel) -> Quantity:
     family = model.family
-    if not family.support.integer or family.categories or family.grouped or family.support.lower > 0 or family.quasi:
-        message = f"responses of the {family.name} family are {family.support.text}"
-        raise UsageError("invalid_value", f"--of zero: {message}", "it is for counts")
+    family.check_distribution()
 
     def value(etas: Etas, columns: Columns) -> Tensor:
-        return torch.exp(family.log_density(torch.zeros_like(etas[0]), *model.working(etas), **columns))[:, None]
+        return torch.exp(family.log_zero(*model.working(etas), **columns))[:, None]
 
     return Quantity("zero", value, LINKS["logit"], needs_trials=family.trials)
 
 
 def _tail(model: SavedModel, beyond: float) -> Quantity:
+    """Pr(y > V) to all its digits; that of counts is differentiated as 1 - sum of f(k) up to V."""
     family = model.family
-    if not family.has_tails:
-        message = f"the {family.name} family states no distribution function"
-        raise UsageError("invalid_value", f"--of tail: {message}", "write --of mean")
+    family.check_distribution()
+    last = math.floor(beyond)
+    if family.support.integer and last - max(family.support.lower, 0) > MOST_MASSES:
+        message = f"--of tail:{beyond:g} sums {last:,} probabilities in each row"
+        raise UsageError("invalid_value", message, f"ask for at most {MOST_MASSES:,}")
 
     def value(etas: Etas, columns: Columns) -> Tensor:
-        y = torch.full_like(etas[0], beyond)
-        return torch.exp(family.log_survival(y, *model.working(etas), **columns))[:, None]
+        y, working = torch.full_like(etas[0], beyond), model.working(etas)
+        if not family.support.integer:
+            return torch.exp(family.tails(y, *working, **columns)[1])[:, None]
+        with torch.no_grad():
+            found = torch.exp(family.tails(y, *working, **columns)[1])
+        below = torch.zeros_like(found)
+        upper = family.ends(*working, **columns)[1]
+        for k in range(int(family.support.lower), last + 1):
+            inside = upper >= k
+            mass = torch.exp(family.log_density(torch.where(inside, float(k), 0.0), *working, **columns))
+            below = below + torch.where(inside, mass, 0.0)
+        return (found - (below - below.detach()))[:, None]
 
     return Quantity(f"tail:{beyond:g}", value, LINKS["logit"], needs_trials=family.trials)
+
+
+def _quantile(model: SavedModel, probability: float) -> Quantity:
+    """The smallest y with F(y) >= p; dy / d eta = -(dF / d eta) / f. One of counts jumps: it has no standard error."""
+    family = model.family
+    family.check_distribution()
+    if not 0 < probability < 1:
+        message = f"--of quantile:{probability:g}: a quantile is asked for by a share between 0 and 1"
+        raise UsageError("invalid_value", message, "write --of quantile:0.9")
+
+    def value(etas: Etas, columns: Columns) -> Tensor:
+        working = model.working(etas)
+        with torch.no_grad():
+            y = family.quantile(torch.full_like(etas[0], probability), *working, **columns)
+        if family.support.integer:
+            return y[:, None]
+        lump = torch.zeros_like(y, dtype=torch.bool)
+        for one in family.lumps:
+            lump |= y == one
+        below, above = (torch.exp(tail) for tail in family.tails(y, *working, **columns))
+        share = below if probability <= 0.5 else -above
+        density = torch.exp(family.log_density(y, *working, **columns)).detach()
+        return torch.where(lump, y, y - (share - share.detach()) / density)[:, None]
+
+    positive, bounded = family.support.lower >= 0, family.support.upper <= 1
+    scale = LINKS["logit" if bounded else "log" if positive else "identity"]
+    smooth = not family.support.integer
+    return Quantity(f"quantile:{probability:g}", value, scale, needs_trials=family.trials, smooth=smooth)
 
 
 def _probabilities(model: SavedModel) -> Quantity:
@@ -166,8 +214,6 @@ def _probabilities(model: SavedModel) -> Quantity:
         raise UsageError("invalid_value", f"--of probabilities: {message}", "write --of mean")
 
     def value(etas: Etas, columns: Columns) -> Tensor:
-        working = model.working(etas)
-        each = (family.log_density(torch.full_like(etas[0], float(j)), *working) for j in range(len(levels)))
-        return torch.exp(torch.stack(list(each), dim=1))
+        return torch.exp(family.log_probabilities(*model.working(etas), **columns))
 
     return Quantity("probabilities", value, LINKS["logit"], levels=levels)

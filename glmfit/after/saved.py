@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from glmfit.errors import DataError, GlmfitError, ModelError, UsageError
 from glmfit.estimate.blueprint import file_hash
 from glmfit.families import LINKS, Family, Link, make_family
-from glmfit.families.censored import censored
 from glmfit.families.userfile import is_path, split
 from glmfit.formula import DesignState, Factor, PredictorFormula, parse
 from glmfit.lazy import torch
@@ -164,8 +163,6 @@ def open_model(fit: Fitted, family: str | None = None, name: str = "the model") 
     header, trial_columns = [variable.name for variable in blueprint.variables], blueprint.trial_columns
     try:
         made = make_family(chosen, fit.model.fixed).of_columns(header)
-        if fit.model.event is not None or fit.model.censor is not None:
-            made = censored(made)
         asked = {made.parameter(name).name: link for name, link in _links(fit, made).items()}
         if made.categories:
             link = made.parameters[0].link(asked.get(made.main), made.name)

@@ -150,6 +150,7 @@ def _blueprint(model: Dense) -> Blueprint:
         file_sha256=file_hash(model.spec.family),
         predictors=(),
         variables=(),
+        aliases=(),
         trials=(),
         trial_columns=(),
         levels={},

@@ -6,7 +6,7 @@ In: the terms of a linear predictor and their evaluated factors. Out: a `Matrix`
 
 from glmfit.design.blocks import Block, Categorical, Dense
 from glmfit.design.matrix import CHUNK_ROWS, MOST_COLUMNS, MOST_DENSE_COLUMNS, Matrix, build
-from glmfit.design.rank import aliased_columns, combinations
+from glmfit.design.rank import Combination, aliased_columns, combinations, written
 from glmfit.design.standardize import Shift, Standardization
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "MOST_DENSE_COLUMNS",
     "Block",
     "Categorical",
+    "Combination",
     "Dense",
     "Matrix",
     "Shift",
@@ -22,4 +23,5 @@ __all__ = [
     "aliased_columns",
     "build",
     "combinations",
+    "written",
 ]

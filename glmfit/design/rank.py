@@ -21,6 +21,7 @@ NO_PART = 1e-7  # share of an aliased column's length below which an earlier col
 LARGEST_DENOMINATOR = 12  # of the coefficients that are written out
 EXACT = 1e-7  # relative difference of a coefficient from such a fraction
 MOST_TERMS = 6  # that are written out
+Combination = tuple[tuple[str, float], ...]  # columns with their coefficients
 GRAM_TOLERANCE = 1e-6  # with too many columns for QR X'X decides alone, at a tolerance above its rounding error
 
 
@@ -46,11 +47,10 @@ def _root(standard: Matrix, length: Tensor) -> Tensor:
 
 def combinations(
     standard: Matrix, standardization: Standardization, kept: Sequence[int], out: Sequence[int]
-) -> dict[int, str]:
-    """What the aliased columns `out` of a matrix are of the columns `kept`: "= 2 wt", "= 1 - a - b", "(from a, b, c)".
+) -> dict[int, Combination]:
+    """What the aliased columns `out` of a matrix are of the columns `kept`, both as they are.
 
-    Coefficients are those of the columns as they are, and are written where they are few and simple fractions; else the
-    terms are named. A matrix too wide to be laid side by side has none.
+    A matrix too wide to be laid side by side has none.
     """
     if standard.shape[1] > MOST_DENSE_COLUMNS or not kept or not out:
         return {}
@@ -67,13 +67,13 @@ def combinations(
         raw = scale * standardization.coefficients(length[j] * part / length) + center * standardization.unit
         size = raw.abs() * (length * standardization.scale + standard.n_rows**0.5 * standardization.center.abs())
         raw[size < NO_PART * float(size.max())] = 0.0
-        terms = [(standard.names[k], float(raw[k])) for k in torch.nonzero(raw)[:, 0].tolist()]
-        found[j] = _written(terms)
+        found[j] = tuple((standard.names[k], float(raw[k])) for k in torch.nonzero(raw)[:, 0].tolist())
     return found
 
 
-def _written(terms: Sequence[tuple[str, float]]) -> str:
-    """A sum of terms where their coefficients are simple, the intercept as a number; otherwise their names."""
+def written(terms: Combination) -> str:
+    """A combination as reports show it: "= 2 wt", "= 1 - a - b", and "(from a, b, c)" where its coefficients are not
+    few and simple fractions."""
     coefficients = [_simple(abs(value)) for _, value in terms]
     if len(terms) > MOST_TERMS or None in coefficients:
         more = f" and {len(terms) - MOST_TERMS} more" if len(terms) > MOST_TERMS else ""

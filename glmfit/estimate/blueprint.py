@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import sha256
 
 from glmfit.families.userfile import split
 from glmfit.formula import Factor
 from glmfit.inference.covariance import Reference
 from glmfit.model.model import Model
-from glmfit.result import Blueprint, PredictorText, Variable
+from glmfit.result import Alias, Blueprint, Part, PredictorText, Variable
 from glmfit.rows import Data, fingerprint
 
 
@@ -22,6 +23,7 @@ def blueprint(data: Data, model: Model, reference: Reference) -> Blueprint:
         file_sha256=None if data.family.path is None else file_hash(spec.family),
         predictors=tuple(PredictorText(formula.parameter, formula.spelled) for formula in formulas),
         variables=tuple(Variable(name, table[name].kind, table[name].levels or ()) for name in used),
+        aliases=() if data.groups is not None else tuple(_aliases(model)),
         trials=tuple(factor.spelled for factor in trials),
         trial_columns=tuple(dict.fromkeys(name for factor in trials for name in factor.columns)),
         levels=dict(model.state.levels),
@@ -30,6 +32,12 @@ def blueprint(data: Data, model: Model, reference: Reference) -> Blueprint:
         na=tuple(spec.na),
         fingerprint=fingerprint(data),
     )
+
+
+def _aliases(model: Model) -> Iterator[Alias]:
+    """What the aliased columns are of the others, on these rows."""
+    for (parameter, term), combination in model.combinations.items():
+        yield Alias(parameter, term, tuple(Part(name, coefficient) for name, coefficient in combination))
 
 
 def file_hash(family: str) -> str:

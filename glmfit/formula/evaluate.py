@@ -21,7 +21,7 @@ from glmfit.formula.learned import Learned
 from glmfit.formula.order import natural_order
 from glmfit.formula.terms import Factor
 from glmfit.formula.words import OUTERMOST
-from glmfit.table import number_names
+from glmfit.table import is_number, number_names
 
 if TYPE_CHECKING:
     from glmfit.table import Table
@@ -176,6 +176,9 @@ class Evaluator:
             distinct, codes = np.unique(values, return_inverse=True)
             codes = codes.reshape(-1).astype(np.int64)
             levels = tuple(_number_names(distinct, boolean))
+            if known := self.state.levels.get(expression):  # a level is its number, however these spell it: 2 is 2.0
+                spelled = {float(level): level for level in known if is_number(level)}
+                levels = tuple(spelled.get(value, name) for value, name in zip(distinct.tolist(), levels, strict=True))
         chosen = literal(given["levels"]) if "levels" in given else None
         if chosen is not None and expression not in self.state.levels:
             wanted = _spelled_levels(chosen, levels, key)

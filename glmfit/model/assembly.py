@@ -17,6 +17,7 @@ from glmfit.design import (
     CHUNK_ROWS,
     MOST_COLUMNS,
     MOST_DENSE_COLUMNS,
+    Combination,
     Matrix,
     Shift,
     Standardization,
@@ -148,6 +149,9 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
     ]
 
 
+_Standardized = tuple[Matrix, Standardization, list[str], list[int], dict[str, Combination]]
+
+
 @dataclass(slots=True)
 class _Parts:
     """Predictors in the making: `names` of all columns, `kept` those that are estimated, `size` of them.
@@ -163,18 +167,16 @@ class _Parts:
     terms: list[str] = field(default_factory=list)  # that each of them belongs to
     kept: list[int] = field(default_factory=list)
     size: int = 0
-    combinations: dict[tuple[str, str], str] = field(default_factory=dict)  # what the aliased ones are combinations of
-    _standard: dict[tuple[int, bool], tuple[Matrix, Matrix, Standardization, list[str], list[int], dict[str, str]]] = (
-        field(default_factory=dict)
-    )
+    combinations: dict[tuple[str, str], Combination] = field(default_factory=dict)  # what the aliased ones are
+    _standard: dict[tuple[int, bool], tuple[Matrix, _Standardized]] = field(default_factory=dict)
 
     def add(self, parameter: str, matrix: Matrix, offset: Tensor) -> None:
         """One more linear predictor."""
         location = self.family.location and not self.predictors
         key = id(matrix), location
         if key not in self._standard:
-            self._standard[key] = (matrix, *self._standardized(matrix, location))
-        _, standard, standardization, names, inside, texts = self._standard[key]
+            self._standard[key] = matrix, self._standardized(matrix, location)
+        standard, standardization, names, inside, texts = self._standard[key][1]
         self.combinations |= {(parameter, name): text for name, text in texts.items()}
         self.kept += [len(self.names) + j for j in inside]
         self.names += [(parameter, name) for name in names]
@@ -184,9 +186,7 @@ class _Parts:
         self.standardizations.append(standardization)
         self.size += len(inside)
 
-    def _standardized(
-        self, matrix: Matrix, location: bool
-    ) -> tuple[Matrix, Standardization, list[str], list[int], dict[str, str]]:
+    def _standardized(self, matrix: Matrix, location: bool) -> _Standardized:
         """The columns that are estimated, the names of all, the places of the former among them, what the others are.
 
         A location leaves its intercept to others, but what is aliased with the intercept is aliased there too.

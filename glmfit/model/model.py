@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from glmfit.design import CHUNK_ROWS, Dense, Matrix, Shift, Standardization
+from glmfit.design import CHUNK_ROWS, Combination, Dense, Matrix, Shift, Standardization, written
 from glmfit.families import Family, Limit, Link
 from glmfit.formula import DesignState, PredictorFormula
 from glmfit.model.likelihood import Likelihood, Predictor, Rows
@@ -39,7 +39,7 @@ class Model:
     # parameters held at an end of their range, because the data put them there
     limits: Mapping[str, Limit] = field(default_factory=dict)
     terms: tuple[str, ...] = ()  # the term of each of the `names`
-    combinations: Mapping[tuple[str, str], str] = field(default_factory=dict)  # what aliased terms are made of
+    combinations: Mapping[tuple[str, str], Combination] = field(default_factory=dict)  # what aliased terms are made of
     formulas: tuple[PredictorFormula, ...] = ()  # of the estimated parameters, those without covariates among them
     state: DesignState = field(default_factory=DesignState)  # what evaluates new rows as the old ones
 
@@ -65,7 +65,7 @@ class Model:
     @property
     def aliases(self) -> dict[str, str]:
         """What the aliased coefficients' columns are of earlier ones, where that is known: "wt2" -> "= 2 wt"."""
-        return {self._label(*name): text for name, text in self.combinations.items()}
+        return {self._label(*name): written(terms) for name, terms in self.combinations.items()}
 
     def _label(self, parameter: str, term: str) -> str:
         alone = parameter == self.family.main and not self.family.shared_formula

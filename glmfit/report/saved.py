@@ -67,21 +67,18 @@ def _parsed(text: str | bytes, name: str) -> dict[str, Any]:
     if len(text) > MOST_BYTES:
         message = f"{name} has more than {MOST_BYTES:,} bytes, which no saved model needs"
         raise DataError("not_a_model", message, "give a file that fit --save wrote")
+    start = (text[:200].decode("utf-8", "replace") if isinstance(text, bytes) else text[:200]).lstrip()
+    if not start.startswith("{"):
+        what = f"it begins with '{shorten(start, 30)}'" if start else "it is empty"
+        raise DataError("not_a_model", f"{name} is no saved model: {what}", "the model comes first, then the data")
     try:
-        document = json.loads(text, parse_constant=_refuse_constant)
+        document: dict[str, Any] = json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        start = text[:200].decode("utf-8", "replace") if isinstance(text, bytes) else text[:200]
-        if not start.lstrip().startswith("{"):
-            message = f"{name} is no saved model: it begins with '{shorten(start.lstrip(), 30)}'"
-            raise DataError("not_a_model", message, "the model comes first, then the data") from error
         where = f"{error.msg} at line {error.lineno}, column {error.colno}"
         raise DataError("damaged_model", f"{name} is no whole JSON document: {where}", AGAIN) from error
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         what = "is nested too deeply" if isinstance(error, RecursionError) else f"cannot be read: {error}"
         raise DataError("damaged_model", f"{name} {what}", AGAIN) from error
-    if not isinstance(document, dict):
-        message = f"{name} is JSON, but no saved model"
-        raise DataError("not_a_model", message, "give a file that fit --save wrote")
     return document
 
 

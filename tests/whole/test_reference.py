@@ -14,11 +14,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from glmfit import fit_spec
-from glmfit.result import Fit
+from glmfit.after.newdata import Asked, new_rows
+from glmfit.after.prediction import linear_predictors, parts
+from glmfit.after.saved import open_model
+from glmfit.report.saved import model_from_json, model_json
+from glmfit.result import Fitted
+from glmfit.rows import read
 from glmfit.spec import ModelSpec
+from glmfit.table import open_data
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = tuple(sorted((ROOT / "tests" / "reference").glob("*.json")))
@@ -53,7 +61,7 @@ def build_spec(fields: Mapping[str, Any]) -> ModelSpec:
 
 
 @cache
-def fit_case(index: int) -> Fit:
+def fit_case(index: int) -> Fitted:
     """The fit of one case; each is fitted once for all the tests that look at it."""
     case = CASES[index]
     return fit_spec(build_spec(case["spec"]), str(ROOT / case["data"]))
@@ -71,7 +79,7 @@ def difference(value: float, reference: float | None) -> float:
     return math.inf if math.isnan(value) else abs(value - reference) / max(1.0, abs(reference))
 
 
-def rows(case: Mapping[str, Any], fit: Fit) -> Iterator[tuple[Any, dict[str, Any]]]:
+def rows(case: Mapping[str, Any], fit: Fitted) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Pairs of (fitted, reference) coefficient, matched by parameter and term; both sides must have the same ones."""
     fitted = {(row.parameter, row.term): row for row in fit.coefficients}
     expected = {(row["parameter"], row["term"]): row for row in case["coefficients"]}
@@ -148,6 +156,36 @@ def test_fit_statistics(index: int) -> None:
 def test_a_reference_is_a_fit_to_trust(index: int) -> None:
     fit = fit_case(index)
     assert fit.exit_code == 0, fit.convergence
+
+
+@every_case
+def test_a_saved_model_gives_the_fit_again(index: int) -> None:
+    """Its linear predictors on the old rows have the deviance of the fit, or else its log-likelihood."""
+    case, fit = CASES[index], fit_case(index)
+    text = model_json(fit)
+    model = open_model(model_from_json(text, case["name"]))
+    assert model_json(model.fit) == text or case["spec"].get("fixed")  # 4 held is 4.0 held
+    if model.family.grouped:
+        return  # whose groups are no part of new data
+    data = read(build_spec(case["spec"]), str(ROOT / case["data"]))
+    used = set(data.table.rows.tolist())
+    (rows,) = new_rows(model, open_data(str(ROOT / case["data"])), Asked(missing="keep", trials=True))
+    keep = np.array([at for at, row in enumerate(rows.table.rows.tolist()) if row in used])
+    part = next(parts(model, rows.rows(keep)))
+    working = model.working(linear_predictors(model, part))
+    y = torch.from_numpy(data.response.y)
+    weight = torch.ones_like(y)
+    for one in (data.weights, data.frequency, data.sampling):
+        weight = weight if one is None else weight * torch.from_numpy(one)
+    if not math.isnan(fit.fit.deviance):
+        found = float((weight * model.family.unit_deviance(y, *working, **part.columns)).sum())
+        assert difference(found, fit.fit.deviance) <= STATISTIC
+    elif data.response.censoring is None and "phi" not in model.held:
+        if data.weights is not None and model.family.has_dispersion:  # phi / w
+            weight = weight / torch.from_numpy(data.weights)
+            working[[p.name for p in model.family.parameters].index("phi")] -= torch.from_numpy(data.weights).log()
+        found = float((weight * model.family.log_density(y, *working, **part.columns)).sum())
+        assert difference(found, fit.fit.log_likelihood) <= STATISTIC
 
 
 def main(paths: list[str]) -> None:

@@ -32,6 +32,7 @@ ROWS_A_COEFFICIENT = 50  # unless the sample has fewer for each coefficient,
 FEW_STEPS = 20  # or its fit takes more steps than these
 MOST_ROWS = 400  # looked at together for the best point of a grid,
 MOST_POINTS = 100  # of no more than these
+OFFSET_QUANTILES = 11  # of an offset, that a constant may make up for
 CYCLES = 3  # through the parameters, once the best of a coarse grid is known
 TINY = 1e-150  # responses whose squares vanish
 WIDE = 1e20  # a range of positive responses that no constant is a start for
@@ -47,6 +48,7 @@ def constants(model: Model, inspect: Inspection | None = None) -> dict[str, floa
     natural = family.start(rows.y, rows.weight, **rows.columns)
     given = {name: _link_value(model, name, natural[name]) for name in names if name in natural}
     begin = [given[name] for name in names] if len(given) == len(names) else _search(model, names, given)
+    begin = _beside_offsets(model, names, begin)
     start = torch.tensor(begin, dtype=torch.float64)
     likelihood = model.constants_only(names, {})
     if model.holds_phi:
@@ -62,6 +64,24 @@ def constants(model: Model, inspect: Inspection | None = None) -> dict[str, floa
     if not math.isfinite(likelihood.value(found)):  # a row beside the sample has an offset out of the common run
         found = _settled(likelihood, start)
     return dict(zip(names, found.tolist(), strict=True))
+
+
+def _beside_offsets(model: Model, names: Sequence[str], begin: list[float]) -> list[float]:
+    """The same constants, or better ones where an offset stands beside them: they leave to it what is not theirs.
+
+    Where an offset is far out every row may have reached an end of the link, and no derivative would lead back.
+    """
+    offsets = {p.parameter: p.offset for p in model.rows.predictors if p.parameter in names and bool(p.offset.any())}
+    if not offsets:
+        return begin
+    shares = torch.linspace(0, 1, OFFSET_QUANTILES, dtype=torch.float64)
+    likelihood = _sample(model, _step(model.rows)).constants_only(names, {})
+    for name, offset in offsets.items():
+        place, values = names.index(name), _thinned(offset)
+        likely = [0.0, float(values.mean()), *torch.quantile(values, shares).tolist()]
+        points = [[*begin[:place], begin[place] - one, *begin[place + 1 :]] for one in likely]
+        begin = max(points, key=lambda point: _score(likelihood, point))
+    return begin
 
 
 def _settled(likelihood: Likelihood, begin: Tensor) -> Tensor:

@@ -112,6 +112,7 @@ class Family:
     bulk: int = 1  # how much more memory a row takes than usual, for a sum of terms, say
     more_recession: ClassVar[bool] = False  # l may rise for ever in other directions too than those of `recession`
     rare_is_one: ClassVar[bool] = False  # as the mean tends to 0 a count that is not 0 tends to 1, the surer the nearer
+    log_phi_step: float = math.inf  # the maxima of l in log phi, the mean held, may lie as close as this; inf: one only
     quadratic_links: ClassVar[tuple[str, ...]] = ()  # links of mu under which l is quadratic in eta: least squares
 
     @classmethod

@@ -99,6 +99,12 @@ def _step(rows: Rows) -> int:
     return -(-len(rows.y) // ENOUGH_ROWS)
 
 
+def sample(model: Model, rows: int) -> Model:
+    """The model of a sample of about so many rows; itself where it has no more."""
+    step = -(-len(model.rows.y) // rows)
+    return model if step == 1 else _sample(model, step)
+
+
 def _sample(model: Model, step: int) -> Model:
     """The model of one row in every so many, copied so that they lie side by side.
 
@@ -130,7 +136,7 @@ def ahead(model: Model, theta: Tensor) -> tuple[Tensor, Tensor] | None:
 
 
 def _link_value(model: Model, name: str, value: float) -> float:
-    eta = float(model.links[name].link(torch.tensor(value, dtype=torch.float64)))
+    eta = _eta(model, name, value)
     if math.isfinite(eta):
         return eta
     raise ModelError(
@@ -252,19 +258,28 @@ def coefficients(model: Model, start: Mapping[str, float], given: Mapping[str, f
     return model.working(reported)
 
 
-def elsewhere(model: Model, theta: Tensor) -> list[Tensor]:
-    """Working coefficients (p,) to go on from, where the family knows that a search may have gone astray at `theta`."""
-    if not model.family.may_stray:
-        return []
-    likelihood = model.likelihood()
+def beside(model: Model, parameter: str, simpler: Model, theta: Tensor) -> list[Tensor]:
+    """Working coefficients (p,) that the family names beside `theta`, the maximum of the model without `parameter`."""
+    likelihood = simpler.likelihood()
     rows = [torch.stack(likelihood.natural(chunk, likelihood.etas(chunk, theta))) for chunk in likelihood.chunks]
     means = torch.cat(rows, dim=1).mean(dim=1).tolist()
-    natural = {parameter.name: mean for parameter, mean in zip(model.family.parameters, means, strict=True)}
-    now = {name: _link_value(model, name, natural[name]) for name in model.with_constants}
-    return [
-        theta + _from_constants(model, {name: _link_value(model, name, point[name]) - eta for name, eta in now.items()})
-        for point in model.family.elsewhere(natural)
-    ]
+    natural = {own.name: mean for own, mean in zip(simpler.family.parameters, means, strict=True)}
+    inside = torch.cat([p.columns for p in model.rows.predictors if p.parameter != parameter])
+    origin = torch.zeros(model.size, dtype=torch.float64)
+    origin[inside] = theta
+    out = []
+    for point in model.family.beside(parameter, natural):
+        etas = {name: _eta(model, name, value) for name, value in point.items() if name in model.with_constants}
+        moved = {
+            name: eta if name == parameter else eta - _eta(model, name, natural[name]) for name, eta in etas.items()
+        }
+        if all(math.isfinite(eta) for eta in moved.values()):
+            out.append(origin + _from_constants(model, moved))
+    return out
+
+
+def _eta(model: Model, name: str, value: float) -> float:
+    return float(model.links[name].link(torch.tensor(value, dtype=torch.float64)))
 
 
 def _from_constants(model: Model, constants: Mapping[str, float]) -> Tensor:

@@ -227,10 +227,9 @@ def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, nu
 def _family_at(model: Model) -> str:
     """The name of the family that the model's is where parameters have met the end of their range."""
     family = model.family
-    for name in model.limits:
-        limit = family.parameter(name).limit
-        assert limit is not None
-        family = make_family(limit.family, {})
+    for name, end in model.limits.items():
+        (found,) = (one for one in family.parameter(name).special if one.value == end.value)
+        family = make_family(found.family, {})
     return family.name
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from glmfit.families.base import Family, Limit, Parameter, Support
+from glmfit.families.base import Family, Parameter, Special, Support
 from glmfit.families.links import SHAPE_LINKS, UNIT_LINKS
 from glmfit.families.moments import moments
 from glmfit.families.special import log_gamma_normaliser, relative_entropy, softplus
@@ -86,7 +86,7 @@ class ZeroOneInflatedBeta(Family):
     support = Support(0, 1, text="numbers from 0 to 1")
     parameters = (
         *Beta.parameters,
-        Parameter("zoi", "logit", UNIT_LINKS, limit=Limit(0.0, -40.0, "beta")),
+        Parameter("zoi", "logit", UNIT_LINKS, special=(Special(0.0, -40.0, "beta"),)),
         Parameter("coi", "logit", UNIT_LINKS),
     )
 

@@ -47,8 +47,8 @@ class Censored(Family):
         own = {name: columns[name][inside] for name in self.columns}
         return self.base.start(y[inside], weight[inside], **own)
 
-    def elsewhere(self, natural: Mapping[str, float]) -> Iterator[Mapping[str, float]]:
-        return self.base.elsewhere(natural)
+    def beside(self, parameter: str, natural: Mapping[str, float]) -> Iterator[Mapping[str, float]]:
+        return self.base.beside(parameter, natural)
 
     def log_density(self, y: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
         lower, upper = columns[LOWER], columns[UPPER]

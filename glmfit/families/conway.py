@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from glmfit.families.base import Limit, Parameter, PositiveMean
+from glmfit.families.base import Parameter, PositiveMean, Special
 from glmfit.families.counts import COUNTS, Poisson
 from glmfit.families.links import SHAPE_LINKS
 from glmfit.families.moments import moments
@@ -50,7 +50,16 @@ class ConwayMaxwellPoisson(PositiveMean):
     ratio = "rate ratio"
     parameters = (
         PositiveMean.mu_parameter,
-        Parameter("nu", "log", SHAPE_LINKS, limit=Limit(0.0, -40.0, "geometric")),
+        Parameter(
+            "nu",
+            "log",
+            SHAPE_LINKS,
+            special=(
+                Special(0.0, -40.0, "geometric"),
+                Special(math.inf, 40.0, "binomial"),
+                Special(1.0, 0.0, "poisson", end=False),
+            ),
+        ),
     )
 
     def log_density(self, y: Tensor, log_mu: Tensor, log_nu: Tensor) -> Tensor:  # type: ignore[override]

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from glmfit.errors import UsageError
-from glmfit.families.base import PHI, Family, Limit, Parameter, PositiveMean, Support
+from glmfit.families.base import PHI, Family, Parameter, PositiveMean, Special, Support
 from glmfit.families.moments import moments
 from glmfit.families.quasi import Quasi
 from glmfit.families.recession import of_zeros
@@ -49,7 +49,7 @@ class Tweedie(PositiveMean):
     parameters = (
         PositiveMean.mu_parameter,
         PHI,
-        Parameter("power", "logit12", ("logit12",), limit=Limit(2.0, 40.0, "gamma")),
+        Parameter("power", "logit12", ("logit12",), special=(Special(2.0, 40.0, "gamma"),)),
     )
     joint_dispersion = True
     bulk = 4

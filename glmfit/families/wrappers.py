@@ -15,7 +15,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
 
-from glmfit.families.base import Family, Limit, Parameter, Support
+from glmfit.families.base import Family, Parameter, Special, Support
 from glmfit.families.binomial import Binomial
 from glmfit.families.conway import ConwayMaxwellPoisson
 from glmfit.families.counts import Geometric, NegativeBinomial, Poisson
@@ -107,6 +107,7 @@ class ZeroInflated(Wrapped):
 
     wrapper = "zero-inflated"
     more_recession = True
+    several_peaks = True
 
     def log_density(self, y: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
         *inner, logit_zero = working
@@ -220,10 +221,11 @@ def wrapped(kind: type[Wrapped], base: type[Family], *aliases: str) -> type[Wrap
     """The class of `kind` around the family `base`."""
     name = f"{kind.wrapper}-{base.name}"
     inner = tuple(
-        replace(p, limit=None if p.limit is None else replace(p.limit, family=f"{kind.wrapper}-{p.limit.family}"))
+        replace(p, special=tuple(replace(one, family=f"{kind.wrapper}-{one.family}") for one in p.special))
         for p in base.parameters
     )
-    zero = Parameter("zero", "logit", UNIT_LINKS, limit=Limit(0.0, -40.0, base.name) if kind is ZeroInflated else None)
+    unwrapped = (Special(0.0, -40.0, base.name),) if kind is ZeroInflated else ()
+    zero = Parameter("zero", "logit", UNIT_LINKS, special=unwrapped)
     truncated = kind is ZeroTruncated
     if truncated:
         example = _PUBLISHED
@@ -245,6 +247,7 @@ def wrapped(kind: type[Wrapped], base: type[Family], *aliases: str) -> type[Wrap
         "bulk": base.bulk,
         "ratio": base.ratio,
         "base": base(),
+        "neighbours": (f"{Hurdle.wrapper}-{base.name}",) if kind is ZeroInflated and not base.trials else (),
     }
     return type(f"{kind.__name__}{base.__name__}", (kind,), facts)
 

@@ -239,7 +239,7 @@ def flat_directions(
     """What the data do not determine. Where the information is suspiciously small, Newton's method must agree and go on
     for as long as it can: on a slope that never ends it does so a unit at a time, at a maximum it stays."""
     values, _ = diagnose.relative_information(optimum, reference)
-    if not diagnose.VANISHED < float(values.abs().min()) < diagnose.SUSPICIOUS:
+    if not optimum.converged or not diagnose.VANISHED < float(values.abs().min()) < diagnose.SUSPICIOUS:
         return diagnose.flat_directions(optimum, reference, names)
     optimum = newton(objective, optimum.theta, tol=SETTLED)
     values, vectors = diagnose.relative_information(optimum, reference)

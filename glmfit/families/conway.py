@@ -35,6 +35,7 @@ LENGTHS = 260  # how many are tabulated:
 LARGEST = 1e25  # up to this number of terms in all
 RESOLVED = 16 * 2.0**-52  # the least width, relative to the last count
 MOST_STEPS = 200
+ALONE = 3.0  # log of the share that a third count has beside two others, from where it is negligible for a start
 NEARBY = 0.3  # standard errors of t: a step within which the same terms matter
 SETTLED = 1e-7  # standard errors of t: the next Newton step is rounding error
 
@@ -147,6 +148,9 @@ def _solve_block(mu: Tensor, nu: Tensor) -> _Cumulants:
     low = torch.where(over, mu.log() - torch.log1p(mu), torch.maximum(nu * mu.log(), mu.log())) - nu * base
     high = nu * (torch.where(over, mu.log(), torch.log1p(mu)) - base)
     guess = nu * (torch.log((mu + 0.5 - 0.5 / nu).clamp(min=0)) - base)
+    # A large nu leaves the two counts around the mean, if it leaves out the one above them.
+    two = nu * (torch.log1p(anchor + 1) - base) > ALONE
+    guess = torch.where(two, torch.logit(mu - anchor, eps=0.0), guess)
     t = torch.minimum(torch.maximum(guess, low), high)
     nodes = _nodes(t, nu, anchor)
     for _ in range(MOST_STEPS):

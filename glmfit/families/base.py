@@ -118,9 +118,7 @@ class Family:
     rare_is_one: ClassVar[bool] = False  # as the mean tends to 0 a count that is not 0 tends to 1, the surer the nearer
     log_phi_step: float = math.inf  # the maxima of l in log phi, the mean held, may lie as close as this; inf: one only
     several_peaks: ClassVar[bool] = False  # l may have several maxima far from each other: several starts are worth it
-    neighbours: ClassVar[
-        tuple[str, ...]
-    ] = ()  # families of the same parameters whose maxima are starts
+    neighbours: ClassVar[tuple[str, ...]] = ()  # families of the same parameters whose maxima are starts
     quadratic_links: ClassVar[tuple[str, ...]] = ()  # links of mu under which l is quadratic in eta: least squares
 
     @classmethod

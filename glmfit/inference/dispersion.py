@@ -18,6 +18,7 @@ from glmfit.numerics.optimize import Optimum, newton
 from glmfit.spec import DISPERSIONS, ModelSpec
 
 PERFECT = 1e-26  # deviance, or chi-square, relative to the size of the means: nothing but rounding is left
+BELOW_NOTHING = 1e-11  # what rounding takes off a unit deviance of 0, relative to the size of its terms
 SCANNED = 3.0  # log phi to either side, where the log-likelihood may have several peaks in it,
 FINEST_SCAN = 0.005  # in steps no smaller than this,
 SCANNED_ROWS = 2000  # of a sample of so many rows
@@ -55,6 +56,8 @@ def goodness(likelihood: Likelihood, theta: Tensor) -> Goodness:
             deviance = torch.full_like(mean, math.nan)
             if family.has_deviance:
                 deviance = family.unit_deviance(chunk.y, *likelihood.working(chunk, etas), **chunk.columns)
+                nothing = (deviance < 0) & (deviance > -BELOW_NOTHING * (1 + chunk.y.abs()))  # of a row fitted exactly
+                deviance = torch.where(nothing, 0.0, deviance)
             # A fitted mean that has rounded to its bound has a variance of 0; met by the response, it adds nothing.
             exact = (chunk.y == mean) & ~torch.isfinite(pearson)
             pearson, size = (torch.where(exact, 0.0, value) for value in (pearson, size))

@@ -148,14 +148,20 @@ def shortfall(pair: Pair, seed: int) -> str | None:
         return None
     if outer >= inner - below(inner):
         return None
-    return f"seed {seed}: y ~ {terms}, zero ~ {zero}: {large.name} {outer:.8f} is below {small} {dict(held)} {inner:.8f}"
+    return (
+        f"seed {seed}: y ~ {terms}, zero ~ {zero}: {large.name} {outer:.8f} is below {small} {dict(held)} {inner:.8f}"
+    )
 
 
 def relaxed(seed: int) -> str | None:
     """An ordinal model whose cut points have slopes of their own ends no lower than without."""
     random = np.random.default_rng(seed)
     data = covariates(random)
-    eta = random.normal(0, 1) * data["x"] + random.normal(0, 1) * (data["g"] == "m") + random.logistic(size=len(data["x"]))
+    eta = (
+        random.normal(0, 1) * data["x"]
+        + random.normal(0, 1) * (data["g"] == "m")
+        + random.logistic(size=len(data["x"]))
+    )
     data["y"] = np.digitize(eta, np.sort(random.normal(0, 1.5, 2))).astype(float)
     if len(np.unique(data["y"])) < 3:
         return None

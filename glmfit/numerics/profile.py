@@ -2,10 +2,9 @@
 
     r(b) = sign(estimate - b) sqrt(2 (l(theta^) - max_{theta_j = b} l(theta)) / phi)        interval: |r(b)| <= quantile
 
-phi is that of the fit. An end is a theta at which l has fallen by quantile^2 phi / 2 and has no slope beside b: Newton's
-method for both at once (Venzon & Moolgavkar 1988, Applied Statistics 37, 87-94). Where that does not arrive, and for r
-itself, the maximum over the others is Newton's method on the hyperplane theta_j = b, and the ends are found by Newton's
-method on r, whose slope is known, within a bracket. An end that r never reaches is infinite.
+phi is that of the fit. At an end l has fallen by quantile^2 phi / 2 and has no slope but in b: Newton's method for both
+(Venzon & Moolgavkar 1988, Applied Statistics 37, 87-94). Where that does not arrive, r is found by Newton's method on the
+hyperplane theta_j = b, and an end by Newton's method on r, within a bracket. An end that r never reaches is infinite.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     r(b) = sign(estimate - b) sqrt(2 (l(theta^) - max_{theta_j = b} l(theta)) / phi)        interval: |r(b)| <= quantile
 
 phi is that of the fit. At an end l has fallen by quantile^2 phi / 2 and has no slope but in b: Newton's method for both
-(Venzon & Moolgavkar 1988, Applied Statistics 37, 87-94). Where that does not arrive, r is found by Newton's method on the
-hyperplane theta_j = b, and an end by Newton's method on r, within a bracket. An end that r never reaches is infinite.
+(Venzon & Moolgavkar 1988, Applied Statistics 37, 87-94). Where that does not arrive, r is found by Newton's method on
+the hyperplane theta_j = b, an end by Newton's method on r, within a bracket. An end that r never reaches is infinite.
 """
 
 from __future__ import annotations

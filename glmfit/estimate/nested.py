@@ -27,7 +27,7 @@ FEW_STEPS = 20  # of a climb that explores,
 MOST_STEPS = 100  # and of one whose value counts
 NEAR = 0.1  # log-likelihood that an explorer's last steps may still bring
 HIGHER = 1e-7  # log-likelihood that tells one maximum from another
-MOST_ROWS = 5_000  # of a sample that is explored
+MOST_ROWS = 2_000  # of a sample that is explored
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,11 +77,11 @@ class _Explorer:
     known: dict[frozenset[tuple[str, float]], Peak | None] = field(default_factory=dict)
 
     def highest(self, model: Model, begins: list[Tensor]) -> Peak | None:
-        """The highest peak met from `begins`, the usual start, and beside the peaks of all that the family contains."""
+        """The highest peak met from `begins` (else the usual start) and beside the peaks of what the family contains."""
         key = frozenset((name, special.value) for name, special in model.limits.items())
         if key not in self.known:
-            peaks = [climb(model, begin, ROUGHLY, FEW_STEPS) for begin in [*begins, *_usual(model), *_alike(model)]]
-            for parameter, simpler in contained(model):
+            peaks = [climb(model, begin, ROUGHLY, FEW_STEPS) for begin in [*(begins or _usual(model)), *_alike(model)]]
+            for parameter, simpler in contained(model, ends_first=True):
                 inner = self.highest(simpler, [])
                 aside = [] if inner is None else beside(model, parameter, inner)
                 peaks += [climb(model, begin, ROUGHLY, FEW_STEPS) for begin in aside]
@@ -89,13 +89,18 @@ class _Explorer:
         return self.known[key]
 
 
-def contained(model: Model) -> Iterator[tuple[str, Model]]:
-    """Each parameter that may have a special value, and the model of the simpler family that is left."""
+def contained(model: Model, ends_first: bool = False) -> Iterator[tuple[str, Model]]:
+    """Each parameter that may have a special value, and the model of the simpler family that is left.
+
+    With `ends_first` those inside a range are left out where there are others: a search comes by them anyway.
+    """
     for predictor, standardization in model.pairs:
         constant = bool((standardization.unit != 0).any()) and not bool(predictor.offset.any())
         if not constant or len(predictor.columns) == model.size:
             continue
-        for special in model.family.parameter(predictor.parameter).special:
+        values = model.family.parameter(predictor.parameter).special
+        ends = [special for special in values if special.end]
+        for special in ends if ends_first and ends else values:
             held = model.holding(predictor.parameter, special)
             yield predictor.parameter, replace(held, family=_simpler(model.family, predictor.parameter, special))
 

@@ -220,8 +220,13 @@ _PUBLISHED = 'glmfit fit sample_data/published.csv "art ~ fem + mar + kid5 + men
 def wrapped(kind: type[Wrapped], base: type[Family], *aliases: str) -> type[Wrapped]:
     """The class of `kind` around the family `base`."""
     name = f"{kind.wrapper}-{base.name}"
+
+    def has(special: Special) -> bool:
+        """Whether the wrapped family has it too: a binomial is wrapped in structural zeros alone."""
+        return kind is ZeroInflated or special.family != Binomial.name
+
     inner = tuple(
-        replace(p, special=tuple(replace(one, family=f"{kind.wrapper}-{one.family}") for one in p.special))
+        replace(p, special=tuple(replace(one, family=f"{kind.wrapper}-{one.family}") for one in p.special if has(one)))
         for p in base.parameters
     )
     unwrapped = (Special(0.0, -40.0, base.name),) if kind is ZeroInflated else ()

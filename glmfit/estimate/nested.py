@@ -77,7 +77,7 @@ class _Explorer:
     known: dict[frozenset[tuple[str, float]], Peak | None] = field(default_factory=dict)
 
     def highest(self, model: Model, begins: list[Tensor]) -> Peak | None:
-        """The highest peak met from `begins` (else the usual start) and beside the peaks of what the family contains."""
+        """The highest peak met from `begins` (else the usual start) and beside the peaks of all it contains."""
         key = frozenset((name, special.value) for name, special in model.limits.items())
         if key not in self.known:
             peaks = [climb(model, begin, ROUGHLY, FEW_STEPS) for begin in [*(begins or _usual(model)), *_alike(model)]]

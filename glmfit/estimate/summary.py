@@ -214,6 +214,8 @@ def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, nu
 def _family_at(model: Model) -> str:
     """The name of the family that the model's is where parameters have met the end of their range."""
     family = model.family
+    if len(model.limits) == 1 and (text := next(iter(model.limits.values())).text):
+        return text
     for name, end in model.limits.items():
         (found,) = (one for one in family.parameter(name).special if one.value == end.value)
         family = make_family(found.family, {})

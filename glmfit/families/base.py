@@ -30,12 +30,14 @@ class Special:
     """A natural value of a parameter at which its family is another, simpler one, whose other parameters are the same.
 
     At an `end` of the range, which no finite linear predictor reaches, `working` is a working value that is as good.
+    `text` says more of the simpler family than its name, where that is not all of it.
     """
 
     value: float
     working: float
     family: str
     end: bool = True
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ RESOLVED = 16 * 2.0**-52  # the least width, relative to the last count
 MOST_STEPS = 200
 ALONE = 3.0  # log of the share that a third count has beside two others, from where it is negligible for a start
 NEARBY = 0.3  # standard errors of t: a step within which the same terms matter
+MOST_NU = 1e7  # rounding of the terms grows with nu; a third count beside two has long been nothing
+MET = 1e-3  # standard deviations from the mean asked for, within which the expansions hold
 SETTLED = 1e-7  # standard errors of t: the next Newton step is rounding error
 
 
@@ -57,7 +59,7 @@ class ConwayMaxwellPoisson(PositiveMean):
             SHAPE_LINKS,
             special=(
                 Special(0.0, -40.0, "geometric"),
-                Special(math.inf, 40.0, "binomial"),
+                Special(math.inf, 14.0, "binomial", text="two-count (binomial where they are 0 and 1)"),
                 Special(1.0, 0.0, "poisson", end=False),
             ),
         ),
@@ -67,6 +69,8 @@ class ConwayMaxwellPoisson(PositiveMean):
         mu, nu = torch.exp(log_mu), torch.exp(log_nu)
         with torch.no_grad():
             at = _solve(mu, nu)
+            off = (mu - at.anchor - at.mean).abs() > MET * at.variance.sqrt()
+        mu = torch.where(off | (nu.detach() > MOST_NU), math.nan, mu)  # no t with this mean, or rounding times nu
         d_mu, d_nu = mu - at.anchor - at.mean, nu - nu.detach()
         # t(mu, nu) by the inversion of E(d) = mean + V dt - C dnu + (k30 dt^2 - 2 k21 dt dnu + k12 dnu^2) / 2
         first = (d_mu + at.covariance * d_nu) / at.variance

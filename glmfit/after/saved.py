@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from glmfit.errors import DataError, GlmfitError, ModelError, UsageError
 from glmfit.estimate.blueprint import file_hash
-from glmfit.families import LINKS, Family, Link, make_family
+from glmfit.families import LINKS, Family, Link, Special, make_family
 from glmfit.families.userfile import is_path, split
 from glmfit.formula import DesignState, Factor, PredictorFormula, parse
 from glmfit.lazy import torch
@@ -96,18 +96,26 @@ class SavedModel:
         found = {name: float(value) for name, value in self.fit.model.fixed.items()}
         if self.family.has_dispersion:
             found.setdefault("phi", self.fit.dispersion.estimate)
-        for row in self.fit.coefficients:
-            limit = self.family.parameter(row.parameter).limit if row.status == "at_limit" else None
-            if limit is not None:
-                found[row.parameter] = limit.value
+        found |= {name: end.value for name, end in self.ends.items()}
         estimated = {predictor.parameter for predictor in self.estimated}
         return {p.name: found[p.name] for p in self.family.parameters if p.name not in estimated}
 
     @cached_property
+    def ends(self) -> Mapping[str, Special]:
+        """The end of its range at which each parameter is that met one; an infinite end has no number in a file."""
+        natural = {row.name: row.estimate for row in self.fit.auxiliary}
+        found = {}
+        for row in self.fit.coefficients:
+            if row.status == "at_limit":
+                ends = [special for special in self.family.parameter(row.parameter).special if special.end]
+                finite = [end for end in ends if end.value == natural.get(row.parameter)]
+                found[row.parameter] = next(iter(finite or [end for end in ends if math.isinf(end.value)] or ends))
+        return found
+
+    @cached_property
     def estimated(self) -> tuple[PredictorFormula, ...]:
         """The predictors that have coefficients, those at the end of a parameter's range apart."""
-        ended = {row.parameter for row in self.fit.coefficients if row.status == "at_limit"}
-        return tuple(predictor for predictor in self.predictors if predictor.parameter not in ended)
+        return tuple(predictor for predictor in self.predictors if predictor.parameter not in self.ends)
 
     def natural(self, etas: Sequence[Tensor]) -> list[Tensor]:
         """The family's parameters on their natural scales, (n,) each, from the linear predictors of those estimated."""
@@ -122,8 +130,8 @@ class SavedModel:
         for parameter, (link, eta, value) in zip(self.family.parameters, self._each(etas), strict=True):
             if eta is not None:
                 found.append(link.to(parameter.scale, eta))
-            elif parameter.limit is not None and value == parameter.limit.value:
-                found.append(torch.full_like(etas[0], parameter.limit.working))
+            elif parameter.name in self.ends:
+                found.append(torch.full_like(etas[0], self.ends[parameter.name].working))
             else:
                 found.append(LINKS[parameter.scale].link(torch.full_like(etas[0], value)))
         return found

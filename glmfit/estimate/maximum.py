@@ -8,7 +8,7 @@ the data push to the end of its range is held there.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from glmfit.errors import ModelError
-from glmfit.estimate import start
+from glmfit.estimate import nested, start
 from glmfit.estimate.check import Inspection
 from glmfit.estimate.edge import maximise_on_edge
 from glmfit.estimate.limit import Rest, rest
@@ -106,21 +106,17 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
     begun = None
     if spec.optimizer == "newton" and not spec.start and not _quadratic(likelihood):
         theta, begun = start.ahead(model, theta) or (theta, None)
-    found = _from(model, theta, constants, phi, spec, trace, begun)
-    better = _better_start(found)
+    found = _climbed(model, theta, constants, phi, spec, trace, begun)
+    better = nested.higher(found.model, found.optimum.theta, found.optimum.value)
     if better is not None:
-        found = max(found, _from(model, better, constants, phi, spec, trace, begun), key=lambda one: one.optimum.value)
-    return _judged(found, spec, trace)
+        other = _climbed(found.model, better, constants, found.phi, spec, trace, found.reference)
+        if other.optimum.value > found.optimum.value:
+            optimum = replace(other.optimum, iterations=found.optimum.iterations + other.optimum.iterations)
+            found = replace(other, optimum=optimum)
+    return _judged(_at_limits(found, spec), spec, trace)
 
 
-def _better_start(found: Maximum) -> Tensor | None:
-    """Of the points that the family names besides a stationary one, the best, where it is better than that."""
-    points = [(found.likelihood.value(theta), theta) for theta in start.elsewhere(found.model, found.optimum.theta)]
-    value, theta = max(points, key=lambda point: point[0], default=(-math.inf, None))
-    return theta if value > found.optimum.value else None
-
-
-def _from(
+def _climbed(
     model: Model,
     theta: Tensor,
     constants: Mapping[str, float],
@@ -146,7 +142,11 @@ def _from(
         optimum = _search(likelihood, optimum.theta, spec, trace)
         optimum = replace(optimum, iterations=before + optimum.iterations)
         flat = flat_directions(likelihood, optimum, reference, model.labels)
-    found = Maximum(model, likelihood, optimum, constants, phi, reference, flat)
+    return Maximum(model, likelihood, optimum, constants, phi, reference, flat)
+
+
+def _at_limits(found: Maximum, spec: ModelSpec) -> Maximum:
+    """The same, with every parameter that the data push to the end of its range held there."""
     while (simpler := _at_limit(found, spec)).model is not found.model:
         found = simpler
     return simpler
@@ -209,7 +209,7 @@ def _judged(found: Maximum, spec: ModelSpec, trace: Trace | None) -> Maximum:
             raise ModelError("all_separated", message, "leave out terms, or see them with --separation report")
         return replace(found, separated=separated)
     theta, begun = left.start(found.optimum.theta), left.reference(found.reference)
-    limit = _from(left.model, theta, found.constants, found.phi, spec, trace, begun)
+    limit = _at_limits(_climbed(left.model, theta, found.constants, found.phi, spec, trace, begun), spec)
     covered = frozenset(place for place, at in enumerate(left.places.tolist()) if at in decision.covered)
     limit = _without_false_alarm(limit, covered)
     optimum = replace(limit.optimum, iterations=found.optimum.iterations + limit.optimum.iterations)
@@ -239,7 +239,7 @@ def flat_directions(
     """What the data do not determine. Where the information is suspiciously small, Newton's method must agree and go on
     for as long as it can: on a slope that never ends it does so a unit at a time, at a maximum it stays."""
     values, _ = diagnose.relative_information(optimum, reference)
-    if not diagnose.VANISHED < float(values.abs().min()) < diagnose.SUSPICIOUS:
+    if not optimum.converged or not diagnose.VANISHED < float(values.abs().min()) < diagnose.SUSPICIOUS:
         return diagnose.flat_directions(optimum, reference, names)
     optimum = newton(objective, optimum.theta, tol=SETTLED)
     values, vectors = diagnose.relative_information(optimum, reference)
@@ -283,20 +283,16 @@ def _beyond(likelihood: Likelihood, optimum: Optimum, reference: Tensor, spec: M
 
 
 def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
-    """The same, or the model with a parameter at the end of its range where that is as good: no overdispersion, say."""
-    for predictor in found.model.rows.predictors:
-        limit = found.model.family.parameter(predictor.parameter).limit
-        if limit is None or predictor.X.names != ("Intercept",):
-            continue
-        model = found.model.at_limit(predictor.parameter, limit)
+    """The same, or the model with a parameter at an end of its range where that is as good: no overdispersion, say."""
+    for parameter, model in _ends(found.model):
+        kept = [p.columns for p in found.model.rows.predictors if p.parameter != parameter]
+        theta = found.optimum.theta[torch.cat([torch.arange(0), *kept])]
         likelihood = model.likelihood()
-        kept = [p.columns for p in found.model.rows.predictors if p is not predictor]
-        others = torch.cat([torch.arange(0), *kept])
-        theta = found.optimum.theta[others]
-        if likelihood.value(theta) < found.optimum.value - NEAR_LIMIT:
+        value = likelihood.value(theta)
+        if not value >= found.optimum.value - NEAR_LIMIT:
             continue
         if model.size == 0:  # nothing would be left to estimate
-            if likelihood.value(theta) >= found.optimum.value - AS_GOOD:
+            if value >= found.optimum.value - AS_GOOD:
                 return replace(found, flat=diagnose.undetermined([0], found.model.labels))
             continue
         optimum = _search(likelihood, theta, spec, None)
@@ -309,6 +305,15 @@ def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
             flat = flat_directions(likelihood, optimum, reference, model.labels)
             return Maximum(model, likelihood, optimum, found.constants, found.phi, reference, flat)
     return found
+
+
+def _ends(model: Model) -> Iterator[tuple[str, Model]]:
+    """Each parameter without covariates that may be at an end of its range, and the model that holds it there."""
+    for predictor in model.rows.predictors:
+        if predictor.X.names == ("Intercept",):
+            for special in model.family.parameter(predictor.parameter).special:
+                if special.end:
+                    yield predictor.parameter, model.holding(predictor.parameter, special)
 
 
 def _search(likelihood: Likelihood, theta: Tensor, spec: ModelSpec, trace: Trace | None) -> Optimum:

@@ -32,6 +32,7 @@ ROWS_A_COEFFICIENT = 50  # unless the sample has fewer for each coefficient,
 FEW_STEPS = 20  # or its fit takes more steps than these
 MOST_ROWS = 400  # looked at together for the best point of a grid,
 MOST_POINTS = 100  # of no more than these
+OFFSET_QUANTILES = 11  # of an offset, that a constant may make up for
 CYCLES = 3  # through the parameters, once the best of a coarse grid is known
 TINY = 1e-150  # responses whose squares vanish
 WIDE = 1e20  # a range of positive responses that no constant is a start for
@@ -47,6 +48,7 @@ def constants(model: Model, inspect: Inspection | None = None) -> dict[str, floa
     natural = family.start(rows.y, rows.weight, **rows.columns)
     given = {name: _link_value(model, name, natural[name]) for name in names if name in natural}
     begin = [given[name] for name in names] if len(given) == len(names) else _search(model, names, given)
+    begin = _beside_offsets(model, names, begin)
     start = torch.tensor(begin, dtype=torch.float64)
     likelihood = model.constants_only(names, {})
     if model.holds_phi:
@@ -64,6 +66,24 @@ def constants(model: Model, inspect: Inspection | None = None) -> dict[str, floa
     return dict(zip(names, found.tolist(), strict=True))
 
 
+def _beside_offsets(model: Model, names: Sequence[str], begin: list[float]) -> list[float]:
+    """The same constants, or better ones where an offset stands beside them: they leave to it what is not theirs.
+
+    Where an offset is far out every row may have reached an end of the link, and no derivative would lead back.
+    """
+    offsets = {p.parameter: p.offset for p in model.rows.predictors if p.parameter in names and bool(p.offset.any())}
+    if not offsets:
+        return begin
+    shares = torch.linspace(0, 1, OFFSET_QUANTILES, dtype=torch.float64)
+    likelihood = _sample(model, _step(model.rows)).constants_only(names, {})
+    for name, offset in offsets.items():
+        place, values = names.index(name), _thinned(offset)
+        likely = [0.0, float(values.mean()), *torch.quantile(values, shares).tolist()]
+        points = [[*begin[:place], begin[place] - one, *begin[place + 1 :]] for one in likely]
+        begin = max(points, key=lambda point: _score(likelihood, point))
+    return begin
+
+
 def _settled(likelihood: Likelihood, begin: Tensor) -> Tensor:
     """Roughly where the likelihood is highest, but `begin` where a parameter runs off to where nothing is known of it.
 
@@ -77,6 +97,12 @@ def _settled(likelihood: Likelihood, begin: Tensor) -> Tensor:
 def _step(rows: Rows) -> int:
     """The distance between the rows of a sample that is large enough for a start."""
     return -(-len(rows.y) // ENOUGH_ROWS)
+
+
+def sample(model: Model, rows: int) -> Model:
+    """The model of a sample of about so many rows; itself where it has no more."""
+    step = -(-len(model.rows.y) // rows)
+    return model if step == 1 else _sample(model, step)
 
 
 def _sample(model: Model, step: int) -> Model:
@@ -110,7 +136,7 @@ def ahead(model: Model, theta: Tensor) -> tuple[Tensor, Tensor] | None:
 
 
 def _link_value(model: Model, name: str, value: float) -> float:
-    eta = float(model.links[name].link(torch.tensor(value, dtype=torch.float64)))
+    eta = _eta(model, name, value)
     if math.isfinite(eta):
         return eta
     raise ModelError(
@@ -232,19 +258,28 @@ def coefficients(model: Model, start: Mapping[str, float], given: Mapping[str, f
     return model.working(reported)
 
 
-def elsewhere(model: Model, theta: Tensor) -> list[Tensor]:
-    """Working coefficients (p,) to go on from, where the family knows that a search may have gone astray at `theta`."""
-    if not model.family.may_stray:
-        return []
-    likelihood = model.likelihood()
+def beside(model: Model, parameter: str, simpler: Model, theta: Tensor) -> list[Tensor]:
+    """Working coefficients (p,) that the family names beside `theta`, the maximum of the model without `parameter`."""
+    likelihood = simpler.likelihood()
     rows = [torch.stack(likelihood.natural(chunk, likelihood.etas(chunk, theta))) for chunk in likelihood.chunks]
     means = torch.cat(rows, dim=1).mean(dim=1).tolist()
-    natural = {parameter.name: mean for parameter, mean in zip(model.family.parameters, means, strict=True)}
-    now = {name: _link_value(model, name, natural[name]) for name in model.with_constants}
-    return [
-        theta + _from_constants(model, {name: _link_value(model, name, point[name]) - eta for name, eta in now.items()})
-        for point in model.family.elsewhere(natural)
-    ]
+    natural = {own.name: mean for own, mean in zip(simpler.family.parameters, means, strict=True)}
+    inside = torch.cat([p.columns for p in model.rows.predictors if p.parameter != parameter])
+    origin = torch.zeros(model.size, dtype=torch.float64)
+    origin[inside] = theta
+    out = []
+    for point in model.family.beside(parameter, natural):
+        etas = {name: _eta(model, name, value) for name, value in point.items() if name in model.with_constants}
+        moved = {
+            name: eta if name == parameter else eta - _eta(model, name, natural[name]) for name, eta in etas.items()
+        }
+        if all(math.isfinite(eta) for eta in moved.values()):
+            out.append(origin + _from_constants(model, moved))
+    return out
+
+
+def _eta(model: Model, name: str, value: float) -> float:
+    return float(model.links[name].link(torch.tensor(value, dtype=torch.float64)))
 
 
 def _from_constants(model: Model, constants: Mapping[str, float]) -> Tensor:

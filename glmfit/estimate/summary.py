@@ -17,6 +17,7 @@ from glmfit.families import make_family
 from glmfit.inference import wald
 from glmfit.inference.covariance import Covariance, Reference, covariance, inverse_expected
 from glmfit.inference.dispersion import Goodness, Scale, dispersion, goodness, null_deviance
+from glmfit.inference.freedom import null_df, residual_df
 from glmfit.inference.joint import joint_tests
 from glmfit.model.model import Model
 from glmfit.numerics.optimize import Optimum
@@ -46,7 +47,7 @@ def summarise(data: Data, found: Maximum) -> Fitted:
     model, optimum, spec = found.model, found.optimum, data.spec
     dropped = found.rest is not None and spec.separation == "drop"
     whole = model if found.whole is None or dropped else found.whole  # what n, AIC and the null model are of
-    df = model.n - _df_model(model)  # separated rows say nothing of phi
+    df = residual_df(model)  # separated rows say nothing of phi
     sums = goodness(found.likelihood, optimum.theta, optimum.low)
     scale = dispersion(model, spec, optimum, sums, df)
     constant = found.constants.get(model.family.main, math.nan)
@@ -106,7 +107,7 @@ def summarise(data: Data, found: Maximum) -> Fitted:
         auxiliary=_auxiliary(data, model, coefficients),
         joint_tests=tests,
         fit=replace(
-            _statistics(data, whole, sums, scale, null, whole.n - _df_model(whole)),
+            _statistics(data, whole, sums, scale, null, residual_df(whole)),
             penalised_log_likelihood=math.nan if found.penalised is None else found.penalised,
         ),
         convergence=Convergence(
@@ -154,13 +155,6 @@ def _reported_separation(found: Maximum) -> Separation | None:
     return Separation(separated.kind, int(separated.separates.sum()), separated.terms)
 
 
-def _df_model(model: Model) -> int:
-    """Coefficients of the mean where residuals are measured against it, else all."""
-    if not model.family.has_deviance:
-        return model.size + len(model.limits)
-    return sum(len(p.columns) for p in model.rows.predictors if p.parameter == model.family.main)
-
-
 def _covariance(data: Data, found: Maximum, unit: float) -> Covariance:
     """Of the working coefficients; NaN where there is no peak, or leverages tend to 1 along a slope that never ends."""
     spec, size = data.spec, found.model.size
@@ -193,15 +187,8 @@ def _statistics(data: Data, model: Model, sums: Goodness, scale: Scale, null: fl
         bic=minus_two + math.log(model.n) * estimated,
         n_parameters=estimated,
         df_residual=df,
-        df_null=_df_null(model),
+        df_null=null_df(model),
     )
-
-
-def _df_null(model: Model) -> int:
-    """Of the model without covariates."""
-    if not model.family.has_deviance:
-        return model.n - len(model.with_constants) - len(model.limits)
-    return model.n - 1 if model.has_intercept else model.n
 
 
 def _worse_than_null(found: Maximum, sums: Goodness, null: float) -> Finding | None:
@@ -251,10 +238,11 @@ def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, nu
 def _family_at(model: Model) -> str:
     """The name of the family that the model's is where parameters have met the end of their range."""
     family = model.family
-    for name in model.limits:
-        limit = family.parameter(name).limit
-        assert limit is not None
-        family = make_family(limit.family, {})
+    if len(model.limits) == 1 and (text := next(iter(model.limits.values())).text):
+        return text
+    for name, end in model.limits.items():
+        (found,) = (one for one in family.parameter(name).special if one.value == end.value)
+        family = make_family(found.family, {})
     return family.name
 
 

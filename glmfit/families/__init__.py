@@ -13,8 +13,8 @@ from glmfit.lazy import handed_out
 
 if TYPE_CHECKING:
     from glmfit.families.base import Family as Family
-    from glmfit.families.base import Limit as Limit
     from glmfit.families.base import Parameter as Parameter
+    from glmfit.families.base import Special as Special
     from glmfit.families.base import Support as Support
     from glmfit.families.catalogue import FAMILIES as FAMILIES
     from glmfit.families.catalogue import find_family as find_family
@@ -31,7 +31,7 @@ else:
     __getattr__ = handed_out(
         __name__,
         {
-            "base": "Family Limit Parameter Support",
+            "base": "Family Parameter Special Support",
             "catalogue": "FAMILIES find_family make_family",
             "links": "LINKS POSITIVE_LINKS REAL_LINKS UNIT_LINKS Link domain find_link link_kind",
         },

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from glmfit.errors import UsageError
 from glmfit.families.distribution import Distribution, filled
-from glmfit.families.links import POSITIVE_LINKS, Link, find_link, link_kind
+from glmfit.families.links import LINKS, POSITIVE_LINKS, Link, find_link, link_kind
 from glmfit.families.special import log1mexp
 from glmfit.lazy import torch
 
@@ -27,25 +27,31 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
-    """An end of a parameter's range: its natural value, a working value that is as good, the family found there."""
+class Special:
+    """A natural value of a parameter at which its family is another, simpler one, whose other parameters are the same.
+
+    At an `end` of the range, which no finite linear predictor reaches, `working` is a working value that is as good.
+    `text` says more of the simpler family than its name, where that is not all of it.
+    """
 
     value: float
     working: float
     family: str
+    end: bool = True
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One parameter of a distribution: its name, the working scale of the density, and its links, the default first.
 
-    `limit` is an end of its range that data may ask for although no finite linear predictor reaches it.
+    `special` are the values at which the family is a simpler one: what the family contains, stated once.
     """
 
     name: str
     scale: str
     links: tuple[str, ...]
-    limit: Limit | None = None
+    special: tuple[Special, ...] = ()
 
     def link(self, name: str | None, family: str) -> Link:
         """The link asked for, or the default; UsageError with the list of sensible ones otherwise."""
@@ -118,6 +124,9 @@ class Family(Distribution):
     bulk: int = 1  # how much more memory a row takes than usual, for a sum of terms, say
     more_recession: ClassVar[bool] = False  # l may rise for ever in other directions too than those of `recession`
     rare_is_one: ClassVar[bool] = False  # as the mean tends to 0 a count that is not 0 tends to 1, the surer the nearer
+    log_phi_step: float = math.inf  # the maxima of l in log phi, the mean held, may lie as close as this; inf: one only
+    several_peaks: ClassVar[bool] = False  # l may have several maxima far from each other: several starts are worth it
+    neighbours: ClassVar[tuple[str, ...]] = ()  # families of the same parameters whose maxima are starts
     quadratic_links: ClassVar[tuple[str, ...]] = ()  # links of mu under which l is quadratic in eta: least squares
 
     @classmethod
@@ -168,9 +177,11 @@ class Family(Distribution):
         """Natural-scale starting values of the intercept-only model; parameters left out are searched for."""
         return {}
 
-    def elsewhere(self, natural: Mapping[str, float]) -> Iterator[Mapping[str, float]]:
-        """Points to go on from where a search may have ended at a stationary point that is not the maximum."""
-        return iter(())
+    def beside(self, parameter: str, natural: Mapping[str, float]) -> Iterator[Mapping[str, float]]:
+        """Points to climb from, near the maximum `natural` of the simpler family in which `parameter` is special."""
+        scale = LINKS[self.parameter(parameter).scale]
+        for working in STEPS_ASIDE:
+            yield {parameter: float(scale.inverse(torch.tensor(working, dtype=torch.float64)))}
 
     def recession(self, y: Tensor, links: Mapping[str, Link], **columns: Tensor) -> Iterator[Face] | None:
         """Along which changes of the linear predictors no row's log-density ever falls; None where that is not known.
@@ -200,11 +211,6 @@ class Family(Distribution):
         """Whether the probabilities beyond a value are stated, so that responses may be censored."""
         own = type(self)
         return own.log_cdf is not Family.log_cdf and own.log_survival is not Family.log_survival
-
-    @property
-    def may_stray(self) -> bool:
-        """Whether some stationary points are known not to be the maximum."""
-        return type(self).elsewhere is not Family.elsewhere
 
     @property
     def main(self) -> str:
@@ -273,5 +279,6 @@ def y_log_y(y: Tensor) -> Tensor:
     return torch.special.xlogy(y, y)
 
 
+STEPS_ASIDE = (-4.0, -2.0, 0.0, 2.0, 4.0)  # working values of a parameter with a simpler family somewhere beside them
 LOG_2PI = math.log(2 * math.pi)
 NOTHING = -750.0  # log of a share that is 0 in double precision

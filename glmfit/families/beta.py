@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from glmfit.families.base import Family, Limit, Parameter, Support
+from glmfit.families.base import Family, Parameter, Special, Support
 from glmfit.families.cumulate import inverse
 from glmfit.families.links import SHAPE_LINKS, UNIT_LINKS
 from glmfit.families.moments import moments
@@ -95,7 +95,7 @@ class ZeroOneInflatedBeta(Family):
     lumps = (0.0, 1.0)
     parameters = (
         *Beta.parameters,
-        Parameter("zoi", "logit", UNIT_LINKS, limit=Limit(0.0, -40.0, "beta")),
+        Parameter("zoi", "logit", UNIT_LINKS, special=(Special(0.0, -40.0, "beta"),)),
         Parameter("coi", "logit", UNIT_LINKS),
     )
 

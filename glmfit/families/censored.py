@@ -49,8 +49,8 @@ class Censored(Family):
         own = {name: columns[name][inside] for name in self.columns}
         return self.base.start(y[inside], weight[inside], **own)
 
-    def elsewhere(self, natural: Mapping[str, float]) -> Iterator[Mapping[str, float]]:
-        return self.base.elsewhere(natural)
+    def beside(self, parameter: str, natural: Mapping[str, float]) -> Iterator[Mapping[str, float]]:
+        return self.base.beside(parameter, natural)
 
     # What is drawn and foretold are responses as they would be without censoring; the bounds say nothing of them.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from glmfit.families.base import Limit, Parameter, PositiveMean
+from glmfit.families.base import Parameter, PositiveMean, Special
 from glmfit.families.counts import COUNTS, Poisson
 from glmfit.families.cumulate import NODES, gauss_sums
 from glmfit.families.links import SHAPE_LINKS
@@ -32,7 +32,10 @@ BLOCKS = 12  # at least so many in a sum, lest a term change too much within one
 LARGEST = 1e25  # the number of terms up to which blocks are tabulated
 RESOLVED = 16 * 2.0**-52  # the least width, relative to the last count
 MOST_STEPS = 200
+ALONE = 3.0  # log of the share that a third count has beside two others, from where it is negligible for a start
 NEARBY = 0.3  # standard errors of t: a step within which the same terms matter
+MOST_NU = 1e7  # rounding of the terms grows with nu; a third count beside two has long been nothing
+MET = 1e-3  # standard deviations from the mean asked for, within which the expansions hold
 SETTLED = 1e-7  # standard errors of t: the next Newton step is rounding error
 
 
@@ -47,13 +50,24 @@ class ConwayMaxwellPoisson(PositiveMean):
     ratio = "rate ratio"
     parameters = (
         PositiveMean.mu_parameter,
-        Parameter("nu", "log", SHAPE_LINKS, limit=Limit(0.0, -40.0, "geometric")),
+        Parameter(
+            "nu",
+            "log",
+            SHAPE_LINKS,
+            special=(
+                Special(0.0, -40.0, "geometric"),
+                Special(math.inf, 14.0, "binomial", text="two-count (binomial where they are 0 and 1)"),
+                Special(1.0, 0.0, "poisson", end=False),
+            ),
+        ),
     )
 
     def log_density(self, y: Tensor, log_mu: Tensor, log_nu: Tensor) -> Tensor:  # type: ignore[override]
         mu, nu = torch.exp(log_mu), torch.exp(log_nu)
         with torch.no_grad():
             at = _solve(mu, nu)
+            off = (mu - at.anchor - at.mean).abs() > MET * at.variance.sqrt()
+        mu = torch.where(off | (nu.detach() > MOST_NU), math.nan, mu)  # no t with this mean, or rounding times nu
         d_mu, d_nu = mu - at.anchor - at.mean, nu - nu.detach()
         # t(mu, nu) by the inversion of E(d) = mean + V dt - C dnu + (k30 dt^2 - 2 k21 dt dnu + k12 dnu^2) / 2
         first = (d_mu + at.covariance * d_nu) / at.variance
@@ -141,6 +155,9 @@ def _solve_block(mu: Tensor, nu: Tensor) -> _Cumulants:
     low = torch.where(over, mu.log() - torch.log1p(mu), torch.maximum(nu * mu.log(), mu.log())) - nu * base
     high = nu * (torch.where(over, mu.log(), torch.log1p(mu)) - base)
     guess = nu * (torch.log((mu + 0.5 - 0.5 / nu).clamp(min=0)) - base)
+    # A large nu leaves the two counts around the mean, if it leaves out the one above them.
+    two = nu * (torch.log1p(anchor + 1) - base) > ALONE
+    guess = torch.where(two, torch.logit(mu - anchor, eps=0.0), guess)
     t = torch.minimum(torch.maximum(guess, low), high)
     nodes = _nodes(t, nu, anchor)
     for _ in range(MOST_STEPS):

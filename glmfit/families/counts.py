@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from glmfit.families.base import Limit, Parameter, PositiveMean, Support, y_log_y
+from glmfit.families.base import Parameter, PositiveMean, Special, Support, y_log_y
 from glmfit.families.links import SHAPE_LINKS
 from glmfit.families.recession import of_zeros
 from glmfit.families.special import log_gamma_normaliser, log_rising, softplus
@@ -85,7 +85,12 @@ class NegativeBinomial(PositiveMean):
     ratio = "rate ratio"
     parameters = (
         PositiveMean.mu_parameter,
-        Parameter("alpha", "log", SHAPE_LINKS, limit=Limit(0.0, -40.0, "poisson")),
+        Parameter(
+            "alpha",
+            "log",
+            SHAPE_LINKS,
+            special=(Special(0.0, -40.0, "poisson"), Special(1.0, 0.0, "geometric", end=False)),
+        ),
     )
 
     def log_density(self, y: Tensor, log_mu: Tensor, log_alpha: Tensor) -> Tensor:  # type: ignore[override]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from glmfit.families.base import Family, Limit, Parameter, PositiveMean, Support
+from glmfit.families.base import Family, Parameter, PositiveMean, Special, Support
 from glmfit.families.binomial import Binomial
 from glmfit.families.counts import COUNTS, Poisson
 from glmfit.families.links import SHAPE_LINKS
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LEAST, MOST = 0.05, 20.0  # where the search for a parameter of the spread begins, at the least and at the most
-POISSON_LIMIT = Limit(0.0, -40.0, "poisson")
+POISSON = Special(0.0, -40.0, "poisson")
 
 
 class _Overdispersed(PositiveMean):
@@ -32,7 +32,7 @@ class _Overdispersed(PositiveMean):
     support = COUNTS
     ratio = "rate ratio"
     orthogonal_mean = False
-    parameters = (PositiveMean.mu_parameter, Parameter("alpha", "log", SHAPE_LINKS, limit=POISSON_LIMIT))
+    parameters = (PositiveMean.mu_parameter, Parameter("alpha", "log", SHAPE_LINKS, special=(POISSON,)))
 
     def moment_alpha(self, mean: float, index: float) -> float:
         """alpha by moments, from the mean and the ratio of the variance to it."""
@@ -156,7 +156,7 @@ class BetaBinomial(Family):
     binomial = Binomial()
     parameters = (
         *Binomial.parameters,
-        Parameter("precision", "log", SHAPE_LINKS, limit=Limit(math.inf, 40.0, "binomial")),
+        Parameter("precision", "log", SHAPE_LINKS, special=(Special(math.inf, 40.0, "binomial"),)),
     )
 
     def log_density(self, y: Tensor, logit_mu: Tensor, log_precision: Tensor, *, trials: Tensor) -> Tensor:  # type: ignore[override]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from glmfit.families.base import LOG_2PI, Family, Parameter, PositiveMean, Support
+from glmfit.families.base import LOG_2PI, Family, Parameter, PositiveMean, Special, Support
 from glmfit.families.links import POSITIVE_LINKS, REAL_LINKS, SHAPE_LINKS
 from glmfit.families.moments import moments
 from glmfit.families.special import log_ndtr, log_one_minus_exp_minus_exp, softplus
@@ -71,7 +71,10 @@ class Weibull(Family):
     example = 'glmfit fit sample_data/poisons.csv "time ~ poison + treat" --family weibull'
     support = POSITIVE
     with_zeros = "hurdle-weibull"
-    parameters = (Parameter("scale", "log", POSITIVE_LINKS), SHAPE)
+    parameters = (
+        Parameter("scale", "log", POSITIVE_LINKS),
+        Parameter("shape", "log", SHAPE_LINKS, special=(Special(1.0, 0.0, "exponential", end=False),)),
+    )
     ratio = "time ratio"
 
     def log_density(self, y: Tensor, log_scale: Tensor, log_shape: Tensor) -> Tensor:  # type: ignore[override]

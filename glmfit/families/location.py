@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from glmfit.families.base import LOG_2PI, Family, Limit, Parameter, Support
+from glmfit.families.base import LOG_2PI, Family, Parameter, Special, Support
 from glmfit.families.links import REAL_LINKS, SHAPE_LINKS
 from glmfit.families.moments import moments, quantile
 from glmfit.families.special import log_ndtr, log_one_minus_exp_minus_exp, log_rising, softplus
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 EULER = 0.5772156649015329
 FAR = 1e50
 NOTHING_BEYOND = 230.0  # asinh of z: the logarithm of the density is -1e199 there, and soon overflows
-SYMMETRIC = 0.01  # a slant so near to 0 is hardly ever a maximum
 SKEWNESSES = (1e-6, 3e-5, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8)  # tried on either side of it: about slant^3 when small
 
 
@@ -60,8 +59,9 @@ class StudentT(IntegratedTails, LocationScale):
     parameters = (
         LocationScale.mu_parameter,
         LocationScale.sigma_parameter,
-        Parameter("nu", "log", SHAPE_LINKS, limit=Limit(math.inf, 40.0, "gaussian")),
+        Parameter("nu", "log", SHAPE_LINKS, special=(Special(math.inf, 40.0, "gaussian"),)),
     )
+    several_peaks = True
 
     def log_density(self, y: Tensor, mu: Tensor, log_sigma: Tensor, log_nu: Tensor) -> Tensor:  # type: ignore[override]
         # Was: lgamma((nu + 1)/2) - lgamma(nu/2) - log(nu pi)/2 ..., which loses all digits for a large nu.
@@ -165,8 +165,9 @@ class SkewNormal(IntegratedTails, LocationScale):
     parameters = (
         LocationScale.mu_parameter,
         LocationScale.sigma_parameter,
-        Parameter("slant", "identity", ("identity",)),
+        Parameter("slant", "identity", ("identity",), special=(Special(0.0, 0.0, "gaussian", end=False),)),
     )
+    several_peaks = True
 
     def log_density(self, y: Tensor, mu: Tensor, log_sigma: Tensor, slant: Tensor) -> Tensor:  # type: ignore[override]
         z = self._z(y, mu, log_sigma)
@@ -187,13 +188,12 @@ class SkewNormal(IntegratedTails, LocationScale):
         size = min(max(abs(whole.skewness), 0.05), 0.9)
         return _with_moments(whole.mean, whole.sd, math.copysign(size, whole.skewness))
 
-    def elsewhere(self, natural: Mapping[str, float]) -> Iterator[Mapping[str, float]]:
+    def beside(self, parameter: str, natural: Mapping[str, float]) -> Iterator[Mapping[str, float]]:
         """At slant 0 every likelihood is stationary, once mu and sigma are those of the normal, and hardly one has its
         maximum there: to the side of the residuals' skewness it rises with the third power of the slant."""
-        if abs(natural["slant"]) < SYMMETRIC:
-            for skewness in SKEWNESSES:
-                yield _with_moments(natural["mu"], natural["sigma"], skewness)
-                yield _with_moments(natural["mu"], natural["sigma"], -skewness)
+        for skewness in SKEWNESSES:
+            yield _with_moments(natural["mu"], natural["sigma"], skewness)
+            yield _with_moments(natural["mu"], natural["sigma"], -skewness)
 
     def simulate(self, random: np.random.Generator, mu: np.ndarray, sigma: np.ndarray, slant: np.ndarray) -> np.ndarray:  # type: ignore[override]
         # |u| of one normal and v of another: (slant |u| + v) / sqrt(1 + slant^2).

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from glmfit.errors import UsageError
-from glmfit.families.base import PHI, Family, Limit, Parameter, PositiveMean, Support
+from glmfit.families.base import PHI, Family, Parameter, PositiveMean, Special, Support
 from glmfit.families.cumulate import compound_gamma_tails
 from glmfit.families.moments import moments
 from glmfit.families.quasi import Quasi
@@ -35,6 +35,7 @@ MOST_TERM = 2.0**62  # the largest j that is summed at
 # Where the terms look like a normal density of more than this standard deviation in j (squared), and this far from
 # j = 0 (in standard deviations, squared), their sum over the integers is their integral to exp(-43).
 SMOOTH, FAR = 2.2, 100.0
+ALMOST_MULTIPLES = 1.2  # powers below this may give the likelihood several maxima in phi
 INTEGRAL = (-15.0, 10.0, 0.6)  # first and last node and step of the trapezoid, in standard deviations
 
 
@@ -49,7 +50,7 @@ class Tweedie(PositiveMean):
     parameters = (
         PositiveMean.mu_parameter,
         PHI,
-        Parameter("power", "logit12", ("logit12",), limit=Limit(2.0, 40.0, "gamma")),
+        Parameter("power", "logit12", ("logit12",), special=(Special(2.0, 40.0, "gamma"),)),
     )
     joint_dispersion = True
     lumps = (0.0,)
@@ -60,7 +61,7 @@ class Tweedie(PositiveMean):
         power = fixed.get("power")
         if power is None:
             return cls()
-        return TweedieAtPower() if 1 < power < 2 else QuasiTweedie(power)
+        return TweedieAtPower(power) if 1 < power < 2 else QuasiTweedie(power)
 
     def log_density(self, y: Tensor, log_mu: Tensor, log_phi: Tensor, z: Tensor) -> Tensor:  # type: ignore[override]
         found = torch.zeros_like(y)
@@ -112,6 +113,10 @@ class TweedieAtPower(Tweedie):
     """The power held between 1 and 2: an exponential dispersion model, whose phi does not move the mean."""
 
     joint_dispersion = False
+
+    def __init__(self, power: float) -> None:
+        # Near power 1 amounts are nearly multiples of phi: a peak for each number of them that the data may be.
+        self.log_phi_step = (power - 1) / (2 - power) if power < ALMOST_MULTIPLES else math.inf
 
 
 class TweedieDeviance(PositiveMean):

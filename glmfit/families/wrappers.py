@@ -15,7 +15,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
 
-from glmfit.families.base import Family, Limit, Parameter, Support
+from glmfit.families.base import Family, Parameter, Special, Support
 from glmfit.families.binomial import Binomial
 from glmfit.families.conway import ConwayMaxwellPoisson
 from glmfit.families.counts import Geometric, NegativeBinomial, Poisson
@@ -128,6 +128,7 @@ class ZeroInflated(Wrapped):
 
     wrapper = "zero-inflated"
     more_recession = True
+    several_peaks = True
 
     def log_density(self, y: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
         *inner, logit_zero = working
@@ -251,11 +252,17 @@ _PUBLISHED = 'glmfit fit sample_data/published.csv "art ~ fem + mar + kid5 + men
 def wrapped(kind: type[Wrapped], base: type[Family], *aliases: str) -> type[Wrapped]:
     """The class of `kind` around the family `base`."""
     name = f"{kind.wrapper}-{base.name}"
+
+    def has(special: Special) -> bool:
+        """Whether the wrapped family has it too: a binomial is wrapped in structural zeros alone."""
+        return kind is ZeroInflated or special.family != Binomial.name
+
     inner = tuple(
-        replace(p, limit=None if p.limit is None else replace(p.limit, family=f"{kind.wrapper}-{p.limit.family}"))
+        replace(p, special=tuple(replace(one, family=f"{kind.wrapper}-{one.family}") for one in p.special if has(one)))
         for p in base.parameters
     )
-    zero = Parameter("zero", "logit", UNIT_LINKS, limit=Limit(0.0, -40.0, base.name) if kind is ZeroInflated else None)
+    unwrapped = (Special(0.0, -40.0, base.name),) if kind is ZeroInflated else ()
+    zero = Parameter("zero", "logit", UNIT_LINKS, special=unwrapped)
     truncated = kind is ZeroTruncated
     if truncated:
         example = _PUBLISHED
@@ -277,6 +284,7 @@ def wrapped(kind: type[Wrapped], base: type[Family], *aliases: str) -> type[Wrap
         "bulk": base.bulk,
         "ratio": base.ratio,
         "base": base(),
+        "neighbours": (f"{Hurdle.wrapper}-{base.name}",) if kind is ZeroInflated and not base.trials else (),
     }
     return type(f"{kind.__name__}{base.__name__}", (kind,), facts)
 

@@ -18,6 +18,11 @@ from glmfit.numerics.optimize import Optimum, newton
 from glmfit.spec import DISPERSIONS, ModelSpec
 
 PERFECT = 1e-26  # deviance, or chi-square, relative to the size of the means: nothing but rounding is left
+BELOW_NOTHING = 1e-11  # what rounding takes off a unit deviance of 0, relative to the size of its terms
+SCANNED = 3.0  # log phi to either side, where the log-likelihood may have several peaks in it,
+FINEST_SCAN = 0.005  # in steps no smaller than this,
+SCANNED_ROWS = 2000  # of a sample of so many rows
+PEAKS_CLIMBED = 3
 NEAR_NULL = 1e-4  # standard errors from the null fit: the last step squares it, and the deviance squares that again
 
 
@@ -54,6 +59,8 @@ def goodness(likelihood: Likelihood, theta: Tensor, low: Tensor | None = None) -
             deviance = torch.full_like(mean, math.nan)
             if family.has_deviance:
                 deviance = family.unit_deviance(chunk.y, *likelihood.working(chunk, etas), **chunk.columns)
+                nothing = (deviance < 0) & (deviance > -BELOW_NOTHING * (1 + chunk.y.abs()))  # of a row fitted exactly
+                deviance = torch.where(nothing, 0.0, deviance)
             if low is not None:
                 deviance = pearson = family.over_variance(likelihood.residuals(chunk, theta, low), *natural)
             # A fitted mean that has rounded to its bound has a variance of 0; met by the response, it adds nothing.
@@ -68,10 +75,26 @@ def maximum_likelihood(model: Model, found: Optimum, start: float) -> tuple[floa
     likelihood = model.likelihood()
     etas = [likelihood.etas(chunk, found.theta, found.low) for chunk in likelihood.chunks]
     mean = torch.cat([likelihood.working(chunk, eta)[0] for chunk, eta in zip(likelihood.chunks, etas, strict=True)])
-    optimum = newton(
-        model.constants_only(("phi",), {model.family.main: mean}), torch.tensor([math.log(start)], dtype=torch.float64)
-    )
-    return math.exp(float(optimum.theta)), optimum.value
+    of_phi = model.constants_only(("phi",), {model.family.main: mean})
+    optima = [newton(of_phi, begin) for begin in _peaks(of_phi, math.log(start), model.family.log_phi_step)]
+    best = max(optima, key=lambda optimum: optimum.value)
+    return math.exp(float(best.theta)), best.value
+
+
+def _peaks(likelihood: Likelihood, log_phi: float, step: float) -> list[Tensor]:
+    """Where to climb from, (1,) each: `log_phi` alone, or the highest peaks of a scan around it in steps of `step`."""
+    here = torch.tensor([log_phi], dtype=torch.float64)
+    if math.isinf(step):
+        return [here]
+    points = torch.arange(-SCANNED, SCANNED, max(step, FINEST_SCAN), dtype=torch.float64)[:, None] + here
+    rows = sum(len(chunk.y) for chunk in likelihood.chunks)
+    every = -(-rows // SCANNED_ROWS)
+    chunks = [chunk.rows(slice(None, None, every)) for chunk in likelihood.chunks]
+    sample = Likelihood(likelihood.family, likelihood.links, chunks, likelihood.size)
+    values = torch.tensor([-math.inf, *(sample.value(point) for point in points), -math.inf])
+    peaks = (values[1:-1] >= values[:-2]) & (values[1:-1] >= values[2:])
+    order = torch.argsort(torch.where(peaks, values[1:-1], -math.inf), descending=True)
+    return [points[at] for at in order[: min(PEAKS_CLIMBED, int(peaks.sum()))]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from glmfit.design import CHUNK_ROWS, Combination, Dense, Matrix, Shift, Standardization, written
-from glmfit.families import Family, Limit, Link
+from glmfit.families import Family, Link, Special
 from glmfit.formula import DesignState, PredictorFormula
 from glmfit.model.likelihood import Likelihood, Predictor, Rows
 
@@ -37,7 +37,7 @@ class Model:
     shift: Shift | None = None
     lift: Tensor | None = None  # (size, size) reported from working coefficients, where some are left out in a limit
     # parameters held at an end of their range, because the data put them there
-    limits: Mapping[str, Limit] = field(default_factory=dict)
+    limits: Mapping[str, Special] = field(default_factory=dict)
     terms: tuple[str, ...] = ()  # the term of each of the `names`
     combinations: Mapping[tuple[str, str], Combination] = field(default_factory=dict)  # what aliased terms are made of
     formulas: tuple[PredictorFormula, ...] = ()  # of the estimated parameters, those without covariates among them
@@ -97,8 +97,8 @@ class Model:
         log_phi = torch.full_like(self.rows.y, phi).log() - self.rows.log_prior
         return replace(self, rows=replace(self.rows, held={**self.rows.held, "phi": log_phi}))
 
-    def at_limit(self, parameter: str, limit: Limit) -> Model:
-        """The same model with `parameter`, which has no covariates, held at an end of its range."""
+    def holding(self, parameter: str, special: Special) -> Model:
+        """The same model with all of `parameter` held at a special value: that of the family which it is there."""
         place = next(k for k, p in enumerate(self.rows.predictors) if p.parameter == parameter)
         predictors: list[Predictor] = []
         size = 0
@@ -106,7 +106,7 @@ class Model:
             columns = torch.arange(size, size + len(predictor.columns))
             predictors.append(replace(predictor, columns=columns))
             size += len(columns)
-        held = {**self.rows.held, parameter: torch.full_like(self.rows.y, limit.working)}
+        held = {**self.rows.held, parameter: torch.full_like(self.rows.y, special.working)}
         others = torch.cat([torch.arange(0), *(p.columns for p in self.rows.predictors if p.parameter != parameter)])
         return replace(
             self,
@@ -114,7 +114,7 @@ class Model:
             standardizations=(*self.standardizations[:place], *self.standardizations[place + 1 :]),
             kept=tuple(at for at in self.kept if self.names[at][0] != parameter),
             lift=None if self.lift is None else self.lift[others][:, others],
-            limits={**self.limits, parameter: limit},
+            limits={**self.limits, parameter: special},
         )
 
     def likelihood(self) -> Likelihood:

@@ -30,6 +30,7 @@ ROUNDING = 16 * torch.finfo(torch.float64).eps  # of a sum, relative to its valu
 AT_ROUNDING = 1e-6  # a decrement below this that no longer falls has met the rounding error of the gradient,
 UNSEEN = 1e-4  # and so has one below this whose promised rise is less than the rounding error of the value
 POLISHED = 1e-13  # a decrement below this is rounding: one more step would find nothing
+SHORT, SHORT_STEPS, CRAWL = 0.01, 6, 1e-5  # so many steps this short, none of which rises more: along an edge or a kink
 STILL = 0.9  # a decrement that is more than this share of the one before no longer falls
 REFINEMENTS = 3  # each takes eps times the condition number off the error
 FALLEN = 1e-8  # relative: a value computed along a line, and then at the point, differs by less, unless it is garbage
@@ -96,7 +97,7 @@ def newton(
             "give feasible ones with --start TERM=VALUE, or use a link whose domain is the whole line, such as log",
         )
     reference: Tensor | None = None
-    status, iterations, decrement, previous = "max_iter", 0, math.inf, math.inf
+    status, iterations, decrement, previous, short = "max_iter", 0, math.inf, math.inf, 0
     while True:
         lower = curvature.factor(objective, theta, hessian)
         if reference is None:
@@ -111,7 +112,9 @@ def newton(
         unseen = near <= UNSEEN and 0.5 * slope <= ROUNDING * abs(value)
         if near <= tol or (still and (near <= AT_ROUNDING or unseen)):
             status = "converged"
-        if status == "converged" or iterations >= max_iter:
+        if short >= SHORT_STEPS and status != "converged":
+            status = "stalled"
+        if status != "max_iter" or iterations >= max_iter:
             break
         length, reached = 1.0, objective.derivatives(theta + step)  # a whole step is right more often than not
         if not (all_finite(reached) and rises_enough(reached[0], value, slope)):
@@ -123,6 +126,7 @@ def newton(
             if not all_finite(reached) or reached[0] < value - FALLEN * (1 + abs(value)):
                 status = "stalled"
                 break
+        short = short + 1 if length < SHORT and reached[0] - value < CRAWL else 0
         theta = theta + length * step
         value, gradient, hessian = reached
         iterations += 1

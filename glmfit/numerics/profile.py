@@ -2,8 +2,9 @@
 
     r(b) = sign(estimate - b) sqrt(2 (l(theta^) - max_{theta_j = b} l(theta)) / phi)        interval: |r(b)| <= quantile
 
-phi is that of the fit. The maximum over the others is Newton's method on the hyperplane theta_j = b; the ends are
-found by Newton's method on r, whose slope is known, within a bracket. An end that r never reaches is infinite.
+phi is that of the fit. At an end l has fallen by quantile^2 phi / 2 and has no slope but in b: Newton's method for both
+(Venzon & Moolgavkar 1988, Applied Statistics 37, 87-94). Where that does not arrive, r is found by Newton's method on
+the hyperplane theta_j = b, an end by Newton's method on r, within a bracket. An end that r never reaches is infinite.
 """
 
 from __future__ import annotations
@@ -15,14 +16,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from glmfit.numerics import curvature
 from glmfit.numerics.objective import Objective
-from glmfit.numerics.optimize import newton
+from glmfit.numerics.optimize import all_finite, newton
 
 CLOSE = 1e-9  # of r from the quantile: an end is as exact as the maxima on either side of it
 LEVEL = 1e-6  # rise of r within a standard error below which it has levelled off
 FARTHEST = 2.0**12  # standard errors from the estimate, beyond which no end is looked for
 STEPS = 80
 STEEPEST = 1e6  # r's slope, relative to r / t: no r that rises more is believed
+DIRECT_STEPS = 12  # to an end by Newton's method for all coefficients at once
+STRAIGHT = 1e-8  # standard errors beside the maximum of the others at an end so found
 APPROACH = 24  # attempts to come near where the straight way leaves the domain of a link
 NEAR = 1e-6  # distance in standard errors to a maximum on the hyperplane that will do, should rounding stop there
 
@@ -71,7 +75,7 @@ def profile(
     """
     search = _Search(objective, theta, covariance, row, phi)
     centre = float(row @ theta)
-    low, high = (search.end(side, quantile) for side in (-1.0, 1.0))
+    low, high = (search.direct_end(side, quantile) or search.end(side, quantile) for side in (-1.0, 1.0))
     root = search.root_at(-centre / search.error)
     return Profile(math.copysign(root, centre), centre + low * search.error, centre + high * search.error)
 
@@ -81,7 +85,7 @@ class _Search:
 
     def __init__(self, objective: Objective, theta: Tensor, covariance: Tensor, row: Tensor, phi: float) -> None:
         spread = covariance @ row
-        self.objective, self.theta, self.phi = objective, theta, phi
+        self.objective, self.theta, self.phi, self.row = objective, theta, phi, row
         self.top = objective.derivatives(theta)[0]
         self.error = math.sqrt(float(row @ spread))
         # One standard error up, along which the others have their conditional maxima if l is quadratic.
@@ -131,6 +135,33 @@ class _Search:
         r, slope = self.at(t) if t else (0.0, 0.0)
         # On the edge of the domain only rounding makes r finite, and it rises there without limit.
         return r if math.isfinite(r) and abs(slope * t) <= STEEPEST * r else math.nan
+
+    def direct_end(self, side: float, quantile: float) -> float | None:
+        """t of the end on one side by Newton's method in all coefficients; None where it does not lead there.
+
+        With C = -Hessian and v = C^-1 row the step is C^-1 g - m v: no slope is left but for a multiple m of the row,
+        and the quadratic has the value asked for where m^2 row'v / 2 is what it would rise by to its top above that.
+        """
+        aim = self.top - 0.5 * self.phi * quantile**2
+        theta = self.theta + side * quantile * self.direction
+        for _ in range(DIRECT_STEPS):
+            value, gradient, hessian = there = self.objective.derivatives(theta)
+            lower = curvature.cholesky(-hessian) if all_finite(there) else None
+            if lower is None or not curvature.well_conditioned(lower):
+                return None
+            up, along = curvature.solve(lower, gradient), curvature.solve(lower, self.row)
+            length = float(self.row @ along)
+            beside = float(gradient @ up) - float(self.row @ up) ** 2 / length
+            r = math.sqrt(max(2 * (self.top - value) / self.phi, 0.0))
+            t = float(self.row @ (theta - self.theta)) / self.error
+            if abs(r - quantile) <= CLOSE * quantile and beside <= STRAIGHT**2:
+                self.known[t] = theta
+                return t if t * side > 0 else None
+            above = value + 0.5 * float(gradient @ up) - aim
+            if not above > 0:
+                return None
+            theta = theta + up + side * math.sqrt(2 * above / length) * along
+        return None
 
     def end(self, side: float, quantile: float) -> float:
         """t at which |r| is the quantile, on one side; infinite where r stays below it."""

@@ -119,7 +119,7 @@ def test_a_term_that_was_aliased_has_no_prediction_where_it_is_not(tmp_path: Pat
     fit = glmfit.fit("y ~ a * b", data)
     assert fit.identification.aliased == ("a[T.v]:b[T.q]",)
     new = {"a": ["v", "v"], "b": ["p", "q"]}
-    with pytest.raises(DataError, match="row 2: 'a\\[T.v\\]:b\\[T.q\\]' has no coefficient"):
+    with pytest.raises(DataError, match=r"row 2: 'a\[T\.v\]:b\[T\.q\]' has no coefficient"):
         fit.predict(new)
     kept = fit.predict(new, missing="keep")
     assert kept["estimate"].isna().tolist() == [False, True]

@@ -100,7 +100,7 @@ def _exact(y: float, log_mu: object, log_phi: object, z: object) -> object:
 
 @pytest.mark.parametrize("log_phi", [-6.0, -1.0, 0.0, 2.0])
 def test_at_the_end_of_the_range_it_is_the_gamma(log_phi: float) -> None:
-    limit = make_family("tweedie", {}).parameter("power").limit
+    limit = make_family("tweedie", {}).parameter("power").special[0]
     assert limit is not None
     assert limit.family == "gamma"
     y, log_mu = tensor(0.01, 0.3, 5.0, 100.0), tensor(0.2, 0.2, 1.0, 4.0)

@@ -245,12 +245,11 @@ def test_information_that_is_rounding_error_is_none() -> None:
     """Counts of 3 and 4 alone: the more regular the better, and what is left of the information is rounding error."""
     y = np.array([3.0, 4] * 40 + [4.0] * 20)
     fit = glmfit.fit("y ~ 1", {"y": y}, family="conway-maxwell-poisson")
-    assert fit.exit_code == 5
-    assert "flat_direction" in codes(fit)
+    assert (fit.exit_code, codes(fit)) == (0, {"at_limit"})
     mean, nu = fit.coefficients
     assert mean.estimate == pytest.approx(math.log(3.6), rel=1e-8)
     assert mean.std_error == pytest.approx(math.sqrt(0.4 * 0.6 / 100) / 3.6, rel=1e-6)
-    assert nu.status == "not_identified"
+    assert nu.status == "at_limit"
     assert math.isnan(nu.std_error)
 
 

@@ -20,6 +20,7 @@ from glmfit.estimate import start
 from glmfit.estimate.check import Inspection
 from glmfit.estimate.edge import maximise_on_edge
 from glmfit.estimate.limit import Rest, rest
+from glmfit.families.recession import infinite_end
 from glmfit.inference.covariance import inverse_information
 from glmfit.inference.dispersion import dispersion, goodness
 from glmfit.model.likelihood import Likelihood
@@ -287,6 +288,8 @@ def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
     for predictor in found.model.rows.predictors:
         limit = found.model.family.parameter(predictor.parameter).limit
         if limit is None or predictor.X.names != ("Intercept",):
+            continue
+        if infinite_end(found.model.links[predictor.parameter], limit.value) == 0:  # a value like any other
             continue
         model = found.model.at_limit(predictor.parameter, limit)
         likelihood = model.likelihood()

@@ -20,6 +20,7 @@ from glmfit.estimate import nested, start
 from glmfit.estimate.check import Inspection
 from glmfit.estimate.edge import maximise_on_edge
 from glmfit.estimate.limit import Rest, rest
+from glmfit.families import Link, Special
 from glmfit.inference.covariance import inverse_information
 from glmfit.inference.dispersion import dispersion, goodness
 from glmfit.model.likelihood import Likelihood
@@ -311,9 +312,16 @@ def _ends(model: Model) -> Iterator[tuple[str, Model]]:
     """Each parameter without covariates that may be at an end of its range, and the model that holds it there."""
     for predictor in model.rows.predictors:
         if predictor.X.names == ("Intercept",):
-            for special in model.family.parameter(predictor.parameter).special:
-                if special.end:
+            parameter, link = model.family.parameter(predictor.parameter), model.links[predictor.parameter]
+            for special in parameter.special:
+                if special.end and not _inside(link, parameter.scale, special):
                     yield predictor.parameter, model.holding(predictor.parameter, special)
+
+
+def _inside(link: Link, scale: str, special: Special) -> bool:
+    """Whether a link reaches the value as any other, so that a search comes by it."""
+    eta = link.link(torch.tensor(special.value, dtype=torch.float64))
+    return bool(torch.isfinite(eta) and torch.isfinite(link.to(scale, eta)))
 
 
 def _search(likelihood: Likelihood, theta: Tensor, spec: ModelSpec, trace: Trace | None) -> Optimum:

@@ -226,6 +226,7 @@ def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, nu
     if not model.family.quasi and found.penalised is None:
         checks.append(_worse_than_null(found, sums, null))
     checks.append(diagnose.at_limit(list(model.limits), _family_at(model)))
+    checks.append(_caution(found))
     if scale.estimated and sums.perfect:
         checks.append(Finding("perfect_fit", "the model fits perfectly: standard errors are rounding error"))
     if scale.estimated and df <= 0:
@@ -233,6 +234,16 @@ def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, nu
             Finding("saturated", "no degrees of freedom are left to estimate the dispersion: no standard errors")
         )
     return [finding for finding in checks if finding is not None]
+
+
+def _caution(found: Maximum) -> Finding | None:
+    """What the family has to say of its density at the fitted parameters."""
+    likelihood = found.likelihood
+    for chunk in likelihood.chunks:
+        said = likelihood.family.caution(*likelihood.natural(chunk, likelihood.etas(chunk, found.optimum.theta)))
+        if said is not None:
+            return Finding("improper_density", said)
+    return None
 
 
 def _family_at(model: Model) -> str:

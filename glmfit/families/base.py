@@ -183,6 +183,10 @@ class Family(Distribution):
         for working in STEPS_ASIDE:
             yield {parameter: float(scale.inverse(torch.tensor(working, dtype=torch.float64)))}
 
+    def caution(self, *natural: Tensor) -> str | None:
+        """What is to be said of the density at parameters (n,) at which it is none in the strict sense."""
+        return None
+
     def recession(self, y: Tensor, links: Mapping[str, Link], **columns: Tensor) -> Iterator[Face] | None:
         """Along which changes of the linear predictors no row's log-density ever falls; None where that is not known.
 
@@ -248,12 +252,15 @@ class Family(Distribution):
         return False
 
     def parameter(self, name: str) -> Parameter:
-        """The parameter called `name`, or `log_name` with its scale in front; UsageError listing them otherwise.
+        """The parameter called `name`, or `log_name` with its scale or default link in front; UsageError else.
 
         Where no parameter is called mu, `mu` means the main one.
         """
         for parameter in self.parameters:
-            if name in (parameter.name, f"{parameter.scale}_{parameter.name}"):
+            if name in (
+                parameter.name,
+                *(f"{form}_{parameter.name}" for form in (parameter.scale, parameter.links[0])),
+            ):
                 return parameter
         if name == "mu":
             return self.parameters[0]

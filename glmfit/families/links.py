@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from glmfit.errors import UsageError, did_you_mean
-from glmfit.families.special import log1mexp, log_ndtr, log_one_minus_exp_minus_exp
+from glmfit.families.special import log1mexp, log_ndtr, log_one_minus_exp_minus_exp, softplus
 from glmfit.lazy import torch
 
 if TYPE_CHECKING:
@@ -83,7 +83,11 @@ LINKS: Mapping[str, Link] = {
             "log",
             lambda mu: torch.log(mu),
             lambda eta: torch.exp(eta),
-            {"log": lambda eta: eta, "logit": lambda eta: eta - log1mexp(eta)},
+            {
+                "log": lambda eta: eta,
+                "logit": lambda eta: eta - log1mexp(eta),
+                "log1p2": lambda eta: softplus(eta + math.log(2)),
+            },
             "eta = log(mu)",
         ),
         Link(
@@ -154,6 +158,13 @@ LINKS: Mapping[str, Link] = {
             lambda eta: _positive(eta) ** 2,
             {"log": lambda eta: 2 * torch.log(eta)},
             "eta = sqrt(mu)",
+        ),
+        Link(
+            "log1p2",  # from -1/2 up: log((1 + a) / (1 - a)) of a = mu / (1 + mu) between -1 and 1
+            lambda mu: torch.log1p(2 * mu),
+            lambda eta: 0.5 * torch.expm1(eta),
+            {"log1p2": lambda eta: eta},
+            "eta = log(1 + 2 mu)",
         ),
         Link(
             "logit12",  # between 1 and 2; both p - 1 and 2 - p keep their digits on this scale

@@ -177,9 +177,13 @@ def _check_bias_reduction(family: Family, estimated: Sequence[str]) -> None:
 
 
 def _check_fixed(parameter: Parameter, value: float) -> None:
-    low, high = {"identity": (-math.inf, math.inf), "log": (0, math.inf), "logit": (0, 1), "logit12": (1, 2)}[
-        parameter.scale
-    ]
+    low, high = {
+        "identity": (-math.inf, math.inf),
+        "log": (0, math.inf),
+        "logit": (0, 1),
+        "logit12": (1, 2),
+        "log1p2": (-0.5, math.inf),
+    }[parameter.scale]
     if not low < value < high:
         raise UsageError(
             "bad_fix",

@@ -30,6 +30,7 @@ WHOLE_LINE = {
     "log": ("log",),
     "logit": ("logit", "probit", "cauchit", "cloglog", "loglog"),
     "logit12": ("logit12",),
+    "log1p2": ("log",),
 }
 POWERS = ("power:0.5", "power:-1", "power:2")
 CASES = (*family_cases.CASES, *family_cases_counts.CASES, *family_cases_continuous.CASES)
@@ -51,8 +52,8 @@ def tensor(*values: float) -> Tensor:
 
 
 def working(scale: str, values: Tensor) -> Tensor:
-    if scale == "logit12":
-        return torch.logit(values - 1)
+    if scale in ("logit12", "log1p2"):
+        return LINKS[scale].link(values)
     return {"identity": values, "log": values.log(), "logit": torch.logit(values)}[scale]
 
 

@@ -19,12 +19,15 @@ from glmfit.errors import UsageError
 from glmfit.model.assembly import assemble
 from glmfit.model.penalised import EXACT_COLUMNS, Jeffreys
 from glmfit.report import fit_from_json, to_json, to_markdown, to_table
-from glmfit.result import Fit
+from glmfit.result import Coefficient, Fit
 from glmfit.rows import read
 from glmfit.spec import ModelSpec
 
 ROOT = Path(__file__).resolve().parents[2]
-CASES: list[dict[str, Any]] = json.loads((ROOT / "tests" / "reference" / "firth" / "firth.json").read_text())
+REFERENCE = ROOT / "tests" / "reference" / "firth"
+CASES: list[dict[str, Any]] = [
+    case for name in ("firth", "categories") for case in json.loads((REFERENCE / f"{name}.json").read_text())
+]
 
 # In standard errors: both sides solve the score equations to rounding error.
 ESTIMATE = 1e-8
@@ -48,11 +51,16 @@ def fit_case(index: int) -> Fit:
     return fit_spec(spec_of(case, ci="profile" if "low" in case else "wald"), str(ROOT / case["data"]))
 
 
+def held_against(fit: Fit) -> list[Coefficient]:
+    """The coefficients of the mean, or of all categories."""
+    return [row for row in fit.coefficients if row.parameter == "mu" or fit.model.levels]
+
+
 @every_case
 def test_estimates_and_standard_errors(index: int) -> None:
     case, fit = CASES[index], fit_case(index)
     assert fit.exit_code == 0
-    rows = [row for row in fit.coefficients if row.parameter == "mu"]
+    rows = held_against(fit)
     for row, estimate in zip(rows, case["estimates"], strict=True):
         assert abs(row.estimate - estimate) <= ESTIMATE * row.std_error, row.term
     for row, error in zip(rows, case.get("std_errors", []), strict=False):
@@ -77,8 +85,8 @@ def test_profiles(index: int) -> None:
     if "low" not in case:
         pytest.skip("the reference has no profile")
     assert fit.ci == "profile"
-    rows = [row for row in fit.coefficients if row.parameter == "mu"]
-    for row, root, low, high in zip(rows, case["roots"], case["low"], case["high"], strict=True):
+    # of an ordinal model's the reference has none of the cut points
+    for row, root, low, high in zip(held_against(fit), case["roots"], case["low"], case["high"], strict=False):
         assert row.statistic == pytest.approx(root, abs=PROFILE * max(1, abs(root))), row.term
         assert row.conf_low == pytest.approx(low, abs=PROFILE * row.std_error), row.term
         assert row.conf_high == pytest.approx(high, abs=PROFILE * row.std_error), row.term
@@ -88,7 +96,17 @@ def test_there_are_enough_cases() -> None:
     reduced = {case["spec"]["family"] for case in CASES if "bias_reduction" in case["spec"]}
     assert len(CASES) >= 24
     assert reduced == {
-        *("binomial", "poisson", "geometric", "negative-binomial", "gamma", "inverse-gaussian", "gaussian")
+        *(
+            "multinomial",
+            "ordinal",
+            "binomial",
+            "poisson",
+            "geometric",
+            "negative-binomial",
+            "gamma",
+            "inverse-gaussian",
+            "gaussian",
+        )
     }
 
 
@@ -99,14 +117,16 @@ def objective(family: str, link: str, columns: int = 3, **options: Any) -> tuple
     """Of random data, and a point inside the domain of every link."""
     random = np.random.default_rng(columns)
     data: dict[str, Any] = {f"x{j}": random.normal(size=150) for j in range(columns)}
-    data["y"] = (
-        random.integers(0, 2, 150).astype(float) if family == "binomial" else random.gamma(2, 1, 150).round() + 1
-    )
+    few = {"binomial": 2, "multinomial": 3, "ordinal": 4}.get(family)
+    data["y"] = random.gamma(2, 1, 150).round() + 1 if few is None else random.integers(0, few, 150).astype(float)
     formula = "y ~ " + " + ".join(f"x{j}" for j in range(columns))
     spec = ModelSpec(formulas=(formula,), family=family, links={"mu": link}, **options)
     likelihood = assemble(read(spec, data)).likelihood()
     generator = torch.Generator().manual_seed(1)
-    theta = 0.02 * torch.randn(columns + 1, generator=generator, dtype=torch.float64)
+    theta = 0.02 * torch.randn(likelihood.size, generator=generator, dtype=torch.float64)
+    if family == "ordinal":  # cut points rise
+        theta[-3:] = torch.tensor([-0.7, 0.1, 1.2])
+        return Jeffreys(likelihood), theta
     theta[0] = -0.8 if link in ("log", "log-complement") else 0.6
     return Jeffreys(likelihood), theta
 
@@ -120,6 +140,8 @@ def objective(family: str, link: str, columns: int = 3, **options: Any) -> tuple
         *(("inverse-gaussian", link) for link in ("inverse-squared", "log")),
         *(("gaussian", link) for link in ("identity", "log")),
         ("geometric", "log"),
+        ("multinomial", "logit"),
+        *(("ordinal", link) for link in ("logit", "probit", "cloglog")),
     ],
 )
 def test_derivatives_are_those_of_the_value(family: str, link: str) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 
 import family_cases
 import numpy as np
-from family_cases import COUNT_EDGES, COUNTS, MEANS, Case
+from family_cases import COUNT_EDGES, COUNTS, MEANS, Case, whole_numbers
 from scipy.optimize import brentq
 from scipy.special import gammaln, kve, logsumexp
 from scipy.stats import betabinom, nbinom
@@ -23,7 +23,9 @@ Density = Callable[..., np.ndarray]
 
 def generalized_poisson(y: np.ndarray, mu: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     theta, share = mu / (1 + alpha), alpha / (1 + alpha)
-    return np.log(theta) + (y - 1) * np.log(theta + share * y) - theta - share * y - gammaln(y + 1)
+    growth = theta + share * y
+    at_growth = np.where(growth > 0, (y - 1) * np.log(np.maximum(growth, 1e-300)), -np.inf)
+    return np.log(theta) + at_growth - theta - share * y - gammaln(y + 1)
 
 
 def poisson_inverse_gaussian(y: np.ndarray, mu: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -74,7 +76,26 @@ DISPERSED = (
         COUNT_EDGES,
         lambda y, mu, alpha: nbinom.logpmf(y, mu / alpha, 1 / (1 + alpha)),
     ),
-    Case(make_family("generalized-poisson", {}), COUNTS, COUNT_EDGES, generalized_poisson),
+    Case(
+        make_family("generalized-poisson", {}),
+        COUNTS,
+        COUNT_EDGES,
+        generalized_poisson,
+        # the working scale is log(1 + 2 alpha), and a negative alpha ends the support
+        far=((-40.0, 0.0, 40.0), (1e-12, 1.0, 40.0)),
+    ),
+    Case(
+        make_family("generalized-poisson", {}),
+        (0.0, 1.0, 3.0),
+        (0.0, 1.0),
+        generalized_poisson,
+        values=((2.0, 7.5), (-0.2, -0.05)),
+        contained=((2.0,), (-0.2,)),
+        simulated=((2.0,), (-0.2,)),
+        far=((0.0, 1.0, 2.0), (1e-12, 0.5, 1.0)),
+        grid=lambda: whole_numbers(0, 9),
+        label="underdispersed",
+    ),
     Case(make_family("poisson-inverse-gaussian", {}), COUNTS, COUNT_EDGES, poisson_inverse_gaussian),
     Case(
         make_family("conway-maxwell-poisson", {}),
@@ -94,7 +115,7 @@ DISPERSED = (
         values=(MEANS["logit"], (0.4, 5.0, 90.0)),
     ),
 )
-BASES = {case.family.name: case for case in (*family_cases.CASES, *DISPERSED)}
+BASES = {case.family.name: case for case in (*family_cases.CASES, *DISPERSED) if not case.label}
 COUNT_BASES = (
     *("poisson", "negative-binomial", "negative-binomial-1", "geometric", "generalized-poisson"),
     *("conway-maxwell-poisson", "poisson-inverse-gaussian"),

@@ -82,6 +82,7 @@ def _natural(random: np.random.Generator, scale: str, eta: np.ndarray | float) -
         "logit": lambda value: 1 / (1 + np.exp(-value)),
         "identity": lambda value: value,
         "logit12": lambda value: 1.5 + 0.2 * np.tanh(value),
+        "log1p2": np.exp,
     }
     return inverse[scale](np.asarray(eta, dtype=float))
 

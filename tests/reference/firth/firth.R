@@ -69,8 +69,8 @@ maximise <- function(f, start, unit, free = seq_along(start)) {
   theta
 }
 
-# Signed roots against 0, and the ends of the intervals at `quantile`, of every coefficient; V is its covariance.
-profiles <- function(f, best, V, quantile) {
+# Signed roots against 0, and the ends of the intervals at `quantile`, of coefficients; V is their covariance.
+profiles <- function(f, best, V, quantile, which = seq_along(best)) {
   top <- f(best)
   unit <- sqrt(diag(V))
   one <- function(j) {
@@ -85,7 +85,7 @@ profiles <- function(f, best, V, quantile) {
     }
     c(sign(best[j]) * sqrt(held(0)), best[j] - unit[j] * end(-1), best[j] + unit[j] * end(1))
   }
-  vapply(seq_along(best), one, c(0, 0, 0))
+  vapply(which, one, c(0, 0, 0))
 }
 
 cases <- list()

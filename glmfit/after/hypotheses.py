@@ -1,8 +1,8 @@
 """Hypotheses about a fit as text -> functions of its coefficients: "x1 = x2", "g[T.b] = 0, g[T.c] = 0", "exp(x1)/x2".
 
 Names are those of the table, whatever signs they hold, the longest first; `parameter:term` where several parameters
-have the term. A parameter without covariates stands on its natural scale, with its link in the derivative. The rest is the
-grammar of formulas inside a call: numbers, arithmetic and the functions listed here; Python's eval never sees it.
+have the term. A parameter without covariates stands on its natural scale, its link in the derivative. The rest is the
+grammar of formulas inside a call: numbers, arithmetic, the functions listed here; never Python's eval.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`glmfit compare`: fits of the same rows side by side, and tests between those of which one contains the other.
 
-    LR = 2 (l1 - l0) ~ chi2(k)    F = ((D0 - D1) / k) / phi1 ~ F(k, df1) where the dispersion is estimated
+    LR = 2 (l1 - l0), or (D0 - D1) / phi of a phi that is held, ~ chi2(k)    F = ((D0 - D1) / k) / phi1 ~ F(k, df1)
     AICc = AIC + 2 p (p + 1) / (n - p - 1)    weight = exp(-delta/2) / sum exp(-delta/2), delta = AIC - min AIC
 
 One model contains another where family, links and offsets are the same and the terms of each parameter a subset.
@@ -134,10 +134,19 @@ def _statistic(large: Fitted, small: Fitted, k: int) -> tuple[float, str, float 
             return math.nan, "F", df, math.nan
         f = max(0.0, gain) / k / phi
         return f, "F", df, float(fdtrc(k, df, f))
+    if _is_scaled(large):
+        gain = max(0.0, small.fit.deviance - large.fit.deviance) / large.dispersion.estimate
+        return gain, "chi2", None, float(chdtrc(k, gain))
     gain = 2 * (large.fit.log_likelihood - small.fit.log_likelihood)
     if gain < -WORSE:
         return math.nan, "chi2", None, math.nan
     return max(0.0, gain), "chi2", None, float(chdtrc(k, max(0.0, gain)))
+
+
+def _is_scaled(one: Fitted) -> bool:
+    """Whether deviances are divided by a dispersion held at a value, which the likelihood may not know."""
+    held = one.dispersion.method == "fixed" and (one.dispersion.estimate != 1 or math.isnan(one.fit.log_likelihood))
+    return held and len(one.blueprint.predictors) == 1
 
 
 def _why_not(large: Fitted, small: Fitted) -> str | None:
@@ -154,9 +163,11 @@ def _why_not(large: Fitted, small: Fitted) -> str | None:
     reason = _why_not_nested(large, small)
     if reason is None and large.dispersion.method != small.dispersion.method:
         reason = "their dispersions were found differently"
-    in_residuals = large.dispersion.method in FROM_RESIDUALS
-    if reason is None and not in_residuals and math.isnan(large.fit.log_likelihood):
-        reason = "a quasi-likelihood with a given dispersion has no likelihood to compare"
+    if reason is None and large.dispersion.method == "fixed":
+        if large.dispersion.estimate != small.dispersion.estimate:
+            reason = "their dispersions are held at different values"
+        elif large.dispersion.estimate != 1 and not _is_scaled(large):
+            reason = "the dispersion is held while another parameter is estimated"
     return reason
 
 

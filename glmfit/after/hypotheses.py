@@ -169,7 +169,9 @@ class Names:
 
     def unknown(self, name: str) -> ModelError:
         """The error for a name that nothing has."""
-        known = [*self.values, *self.several]
+        known = sorted(
+            dict.fromkeys([*self.values, *self.several]), key=lambda one: ":" in one
+        )  # without a parameter first
         hint = did_you_mean(name, known) or f"it has {', '.join(known[:12])}" + (", ..." if len(known) > 12 else "")
         return ModelError("no_such_term", f"the model has no term '{shorten(name)}'", hint)
 

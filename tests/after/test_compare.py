@@ -100,3 +100,9 @@ def test_in_python() -> None:
     )
     assert list(models["model"]) == ["a", "b"]
     assert len(tests) == 1
+
+
+def test_dispersions_that_are_held() -> None:
+    first = fitted("Days ~ Sex", family="poisson", dispersion=2.0)
+    assert "different values" in reason(first, fitted("Days ~ Sex + Eth", family="poisson", dispersion=3.0))
+    assert "found differently" in reason(first, fitted("Days ~ Sex + Eth", family="poisson", dispersion="pearson"))

@@ -42,6 +42,10 @@ b <- glm(count ~ x + g + z, quasipoisson, interior, control = tight)
 a <- again(a); b <- again(b); t <- anova(a, b, test = "F")
 add("quasi_poisson", inside, list(family = "quasi-poisson"), c("count ~ x", "count ~ x + g + z"), a, b, "F", t$F[2],
     t$`Pr(>F)`[2], t$Df[2], t$`Resid. Df`[2], criteria = FALSE)
+a <- glm(count ~ x, poisson, interior, control = tight); b <- glm(count ~ x + g + z, poisson, interior, control = tight)
+t <- anova(a, b, test = "Chisq", dispersion = 1.7)
+add("poisson_scaled", inside, list(family = "poisson", dispersion = 1.7), c("count ~ x", "count ~ x + g + z"), a, b, "chi2",
+    t$Deviance[2] / 1.7, t$`Pr(>Chi)`[2], t$Df[2])
 a <- glm.nb(Days ~ Sex + Eth, quine, control = tight); b <- glm.nb(Days ~ Sex * Age + Eth, quine, control = tight)
 lr <- 2 * as.numeric(logLik(b) - logLik(a)); k <- attr(logLik(b), "df") - attr(logLik(a), "df")
 add("negative_binomial", "sample_data/quine.csv", list(family = "negative-binomial"),

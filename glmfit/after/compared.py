@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from glmfit.errors import DataError, UsageError
+from glmfit.errors import DataError, Finding, UsageError
 from glmfit.formula import Factor, PredictorFormula, parse
 from glmfit.report.records import Records
 from glmfit.result import Fitted
@@ -50,7 +50,15 @@ def compared(models: Sequence[Named]) -> tuple[Records, Records]:
     order = sorted(models, key=lambda named: named[1].fit.n_parameters)  # equal ones as they were given
     tests = [_tested(order[at], order[:at]) for at in range(1, len(order))]
     facts = {"response": models[0][1].model.response, "rows": models[0][1].blueprint.fingerprint.rows}
-    return Records(SCHEMA, "models", MODELS, rows, facts), Records(SCHEMA, "tests", TESTS, tests)
+    return Records(SCHEMA, "models", MODELS, rows, facts), Records(
+        SCHEMA, "tests", TESTS, tests, findings=_findings(models)
+    )
+
+
+def _findings(models: Sequence[Named]) -> tuple[Finding, ...]:
+    names = [name for name, one in models if not one.convergence.converged]
+    message = f"{', '.join(names)}: not converged, so that the likelihood is not the largest and no criterion holds"
+    return (Finding("not_converged", message),) if names else ()
 
 
 def _figures(one: Fitted) -> tuple[float, int, float, float, float]:

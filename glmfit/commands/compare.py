@@ -25,6 +25,7 @@ def compare_command(
     json: options.Json = False,
     format: options.Format = None,
     output: options.Output = None,
+    quiet: options.Quiet = False,
 ) -> None:
     """Compare saved models of the same data: information criteria, and tests between nested ones.
 
@@ -46,4 +47,7 @@ def compare_command(
         write_stdout(text, machine=chosen != "table")
     else:
         write_file(output, text)
-    raise typer.Exit(0)
+    findings = [finding for part in found for finding in part.findings]
+    if not quiet and (chosen == "csv" or output is not None):
+        shared.warn(findings)
+    raise typer.Exit(4 if findings else 0)

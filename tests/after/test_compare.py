@@ -89,6 +89,9 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert (tmp_path / "models.csv").read_text().count("\n") == 3
     assert main(["compare", *paths]) == 0
     assert "AICc" in capsys.readouterr().out
+    glmfit.fit("Days ~ Sex + Age", str(ROOT / QUINE), family="poisson", max_iter=1).save(tmp_path / "c.json")
+    assert main(["compare", paths[0], str(tmp_path / "c.json"), "--json"]) == 4
+    assert [one["code"] for one in json.loads(capsys.readouterr().out)["warnings"]] == ["not_converged"]
     assert main(["compare", paths[0]]) == 2
     assert main(["compare", *paths, "-o", paths[0]]) == 2
     capsys.readouterr()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from glmfit.spec import ModelSpec
 
 
-__all__ = ["__version__", "fit", "fit_spec", "load"]
+__all__ = ["__version__", "compare", "fit", "fit_spec", "load"]
 
 
 def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **options: Any) -> FittedModel:
@@ -58,6 +58,17 @@ def load(path: str, *, family: str | None = None) -> FittedModel:
     from glmfit.fitted import FittedModel
 
     return FittedModel.read(path, family)
+
+
+def compare(**models: FittedModel) -> tuple[Any, Any]:
+    """Fits of the same data side by side: a frame of the models by name, and one of the tests between nested ones."""
+    import pandas as pd
+
+    from glmfit.after.compared import compared
+
+    parts = compared(list(models.items()))
+    first, second = (pd.DataFrame([dict(row) for row in part.rows], columns=list(part.columns)) for part in parts)
+    return first, second
 
 
 def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fitted:

@@ -93,6 +93,18 @@ class FittedModel(Fitted):
             found.index = data.index
         return found
 
+    def test(self, *hypotheses: str, terms: bool = False, adjust: str | None = None, level: float | None = None) -> Any:
+        """A pandas DataFrame of Wald tests, one row for each text, as `glmfit test` writes them.
+
+        "x1 = x2", "g[T.b] = 0, g[T.c] = 0" (together), "exp(x1)/x2", "alpha = 1"; `terms` tests each term as well.
+        """
+        import pandas as pd
+
+        from glmfit.after.tested import wald_tests
+
+        records = wald_tests(self, hypotheses, terms=terms, adjust=adjust, level=level)
+        return pd.DataFrame([dict(row) for row in records.rows], columns=list(records.columns))
+
     def opened(self) -> SavedModel:
         """The model ready for new rows."""
         from glmfit.after.saved import open_model

@@ -14,6 +14,7 @@ import typer
 
 from glmfit import __version__
 from glmfit.commands.check import check_command
+from glmfit.commands.compare import compare_command
 from glmfit.commands.completion import completion_command
 from glmfit.commands.explain import explain_command
 from glmfit.commands.families import families_command
@@ -21,6 +22,7 @@ from glmfit.commands.fit import fit_command
 from glmfit.commands.output import output_error, say, write_stdout
 from glmfit.commands.parser import Command, CommandLineError, Group, usage_error
 from glmfit.commands.predict import predict_command
+from glmfit.commands.test import hypotheses_command
 from glmfit.errors import GlmfitError, OutputError, explain
 from glmfit.memory import running_out
 
@@ -56,6 +58,8 @@ def glmfit(
 
 app.command("fit", cls=Command, short_help="Fit one model and report it.")(fit_command)
 app.command("predict", cls=Command, short_help="Predict from a saved model on new rows.")(predict_command)
+app.command("compare", cls=Command, short_help="Compare saved models of the same data.")(compare_command)
+app.command("test", cls=Command, short_help="Test hypotheses about a saved model.")(hypotheses_command)
 app.command("check", cls=Command, short_help="Check a likelihood of your own on data.")(check_command)
 app.command("families", cls=Command, short_help="List the families of distributions.")(families_command)
 app.command("completion", cls=Command, short_help="Let the shell complete words and columns.")(completion_command)

@@ -33,8 +33,11 @@ class Token:
     start: int
 
 
-def tokenize(text: str) -> list[Token]:
-    """The tokens of a formula, closed by one of kind `end`; raises UsageError at a character that fits nowhere."""
+def tokenize(text: str, names: re.Pattern[str] | None = None) -> list[Token]:
+    """The tokens of a formula, closed by one of kind `end`; raises UsageError at a character that fits nowhere.
+
+    What `names` matches is a name as it stands, `g[T.b]:x` or whatever else, and comes as if it were in backticks.
+    """
     if len(text) > MAX_LENGTH:
         what = f"the formula has {len(text)} characters; at most {MAX_LENGTH} are read"
         raise UsageError("formula", what, "write . for all columns, or give the model fewer terms")
@@ -42,6 +45,11 @@ def tokenize(text: str) -> list[Token]:
     while place < len(text):
         if text[place].isspace():
             place += 1
+            continue
+        exact = None if names is None else names.match(text, place)
+        if exact is not None:
+            tokens.append(Token("quoted", f"`{exact.group()}`", place))
+            place = exact.end()
             continue
         match = _TOKEN.match(text, place)
         if match is None:

@@ -79,6 +79,18 @@ def to_format(records: Records, format: str, *, file: bool = False) -> str:
     return {"json": records_json, "csv": records_csv, "markdown": records_markdown}[format](records)
 
 
+def together(parts: Sequence[Records], format: str, *, file: bool = False) -> str:
+    """Several tables of one schema: one JSON document, tables one after the other; CSV has room for the first alone."""
+    if format == "csv":
+        return records_csv(parts[0])
+    if format != "json":
+        return "\n".join(to_format(part, format, file=file) for part in parts if part.rows)
+    facts = {name: value for part in parts for name, value in part.facts.items()}
+    rows = {part.key: [{name: row[name] for name in part.columns} for row in part.rows] for part in parts}
+    findings = [finding for part in parts for finding in part.findings]
+    return layout(plain({"schema": parts[0].schema, **facts, **rows, "warnings": findings})) + "\n"
+
+
 def records_json(records: Records) -> str:
     """A document with the rows under their key."""
     rows = [{name: row[name] for name in records.columns} for row in records.rows]

@@ -1,0 +1,221 @@
+"""`glmfit compare`: fits of the same rows side by side, and tests between those of which one contains the other.
+
+    LR = 2 (l1 - l0), or (D0 - D1) / phi of a phi that is held, ~ chi2(k)    F = ((D0 - D1) / k) / phi1 ~ F(k, df1)
+    AICc = AIC + 2 p (p + 1) / (n - p - 1)    weight = exp(-delta/2) / sum exp(-delta/2), delta = AIC - min AIC
+
+One model contains another where family, links and offsets are the same and the terms of each parameter a subset.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from glmfit.errors import DataError, Finding, UsageError
+from glmfit.formula import Factor, PredictorFormula, parse
+from glmfit.report.records import Records
+from glmfit.result import Fitted
+from glmfit.spec import ModelSpec
+
+SCHEMA = "glmfit/compare/1"
+MODELS = (
+    *("model", "log_likelihood", "n_parameters", "aic", "aicc", "bic", "delta_aic", "weight", "deviance"),
+    "df_residual",
+)
+TESTS = ("model", "against", "statistic", "statistic_kind", "df", "df_residual", "p_value", "reason")
+FROM_RESIDUALS = ("pearson", "deviance")  # dispersions that are no part of the likelihood
+FROM_LIKELIHOOD = ("hessian", "expected")  # covariances under which the likelihood is taken to be right
+WORSE = 1e-6  # by how much a larger model's likelihood may lie below a smaller one's, for rounding
+
+Named = tuple[str, Fitted]
+
+
+def compared(models: Sequence[Named]) -> tuple[Records, Records]:
+    """The models in their order, and a test of each but the smallest against the largest one that it contains."""
+    if len(models) < 2:
+        raise UsageError("missing_argument", "there is nothing to compare with", "give two models or more")
+    for other in models[1:]:
+        _refuse_other_data(models[0], other)
+    criteria = [one.fit.aic for _, one in models]
+    least = min((value for value in criteria if not math.isnan(value)), default=math.nan)
+    deltas = [value - least for value in criteria]
+    shares = [math.exp(-0.5 * delta) if not math.isnan(delta) else math.nan for delta in deltas]
+    total = math.fsum(share for share in shares if not math.isnan(share))
+    rows = [
+        dict(
+            zip(MODELS, (name, *_figures(one), delta, share / total if total else math.nan, *_scale(one)), strict=True)
+        )
+        for (name, one), delta, share in zip(models, deltas, shares, strict=True)
+    ]
+    order = sorted(models, key=lambda named: named[1].fit.n_parameters)  # equal ones as they were given
+    tests = [_tested(order[at], order[:at]) for at in range(1, len(order))]
+    facts = {"response": models[0][1].model.response, "rows": models[0][1].blueprint.fingerprint.rows}
+    return Records(SCHEMA, "models", MODELS, rows, facts), Records(
+        SCHEMA, "tests", TESTS, tests, findings=_findings(models)
+    )
+
+
+def _findings(models: Sequence[Named]) -> tuple[Finding, ...]:
+    names = [name for name, one in models if not one.convergence.converged]
+    message = f"{', '.join(names)}: not converged, so that the likelihood is not the largest and no criterion holds"
+    return (Finding("not_converged", message),) if names else ()
+
+
+def _figures(one: Fitted) -> tuple[float, int, float, float, float]:
+    fit = one.fit
+    return fit.log_likelihood, fit.n_parameters, fit.aic, aicc(one), fit.bic
+
+
+def _scale(one: Fitted) -> tuple[float, int]:
+    return one.fit.deviance, one.fit.df_residual
+
+
+def aicc(one: Fitted) -> float:
+    """Akaike's criterion for small samples; NaN where there are not more observations than parameters by two."""
+    p, aic, bic = one.fit.n_parameters, one.fit.aic, one.fit.bic
+    if p == 0 or math.isnan(aic):
+        return aic
+    n = math.exp((bic - aic) / p + 2)  # the observations that BIC counts: of frequency weights their sum
+    n = round(n) if abs(n - round(n)) < 1e-6 * n else n
+    return aic + 2 * p * (p + 1) / (n - p - 1) if n > p + 1 else math.nan
+
+
+# ---- The same data ----
+
+
+def _refuse_other_data(first: Named, other: Named) -> None:
+    """`DataError` with the reason where two models are not of the same rows, response and weights."""
+    (a, one), (b, two) = first, other
+    here, there = one.blueprint.fingerprint, two.blueprint.fingerprint
+    both = f"{a} and {b} are not of the same data"
+    if here.rows != there.rows:
+        lost = [f"{name}: {_lost(fit)}" for name, fit in (first, other)]
+        message = f"{both}: {here.rows} rows and {there.rows} ({'; '.join(lost)})"
+        raise DataError("different_data", message, "fit both to the rows that are complete in the columns of both")
+    if here.response != there.response:
+        names = one.model.response, two.model.response
+        if names[0] != names[1]:
+            message = f"{both}: the responses are '{names[0]}' and '{names[1]}'"
+            hint = "the likelihood of a transformed response needs its Jacobian: model the same response in both"
+            raise DataError("different_data", message, hint)
+        message = f"{both}: values of '{names[0]}' differ, or their order does"
+        raise DataError("different_data", message, "fit both to the same file, with the same --success and --levels")
+    if here.weights != there.weights:
+        raise DataError("different_data", f"{both}: their weights differ", "fit both with the same weights")
+    if one.model.group != two.model.group:
+        message = f"{both}: one likelihood is conditional on groups, and the other is not, or on other groups"
+        raise DataError("different_data", message, "compare models with the same --group")
+
+
+def _lost(fit: Fitted) -> str:
+    missing = fit.data.dropped.get("missing", {})
+    if missing:
+        return "rows lost to missing values of " + ", ".join(f"'{name}' ({count})" for name, count in missing.items())
+    return f"{fit.data.rows_used} of {fit.data.rows_read} rows used"
+
+
+# ---- Tests ----
+
+
+def _tested(larger: Named, smaller: Sequence[Named]) -> dict[str, object]:
+    """The row of a model and those with no more parameters, in order; where it contains none, why not the last one."""
+    name, large = larger
+    reasons = [_why_not(large, small) for _, small in smaller]
+    chosen = max((at for at, reason in enumerate(reasons) if reason is None), default=len(smaller) - 1)
+    (against, small), reason = smaller[chosen], reasons[chosen]
+    statistic, kind, df_residual, p_value = math.nan, None, None, math.nan
+    k = large.fit.n_parameters - small.fit.n_parameters if reason is None else None
+    if k is not None:
+        statistic, kind, df_residual, p_value = _statistic(large, small, k)
+        if math.isnan(statistic):
+            reason = "the larger model fits worse, so that one of them is not at its maximum"
+    values = (name, against, statistic, kind, k, df_residual, p_value, reason)
+    return dict(zip(TESTS, values, strict=True))
+
+
+def _statistic(large: Fitted, small: Fitted, k: int) -> tuple[float, str, float | None, float]:
+    from scipy.special import chdtrc, fdtrc
+
+    if large.dispersion.method in FROM_RESIDUALS:
+        gain, phi, df = small.fit.deviance - large.fit.deviance, large.dispersion.estimate, large.fit.df_residual
+        if gain < -WORSE * abs(large.fit.deviance):
+            return math.nan, "F", df, math.nan
+        f = max(0.0, gain) / k / phi
+        return f, "F", df, float(fdtrc(k, df, f))
+    if _is_scaled(large):
+        gain = max(0.0, small.fit.deviance - large.fit.deviance) / large.dispersion.estimate
+        return gain, "chi2", None, float(chdtrc(k, gain))
+    gain = 2 * (large.fit.log_likelihood - small.fit.log_likelihood)
+    if gain < -WORSE:
+        return math.nan, "chi2", None, math.nan
+    return max(0.0, gain), "chi2", None, float(chdtrc(k, max(0.0, gain)))
+
+
+def _is_scaled(one: Fitted) -> bool:
+    """Whether deviances are divided by a dispersion held at a value, which the likelihood may not know."""
+    held = one.dispersion.method == "fixed" and (one.dispersion.estimate != 1 or math.isnan(one.fit.log_likelihood))
+    return held and len(one.blueprint.predictors) == 1
+
+
+def _why_not(large: Fitted, small: Fitted) -> str | None:
+    """Why there is no test of one model against another; None where there is."""
+    for one in (large, small):
+        if one.covariance.kind not in FROM_LIKELIHOOD:
+            return f"the covariance is robust ({one.covariance.kind}): use glmfit test on the larger model"
+        if one.model.bias_reduction is not None:
+            return "the likelihood was penalised"
+        if not one.convergence.converged:
+            return "a model has not converged"
+    if large.fit.n_parameters == small.fit.n_parameters:
+        return "both have as many parameters: neither contains the other"
+    reason = _why_not_nested(large, small)
+    if reason is None and large.dispersion.method != small.dispersion.method:
+        reason = "their dispersions were found differently"
+    if reason is None and large.dispersion.method == "fixed":
+        if large.dispersion.estimate != small.dispersion.estimate:
+            reason = "their dispersions are held at different values"
+        elif large.dispersion.estimate != 1 and not _is_scaled(large):
+            reason = "the dispersion is held while another parameter is estimated"
+    return reason
+
+
+def _why_not_nested(large: Fitted, small: Fitted) -> str | None:
+    if large.blueprint.family != small.blueprint.family or large.blueprint.file_sha256 != small.blueprint.file_sha256:
+        return "not nested: their families differ"
+    if not large.blueprint.predictors or not small.blueprint.predictors:
+        return "not known to be nested: the likelihood has no formulas"
+    held = {name: value for name, value in large.model.fixed.items() if small.model.fixed.get(name) != value}
+    if held:
+        return f"not nested: the larger model holds {', '.join(held)}"
+    for parameter, link in large.model.links.items():
+        if small.model.links.get(parameter, link) != link:
+            return f"not nested: their links of {parameter} differ"
+    if (large.model.offset, large.model.exposure) != (small.model.offset, small.model.exposure):
+        return "not nested: their offsets differ"
+    wide, narrow = _predictors(large), _predictors(small)
+    for parameter, predictor in narrow.items():
+        outer = wide.get(parameter)
+        if outer is None:
+            return f"not nested: the larger model has no formula of {parameter}"
+        if set(predictor.offsets) != set(outer.offsets):
+            return f"not nested: their offsets of {parameter} differ"
+        within = _factor_sets(outer)
+        for term in predictor.terms:
+            if frozenset(term.factors) not in within:
+                return f"not known to be nested: the larger model has no term '{term.name}'"
+    return None
+
+
+def _factor_sets(predictor: PredictorFormula) -> set[frozenset[Factor]]:
+    return {frozenset(term.factors) for term in predictor.terms}
+
+
+def _predictors(fit: Fitted) -> dict[str, PredictorFormula]:
+    header = [variable.name for variable in fit.blueprint.variables]
+    response = "y"
+    while response in header:
+        response += "_"
+    return {
+        one.parameter: parse(ModelSpec(formulas=(f"{response} ~ {one.formula}",)), [response, *header]).predictors[0]
+        for one in fit.blueprint.predictors
+    }

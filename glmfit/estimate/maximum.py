@@ -108,7 +108,9 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
     if spec.optimizer == "newton" and not spec.start and not _quadratic(likelihood):
         theta, begun = start.ahead(model, theta) or (theta, None)
     found = _climbed(model, theta, constants, phi, spec, trace, begun)
-    better = nested.higher(found.model, found.optimum.theta, found.optimum.value)
+    better = None
+    if found.optimum.status != "max_iter":  # no more iterations are asked for
+        better = nested.higher(found.model, found.optimum.theta, found.optimum.value)
     if better is not None:
         other = _climbed(found.model, better, constants, found.phi, spec, trace, found.reference)
         if other.optimum.value > found.optimum.value:

@@ -53,6 +53,7 @@ def data() -> dict[str, np.ndarray]:
         "flag": rng.choice([False, True], N),
         "am": rng.integers(0, 3, N).astype(float),
         "h": rng.choice([0.5, 1.5], N),
+        "k": rng.integers(1, 5, N).astype(float),
     }
 
 
@@ -130,15 +131,15 @@ C(a, Sum)
 C(a, contr.sum)*b
 C(c, contr.sum)*C(a, contr.helmert)
 0 + C(a, contr.sum)
-C(c, contr.poly)
-C(c, Poly):x
+C(k, contr.poly)
+C(c, Poly, levels=['p', 'q', 'r', 's']):x
 C(c, contr.helmert)
 C(c, contr.helmert(reverse=False))
 C(c, contr.helmert(scale=True))
 C(c, contr.diff)
 C(c, contr.diff(backward=False))
 C(c, contr.SAS)
-C(c, contr.poly(scores=[1, 2, 4, 8]))
+C(k, contr.poly(scores=[1, 2, 4, 8]))
 C(a, levels=['a3', 'a1', 'a2'])
 C(c, contr.sum):x + c
 x:a:b
@@ -186,7 +187,7 @@ def test_orthogonal_polynomial_contrasts_are_those_of_r() -> None:
         [0.223606797749979, -0.5, -0.670820393249937],
         [0.670820393249937, 0.5, 0.223606797749979],
     ]
-    ours = matrix("C(g, contr.poly)", table(y=[0.0] * 4, g=["a", "b", "c", "d"]))
+    ours = matrix("C(g, contr.poly)", table(y=[0.0] * 4, g=[1.0, 2.0, 3.0, 4.0]))
     np.testing.assert_allclose(ours.dense()[:, 1:].numpy(), expected, atol=1e-14)
 
 
@@ -426,7 +427,7 @@ def test_arithmetic_on_words_names_the_first_of_them(text: str) -> None:
         ("bs(x, df=2)", "transform", "df"),
         ("bs(x, knots=['q'])", "transform", "bs"),
         ("cr(x)", "transform", "cr"),
-        ("C(c, contr.poly(scores=[1, 2]))", "scores", "4 levels"),
+        ("C(k, contr.poly(scores=[1, 2]))", "scores", "4 levels"),
         ("C(a, levels='a1')", "levels", "list"),
     ],
 )

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from glmfit.errors import ModelError, shorten
+from glmfit.errors import DataError, ModelError, shorten
 from glmfit.formula.admit import arguments, literal
 from glmfit.formula.expression import Node, render
 from glmfit.formula.intervals import breaks_of
@@ -72,7 +72,7 @@ class Learned:
     def days(self, node: Node, instants: np.ndarray, origin: np.datetime64 | None) -> np.ndarray:
         """Days (n,) of instants since an origin, by default the first of them."""
         if origin is None:
-            state = self.transforms.setdefault(render(node), {})
+            state = self._remembered(render(node))
             if not state:  # microseconds since 1970
                 state["origin"] = int(instants.min().astype(np.int64))
             origin = np.datetime64(int(state["origin"]), "us")
@@ -95,11 +95,17 @@ class Learned:
         if self.frequency is not None and self.frequency.sum() > _MOST_REPEATED:
             what = f"'{text}' learns from the data, and the frequency weights add up to more than {_MOST_REPEATED} rows"
             raise ModelError("transform", what, "transform the column beforehand")
-        state = self.transforms.setdefault(text, {})
+        state = self._remembered(text)
         if not state and learn is not None:
             rows = value if self.frequency is None else np.repeat(value, self.frequency)
             self._tried(node, lambda: learn(state, rows))
         return state
+
+    def _remembered(self, text: str) -> dict[str, Any]:
+        """The state of a transform, empty where nothing has been learned yet; new rows teach it nothing."""
+        if self.new_data and text not in self.transforms:
+            raise DataError("damaged_model", f"the state of '{text}' is missing", "fit the model again")
+        return self.transforms.setdefault(text, {})
 
     @staticmethod
     def _tried(node: Node, evaluate: Callable[[], Any]) -> Any:

@@ -61,6 +61,7 @@ def joint_tests(
         estimates = torch.tensor([rows[at].estimate for at in kept], dtype=torch.float64)
         statistic = wald(estimates, covariance[index[:, None], index])
         kind, value, p_value = joint_test(statistic, len(kept), reference)
-        test = JointTest(parameter, term, places[0], len(places), len(kept), reference.df, value, kind, p_value)
+        residual = None if reference.df is None else float(reference.df)
+        test = JointTest(parameter, term, places[0], len(places), len(kept), residual, value, kind, p_value)
         found.append(test)
     return tuple(found)

@@ -32,7 +32,7 @@ def coefficient(
         estimate - half,
         estimate + half,
         status,
-        reference.df,
+        None if reference.df is None else float(reference.df),
     )
 
 

@@ -83,7 +83,8 @@ class Jeffreys:
 
     def _rows(self, chunk: Rows, etas: Sequence[Tensor]) -> Tensor:
         """(n, K, K) w i, to be differentiated in the linear predictors, which require it."""
-        return chunk.weight[:, None, None] * self.likelihood.information(chunk, etas)
+        found = chunk.weight[:, None, None] * self.likelihood.information(chunk, etas)
+        return found + 0 * torch.stack(list(etas)).sum(dim=0)[:, None, None]  # it may not depend on them
 
     def _add_changes(self, changes: Tensor, chunk: Rows, etas: Sequence[Tensor]) -> None:
         """changes[a] += dI / d theta_a (p, p), for every coefficient a."""

@@ -136,7 +136,7 @@ def test_an_example_gives_its_code(
     else:
         for line in before:
             if line.startswith("glmfit "):
-                assert main(shlex.split(line)[1:]) == 0
+                assert main(shlex.split(line)[1:]) in (0, 4, 5)  # with a finding, a result is written all the same
                 capsys.readouterr()
             else:
                 subprocess.run(["sh", "-c", line], check=True, timeout=60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log
 
 import numpy as np
@@ -304,4 +305,17 @@ COUNTS = (
     ),
 )
 
-MODELS: tuple[Model, ...] = (*CONTINUOUS, *CENSORED, *CATEGORIES, *SUCCESSES, *COUNTS)
+# Amounts that may be 0: the rows with an amount are those of the family itself.
+AMOUNTS = tuple(
+    replace(
+        model,
+        family=f"hurdle-{model.family}",
+        formulas=(*model.formulas, "zero ~ z"),
+        truth={**model.truth, "zero": ZERO},
+        draw=draws.zero_inflated(model.draw),
+    )
+    for model in CONTINUOUS
+    if model.family in ("gamma", "inverse-gaussian", "log-normal", "weibull") and not model.label
+)
+
+MODELS: tuple[Model, ...] = (*CONTINUOUS, *AMOUNTS, *CENSORED, *CATEGORIES, *SUCCESSES, *COUNTS)

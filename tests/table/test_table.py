@@ -653,7 +653,7 @@ def test_numbers(write: Write) -> None:
     np.testing.assert_array_equal(table.numbers("t"), [1, 1, 1])
     assert table.numbers("f").dtype == np.float64
     for name, message, hint in [
-        ("g", "column 'g' is not numeric: 'n/k' in row 2", "--na 'n/k'"),
+        ("g", "column 'g' is not numeric: 'n/k' in row 2", "--na n/k"),
         ("d", "column 'd' holds dates, not numbers: '2024-01-01' in row 1", "numbers"),
         ("G", "no column 'G'", "did you mean 'g'?"),
     ]:

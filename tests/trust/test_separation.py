@@ -19,6 +19,7 @@ from scipy.optimize import minimize
 import glmfit
 from glmfit.commands.app import main
 from glmfit.errors import ModelError, UsageError
+from glmfit.families.amounts import HURDLE_AMOUNTS
 from glmfit.families.catalogue import FAMILIES, make_family
 from glmfit.families.counts import Poisson
 from glmfit.report import fit_from_json, schema, to_json, to_table
@@ -570,7 +571,17 @@ def test_which_families_are_decided() -> None:
     inflated = {family.name for family in FAMILIES if family.name.startswith("zero-inflated-")}
     counts = ("poisson", "negative-binomial", "geometric", "conway-maxwell-poisson")
     others = {f"{kind}-{name}" for kind in ("hurdle", "zero-truncated") for name in counts}
-    assert decided == {*DECIDED, *inflated, *others, "binomial", "beta-binomial", "quasi-binomial", *COUNTS[:5]}
+    amounts = {family.name for family in HURDLE_AMOUNTS}  # in whether there is any
+    assert decided == {
+        *DECIDED,
+        *inflated,
+        *others,
+        *amounts,
+        "binomial",
+        "beta-binomial",
+        "quasi-binomial",
+        *COUNTS[:5],
+    }
 
 
 def test_a_density_of_ones_own_does_not_inherit_the_statement() -> None:

@@ -324,7 +324,7 @@ def test_a_parameter_too_many_is_refused() -> None:
         ("gamma", 3.0, 0, {"perfect_fit"}),
         ("inverse-gaussian", 3.0, 0, {"perfect_fit"}),
         ("quasi-poisson", 3.0, 0, {"perfect_fit"}),
-        ("poisson", 3.0, 0, set()),
+        ("poisson", 3.0, 0, {"underdispersion"}),
         ("geometric", 3.0, 0, set()),
         ("negative-binomial", 3.0, 0, {"at_limit"}),
         ("poisson", 0.0, 5, {"separation"}),

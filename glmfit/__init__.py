@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from glmfit.fitted import FittedModel
-    from glmfit.numerics.optimize import Trace
+    from glmfit.numerics import Trace
     from glmfit.result import Fitted
     from glmfit.spec import ModelSpec
 

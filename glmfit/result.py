@@ -64,7 +64,7 @@ class Auxiliary:
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class ModelSummary:
     """What was fitted, with every default filled in."""
 
     formulas: tuple[str, ...]
@@ -103,7 +103,7 @@ class DataSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Covariance:
+class CovarianceSummary:
     """Covariance of the coefficients: (p, p), aligned with `Fit.coefficients`, NaN rows for aliased terms."""
 
     kind: str
@@ -183,13 +183,13 @@ class Fit:
     """A fitted model."""
 
     version: str
-    model: Model
+    model: ModelSummary
     data: DataSummary
     coefficients: tuple[Coefficient, ...]
     statistic: str  # z | t
     level: float
     ci: str  # wald | profile
-    covariance: Covariance
+    covariance: CovarianceSummary
     dispersion: Dispersion
     auxiliary: tuple[Auxiliary, ...]
     joint_tests: tuple[JointTest, ...] = field(default=(), kw_only=True)  # of terms of several coefficients

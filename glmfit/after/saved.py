@@ -27,7 +27,7 @@ from glmfit.spec import ModelSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from glmfit.inference.covariance import Reference
+    from glmfit.inference import Reference
 
 # A coefficient without an estimate of its own, and still no hole: its column adds nothing to those before it.
 NOTHING_LOST = ("aliased",)
@@ -86,7 +86,7 @@ class SavedModel:
     @cached_property
     def reference(self) -> Reference:
         """The distribution of its statistics."""
-        from glmfit.inference.covariance import Reference
+        from glmfit.inference import Reference
 
         return Reference(self.fit.blueprint.df)
 

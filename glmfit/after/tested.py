@@ -20,8 +20,8 @@ from glmfit.after.hypotheses import MOST_HYPOTHESES, Hypothesis, hypotheses, nam
 from glmfit.after.multiplicity import METHODS, adjusted, single_step
 from glmfit.after.termwise import places_of_terms
 from glmfit.errors import Finding, ModelError, UsageError
-from glmfit.inference.covariance import Reference
-from glmfit.inference.joint import joint_test, wald
+from glmfit.inference import Reference, joint_test
+from glmfit.inference.joint import wald
 from glmfit.report.records import Records
 from glmfit.result import Fitted
 from glmfit.spec import one_of

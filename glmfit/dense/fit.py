@@ -15,19 +15,15 @@ from glmfit import result
 from glmfit.dense.prepare import Dense, prepare
 from glmfit.errors import Finding
 from glmfit.estimate.blueprint import file_hash
-from glmfit.estimate.maximum import flat_directions
+from glmfit.estimate.maximum import settled_flat_directions
 from glmfit.families.userfile import load, split, stem
-from glmfit.inference import wald
-from glmfit.inference.clusters import unsupported_places
-from glmfit.inference.covariance import Covariance, Reference, inverse_information, sandwich
-from glmfit.numerics.curvature import unit_diagonal
-from glmfit.numerics.optimize import Optimum, Trace, newton, scipy_optimum
+from glmfit.inference import Covariance, Reference, inverse_information, sandwich, unsupported_places, wald
+from glmfit.numerics import Optimum, Trace, newton, scipy_optimum, unit_diagonal
 from glmfit.result import Auxiliary, Blueprint, Coefficient, Fingerprint, Fitted
 from glmfit.rows.fingerprint import hashed
 from glmfit.spec import ModelSpec
 from glmfit.table import open_data
-from glmfit.trust import diagnose
-from glmfit.trust.diagnose import FlatDirections
+from glmfit.trust import FlatDirections, diagnose
 from glmfit.version import __version__
 
 SINGULAR = 2e-14  # an eigenvalue of the information with unit diagonal below this is rounding error
@@ -68,7 +64,7 @@ def _flat(model: Dense, optimum: Optimum) -> FlatDirections | None:
     if singular.shape[1]:
         share = singular.abs().amax(dim=1).tolist()
         return diagnose.undetermined([place for place, part in enumerate(share) if part > 0.1], labels)
-    flat = flat_directions(model.likelihood, optimum, optimum.reference, labels)
+    flat = settled_flat_directions(model.likelihood, optimum, optimum.reference, labels)
     bread = inverse_information(optimum)
     if flat is None or bread is None:
         return flat
@@ -104,7 +100,7 @@ def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> F
         statistic=Reference(None if cov.df is None else float(cov.df[0])).statistic,
         level=spec.level,
         ci="wald",
-        covariance=result.Covariance(
+        covariance=result.CovarianceSummary(
             cov.kind,
             cov.correction,
             tuple(tuple(row) for row in cov.matrix.tolist()),
@@ -234,9 +230,9 @@ def _findings(
     return [finding for finding in found if finding is not None]
 
 
-def _reported_model(model: Dense) -> result.Model:
+def _reported_model(model: Dense) -> result.ModelSummary:
     spec, parameters = model.spec, model.parameters
-    return result.Model(
+    return result.ModelSummary(
         formulas=() if model.formula is None else model.formula.texts,
         response="" if model.formula is None else model.formula.response.label,
         family=stem(model.likelihood.path),

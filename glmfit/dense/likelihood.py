@@ -20,7 +20,7 @@ from glmfit.dense.parameters import Parameters
 from glmfit.errors import ModelError
 from glmfit.families.blame import KINKED, ROUND_OFF, Operation, first, makes, not_finite, record
 from glmfit.families.userfile import is_outside_domain, running
-from glmfit.inference.covariance import Scores
+from glmfit.inference import Scores
 
 CALL = "log_likelihood(params, data)"
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from glmfit.design.matrix import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix, Standardization
-from glmfit.numerics.curvature import stacked_root, unit_diagonal
+from glmfit.numerics import stacked_root, unit_diagonal
 
 TOLERANCE = 1e-10
 CLEARLY_INDEPENDENT = 1e-2  # unexplained parts this long are seen safely in X'X, which squares them

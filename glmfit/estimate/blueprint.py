@@ -7,8 +7,8 @@ from hashlib import sha256
 
 from glmfit.families.userfile import split
 from glmfit.formula import Factor
-from glmfit.inference.covariance import Reference
-from glmfit.model.model import Model
+from glmfit.inference import Reference
+from glmfit.model import Model
 from glmfit.result import Alias, Blueprint, Part, PredictorText, Variable
 from glmfit.rows import Data, fingerprint
 

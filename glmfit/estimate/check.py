@@ -22,9 +22,7 @@ from glmfit.estimate.start import coefficients, constants
 from glmfit.families.blame import KINKED, ROUND_OFF, Operation, first, makes, not_finite, record
 from glmfit.families.user import UserFamily
 from glmfit.families.userfile import is_outside_domain, running
-from glmfit.model.assembly import assemble
-from glmfit.model.likelihood import Likelihood, Rows, row_derivatives
-from glmfit.model.model import Model
+from glmfit.model import Likelihood, Model, Rows, assemble, row_derivatives
 from glmfit.rows import Data
 
 CALLED = 101  # rows of the first call: a result of n x n must not fill the memory

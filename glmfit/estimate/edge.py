@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 
 from glmfit.families import domain
-from glmfit.model.likelihood import Likelihood
-from glmfit.numerics import curvature
-from glmfit.numerics.optimize import Optimum, Trace, line_search
+from glmfit.model import Likelihood
+from glmfit.numerics import Optimum, Trace, curvature, line_search
 
 INSIDE = 1e-11  # rows are held this far inside, in units of the root mean square of eta: derivatives exist there
 LEVEL = 1e-6  # a row whose log-density changes less than this on its last way to the bound has a finite value there

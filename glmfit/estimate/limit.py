@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from glmfit.design import Standardization
-from glmfit.model.likelihood import Predictor
-from glmfit.model.model import Model
-from glmfit.trust.separation import Separated, last_independent, reported_map, reported_moves
+from glmfit.model import Model, Predictor
+from glmfit.trust import Separated, last_independent, reported_map, reported_moves
 
 
 @dataclass(frozen=True, slots=True, eq=False)

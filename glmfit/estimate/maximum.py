@@ -21,18 +21,22 @@ from glmfit.estimate.check import Inspection
 from glmfit.estimate.edge import maximise_on_edge
 from glmfit.estimate.limit import Rest, rest
 from glmfit.families import Link, Special
-from glmfit.inference.covariance import inverse_information
-from glmfit.inference.dispersion import dispersion, goodness
-from glmfit.model.likelihood import Likelihood
-from glmfit.model.model import Model
-from glmfit.model.penalised import Jeffreys
-from glmfit.numerics import curvature
-from glmfit.numerics.objective import Objective
-from glmfit.numerics.optimize import Optimum, Trace, all_finite, least_squares, newton, refined, scipy_optimum
+from glmfit.inference import goodness, inverse_information
+from glmfit.inference.dispersion import dispersion
+from glmfit.model import Jeffreys, Likelihood, Model
+from glmfit.numerics import (
+    Objective,
+    Optimum,
+    Trace,
+    all_finite,
+    curvature,
+    least_squares,
+    newton,
+    refined,
+    scipy_optimum,
+)
 from glmfit.spec import ModelSpec
-from glmfit.trust import diagnose, separation
-from glmfit.trust.diagnose import FlatDirections
-from glmfit.trust.separation import Separated
+from glmfit.trust import FlatDirections, Separated, diagnose, separation
 
 NEAR_LIMIT = 1.0  # log-likelihood lost at the end of a parameter's range, beyond which the end is out of the question
 AS_GOOD = 1e-7  # log-likelihood that tells an interior maximum from one at the end of the range
@@ -132,8 +136,8 @@ def _climbed(
     likelihood = model.likelihood()
     optimum = _search(likelihood, theta, spec, trace)
     reference = optimum.reference if begun is None else begun
-    optimum = _beyond(likelihood, optimum, reference, spec)
-    flat = flat_directions(likelihood, optimum, reference, model.labels)
+    optimum = _past_a_pause(likelihood, optimum, reference, spec)
+    flat = settled_flat_directions(likelihood, optimum, reference, model.labels)
     while model.holds_phi and optimum.converged and optimum.root is None and flat is None:
         sums = goodness(likelihood, optimum.theta)
         now = sums.pearson / model.n
@@ -144,7 +148,7 @@ def _climbed(
         likelihood = model.likelihood()
         optimum = _search(likelihood, optimum.theta, spec, trace)
         optimum = replace(optimum, iterations=before + optimum.iterations)
-        flat = flat_directions(likelihood, optimum, reference, model.labels)
+        flat = settled_flat_directions(likelihood, optimum, reference, model.labels)
     return Maximum(model, likelihood, optimum, constants, phi, reference, flat)
 
 
@@ -236,7 +240,7 @@ def _suspicious(found: Maximum) -> bool:
     return diagnose.boundary(found.likelihood, found.optimum.theta) is not None
 
 
-def flat_directions(
+def settled_flat_directions(
     objective: Objective, optimum: Optimum, reference: Tensor, names: Sequence[str]
 ) -> FlatDirections | None:
     """What the data do not determine. Where the information is suspiciously small, Newton's method must agree and go on
@@ -250,12 +254,12 @@ def flat_directions(
         j
         for j, value in enumerate(values.abs().tolist())
         if value < diagnose.VANISHED
-        or (value < diagnose.SUSPICIOUS and _level(objective, optimum, reference, vectors[:, j]))
+        or (value < diagnose.SUSPICIOUS and _is_level(objective, optimum, reference, vectors[:, j]))
     ]
     return diagnose.along(vectors[:, level], reference, names) if level else None
 
 
-def _level(objective: Objective, optimum: Optimum, reference: Tensor, direction: Tensor) -> bool:
+def _is_level(objective: Objective, optimum: Optimum, reference: Tensor, direction: Tensor) -> bool:
     """Whether the value stays the same one way and falls the other, as nowhere near a maximum: where information has
     vanished, what is left of it may be rounding error."""
     away = torch.linalg.solve_triangular(reference.T, direction[:, None], upper=True)[:, 0]
@@ -267,7 +271,7 @@ def _level(objective: Objective, optimum: Optimum, reference: Tensor, direction:
     return False
 
 
-def _beyond(likelihood: Likelihood, optimum: Optimum, reference: Tensor, spec: ModelSpec) -> Optimum:
+def _past_a_pause(likelihood: Likelihood, optimum: Optimum, reference: Tensor, spec: ModelSpec) -> Optimum:
     """The same, or a higher maximum to either side of a point at which the likelihood does not curve.
 
     It may only pause there, as that of the skew normal does at the normal: the second derivative is 0, the third not.
@@ -305,7 +309,7 @@ def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
             if not all_finite(there):
                 begin, there = theta, likelihood.derivatives(theta)
             reference = curvature.factor(likelihood, begin, there[2])
-            flat = flat_directions(likelihood, optimum, reference, model.labels)
+            flat = settled_flat_directions(likelihood, optimum, reference, model.labels)
             return Maximum(model, likelihood, optimum, found.constants, found.phi, reference, flat)
     return found
 

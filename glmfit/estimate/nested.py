@@ -17,9 +17,8 @@ from torch import Tensor
 from glmfit.estimate import start
 from glmfit.families.base import Family, Special
 from glmfit.families.catalogue import make_family
-from glmfit.model.model import Model
-from glmfit.numerics import curvature
-from glmfit.numerics.optimize import all_finite, newton
+from glmfit.model import Model
+from glmfit.numerics import all_finite, curvature, newton
 
 ROUGHLY = 0.01  # standard errors from a maximum: enough to tell a higher one
 CLIMBED = 1e-5  # here its value is exact to 1e-10

@@ -9,8 +9,8 @@ from itertools import pairwise
 from glmfit.estimate.check import inspection_of
 from glmfit.estimate.maximum import maximise
 from glmfit.estimate.summary import summarise
-from glmfit.model.assembly import assemble
-from glmfit.numerics.optimize import Trace
+from glmfit.model import assemble
+from glmfit.numerics import Trace
 from glmfit.result import Fitted
 from glmfit.rows import Data
 

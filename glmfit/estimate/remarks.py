@@ -9,10 +9,8 @@ import torch
 
 from glmfit.errors import Finding
 from glmfit.estimate.maximum import Maximum
-from glmfit.inference.clusters import unsupported_places
-from glmfit.inference.covariance import Covariance
-from glmfit.inference.dispersion import Goodness, Scale
-from glmfit.model.model import Model
+from glmfit.inference import Covariance, Goodness, Scale, unsupported_places
+from glmfit.model import Model
 from glmfit.rows import Data
 from glmfit.trust import diagnose
 from glmfit.trust.spread import spread

@@ -17,12 +17,10 @@ from torch import Tensor
 
 from glmfit.design import Matrix
 from glmfit.errors import ModelError, UsageError, did_you_mean
-from glmfit.inference.dispersion import Goodness, goodness
-from glmfit.model.likelihood import Likelihood, Rows
-from glmfit.model.model import Model
-from glmfit.numerics.curvature import cholesky, well_conditioned
-from glmfit.numerics.optimize import newton
-from glmfit.trust.diagnose import SUSPICIOUS, relative_information
+from glmfit.inference import Goodness, goodness
+from glmfit.model import Likelihood, Model, Rows
+from glmfit.numerics import cholesky, newton, well_conditioned
+from glmfit.trust import SUSPICIOUS, relative_information
 
 Inspection = Callable[[Likelihood, Tensor], None]  # of a likelihood where a search begins, before its first step
 

@@ -14,31 +14,40 @@ from glmfit.estimate import remarks
 from glmfit.estimate.blueprint import blueprint
 from glmfit.estimate.maximum import Maximum
 from glmfit.families import make_family
-from glmfit.inference import wald
-from glmfit.inference.covariance import Covariance, Reference, covariance, inverse_expected
-from glmfit.inference.dispersion import Goodness, Scale, dispersion, goodness, null_deviance
-from glmfit.inference.freedom import null_df, residual_df
-from glmfit.inference.joint import joint_tests
-from glmfit.model.model import Model
-from glmfit.numerics.optimize import Optimum
+from glmfit.inference import (
+    Covariance,
+    Goodness,
+    Reference,
+    Scale,
+    goodness,
+    inverse_expected,
+    joint_tests,
+    null_deviance,
+    null_df,
+    residual_df,
+    wald,
+)
+from glmfit.inference.covariance import covariance
+from glmfit.inference.dispersion import dispersion
+from glmfit.model import Model
+from glmfit.numerics import Optimum
 from glmfit.numerics.profile import profile as profile_of
 from glmfit.result import (
     Auxiliary,
     Coefficient,
     Convergence,
+    CovarianceSummary,
     DataSummary,
     Dispersion,
     FitStatistics,
     Fitted,
     Identification,
+    ModelSummary,
     Separation,
 )
-from glmfit.result import Covariance as ReportedCovariance
-from glmfit.result import Model as ReportedModel
 from glmfit.rows import Data
 from glmfit.rows.slips import numeric_codes
-from glmfit.trust import diagnose
-from glmfit.trust.separation import reported_map
+from glmfit.trust import diagnose, reported_map
 from glmfit.version import __version__
 
 
@@ -96,7 +105,7 @@ def summarise(data: Data, found: Maximum) -> Fitted:
         statistic=reference.statistic,
         level=spec.level,
         ci=spec.ci,
-        covariance=ReportedCovariance(
+        covariance=CovarianceSummary(
             cov.kind,
             cov.correction,
             tuple(tuple(row) for row in matrix.tolist()),
@@ -350,10 +359,10 @@ def _auxiliary(data: Data, model: Model, coefficients: Sequence[Coefficient]) ->
     return tuple(rows)
 
 
-def _reported_model(data: Data, model: Model) -> ReportedModel:
+def _reported_model(data: Data, model: Model) -> ModelSummary:
     spec = data.spec
     used, main = {p.parameter for p in model.rows.predictors}, model.family.main
-    return ReportedModel(
+    return ModelSummary(
         formulas=data.formula.texts,
         response=data.response.label,
         family=model.family.name,

@@ -2,3 +2,27 @@
 
 In: a likelihood and its optimum. Out: `Covariance`, rows of coefficients, phi. May use: model, numerics, families.
 """
+
+from glmfit.inference.clusters import unsupported_places
+from glmfit.inference.covariance import Covariance, Reference, Scores, inverse_expected, inverse_information, sandwich
+from glmfit.inference.dispersion import Goodness, Scale, goodness, null_deviance
+from glmfit.inference.freedom import null_df, residual_df
+from glmfit.inference.joint import joint_test, joint_tests
+
+__all__ = [
+    "Covariance",
+    "Goodness",
+    "Reference",
+    "Scale",
+    "Scores",
+    "goodness",
+    "inverse_expected",
+    "inverse_information",
+    "joint_test",
+    "joint_tests",
+    "null_deviance",
+    "null_df",
+    "residual_df",
+    "sandwich",
+    "unsupported_places",
+]

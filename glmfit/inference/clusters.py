@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from glmfit.errors import ModelError
-from glmfit.numerics.curvature import unit_diagonal
+from glmfit.numerics import unit_diagonal
 
 # A run of rows: where they stand among all rows, their frequencies (rows,), their weighted scores (rows, p).
 Scores = tuple[slice, Tensor, Tensor]

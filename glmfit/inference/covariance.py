@@ -20,9 +20,8 @@ from torch import Tensor
 from glmfit.errors import ModelError
 from glmfit.inference.clusters import Scores, cluster_count, clustered, not_seen_by_rows, root_of
 from glmfit.inference.reduced import reduced
-from glmfit.model.likelihood import Likelihood
-from glmfit.numerics import curvature
-from glmfit.numerics.optimize import Optimum
+from glmfit.model import Likelihood
+from glmfit.numerics import Optimum, curvature
 
 SCORE_CELLS = 4_000_000  # scores are formed for at most this many numbers at a time
 

@@ -12,9 +12,8 @@ from operator import itemgetter
 import torch
 from torch import Tensor
 
-from glmfit.model.likelihood import Likelihood
-from glmfit.model.model import Model
-from glmfit.numerics.optimize import Optimum, newton
+from glmfit.model import Likelihood, Model
+from glmfit.numerics import Optimum, newton
 from glmfit.spec import DISPERSIONS, ModelSpec
 
 PERFECT = 1e-26  # deviance, or chi-square, relative to the size of the means: nothing but rounding is left

@@ -7,7 +7,7 @@ that of all parameters at once. A parameter at the end of its range was estimate
 
 from __future__ import annotations
 
-from glmfit.model.model import Model
+from glmfit.model import Model
 
 
 def residual_df(model: Model) -> int:

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from glmfit.errors import ModelError
-from glmfit.model.likelihood import Likelihood, Rows
-from glmfit.numerics.optimize import Optimum
+from glmfit.model import Likelihood, Rows
+from glmfit.numerics import Optimum
 
 OWN = 1e-10  # what others know of a direction, relative to what one cluster does, below which they know nothing
 EVEN = 1e-12  # weights that differ by less than this, relative to their mean, are the same

@@ -3,3 +3,20 @@
 In: `Data`. Out: a `Model` and its `Likelihood`, an objective that numerics can maximise. May use: rows, design,
 formula, families, numerics.
 """
+
+from glmfit.model.assembly import assemble
+from glmfit.model.likelihood import Likelihood, Predictor, Rows, add_gradient, add_hessian, row_derivatives
+from glmfit.model.model import Model
+from glmfit.model.penalised import Jeffreys
+
+__all__ = [
+    "Jeffreys",
+    "Likelihood",
+    "Model",
+    "Predictor",
+    "Rows",
+    "add_gradient",
+    "add_hessian",
+    "assemble",
+    "row_derivatives",
+]

@@ -18,8 +18,7 @@ from torch import Tensor
 
 from glmfit.design import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix
 from glmfit.families import LINKS, Family, Link, Parameter
-from glmfit.numerics.curvature import stacked_root
-from glmfit.numerics.precise import Pair, as_written, exact, normal_equations, product
+from glmfit.numerics import Pair, as_written, exact, normal_equations, product, stacked_root
 
 CHUNK_CELLS = 4_000_000  # of the Hessians of rows worked on together
 FEWEST_ROWS = 16

@@ -3,3 +3,38 @@
 In: an `Objective` (a value and two derivatives of theta) and a start. Out: an `Optimum`, and what its curvature says.
 May use: the top of the package.
 """
+
+from glmfit.numerics.curvature import cholesky, stacked_root, unit_diagonal, well_conditioned
+from glmfit.numerics.objective import Objective
+from glmfit.numerics.optimize import (
+    Optimum,
+    Trace,
+    all_finite,
+    least_squares,
+    line_search,
+    newton,
+    refined,
+    scipy_optimum,
+)
+from glmfit.numerics.precise import Pair, as_written, exact, normal_equations, product
+
+__all__ = [
+    "Objective",
+    "Optimum",
+    "Pair",
+    "Trace",
+    "all_finite",
+    "as_written",
+    "cholesky",
+    "exact",
+    "least_squares",
+    "line_search",
+    "newton",
+    "normal_equations",
+    "product",
+    "refined",
+    "scipy_optimum",
+    "stacked_root",
+    "unit_diagonal",
+    "well_conditioned",
+]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from glmfit.report import numbers
 from glmfit.report.exponentiate import ratios
-from glmfit.result import Auxiliary, Coefficient, Covariance, Fit
+from glmfit.result import Auxiliary, Coefficient, CovarianceSummary, Fit
 
 DISPERSION_METHODS = {"pearson": "Pearson", "deviance": "deviance", "ml": "maximum likelihood"}
 OTHER_KINDS = {
@@ -125,7 +125,7 @@ def dispersion(fit: Fit) -> str:
     return f"{numbers.short(fit.dispersion.estimate)} ({DISPERSION_METHODS.get(method, method)})"
 
 
-def standard_errors(covariance: Covariance) -> str:
+def standard_errors(covariance: CovarianceSummary) -> str:
     """The kind of covariance, its clusters and its small-sample factor."""
     kind, _, _ = covariance.kind.partition(":")
     if kind in ROBUST:

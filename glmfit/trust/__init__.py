@@ -3,3 +3,16 @@
 In: a model and where its search ended. Out: findings with advice, and the rows and terms that are separated.
 May use: model, design, numerics.
 """
+
+from glmfit.trust.diagnose import SUSPICIOUS, FlatDirections, relative_information
+from glmfit.trust.separation import Separated, last_independent, reported_map, reported_moves
+
+__all__ = [
+    "SUSPICIOUS",
+    "FlatDirections",
+    "Separated",
+    "last_independent",
+    "relative_information",
+    "reported_map",
+    "reported_moves",
+]

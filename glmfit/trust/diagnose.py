@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 
 from glmfit.errors import Finding
-from glmfit.model.likelihood import Likelihood
-from glmfit.numerics.curvature import cholesky, unit_diagonal
-from glmfit.numerics.optimize import Optimum
+from glmfit.model import Likelihood
+from glmfit.numerics import Optimum, cholesky, unit_diagonal
 from glmfit.trust.separation import Separated
 
 VANISHED = 1e-11  # information relative to that at the start

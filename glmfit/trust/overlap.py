@@ -14,9 +14,8 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from glmfit.model.likelihood import Rows, add_gradient, add_hessian
-from glmfit.model.model import Model
-from glmfit.numerics.curvature import unit_diagonal
+from glmfit.model import Model, Rows, add_gradient, add_hessian
+from glmfit.numerics import unit_diagonal
 
 PULLS = 1e-4  # a multiplier below this is not looked at: the row is left to the linear program
 KEEPS = 0.5  # the least share of a multiplier that may be left of it

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from glmfit import memory
 from glmfit.design import MOST_DENSE_COLUMNS
-from glmfit.model.model import Model
-from glmfit.numerics.curvature import stacked_root
+from glmfit.model import Model
+from glmfit.numerics import stacked_root
 from glmfit.result import SeparationTerm
 from glmfit.trust.cone import STRICT, Cone
 from glmfit.trust.overlap import Overlap, overlap

@@ -13,7 +13,7 @@ import math
 import torch
 
 from glmfit.errors import Finding
-from glmfit.model.likelihood import Likelihood
+from glmfit.model import Likelihood
 
 RATIO = 1.5  # standard errors are then wrong by a factor of 1.22
 SURPRISING = 3.29  # standard deviations, which chance exceeds once in a thousand times

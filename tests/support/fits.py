@@ -10,14 +10,14 @@ from glmfit.result import (
     Auxiliary,
     Coefficient,
     Convergence,
-    Covariance,
+    CovarianceSummary,
     DataSummary,
     Dispersion,
     Fit,
     FitStatistics,
     Identification,
     JointTest,
-    Model,
+    ModelSummary,
     Separation,
     SeparationTerm,
 )
@@ -63,7 +63,7 @@ def poisson(rows: tuple[Coefficient, ...] | None = None) -> Fit:
     )
     return Fit(
         version="0.1.0",
-        model=Model(
+        model=ModelSummary(
             ("Ozone ~ Solar.R + Wind + C(Month)",), "Ozone", "poisson", {"mu": "log"}, {}, measure="rate ratio"
         ),
         data=DataSummary("air.csv", 153, 111, {"missing": {"Ozone": 37, "Solar.R": 7}}),
@@ -71,7 +71,7 @@ def poisson(rows: tuple[Coefficient, ...] | None = None) -> Fit:
         statistic="z",
         level=0.95,
         ci="wald",
-        covariance=Covariance("hessian", None, diagonal(rows)),
+        covariance=CovarianceSummary("hessian", None, diagonal(rows)),
         dispersion=Dispersion(1.0, "fixed"),
         auxiliary=(),
         fit=FitStatistics(-1234.5678, 1028.4, 2345.6, 1011.25, 2477.1356, 2487.9737, 4, 107, 110),
@@ -92,7 +92,7 @@ def negative_binomial() -> Fit:
     base = poisson(rows)
     return replace(
         base,
-        model=Model(
+        model=ModelSummary(
             ("claims ~ age",),
             "claims",
             "negative-binomial",
@@ -102,7 +102,7 @@ def negative_binomial() -> Fit:
             measure="rate ratio",
         ),
         data=DataSummary("claims.csv", 1000, 1000, {"missing": {}}),
-        covariance=Covariance("cluster:firm", "G/(G-1)", diagonal(rows), {"firm": 40}),
+        covariance=CovarianceSummary("cluster:firm", "G/(G-1)", diagonal(rows), {"firm": 40}),
         auxiliary=(Auxiliary("alpha", 0.60653066, 0.12737, 0.40188, 0.91538),),
     )
 
@@ -113,7 +113,7 @@ def with_aliased() -> Fit:
     message = "wt2 is a linear combination of earlier terms and was left out."
     return replace(
         poisson(rows),
-        model=Model(("mpg ~ wt + wt2",), "mpg", "gaussian", {"mu": "identity"}, {}),
+        model=ModelSummary(("mpg ~ wt + wt2",), "mpg", "gaussian", {"mu": "identity"}, {}),
         data=DataSummary("mtcars.csv", 32, 32, {}),
         statistic="t",
         dispersion=Dispersion(6.72551, "pearson"),
@@ -150,7 +150,7 @@ def not_converged() -> Fit:
     message = "NV separates the responses: its coefficient has no finite estimate (13 rows)."
     return replace(
         poisson(rows),
-        model=Model(("HG ~ NV",), "HG", "binomial", {"mu": "logit"}, {}, success="yes", measure="odds ratio"),
+        model=ModelSummary(("HG ~ NV",), "HG", "binomial", {"mu": "logit"}, {}, success="yes", measure="odds ratio"),
         data=DataSummary("endometrial.csv", 79, 79, {"missing": {}}),
         convergence=Convergence("max_iter", False, "newton", 100, 0.036, 0.41, "Raise --max-iter."),
         identification=Identification((), Separation("quasi-complete", 13, (SeparationTerm("mu", "NV", 1),)), False),
@@ -169,7 +169,11 @@ def two_predictors() -> Fit:
     base = negative_binomial()
     model = replace(base.model, formulas=("claims ~ age", "alpha ~ region"))
     return replace(
-        base, model=model, coefficients=rows, auxiliary=(), covariance=Covariance("hc1", "n/(n-k)", diagonal(rows))
+        base,
+        model=model,
+        coefficients=rows,
+        auxiliary=(),
+        covariance=CovarianceSummary("hc1", "n/(n-k)", diagonal(rows)),
     )
 
 
@@ -185,7 +189,7 @@ def at_limit() -> Fit:
         base,
         model=replace(base.model, formulas=("claims ~ region",), exposure=None),
         coefficients=rows,
-        covariance=Covariance("hessian", None, diagonal(rows)),
+        covariance=CovarianceSummary("hessian", None, diagonal(rows)),
         auxiliary=(Auxiliary("alpha", 0.0, NAN, NAN, NAN),),
     )
 

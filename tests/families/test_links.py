@@ -32,6 +32,7 @@ INVERSES: dict[str, Callable[[Any], Any]] = {
     "inverse-squared": lambda eta: 1 / mpmath.sqrt(eta),
     "sqrt": lambda eta: eta**2,
     "logit12": lambda eta: 1 + 1 / (1 + mpmath.exp(-eta)),
+    "log1p2": lambda eta: mpmath.expm1(eta) / 2,
 }
 INVERSES.update({name: lambda eta, k=float(name[6:]): eta ** (1 / mpmath.mpf(k)) for name in POWERS})
 SCALES: dict[str, Callable[[Any], Any]] = {
@@ -39,6 +40,7 @@ SCALES: dict[str, Callable[[Any], Any]] = {
     "log": mpmath.log,
     "logit": lambda mu: mpmath.log(mu / (1 - mu)),
     "logit12": lambda mu: mpmath.log((mu - 1) / (2 - mu)),
+    "log1p2": lambda mu: mpmath.log1p(2 * mu),
 }
 LINE = (-6.0, -2.5, -1.0, -0.3, 0.0, 0.2, 0.7, 1.5, 2.5, 3.5)
 POSITIVE = (0.01, 0.2, 0.7, 1.0, 1.3, 4.0, 30.0)
@@ -63,14 +65,14 @@ def pairs() -> list[tuple[str, str]]:
 
 def domain(link: str, scale: str) -> tuple[float, ...]:
     """Points at which scale(g^-1(eta)) is defined."""
-    if link in ("logit", "probit", "cauchit", "cloglog", "loglog", "logit12"):
+    if link in ("logit", "probit", "cauchit", "cloglog", "loglog", "logit12", "log1p2"):
         return LINE
     if link == "log":
         return NEGATIVE if scale == "logit" else LINE
     if link == "log-complement":
         return NEGATIVE
     if link == "identity":
-        return {"identity": LINE, "log": POSITIVE, "logit": UNIT}[scale]
+        return {"identity": LINE, "log": POSITIVE, "log1p2": POSITIVE, "logit": UNIT}[scale]
     if link == "inverse" and scale == "identity":
         return (*NEGATIVE, *POSITIVE)
     return POSITIVE

@@ -31,19 +31,25 @@ def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **
     """Fit one model to a file (its path), a pandas DataFrame, a pyarrow Table or a mapping of columns.
 
     `formula` is "response ~ terms", or a sequence of it and further "parameter ~ terms". `options` are the fields of
-    `glmfit.spec.ModelSpec`: links, fixed, weights, offset, exposure, se, dispersion, level, optimizer and so on.
+    `glmfit.spec.ModelSpec`: links, fixed, weights, offset, exposure, se, dispersion, level, optimizer and so on; and
+    those of `glmfit.reading.Reading`: na, thousands, decimal, comment, skip, separator, encoding, sheet.
     Raises a `glmfit.errors.GlmfitError`.
     """
-    from dataclasses import fields
+    from dataclasses import fields, replace
 
     from glmfit.errors import UsageError, did_you_mean
+    from glmfit.reading import PLAIN, Reading
     from glmfit.spec import ModelSpec
 
-    known = [field.name for field in fields(ModelSpec)]
+    of_reading = {field.name for field in fields(Reading)}
+    known = [*(field.name for field in fields(ModelSpec)), *sorted(of_reading)]
     for name in options:
         if name not in known:
             hint = did_you_mean(name, known) or f"options: {', '.join(known)}"
             raise UsageError("unknown_option", f"no option '{name}'", hint)
+    asked = {name: options.pop(name) for name in list(options) if name in of_reading}
+    if asked:
+        options["reading"] = replace(options.get("reading", PLAIN), **asked)
     formulas = tuple(formula) if isinstance(formula, list | tuple) else (formula,)
     return fit_spec(ModelSpec(formulas=formulas, family=family, **options), data)
 

@@ -19,6 +19,7 @@ from glmfit.commands.output import check_target, output_error, say, write_file, 
 from glmfit.commands.parser import Command, CommandLineError, Group, usage_error
 from glmfit.errors import GlmfitError, OutputError, UsageError, explain
 from glmfit.memory import running_out
+from glmfit.reading import PLAIN, Reading
 
 if TYPE_CHECKING:
     from glmfit.result import Fit
@@ -54,6 +55,7 @@ def glmfit(
 
 
 @app.command("fit", cls=Command, short_help="Fit one model and report it.")
+@options.takes_data
 def fit_command(
     data: options.Data,
     formulas: options.Formulas = None,
@@ -75,7 +77,7 @@ def fit_command(
     freq_weights: options.FreqWeights = None,
     sampling_weights: options.SamplingWeights = None,
     missing: options.Missing = "drop",
-    na: options.Na = None,
+    reading: Reading = PLAIN,
     dispersion: options.DispersionOption = None,
     se: options.Se = None,
     ci: options.Ci = "wald",
@@ -128,7 +130,7 @@ def fit_command(
         level=options.number("--level", level),
         bias_reduction=bias_reduction,
         missing=missing,
-        na=na,
+        reading=reading,
         optimizer=optimizer,
         max_iter=options.whole_number("--max-iter", max_iter),
         tol=options.number("--tol", tol),
@@ -145,6 +147,7 @@ def fit_command(
 
 
 @app.command("check", cls=Command, short_help="Check a likelihood of your own on data.")
+@options.takes_data
 def check_command(
     file: options.LikelihoodFile,
     data: options.Data,
@@ -161,7 +164,7 @@ def check_command(
     freq_weights: options.FreqWeights = None,
     sampling_weights: options.SamplingWeights = None,
     missing: options.Missing = "drop",
-    na: options.Na = None,
+    reading: Reading = PLAIN,
     start: options.Start = None,
 ) -> None:
     """Check a likelihood of your own where a fit to these data would begin, without fitting it.
@@ -185,7 +188,7 @@ def check_command(
         freq_weights=freq_weights,
         sampling_weights=sampling_weights,
         missing=missing,
-        na=na,
+        reading=reading,
         start=start,
     )
     from glmfit.commands.examine import examine  # imports torch

@@ -26,7 +26,8 @@ from glmfit.formula.evaluate import Evaluator
 from glmfit.formula.formula import ModelFormula, parse
 from glmfit.formula.parameters import INTERCEPT
 from glmfit.memory import Need, rows_need, squares_need
-from glmfit.rows.data import group_codes, mostly_numbers, row_weights, without_weightless
+from glmfit.rows.data import group_codes, row_weights, without_weightless
+from glmfit.rows.factors import left_out, many_levels, refuse_disguised
 from glmfit.spec import ModelSpec, cluster_columns
 from glmfit.table import Source, Table, complete_rows
 
@@ -36,7 +37,7 @@ STEPS = 40  # vectors (n,) that autograd remembers of a likelihood of a few oper
 # What can be asked for; any other option of a model belongs to families.
 OPTIONS = {
     *("formulas", "y", "x", "intercept", "family", "links", "fixed", "freq_weights", "sampling_weights", "se", "level"),
-    *("missing", "na", "optimizer", "max_iter", "tol", "start"),
+    *("missing", "reading", "optimizer", "max_iter", "tol", "start"),
 }
 
 
@@ -65,7 +66,9 @@ class Dense:
     def findings(self) -> list[Finding]:
         """What must be said of the columns."""
         found = [*self.table.findings, *self.likelihood.reader.findings]
-        return found if self.formula is None else [*found, *mostly_numbers(self.table, self.formula)]
+        if self.formula is None:
+            return found
+        return [*found, *left_out(self.spec, self.likelihood.reader.source), *many_levels(self.table, self.formula)]
 
 
 def prepare(spec: ModelSpec, source: Source, path: str, module: ModuleType) -> Dense:
@@ -79,13 +82,15 @@ def prepare(spec: ModelSpec, source: Source, path: str, module: ModuleType) -> D
     used = [*(name for name in special if name), *cluster_columns(spec.se)]
     used += [] if formula is None else formula.variables
     while True:
-        table = source.read(used or source.header[:1], spec.na)
+        table = source.read(used or source.header[:1])
+        if formula is not None:
+            refuse_disguised(table, formula)
         table = complete_rows(table, used, spec.missing)
         dropped = {"missing": dict(table.dropped)}
         table, weightless = without_weightless(spec, table)
         frequency, sampling = (None if w is None else torch.from_numpy(w) for w in row_weights(spec, table))
         given, aliased = _given(path, module, formula, table, frequency)
-        reader = Reader(spec, source, table, given)
+        reader = Reader(source, table, given)
         try:
             parameters = read_parameters(path, module, Columns(reader), given.get("terms", ()), spec)
             memory.check(_needs(spec, len(table), len(parameters.labels)))
@@ -145,7 +150,8 @@ def _formula(spec: ModelSpec, source: Source) -> ModelFormula | None:
     """The response and the terms of data.X; None where no formula was given."""
     if not spec.formulas and spec.y is None and not spec.x:
         return None
-    formula = parse(spec, source.header)
+    with source.blaming_the_header():
+        formula = parse(spec, source.header)
     if len(formula.predictors) > 1 or formula.predictors[0].offsets or formula.response.kind != "value":
         raise UsageError(
             "formula",

@@ -76,7 +76,7 @@ def parse(
     response, main, rest = _main(spec, sides, header)
     named = {spec.weights, spec.freq_weights, spec.sampling_weights, spec.offset, spec.exposure, *special, *outcome}
     excluded = named | {name for part in response.parts for name in _variables(part, header)}
-    dot = tuple(name for name in header if name not in excluded)
+    dot = tuple(name for name in header if name.strip() and name not in excluded)
     predictors = [_predictor("mu", main, header, dot, spec.intercept)]
     for text, left, right in rest:
         parameter = _parameter(text, left)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from glmfit.errors import DataError, Finding, ModelError, UsageError, shorten
+from glmfit.errors import DataError, ModelError, UsageError
 from glmfit.families.base import Family, Parameter
 from glmfit.families.catalogue import make_family
 from glmfit.families.censored import censored
@@ -23,14 +23,12 @@ from glmfit.formula.evaluate import Evaluator
 from glmfit.formula.formula import ModelFormula, parse
 from glmfit.formula.parameters import for_family
 from glmfit.rows.censoring import censoring, read_censored
+from glmfit.rows.factors import left_out, many_levels, refuse_disguised
 from glmfit.rows.response import Response, read_response
 from glmfit.spec import ModelSpec, cluster_columns
 from glmfit.table import Source, Table, complete_rows, open_data
 from glmfit.table.columns import refuse
-from glmfit.table.text import is_number
 
-MOST_LEVELS = 10  # a factor of more levels than this,
-FEW_WORDS = 0.1  # and of fewer words than this share of its rows, was meant as numbers
 _CORRECT = "correct the value, or leave the row out"
 
 
@@ -63,7 +61,7 @@ def read(spec: ModelSpec, data: Any) -> Data:
     """Prepared data from whatever holds it: a path (`-` for standard input), an opened source, a frame or a mapping."""
     begin = perf_counter()
     family, links = resolve(spec)
-    return replace(prepare(spec, family, links, open_data(data)), seconds=perf_counter() - begin)
+    return replace(prepare(spec, family, links, open_data(data, spec.reading)), seconds=perf_counter() - begin)
 
 
 def resolve(spec: ModelSpec) -> tuple[Family, dict[str, Link]]:
@@ -119,16 +117,18 @@ def prepare(spec: ModelSpec, family: Family, links: Mapping[str, Link], source: 
     """Read the columns that the model uses and check everything that can be checked without fitting."""
     family = family.of_columns(source.header)
     asked = censoring(spec, source.header)
-    formula = asked.named(parse(asked.with_response(spec), source.header, family.columns, asked.columns))
+    with source.blaming_the_header():
+        formula = asked.named(parse(asked.with_response(spec), source.header, family.columns, asked.columns))
     if not family.categories:  # whose parameters are known only from the response
         formula = for_family(formula, family)
         check_model(spec, family, formula)
     special = (spec.weights, spec.freq_weights, spec.sampling_weights, spec.offset, spec.exposure, spec.group)
     used = [*formula.variables, *(name for name in special if name), *cluster_columns(spec.se), *family.columns]
     columns = list(dict.fromkeys((*used, *asked.columns)))
-    table = asked.with_interval(source.read(columns, spec.na))
+    table = asked.with_interval(source.read(columns))
+    refuse_disguised(table, formula)
     table = complete_rows(table, asked.complete(columns), spec.missing)
-    table = replace(table, findings=(*table.findings, *mostly_numbers(table, formula)))
+    table = replace(table, findings=(*table.findings, *left_out(spec, source), *many_levels(table, formula)))
     missing = {"missing": dict(table.dropped)}
     table, weightless = _drop_weightless(spec, formula, family, table)
     if family.grouped:
@@ -167,26 +167,6 @@ def prepare(spec: ModelSpec, family: Family, links: Mapping[str, Link], source: 
         groups=groups,
         dropped=missing | {reason: counts for reason, counts in weightless.items() if counts},
     )
-
-
-def mostly_numbers(table: Table, formula: ModelFormula) -> list[Finding]:
-    """Columns that are factors only because of a few words among their numbers: a slip in the data, most likely."""
-    findings = []
-    for name in formula.variables:
-        column = table[name]
-        if column.kind != "text" or column.levels is None or len(column.levels) <= MOST_LEVELS:
-            continue
-        is_word = np.array([not is_number(level) for level in column.levels])[column.values]
-        if 0 < is_word.mean() <= FEW_WORDS:
-            at = int(np.argmax(is_word))
-            word = column.levels[column.values[at]]
-            message = (
-                f"column '{name}' is a factor of {len(column.levels)} levels because of '{shorten(word)}' in row "
-                f"{table.rows[at]}; all but {int(is_word.sum())} of its {len(table)} values are numbers: correct the "
-                f"value, or declare it missing with --na '{shorten(word)}'"
-            )
-            findings.append(Finding("mostly_numbers", message, (name,)))
-    return findings
 
 
 def check_model(spec: ModelSpec, family: Family, formula: ModelFormula) -> None:

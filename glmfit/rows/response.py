@@ -19,6 +19,7 @@ from glmfit.formula.evaluate import Evaluator
 from glmfit.spec import ModelSpec
 from glmfit.table import Column, Table
 from glmfit.table.columns import refuse
+from glmfit.table.text import is_number, number
 
 MOST_CATEGORIES = 50
 
@@ -54,9 +55,11 @@ def read_response(
         return _categories(what, evaluator, column, family, spec.levels)
     if column is not None and column.levels is not None and (family.trials or family.grouped):
         response = _two_levels(what.label, column, success, family.trials)
+    elif success is not None and what.kind == "value" and (family.trials or family.grouped):
+        response = _two_numbers(what.label, evaluator.numbers(what.parts[0]), success, family.trials)
     elif success is not None:
         raise UsageError(
-            "bad_success", f"--success names a level of a text response, and '{what.label}' is not one", "leave it out"
+            "bad_success", f"--success names one of two values, and '{what.label}' is not one of them", "leave it out"
         )
     elif family.trials:
         response = _successes(what, evaluator, weights, table.rows, family.quasi)
@@ -141,6 +144,19 @@ def _two_levels(label: str, column: Column, success: str | None, trials: bool) -
     return Response(label, y, np.ones_like(y) if trials else None, chosen)
 
 
+def _two_numbers(label: str, values: np.ndarray, success: str, trials: bool) -> Response:
+    """A response of any two numbers, such as 1 and 2."""
+    distinct = np.unique(values)
+    if len(distinct) != 2:
+        what = f"--success names one of two values, and '{label}' has {len(distinct)}"
+        raise ModelError("bad_response", what, "leave it out, or make a 0/1 column")
+    if not is_number(success) or number(success) not in distinct:
+        hint = f"its values: {distinct[0]:.15g}, {distinct[1]:.15g}"
+        raise UsageError("bad_success", f"'{label}' is never {success}", hint)
+    y = (values == number(success)).astype(np.float64)
+    return Response(label, y, np.ones_like(y) if trials else None, f"{number(success):.15g}")
+
+
 def _second(levels: tuple[str, ...]) -> str:
     """The second level: of plain text whatever the case, as in R ("Yes" after "no"), else in the column's own order."""
     if levels == tuple(sorted(levels)):
@@ -160,6 +176,8 @@ def _successes(
     outside = (first < 0) | (first > 1)
     rule = "a binomial response is 0/1, two levels of text, or a proportion"
     hint = "for successes out of trials write successes/trials, or cbind(successes, failures)"
+    if outside.any() and len(distinct := np.unique(first)) == 2:
+        hint = f"--success {distinct[1]:.15g} counts {distinct[1]:.15g} as 1 and {distinct[0]:.15g} as 0"
     refuse(f"'{what.label}'", first, outside, rows, _outside(rule, hint))
     fractional = (first != 0) & (first != 1)
     if not fractional.any() or (quasi and weights is None):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from glmfit.reading import PLAIN, Reading
 from glmfit.table.columns import Column, Table, complete_rows
 from glmfit.table.readers import from_frame, open_source
 from glmfit.table.source import Source
@@ -18,8 +19,11 @@ from glmfit.table.source import Source
 __all__ = ["Column", "Source", "Table", "complete_rows", "from_frame", "open_data", "open_source"]
 
 
-def open_data(data: Any) -> Source:
-    """Whatever holds the data, opened: a path (`-` for standard input), a frame, a mapping, or an opened source."""
+def open_data(data: Any, reading: Reading = PLAIN) -> Source:
+    """Whatever holds the data, opened: a path (`-` for standard input), a frame, a mapping; an opened source as it is.
+
+    A path may also be a folder or a pattern. `reading` says how, where the data do not.
+    """
     if isinstance(data, Source):
         return data
-    return open_source(str(data)) if isinstance(data, str | os.PathLike) else from_frame(data)
+    return open_source(str(data), reading) if isinstance(data, str | os.PathLike) else from_frame(data, reading)

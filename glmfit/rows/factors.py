@@ -99,7 +99,8 @@ def _few_words(table: Table, column: Column, hidden: Hidden) -> DataError:
         "are numbers"
     )
     units = "--skip 0,1 leaves out a line of units; " if row == 1 and at.size == 1 else ""
-    hint = f"correct the value; {units}{missing_options(words)} takes it for missing"
+    missing = missing_options(words)
+    hint = f"correct the value; {units}" + (f"{missing} takes it for missing" if missing else "a quote may be open")
     return DataError("mostly_numbers", message, f"{hint}; C({column.name}) makes a factor of it")
 
 

@@ -27,6 +27,7 @@ _WAYS = tuple(
     Numerals(*way)
     for way in (("", "."), (",", "."), (" ", "."), ("'", "."), ("", ","), (".", ","), (" ", ","), ("'", ","))
 )
+_LONG = 25  # characters of what may stand for a missing value
 _SAMPLE = 1000  # levels that are looked at first, as there may be millions
 
 
@@ -92,7 +93,7 @@ def was_meant_as_numbers(codes: np.ndarray, levels: Sequence[str], numbers: np.n
 
 def missing_options(words: Sequence[str]) -> str:
     """The options that declare some words to be missing values."""
-    return " ".join(f"--na '{shorten(word.strip())}'" for word in words[:4])
+    return " ".join(f"--na '{word.strip()}'" for word in words[:4] if len(word) <= _LONG)
 
 
 def _options(way: Numerals) -> str:

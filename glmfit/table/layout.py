@@ -48,7 +48,8 @@ def lay_out(name: str, data: bytes | mmap, reading: Reading, tab: bool) -> Layou
     for line in range(reading.lines_above):
         match = _LINE.match(data, start)
         if match is None:
-            message = f"{name} has {line + 1} lines, and --skip leaves out {reading.lines_above} above the header"
+            lines, out = line + (start < len(data)), reading.lines_above
+            message = f"{name} has {lines} lines, and --skip leaves out {out} above the header"
             raise DataError("empty_file", message, "give the number of lines above the header")
         start = match.end()
     if reading.comment is not None:
@@ -108,7 +109,7 @@ def remedy(text: str, separated: bool, above: int = 0) -> str | None:
     if width > 1:
         first = widths[best].index(width)
         names = _split([filled[first][1]], best)[0]
-        above_it = first > 0 and not any(map(is_number, names))  # else it is a row, and there is no header
+        above_it = first > 0 and 2 * sum(map(is_number, names)) < width  # else it is a row, and there is no header
         return _above(filled[:first], above + filled[first][0]) if above_it else None
     return None if separated else _another_separator([line for _, line in filled])
 

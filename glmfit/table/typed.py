@@ -23,7 +23,7 @@ from glmfit.table.infer import large_integer, number_column, numbers_in_text, so
 from glmfit.table.source import Loaded, Source
 from glmfit.table.text import EXACT, is_date
 
-ARROW_FILE = b"ARROW1"
+ARROW_FILE = b"ARROW1\0\0"
 
 _ZERO_FRACTION = re.compile(r"(:\d\d)\.0+(?=$|Z|[+-])")
 

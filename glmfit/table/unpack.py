@@ -184,7 +184,10 @@ class _Kept(io.RawIOBase):
         return len(piece)
 
     def seek(self, place: int, whence: int = 0) -> int:
-        self._data.seek(place, whence)  # type: ignore[arg-type]
+        try:
+            self._data.seek(place, whence)  # type: ignore[arg-type]
+        except ValueError as error:  # which other files raise as an OSError
+            raise OSError(str(error)) from error
         return self._data.tell()
 
     def tell(self) -> int:

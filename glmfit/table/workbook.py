@@ -21,6 +21,7 @@ from glmfit.table.source import Loaded, Source
 from glmfit.table.typed import damaged
 
 OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"  # of the container that old and that protected workbooks are
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # what a container of a protected workbook holds
 _CALENDAR = (datetime.date, datetime.time)
 
 
@@ -70,6 +71,8 @@ def _rows(name: str, data: bytes | mmap, sheet: str | None) -> list[list[Any]]:
         import python_calamine as calamine
     except ImportError:
         raise missing_extra(name, "a workbook", "excel") from None
+    if data[: len(OLD_WORKBOOK)] == OLD_WORKBOOK and data.find(_ENCRYPTED) >= 0:
+        raise _protected(name)
     try:
         with calamine.CalamineWorkbook.from_filelike(io.BytesIO(data)) as workbook:
             names = workbook.sheet_names
@@ -80,13 +83,14 @@ def _rows(name: str, data: bytes | mmap, sheet: str | None) -> list[list[Any]]:
                 raise DataError("empty_file", f"{name} has no sheets", "give a workbook with a table")
             return workbook.get_sheet_by_name(sheet or names[0]).to_python(skip_empty_area=False)
     except calamine.PasswordError:
-        message = f"{name} is protected by a password"
-        raise DataError("password", message, "save it without one, or save the sheet as CSV") from None
+        raise _protected(name) from None
     except (calamine.CalamineError, OSError) as error:
-        if "password" in str(error).lower():
-            message = f"{name} is protected by a password"
-            raise DataError("password", message, "save it without one, or save the sheet as CSV") from error
         raise damaged(name, "workbook", error) from error
+
+
+def _protected(name: str) -> DataError:
+    message = f"{name} is protected by a password"
+    return DataError("password", message, "save it without one, or save the sheet as CSV")
 
 
 def missing_extra(name: str, kind: str, extra: str) -> DataError:

@@ -1,6 +1,6 @@
 """Files of Python's writers with the data of sample_data/warpbreaks.csv: python tests/table/files/write.py
 
-Needs openpyxl, odfpy, xlwt and pandas, which the tests do not.
+Needs openpyxl, odfpy, xlwt, msoffcrypto-tool and pandas, which the tests do not.
 """
 
 import datetime
@@ -34,3 +34,9 @@ for at, row in enumerate([list(warp.columns[:3]), *warp.iloc[:, :3].values.tolis
 old.parent.save(str(HERE / "xlwt.xls"))
 warp.assign(day=pd.to_datetime(warp["day"])).to_feather(HERE / "pandas.feather")
 warp.to_json(HERE / "pandas.jsonl", orient="records", lines=True)
+
+# A workbook with a password (msoffcrypto-tool).
+import msoffcrypto.format.ooxml  # noqa: E402
+
+with (HERE.parents[2] / "sample_data" / "trees.xlsx").open("rb") as plain, (HERE / "protected.xlsx").open("wb") as out:
+    msoffcrypto.format.ooxml.OOXMLFile(plain).encrypt("secret", out)

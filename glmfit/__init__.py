@@ -26,6 +26,21 @@ if TYPE_CHECKING:
 
 __all__ = ["__version__", "fit", "fit_spec"]
 
+# Packages and modules that the documentation names: loaded when they are asked for, as `glmfit.report`.
+_DOCUMENTED = ("errors", "explain", "families", "report", "result", "spec", "table")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _DOCUMENTED:
+        raise AttributeError(f"module 'glmfit' has no attribute '{name}'")
+    import importlib
+
+    return importlib.import_module(f"glmfit.{name}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_DOCUMENTED})
+
 
 def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **options: Any) -> Fit:
     """Fit one model to a file (its path), a pandas DataFrame, a pyarrow Table or a mapping of columns.
@@ -39,6 +54,7 @@ def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **
     from glmfit.errors import UsageError, did_you_mean
     from glmfit.spec import ModelSpec
 
+    _refuse_exchanged(formula, data)
     known = [field.name for field in fields(ModelSpec)]
     for name in options:
         if name not in known:
@@ -46,6 +62,22 @@ def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **
             raise UsageError("unknown_option", f"no option '{name}'", hint)
     formulas = tuple(formula) if isinstance(formula, list | tuple) else (formula,)
     return fit_spec(ModelSpec(formulas=formulas, family=family, **options), data)
+
+
+def _refuse_exchanged(formula: Any, data: Any) -> None:
+    """Raises for `fit(data, formula)`, and for a formula that is no text."""
+    from glmfit.errors import UsageError
+
+    texts = list(formula) if isinstance(formula, list | tuple) else [formula]
+    given = list(data) if isinstance(data, list | tuple) else [data]
+    formulas = [text for text in given if isinstance(text, str) and "~" in text]
+    if formulas and len(formulas) == len(given) and not any(isinstance(text, str) and "~" in text for text in texts):
+        hint = f"write fit({(formulas[0] if len(formulas) == 1 else formulas)!r}, data)"
+        raise UsageError("usage", "the data stand where the formula belongs, and the formula where the data do", hint)
+    for text in texts:
+        if not isinstance(text, str):
+            what = f"the formula is a {type(text).__module__}.{type(text).__name__} and no text".replace("builtins.", "")
+            raise UsageError("invalid_value", what, "write fit('response ~ terms', data)")
 
 
 def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fit:

@@ -20,7 +20,7 @@ from glmfit.dense.likelihood import DenseLikelihood, check
 from glmfit.dense.parameters import Parameters, file_error, read_parameters
 from glmfit.design import aliased_columns, build
 from glmfit.errors import Finding, GlmfitError, UsageError
-from glmfit.formula import INTERCEPT, Evaluator, Factor, ModelFormula, extent, parse
+from glmfit.formula import INTERCEPT, Evaluator, Factor, ModelFormula, extent, parse, row_factors
 from glmfit.memory import Need, rows_need, squares_need
 from glmfit.rows import group_codes, mostly_numbers, row_weights, without_weightless
 from glmfit.spec import ModelSpec, cluster_columns
@@ -71,15 +71,15 @@ def prepare(spec: ModelSpec, source: Source, path: str, module: ModuleType) -> D
     if not callable(function):
         raise file_error(path, "there is no function log_likelihood", "write def log_likelihood(params, data)")
     formula = _formula(spec, source)
-    special = (spec.freq_weights, spec.sampling_weights)
-    used = [*(name for name in special if name), *cluster_columns(spec.se)]
+    roles = row_factors(spec, source.header) if formula is None else formula.roles
+    used = [*(name for factor in roles.values() for name in factor.columns), *cluster_columns(spec.se)]
     used += [] if formula is None else formula.variables
     while True:
         table = source.read(used or source.header[:1], spec.na)
         table = complete_rows(table, used, spec.missing)
         dropped = {"missing": dict(table.dropped)}
-        table, weightless = without_weightless(spec, table)
-        frequency, sampling = (None if w is None else torch.from_numpy(w) for w in row_weights(spec, table))
+        table, weightless = without_weightless(roles, table)
+        frequency, sampling = (None if w is None else torch.from_numpy(w) for w in row_weights(roles, table))
         given, aliased = _given(path, module, formula, table, frequency)
         reader = Reader(spec, source, table, given)
         try:

@@ -10,11 +10,13 @@ from glmfit.formula.evaluate import DesignState, Evaluator, Levels, Numbers
 from glmfit.formula.order import natural_order
 from glmfit.formula.parameters import for_family
 from glmfit.formula.parse import parse
+from glmfit.formula.roles import WEIGHTS, row_factors
 from glmfit.formula.terms import INTERCEPT, Factor, ModelFormula, PredictorFormula, Response, Term
 from glmfit.formula.tokens import split_list
 
 __all__ = [
     "INTERCEPT",
+    "WEIGHTS",
     "Coding",
     "DesignState",
     "Evaluator",
@@ -34,5 +36,6 @@ __all__ = [
     "for_family",
     "natural_order",
     "parse",
+    "row_factors",
     "split_list",
 ]

@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from glmfit.numerics import Trace
     from glmfit.result import Fitted
     from glmfit.spec import ModelSpec
+else:
+
+    def __getattr__(name: str) -> object:
+        """A module that the documentation names, such as `glmfit.report`, loaded when it is asked for."""
+        if name not in ("errors", "families", "report", "result", "spec", "table"):
+            raise AttributeError(f"module 'glmfit' has no attribute '{name}'")
+        import importlib
+
+        return importlib.import_module(f"glmfit.{name}")
 
 
 __all__ = ["__version__", "compare", "fit", "fit_spec", "load"]
@@ -45,6 +54,9 @@ def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **
         if name not in known:
             hint = did_you_mean(name, known) or f"options: {', '.join(known)}"
             raise UsageError("unknown_option", f"no option '{name}'", hint)
+    if not isinstance(formula, str | list | tuple) and isinstance(data, str | list | tuple):
+        message = f"the formula stands where the data belong: {data!r:.60}"
+        raise UsageError("invalid_value", message, "write glmfit.fit(formula, data): the formula comes first")
     formulas = tuple(formula) if isinstance(formula, list | tuple) else (formula,)
     from glmfit.families.userfile import is_path
     from glmfit.fitted import FittedModel

@@ -328,6 +328,12 @@ def test_an_option_of_the_wrong_kind_is_a_usage_error(options: dict[str, object]
         glmfit.fit("y ~ x", {"y": np.arange(5.0), "x": np.array([1.0, 0, 2, 1, 4])}, **options)  # type: ignore[arg-type]
 
 
+def test_data_in_the_place_of_the_formula_are_said() -> None:
+    with pytest.raises(UsageError, match="stands where the data belong") as caught:
+        glmfit.fit({"y": [1.0, 2, 4], "x": [1.0, 2, 3]}, "y ~ x")  # type: ignore[arg-type]
+    assert "the formula comes first" in caught.value.hint
+
+
 def test_an_unknown_option_suggests_the_known_one() -> None:
     with pytest.raises(UsageError) as caught:
         glmfit.fit("y ~ x", {"y": np.arange(5.0), "x": np.arange(5.0)}, link="log")

@@ -29,7 +29,7 @@ _MEANINGS = {
     "ref reference baseline": "C(COLUMN, ref='LEVEL') in the formula; --levels orders those of the response",
     "noconstant no-constant nocons noint no-int nointercept fit-intercept": "--no-intercept",
     "trials size denominator": "--y SUCCESSES/{TRIALS}",
-    "subset if where filter rows": "--freq-weights {CONDITION}, as rows of weight 0 are left out and counted",
+    "subset if filter rows": "--where {CONDITION}",
     "fweight fweights fw freq frequency frequencies counts-weights": "--freq-weights {COLUMN}",
     "pweight pweights pw svy survey survey-weights probability-weights": "--sampling-weights {COLUMN}",
     "aweight aweights aw var-weights prior-weights iweight iweights": "--weights {COLUMN}",

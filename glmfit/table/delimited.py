@@ -87,16 +87,15 @@ class DelimitedSource(Source):
                 again = reader.read(rounded, set())
                 words |= {at: again[str(at)] for at in rounded}
             coded = {at: arrow.codes_and_levels(column) for at, column in words.items()}
-            missing = [*map(np.isnan, numbers.values()), *(codes < 0 for codes, _ in coded.values())]
-            blank = self._blank_rows(reader, missing)
+            blank = self._blank_rows(reader, [*numbers.values(), *(codes for codes, _ in coded.values())])
         except pa.ArrowInvalid as error:
             raise self._explain(reader, positions, error) from error
 
         def column(at: int) -> tuple[Column, list[Finding]]:
             if at not in coded:
-                return number_column(self.header[at], np.delete(numbers[at], blank), self.reading.na), []
+                return number_column(self.header[at], _without(numbers[at], blank), self.reading.na), []
             codes, levels = coded[at]
-            return self.typed(at, np.delete(codes, blank), levels)
+            return self.typed(at, _without(codes, blank), levels)
 
         return len(table) - len(blank), [column(at) for at in positions]
 
@@ -106,7 +105,7 @@ class DelimitedSource(Source):
             return np.zeros(0, dtype=np.int64), []
         reader = self._reader()
         codes, levels = arrow.codes_and_levels(reader.read([at], set())[str(at)])
-        return np.delete(codes, self._blank_rows(reader, [codes < 0])), levels
+        return _without(codes, self._blank_rows(reader, [codes])), levels
 
     def typed(self, at: int, codes: np.ndarray, levels: list[str]) -> tuple[Column, list[Finding]]:
         """What texts mean that are those of the column at a position."""
@@ -119,16 +118,21 @@ class DelimitedSource(Source):
         missing, decimal = MISSING.union(self.reading.na), self.reading.decimal or "."
         return Reader(self._slice(), len(self.header), self._delimiter, self._quoted, missing, decimal)
 
-    def _blank_rows(self, reader: Reader, missing: list[np.ndarray]) -> np.ndarray:
-        """The rows, counted from 0, that are nothing but delimiters, told from where the columns are `missing`."""
+    def _blank_rows(self, reader: Reader, columns: list[np.ndarray]) -> np.ndarray:
+        """The rows, counted from 0, that are nothing but delimiters; `columns` are numbers or codes that were read."""
         nothing = self._delimiter.encode() * (len(self.header) - 1)
         none = np.zeros(0, dtype=np.int64)
-        if not nothing or not all(column.any() for column in missing):
+        if not nothing:
             return none
+        missing = np.ones(len(columns[0]), dtype=bool)
+        for column in columns:  # which ends at the first one that is complete, as most are
+            missing &= np.isnan(column) if column.dtype.kind == "f" else column < 0
+            if not missing.any():
+                return none
         ahead = self._data[self._body : self._body + len(nothing)] == nothing
         if not ahead and all(self._data.find(end + nothing, self._body - 1) < 0 for end in (b"\n", b"\r")):
             return none
-        return reader.blank(np.flatnonzero(np.logical_and.reduce(missing)))
+        return reader.blank(np.flatnonzero(missing))
 
     def _slice(self) -> memoryview:
         return memoryview(self._data)[self._body :]
@@ -217,6 +221,11 @@ def _header(text: str, delimiter: str) -> tuple[list[str], int]:
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     names = [name.strip() for name in next(rows, [])]
     return names, sum(len(line) for line in islice(io.StringIO(text, newline=""), rows.line_num))
+
+
+def _without(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The values (n,) without some rows; no copy where there are none."""
+    return np.delete(values, rows) if rows.size else values
 
 
 def _may_be_rounded(values: np.ndarray) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,13 +27,6 @@ CELLS = 4_000_000  # numbers of a model matrix that are worked on together
 MOST_ROWS = 65_536
 FEWEST_ROWS = 64
 SAME = 1e-6  # relative: combinations are found to about half the digits
-
-
-class Prediction(NamedTuple):
-    """Estimates (n, m), and their derivatives in the coefficients, (n, m, p)."""
-
-    estimate: Tensor
-    jacobian: Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,12 +160,6 @@ def jacobian(model: SavedModel, rows: Part, slope: Tensor) -> Tensor:
         matrix = dense.setdefault(id(X), X.dense())
         out.index_add_(1, places, slope[:, k, None] * matrix)
     return out
-
-
-def predict(model: SavedModel, rows: Part, of: Quantity) -> Prediction:
-    """Estimates and their derivatives in all coefficients."""
-    value, slope = slopes(of, linear_predictors(model, rows), rows.columns)
-    return Prediction(value, torch.stack([jacobian(model, rows, slope[:, j]) for j in range(value.shape[1])], dim=1))
 
 
 def standard_errors(model: SavedModel, derivative: Tensor) -> Tensor:

@@ -18,7 +18,6 @@ from torch import Tensor
 from glmfit.after.saved import SavedModel
 from glmfit.errors import ModelError, UsageError, did_you_mean
 from glmfit.families import LINKS, Link
-from glmfit.families.user import UserFamily
 
 MOST_MASSES = 10_000  # probabilities of counts that are added up
 Etas = Sequence[Tensor]
@@ -116,10 +115,10 @@ def _parameter(model: SavedModel, name: str) -> Quantity:
 
 def _mean(model: SavedModel) -> Quantity:
     family, link = model.family, model.links[model.family.main]
-    if family.categories or family.grouped:
+    if not family.has_mean and family.path is None:
         message = f"the {family.name} family has no mean: its responses are categories"
         raise UsageError("invalid_value", f"--of mean: {message}", f"write --of {default(model)}")
-    if isinstance(family, UserFamily) and type(family).__mro__[1] is UserFamily:  # made of a function alone
+    if not family.has_mean:
         names = ", ".join(parameter.name for parameter in family.parameters)
         message = f"{family.path} does not say what the mean is"
         raise UsageError("no_mean", message, f"write --of PARAMETER ({names}), or a Family with mean() in the file")

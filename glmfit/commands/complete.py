@@ -11,6 +11,7 @@ import csv
 import json
 import os
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -142,7 +143,7 @@ def _columns(given: Sequence[str]) -> list[str]:
             continue
         try:
             return [name for name in _header(os.path.expanduser(path)) if name]
-        except Exception:  # whatever is wrong with the file, the fit will say so
+        except (OSError, ValueError, NotImplementedError, csv.Error, zlib.error):  # the fit will say what is wrong
             return []
     return []
 
@@ -155,8 +156,6 @@ def _header(path: str) -> list[str]:
 
         return [str(name) for name in parquet.read_schema(path).names]
     if data[:2] == b"\x1f\x8b":
-        import zlib
-
         data = zlib.decompressobj(31).decompress(data, _HEADER)
     elif data[:4] == b"\x28\xb5\x2f\xfd":
         from pyarrow import CompressedInputStream

@@ -81,11 +81,6 @@ def meaning(option: str, value: str | None, known: Collection[str]) -> str | Non
     return "write " + re.sub(r"\{([A-Z,]+)\}", lambda slot: slot[1] if value is None else shell(value), found)
 
 
-def takes_value(option: str) -> bool:
-    """Whether the word after an option of another program is its value."""
-    return "{" in MEANINGS.get(_plain(option), "")
-
-
 def near(option: str, known: Collection[str]) -> str | None:
     """The option that `option` abbreviates, lengthens or misspells; None rather than one that only looks like it."""
     word, names = _plain(option), sorted(name[2:] for name in known if name.startswith("--"))

@@ -162,7 +162,7 @@ class Distribution:
 
     @property
     def has_mean(self) -> bool:
-        """Whether the response has a mean."""
+        """Whether the response has a mean, and one that is known: a user's function of a density states none."""
         return not (self.categories or self.grouped)
 
     @property

@@ -132,6 +132,8 @@ def _make(
     facts |= {"name": label, "path": path, "signature": signature, "plain_density": plain}
     needed, spare = (tuple(name for name in names if name != "trials") for names in (columns, optional))
     facts |= {"parameters": parameters, "columns": needed, "optional": spare}
+    if base is UserFamily:  # made of a function alone
+        facts["has_mean"] = False
     if "trials" in (*columns, *optional) or base.trials:
         facts |= {"trials": True} | ({"support": COUNTED} if base.support is REAL else {})
     if base.variance is Family.variance and "phi" in [parameter.name for parameter in parameters]:

@@ -262,6 +262,7 @@ class Blueprint:
     file_sha256: str | None  # of that file
     predictors: tuple[PredictorText, ...]  # of the estimated parameters; none where the likelihood is no linear form
     variables: tuple[Variable, ...]  # of the right-hand sides, offsets and exposures apart
+    terms: tuple[str, ...]  # the term that each coefficient belongs to
     aliases: tuple[Alias, ...]  # what aliased columns were: on a row where they are not, there is no prediction
     trials: tuple[str, ...]  # expressions that add up to the trials, where the response is successes out of some
     trial_columns: tuple[str, ...]  # the columns of these

@@ -146,6 +146,7 @@ def _blueprint(model: Dense) -> Blueprint:
         file_sha256=file_hash(model.spec.family),
         predictors=(),
         variables=(),
+        terms=(),
         aliases=(),
         trials=(),
         trial_columns=(),

@@ -23,6 +23,7 @@ def blueprint(data: Data, model: Model, reference: Reference) -> Blueprint:
         file_sha256=None if data.family.path is None else file_hash(spec.family),
         predictors=tuple(PredictorText(formula.parameter, formula.spelled) for formula in formulas),
         variables=tuple(Variable(name, table[name].kind, table[name].levels or ()) for name in used),
+        terms=model.terms,
         aliases=() if data.groups is not None else tuple(_aliases(model)),
         trials=tuple(factor.spelled for factor in trials),
         trial_columns=tuple(dict.fromkeys(name for factor in trials for name in factor.columns)),

@@ -46,6 +46,8 @@ def model_from_json(text: str | bytes, name: str) -> Fitted:
     size = len(fit.coefficients)
     if len(fit.covariance.matrix) != size or any(len(row) != size for row in fit.covariance.matrix):
         raise _damaged(name, f"the covariance is not one of {size} coefficients")
+    if blueprint.predictors and len(blueprint.terms) != size:
+        raise _damaged(name, f"the terms are not those of {size} coefficients")
     transforms = {text: _decoded(state, text, name) for text, state in blueprint.transforms.items()}
     values = {f.name: getattr(blueprint, f.name) for f in fields(Blueprint)}
     return Fitted(

@@ -127,8 +127,7 @@ def row_log_likelihoods(model: SavedModel, source: Source, asked: Asked) -> np.n
     """(n,) the log-likelihood of each row of a source, NaN where it has none; on the rows of the fit their sum is that
     of the fit: at the dispersion of maximum likelihood, where the model has one that was found by moments."""
     if model.family.quasi:
-        message = f"the {model.family.name} family is a quasi-likelihood: a mean and a variance, no density"
-        raise ModelError("no_density", message, "use a family with a density, such as negative-binomial")
+        model.family.check_distribution()  # raises: it has no density
     runs = list(observed_rows(model, source, asked))
     found = [list(pieces(model, run, asked.missing == "keep")) for run in runs]
     log_phi = _likeliest_phi(model, [piece for run in found for piece in run])

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from textwrap import wrap
 
-from glmfit.report.terminal import GAP, SHORTEST_TERM, Line, sentence
+from glmfit.report.terminal import GAP, SHORTEST_TERM, Line, sentence, wrapped
 
 SENTENCES = ("reason", "note")  # columns of text that stand below their row where the line is short
 LEAST = ("df_residual", "statistic_kind", "df")  # which say least, where the records do not say otherwise
@@ -103,12 +102,12 @@ def _drawn(
     for at in range(len(columns[0].cells[0]) if columns else 0):
         cells = [column.cells[style.cells][at] for column in columns]
         if cell_len(cells[0]) > sizes[0]:
-            yield from ([(part, "")] for part in wrap(cells[0], width, break_on_hyphens=False))
+            yield from ([(part, "")] for part in wrapped(cells[0], width))
             cells[0] = ""
         yield [(_line(cells, columns, sizes, style.gap), "")]
         for column in below:
             text = column.cells[0][at]
-            yield from ([(f"  {part}", "dim")] for part in wrap(text, width - 2, break_on_hyphens=False))
+            yield from ([(f"  {part}", "dim")] for part in wrapped(text, width - 2))
 
 
 def _line(cells: Sequence[str], columns: Sequence[Column], sizes: Sequence[int], gap: str) -> str:

@@ -11,7 +11,6 @@ import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from textwrap import wrap
 from typing import Any
 
 from glmfit.errors import Finding, explain
@@ -19,7 +18,7 @@ from glmfit.report import numbers
 from glmfit.report.document import layout, plain
 from glmfit.report.layout import SENTENCES, Column, whole, within
 from glmfit.report.markdown import escape, table
-from glmfit.report.terminal import GAP, Line, printed, sentence, terminal
+from glmfit.report.terminal import GAP, Line, printed, sentence, terminal, wrapped
 
 IN_UNIT = ("estimate", "std_error", "conf_low", "conf_high", "pred_low", "pred_high")
 HEADINGS = {
@@ -144,7 +143,7 @@ def records_table(records: Records, *, file: bool = False, width: int | None = N
 def _lines(records: Records, width: int, fits: bool) -> Iterator[Line]:
     labels = max((len(_label(name)) for name in records.facts), default=0) + len(GAP)
     for name, value in records.facts.items():
-        for at, part in enumerate(wrap(_fact(value), max(width - labels, 20), break_on_hyphens=False) or [""]):
+        for at, part in enumerate(wrapped(_fact(value), max(width - labels, 20)) or [""]):
             yield [((_label(name) if at == 0 else "").ljust(labels), "bold"), (part, "")]
     if records.facts:
         yield []

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 GAP = "  "
+FILLER = "\ue000"  # of private use
 SHORT = {"signed root": "root", "Std. Error": "SE"}  # headings where the line is too short for the usual ones
 SHORTEST_TERM = 12  # terms get at least this much room
 LONGEST_TERM = 60  # and at most this much, however wide the terminal
@@ -85,7 +86,7 @@ def _facts(fit: Fit, exp: bool, width: int) -> Iterator[Line]:
     facts = words.facts(fit, exp=exp)
     indent = max(len(label) for label, _ in facts) + len(GAP)
     for label, text in facts:
-        for i, part in enumerate(wrap(text, max(width - indent, 20), break_on_hyphens=False) or [""]):
+        for i, part in enumerate(wrapped(text, max(width - indent, 20)) or [""]):
             yield [((label if i == 0 else "").ljust(indent), "bold"), (part, "")]
 
 
@@ -165,10 +166,10 @@ def _numbers(
     yield [("-" * (sum(widths) + len(gap) * (len(widths) - 1)), "dim")]
     for term, cells in rows:
         if not cells:  # a note across the table
-            yield from ([(part, "dim")] for part in wrap(term, width, break_on_hyphens=False))
+            yield from ([(part, "dim")] for part in wrapped(term, width))
             continue
         if cell_len(term) > widths[0]:
-            yield from ([(part, "")] for part in wrap(term, width, break_on_hyphens=False))
+            yield from ([(part, "")] for part in wrapped(term, width))
             term = ""
         yield [(beside(term, cells), "")]
 
@@ -195,5 +196,14 @@ def _statistics(fit: Fit, width: int) -> Iterator[Line]:
 
 def sentence(text: str, style: str, width: int) -> Iterator[Line]:
     """A sentence folded to the width, its further lines indented."""
-    for part in wrap(text, width, subsequent_indent="  ", break_on_hyphens=False):
+    for part in wrapped(text, width, "  "):
         yield [(part, style)]
+
+
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """Lines of at most `width` cells of a terminal, in which the signs of some scripts take two."""
+    from rich.cells import cell_len
+
+    wide = "".join(FILLER * (cell_len(sign) - 1) + sign for sign in text)
+    at_most = width - (wide != text)  # a line may begin between a sign and what makes it count twice
+    return [line.replace(FILLER, "") for line in wrap(wide, at_most, subsequent_indent=indent, break_on_hyphens=False)]

@@ -91,7 +91,7 @@ class _Reader:
     def read(self, part: Source) -> NewRows:
         """The rows of a run."""
         words = [name for name, variable in self.variables.items() if variable.kind in AS_TEXT]
-        table = part.read(self.columns, self.model.fit.blueprint.na, words)
+        table = part.read(self.columns, words)
         n = len(table)
         fits = np.ones(n, dtype=bool)
         columns = dict(table.columns)

@@ -12,11 +12,13 @@ from glmfit.commands import options
 from glmfit.commands.output import say, write_file, write_stdout
 from glmfit.commands.shared import check_output, warn
 from glmfit.errors import UsageError
+from glmfit.reading import PLAIN, Reading
 
 if TYPE_CHECKING:
     from glmfit.result import Fit
 
 
+@options.takes_data
 def fit_command(
     data: options.Data,
     formulas: options.Formulas = None,
@@ -40,7 +42,7 @@ def fit_command(
     sampling_weights: options.SamplingWeights = None,
     where: options.Where = None,
     missing: options.Missing = "drop",
-    na: options.Na = None,
+    reading: Reading = PLAIN,
     dispersion: options.DispersionOption = None,
     se: options.Se = None,
     small_sample: options.SmallSample = None,
@@ -101,7 +103,7 @@ def fit_command(
         bias_reduction=bias_reduction,
         where=where,
         missing=missing,
-        na=na,
+        reading=reading,
         optimizer=optimizer,
         max_iter=options.whole_number("--max-iter", max_iter),
         tol=options.number("--tol", tol),

@@ -30,7 +30,7 @@ def blueprint(data: Data, model: Model, reference: Reference) -> Blueprint:
         levels=dict(model.state.levels),
         transforms={text: dict(state) for text, state in model.state.transforms.items()},
         df=None if reference.df is None else float(reference.df),
-        na=tuple(spec.na),
+        reading=spec.reading,
         fingerprint=fingerprint(data),
     )
 

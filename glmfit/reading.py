@@ -54,6 +54,10 @@ class Reading:
         """The fields that were asked for."""
         return [field.name for field in fields(self) if getattr(self, field.name) != getattr(PLAIN, field.name)]
 
+    def again(self, given: Reading) -> Reading:
+        """How the old data are read again: as they were, unless something else is given."""
+        return self if given == PLAIN else self.for_new_data(given)
+
     def for_new_data(self, given: Reading) -> Reading:
         """How new data are read where the old ones were read like this: as given, and where that does not say, with
         the same missing values and the same signs in numbers; where a table begins in a file, each file says anew."""

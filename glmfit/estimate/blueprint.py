@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from hashlib import sha256
+from typing import Any
 
 from glmfit.families.userfile import split
 from glmfit.formula import Factor
@@ -11,6 +13,7 @@ from glmfit.inference import Reference
 from glmfit.model import Model
 from glmfit.result import Alias, Blueprint, Part, PredictorText, Variable
 from glmfit.rows import Data, fingerprint
+from glmfit.spec import ModelSpec
 
 
 def blueprint(data: Data, model: Model, reference: Reference) -> Blueprint:
@@ -31,8 +34,16 @@ def blueprint(data: Data, model: Model, reference: Reference) -> Blueprint:
         transforms={text: dict(state) for text, state in model.state.transforms.items()},
         df=None if reference.df is None else float(reference.df),
         reading=spec.reading,
+        asked=asked(spec),
         fingerprint=fingerprint(data),
     )
+
+
+def asked(spec: ModelSpec) -> dict[str, Any]:
+    """The fields of a specification that are not at their defaults, reading apart: what it takes to make it again."""
+    default = ModelSpec()
+    names = [field.name for field in fields(spec) if field.name != "reading"]
+    return {name: getattr(spec, name) for name in names if getattr(spec, name) != getattr(default, name)}
 
 
 def _aliases(model: Model) -> Iterator[Alias]:

@@ -13,8 +13,8 @@ import json
 import lzma
 import zipfile
 from pathlib import Path
-from shlex import quote
 from random import Random
+from shlex import quote
 
 import numpy as np
 import pyarrow as pa

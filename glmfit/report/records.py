@@ -52,6 +52,12 @@ class Records:
     findings: tuple[Finding, ...] = ()
     hidden: tuple[str, ...] = ()  # columns that a table for people leaves out
 
+    def frame(self) -> Any:
+        """The rows as a pandas DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame([dict(row) for row in self.rows], columns=list(self.columns))
+
     def flat(self) -> tuple[list[str], list[list[Any]]]:
         """Columns and rows with objects as columns of their own."""
         inner: dict[str, dict[str | None, None]] = {}

@@ -270,6 +270,7 @@ class Blueprint:
     transforms: Mapping[str, Mapping[str, Any]]  # what transforms have learned, by their expressions
     df: float | None  # of the t statistics, None where they are z
     na: tuple[str, ...]  # further spellings of a missing value
+    asked: Mapping[str, Any]  # the fields of the `ModelSpec` that were not left at their defaults
     fingerprint: Fingerprint
 
 

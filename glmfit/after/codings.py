@@ -62,7 +62,6 @@ def _sum_coded(factor: Factor) -> Factor:
     """C(g, contr.sum) for g, C(g) or C(g, ref='a'); the order of its levels is kept."""
     given = arguments(factor.tree) if factor.tree.kind == "call" and factor.tree.value == "C" else {}
     data = factor.tree.args[0] if given else factor.tree
-    keywords = (("contrasts", read("contr.sum", arithmetic=True)),)
-    if "levels" in given:
-        keywords = (*keywords, ("levels", given["levels"]))
-    return Factor.of(Node("call", "C", (data,), keywords))
+    keywords = [("contrasts", read("contr.sum", arithmetic=True))]
+    keywords += [("levels", given["levels"])] if "levels" in given else []
+    return Factor.of(Node("call", "C", (data,), tuple(keywords)))

@@ -22,6 +22,7 @@ MODELS = (
     *("model", "log_likelihood", "n_parameters", "aic", "aicc", "bic", "delta_aic", "weight", "deviance"),
     "df_residual",
 )
+LEAST = ("deviance", "df_residual", "aicc", "n_parameters")  # of little use beside the others, where the line is short
 TESTS = ("model", "against", "statistic", "statistic_kind", "df", "df_residual", "p_value", "reason")
 
 Named = tuple[str, Fitted]
@@ -47,8 +48,9 @@ def compared(models: Sequence[Named]) -> tuple[Records, Records]:
     order = sorted(models, key=lambda named: named[1].fit.n_parameters)  # equal ones as they were given
     tests = [_tested(order[at], order[:at]) for at in range(1, len(order))]
     facts = {"response": models[0][1].model.response, "rows": models[0][1].blueprint.fingerprint.rows}
-    return Records(SCHEMA, "models", MODELS, rows, facts), Records(
-        SCHEMA, "tests", TESTS, tests, findings=_findings(models)
+    return (
+        Records(SCHEMA, "models", MODELS, rows, facts, least=LEAST),
+        Records(SCHEMA, "tests", TESTS, tests, findings=_findings(models)),
     )
 
 

@@ -167,7 +167,7 @@ def open_model(fit: Fitted, family: str | None = None, name: str = "the model") 
     blueprint = fit.blueprint
     if not blueprint.predictors:  # a log_likelihood(params, data): there is nothing to make
         return SavedModel(fit, Family(), {}, (), (), name)
-    chosen = _family_file(fit, family, name)
+    chosen = likelihood_file(fit, family, name)
     header, trial_columns = [variable.name for variable in blueprint.variables], blueprint.trial_columns
     try:
         made = make_family(chosen, fit.model.fixed).of_columns(header)
@@ -218,7 +218,7 @@ def _check_order(predictors: Sequence[PredictorFormula], family: Family, fit: Fi
         raise DataError("damaged_model", f"{name} is no whole model: its predictors are not the family's", AGAIN)
 
 
-def _family_file(fit: Fitted, given: str | None, name: str) -> str:
+def likelihood_file(fit: Fitted, given: str | None, name: str) -> str:
     """The family to make: that of the model, or of the file named again, which must be the same file."""
     asked = fit.blueprint.family
     if not is_path(asked):
@@ -240,4 +240,4 @@ def _family_file(fit: Fitted, given: str | None, name: str) -> str:
     return given
 
 
-__all__ = ["GlmfitError", "SavedModel", "open_model", "read_fitted", "read_model"]
+__all__ = ["GlmfitError", "SavedModel", "likelihood_file", "open_model", "read_fitted", "read_model"]

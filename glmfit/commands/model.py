@@ -92,7 +92,7 @@ def asked_for(
 
 
 def takes_model(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A command with the options of a model, which it gets together as `spec`, `without` those that it has no use for."""
+    """A command with the options of a model, together its `spec`, `without` those that it has no use for."""
     shared = inspect.signature(asked_for, eval_str=True).parameters
     taken = [one for name, one in shared.items() if name not in without]
 

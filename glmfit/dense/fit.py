@@ -14,7 +14,7 @@ from torch import Tensor
 from glmfit import result
 from glmfit.dense.prepare import Dense, prepare
 from glmfit.errors import Finding
-from glmfit.estimate.blueprint import file_hash
+from glmfit.estimate.blueprint import asked, file_hash
 from glmfit.estimate.maximum import settled_flat_directions
 from glmfit.families.userfile import load, split, stem
 from glmfit.inference import Covariance, Reference, inverse_information, sandwich, unsupported_places, wald
@@ -138,9 +138,6 @@ def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> F
 
 def _blueprint(model: Dense) -> Blueprint:
     """Without linear predictors: what such a likelihood says of new rows is not known."""
-    reader, weight = model.likelihood.reader, model.likelihood.weight
-    response = reader.given.get("y")
-    columns = [response] if isinstance(response, Tensor) else [reader.tensors[name] for name in sorted(reader.tensors)]
     return Blueprint(
         family=model.spec.family,
         file_sha256=file_hash(model.spec.family),
@@ -154,11 +151,20 @@ def _blueprint(model: Dense) -> Blueprint:
         transforms={},
         df=None,
         na=tuple(model.spec.na),
-        fingerprint=Fingerprint(
-            rows=len(model.table),
-            response=hashed(column.numpy() for column in columns),
-            weights=None if weight is None else hashed([weight.numpy()]),
-        ),
+        asked=asked(model.spec),
+        fingerprint=fingerprint(model),
+    )
+
+
+def fingerprint(model: Dense) -> Fingerprint:
+    """Of the response, or where there is no formula of all columns that the file uses, and of the weights."""
+    reader, weight = model.likelihood.reader, model.likelihood.weight
+    response = reader.given.get("y")
+    columns = [response] if isinstance(response, Tensor) else [reader.tensors[name] for name in sorted(reader.tensors)]
+    return Fingerprint(
+        rows=len(model.table),
+        response=hashed(column.numpy() for column in columns),
+        weights=None if weight is None else hashed([weight.numpy()]),
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from hashlib import sha256
+from typing import Any
 
 from glmfit.families.userfile import split
 from glmfit.formula import Factor
@@ -11,6 +13,7 @@ from glmfit.inference import Reference
 from glmfit.model import Model
 from glmfit.result import Alias, Blueprint, Part, PredictorText, Variable
 from glmfit.rows import Data, fingerprint
+from glmfit.spec import ModelSpec
 
 
 def blueprint(data: Data, model: Model, reference: Reference) -> Blueprint:
@@ -31,8 +34,15 @@ def blueprint(data: Data, model: Model, reference: Reference) -> Blueprint:
         transforms={text: dict(state) for text, state in model.state.transforms.items()},
         df=None if reference.df is None else float(reference.df),
         na=tuple(spec.na),
+        asked=asked(spec),
         fingerprint=fingerprint(data),
     )
+
+
+def asked(spec: ModelSpec) -> dict[str, Any]:
+    """The fields of a specification that are not at their defaults: what it takes to make it again."""
+    default = ModelSpec()
+    return {f.name: getattr(spec, f.name) for f in fields(spec) if getattr(spec, f.name) != getattr(default, f.name)}
 
 
 def _aliases(model: Model) -> Iterator[Alias]:

@@ -184,7 +184,7 @@ _READING = {  # the field of Reading -> the option of every command that takes D
 }
 
 
-def takes_data(command: Callable[..., None]) -> Callable[..., None]:
+def takes_data(command: Callable[..., Any]) -> Callable[..., Any]:
     """A command that takes DATA, with the options of reading, which it gets together as `reading`."""
     own = inspect.signature(command, eval_str=True)
     options = [
@@ -195,9 +195,9 @@ def takes_data(command: Callable[..., None]) -> Callable[..., None]:
     parameters = [new for name, one in places for new in (options if name == "reading" else [one])]
 
     @functools.wraps(command)
-    def with_reading(**given: Any) -> None:
+    def with_reading(**given: Any) -> Any:
         asked = {name: given.pop(name) for name in _READING}
-        command(**given, reading=reading(**asked))
+        return command(**given, reading=reading(**asked))
 
     with_reading.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
     with_reading.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from glmfit.result import Fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from glmfit.after.newdata import Asked
     from glmfit.after.saved import SavedModel
@@ -73,15 +73,17 @@ class FittedModel(Fitted):
         offset: str | float | None = None,
         exposure: str | float | None = None,
         missing: str = "error",
+        **reading: Any,
     ) -> Any:
         """A pandas DataFrame of estimates, standard errors and intervals, one row for each row of `data`.
 
         `data` is a frame, a mapping of columns, or the path of a file; `of` and the others are the options of
-        `glmfit predict`. Probabilities of categories have a row for each level, with `row` from 1 and `level`.
+        `glmfit predict`, `reading` those of reading the file: thousands, skip, sheet and so on. Probabilities of
+        categories have a row for each level, with `row` from 1 and `level`.
         """
         from glmfit.after.predict import predictions
 
-        asked, source = _asked(data, offset, exposure, missing)
+        asked, source = self._asked(data, offset, exposure, missing, reading)
         return _frame(predictions(self.opened(), source, asked, of, interval, level), data)
 
     def test(self, *hypotheses: str, terms: bool = False, adjust: str | None = None, level: float | None = None) -> Any:
@@ -89,12 +91,9 @@ class FittedModel(Fitted):
 
         "x1 = x2", "g[T.b] = 0, g[T.c] = 0" (together), "exp(x1)/x2", "alpha = 1"; `terms` tests each term as well.
         """
-        import pandas as pd
-
         from glmfit.after.tested import wald_tests
 
-        records = wald_tests(self, hypotheses, terms=terms, adjust=adjust, level=level)
-        return pd.DataFrame([dict(row) for row in records.rows], columns=list(records.columns))
+        return wald_tests(self, hypotheses, terms=terms, adjust=adjust, level=level).frame()
 
     def residuals(
         self,
@@ -105,11 +104,12 @@ class FittedModel(Fitted):
         offset: str | float | None = None,
         exposure: str | float | None = None,
         missing: str = "error",
+        **reading: Any,
     ) -> Any:
-        """A pandas DataFrame of residuals and influence, one row for each row of `data`, as `glmfit residuals` has them."""
+        """A pandas DataFrame of residuals and influence, one row for each row of `data`: see `glmfit residuals`."""
         from glmfit.after.residuals import residual_runs
 
-        asked, source = _asked(data, offset, exposure, missing)
+        asked, source = self._asked(data, offset, exposure, missing, reading)
         return _frame(residual_runs(self.opened(), source, asked, seed, dfbeta)[1], data)
 
     def check(
@@ -120,13 +120,14 @@ class FittedModel(Fitted):
         offset: str | float | None = None,
         exposure: str | float | None = None,
         missing: str = "error",
+        **reading: Any,
     ) -> Any:
         """A pandas DataFrame of what residuals say of the fit, one row for each question, as `--check` writes them."""
         import pandas as pd
 
         from glmfit.after.diagnosis import diagnosis
 
-        asked, source = _asked(data, offset, exposure, missing)
+        asked, source = self._asked(data, offset, exposure, missing, reading)
         records = diagnosis(self.opened(), source, asked, seed)
         return pd.DataFrame([dict(row) for row in records.rows], columns=list(records.columns))
 
@@ -139,11 +140,12 @@ class FittedModel(Fitted):
         offset: str | float | None = None,
         exposure: str | float | None = None,
         missing: str = "error",
+        **reading: Any,
     ) -> Any:
         """A pandas DataFrame of new responses, one row for each row of `data` and one column for each draw."""
         from glmfit.after.simulate import simulations
 
-        asked, source = _asked(data, offset, exposure, missing)
+        asked, source = self._asked(data, offset, exposure, missing, reading)
         return _frame(simulations(self.opened(), source, asked, draws, seed), data, wide=True)
 
     def opened(self) -> SavedModel:
@@ -152,14 +154,22 @@ class FittedModel(Fitted):
 
         return open_model(self, self.file)
 
+    def _asked(
+        self,
+        data: Any,
+        offset: str | float | None,
+        exposure: str | float | None,
+        missing: str,
+        reading: Mapping[str, Any],
+    ) -> tuple[Asked, Source]:
+        """What is said of new data, and the data opened."""
+        from glmfit.after.newdata import POLICIES, Asked
+        from glmfit.reading import from_options
+        from glmfit.spec import one_of
+        from glmfit.table import open_data
 
-def _asked(data: Any, offset: str | float | None, exposure: str | float | None, missing: str) -> tuple[Asked, Source]:
-    """What is said of new data, and the data opened."""
-    from glmfit.after.newdata import POLICIES, Asked
-    from glmfit.spec import one_of
-    from glmfit.table import open_data
-
-    return Asked(offset, exposure, one_of("missing", missing, POLICIES)), open_data(data)
+        source = open_data(data, self.blueprint.reading.for_new_data(from_options(reading)))
+        return Asked(offset, exposure, one_of("missing", missing, POLICIES)), source
 
 
 def _frame(runs: Iterator[Any], data: Any, *, wide: bool = False) -> Any:

@@ -19,4 +19,6 @@ def verdict(
     rows: tuple[int, ...] = (),
 ) -> Row:
     """One line; `rows` are the numbers of the rows that it names."""
-    return dict(zip(COLUMNS, (check, words, statistic, kind, df, p_value, ",".join(map(str, rows)) or None), strict=True))
+    return dict(
+        zip(COLUMNS, (check, words, statistic, kind, df, p_value, ",".join(map(str, rows)) or None), strict=True)
+    )

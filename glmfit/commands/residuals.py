@@ -9,11 +9,13 @@ import typer
 from glmfit.commands import options, rowoutput, shared
 from glmfit.commands.options import option
 from glmfit.errors import UsageError
+from glmfit.reading import PLAIN, Reading
 
 Dfbeta = Annotated[bool, option("Output", "--dfbeta", help="The change of each coefficient without the row as well.")]
 Check = Annotated[bool, option("Inference", "--check", help="What the residuals say of the fit, in place of them.")]
 
 
+@options.takes_data
 def residuals_command(
     model: shared.Model,
     data: shared.NewData,
@@ -22,6 +24,7 @@ def residuals_command(
     offset: shared.NewOffset = None,
     exposure: shared.NewExposure = None,
     missing: shared.NewMissing = "error",
+    reading: Reading = PLAIN,
     family: shared.FamilyFile = None,
     keep: rowoutput.Keep = None,
     dfbeta: Dfbeta = False,
@@ -45,7 +48,7 @@ def residuals_command(
         raise UsageError("contradiction", f"{given} is for the rows, which --check sums up", "leave one of them out")
     shared.check_output(output, data, model)
     saved = shared.open_saved(model, family)
-    source = shared.open_new_data(data)
+    source = shared.open_new_data(data, reading, saved)
     if check:
         from glmfit.after.diagnosis import diagnosis
 

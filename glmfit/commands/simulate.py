@@ -8,11 +8,13 @@ import typer
 
 from glmfit.commands import options, rowoutput, shared
 from glmfit.commands.options import option
+from glmfit.reading import PLAIN, Reading
 
 Draws = Annotated[str, option("Inference", "--draws", metavar="M", help="Responses to draw for each row.")]
 Wide = Annotated[bool, option("Output", "--wide", help="One column for each draw: draw1, draw2 ...")]
 
 
+@options.takes_data
 def simulate_command(
     model: shared.Model,
     data: shared.NewData,
@@ -21,6 +23,7 @@ def simulate_command(
     offset: shared.NewOffset = None,
     exposure: shared.NewExposure = None,
     missing: shared.NewMissing = "error",
+    reading: Reading = PLAIN,
     family: shared.FamilyFile = None,
     keep: rowoutput.Keep = None,
     wide: Wide = False,
@@ -41,7 +44,7 @@ def simulate_command(
     number, count = shared.whole("--seed", seed, 0), shared.whole("--draws", draws, 1)
     shared.check_output(output, data, model)
     saved = shared.open_saved(model, family)
-    source = shared.open_new_data(data)
+    source = shared.open_new_data(data, reading, saved)
     from glmfit.after.simulate import simulations
     from glmfit.commands.writers import write
 

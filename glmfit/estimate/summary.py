@@ -60,7 +60,8 @@ def summarise(data: Data, found: Maximum) -> Fitted:
     sums = goodness(found.likelihood, optimum.theta, optimum.low)
     scale = dispersion(model, spec, optimum, sums, df)
     constant = found.constants.get(model.family.main, math.nan)
-    null = null_deviance(whole, whole.likelihood(), found.theta_of(whole), constant)
+    complete, theta = found.of_all_rows(whole)
+    null = null_deviance(complete, complete.likelihood(), theta, constant)
     if scale.method == "modelled":  # deviances and Pearson's chi-square are in units of one phi
         sums, null = Goodness(math.nan, math.nan, math.nan), math.nan
     # The search measured in units of the phi it held; what is said is in units of the phi found.
@@ -234,7 +235,8 @@ def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, nu
     checks.append(None if nothing_left else diagnose.boundary(found.likelihood, optimum.theta))
     if not model.family.quasi and found.penalised is None:
         checks.append(_worse_than_null(found, sums, null))
-    checks.append(diagnose.at_limit(list(model.limits), _family_at(model)))
+    beyond = [end.beyond for end in model.limits.values() if end.beyond]
+    checks.append(diagnose.at_limit(list(model.limits), _family_at(model), beyond))
     checks.append(_caution(found))
     if scale.estimated and sums.perfect:
         checks.append(Finding("perfect_fit", "the model fits perfectly: standard errors are rounding error"))

@@ -321,6 +321,12 @@ def test_the_link_that_admits_a_negative_alpha_changes_nothing_above_0() -> None
     assert signed.auxiliary[0].std_error == pytest.approx(log.auxiliary[0].std_error, rel=1e-7)
 
 
+def test_the_end_of_the_range_of_alpha_says_how_to_go_past_it() -> None:
+    found = fit(str(COUNTS_BELOW), "gp", "y ~ x")
+    (said,) = (finding.message for finding in found.warnings if finding.code == "at_limit")
+    assert said.endswith("--link alpha=log1p2 lets alpha be negative")
+
+
 def test_a_count_beyond_the_support_is_impossible() -> None:
     family = make_family("gp", {})
     working = family.working(tensor(2.0, 2.0, 2.0), tensor(-0.25, -0.25, -0.25))  # below 8

@@ -59,13 +59,13 @@ def read_response(
             "bad_success", f"--success names a level of a text response, and '{what.label}' is not one", "leave it out"
         )
     elif family.trials:
-        response = _successes(what, evaluator, weights, table.rows, family.quasi)
+        response = successes(what, evaluator, weights, table.rows, family.quasi)
     else:
         response = Observed(what.label, response_numbers(what, evaluator, family))
         if family.grouped:
             rule = f"responses of the {family.name} family are {family.support.text}"
             refuse(f"'{what.label}'", response.y, ~np.isin(response.y, (0.0, 1.0)), table.rows, _outside(rule))
-    return _supported(response, family, table.rows)
+    return supported(response, family, table.rows)
 
 
 def _categories(
@@ -193,7 +193,7 @@ def _second(levels: tuple[str, ...]) -> str:
     return levels[1]
 
 
-def _successes(
+def successes(
     what: Response, evaluator: Evaluator, weights: np.ndarray | None, rows: np.ndarray, quasi: bool
 ) -> Observed:
     first = evaluator.numbers(what.parts[0])
@@ -210,11 +210,7 @@ def _successes(
     if not fractional.any() or (quasi and weights is None):
         return Observed(what.label, first, np.ones_like(first))
     if weights is not None:
-        # A proportion of w trials is w y successes; rounding puts 3/7 * 7 back on 3.
-        successes = first * weights
-        nearest = np.rint(successes)
-        close = np.abs(successes - nearest) <= 1e-9 * np.maximum(weights, 1)
-        return Observed(what.label, np.where(close, nearest, successes), weights, weights_are_trials=True)
+        return Observed(what.label, of_shares(first, weights), weights, weights_are_trials=True)
     finding = Finding(
         "fractional_response",
         f"'{what.label}' lies between 0 and 1 in {int(fractional.sum())} rows and no weights give the trials: "
@@ -223,7 +219,15 @@ def _successes(
     return Observed(what.label, first, np.ones_like(first), findings=(finding,))
 
 
-def _supported(response: Observed, family: Family, rows: np.ndarray) -> Observed:
+def of_shares(shares: np.ndarray, trials: np.ndarray) -> np.ndarray:
+    """(n,) successes: a proportion of w trials is w y of them; rounding puts 3/7 * 7 back on 3."""
+    found = shares * trials
+    nearest = np.rint(found)
+    close = np.abs(found - nearest) <= 1e-9 * np.maximum(trials, 1)
+    return np.where(close, nearest, found)
+
+
+def supported(response: Observed, family: Family, rows: np.ndarray) -> Observed:
     y, support = response.y, family.support
     outside = support.violations(y, response.trials)
     if response.trials is not None:

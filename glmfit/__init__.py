@@ -27,7 +27,7 @@ else:
 
     def __getattr__(name: str) -> object:
         """A module that the documentation names, such as `glmfit.report`, loaded when it is asked for."""
-        if name not in ("errors", "families", "report", "result", "spec", "table"):
+        if name not in ("errors", "families", "reading", "report", "result", "spec", "table"):
             raise AttributeError(f"module 'glmfit' has no attribute '{name}'")
         import importlib
 
@@ -41,7 +41,8 @@ def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **
     """Fit one model to a file (its path), a pandas DataFrame, a pyarrow Table or a mapping of columns.
 
     `formula` is "response ~ terms", or a sequence of it and further "parameter ~ terms". `options` are the fields of
-    `glmfit.spec.ModelSpec`: links, fixed, weights, offset, exposure, se, dispersion, level, optimizer and so on.
+    `glmfit.spec.ModelSpec`: links, fixed, weights, offset, exposure, se, dispersion, level, optimizer and so on; and
+    those of `glmfit.reading.Reading`: na, thousands, decimal, comment, skip, separator, encoding, sheet.
     Raises a `glmfit.errors.GlmfitError`.
     """
     from glmfit.families.userfile import is_path
@@ -53,12 +54,14 @@ def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **
 
 def _asked(formula: str | Sequence[str], data: Any, family: str, options: Mapping[str, Any]) -> ModelSpec:
     """What the arguments of a function ask for; `UsageError` for those that are none."""
-    from dataclasses import fields
+    from dataclasses import fields, replace
 
     from glmfit.errors import UsageError, did_you_mean
+    from glmfit.reading import PLAIN, Reading
     from glmfit.spec import ModelSpec
 
-    known = [field.name for field in fields(ModelSpec)]
+    of_reading = {field.name for field in fields(Reading)}
+    known = [*(field.name for field in fields(ModelSpec)), *sorted(of_reading)]
     for name in options:
         if name not in known:
             hint = did_you_mean(name, known) or f"options: {', '.join(known)}"
@@ -66,6 +69,10 @@ def _asked(formula: str | Sequence[str], data: Any, family: str, options: Mappin
     if not isinstance(formula, str | list | tuple) and isinstance(data, str | list | tuple):
         message = f"the formula stands where the data belong: {data!r:.60}"
         raise UsageError("invalid_value", message, "write (formula, data): the formula comes first")
+    asked = {name: value for name, value in options.items() if name in of_reading}
+    options = {name: value for name, value in options.items() if name not in of_reading}
+    if asked:
+        options["reading"] = replace(options.get("reading", PLAIN), **asked)
     formulas = tuple(formula) if isinstance(formula, list | tuple) else (formula,)
     return ModelSpec(formulas=formulas, family=family, **options)
 

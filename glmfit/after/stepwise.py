@@ -95,7 +95,7 @@ def choose(spec: ModelSpec, data: Any, asked: Asked) -> tuple[Records, Fitted]:
     if spec.bias_reduction is not None:
         message = "AIC and BIC are of the likelihood, and --bias-reduction maximises a penalised one"
         raise UsageError("contradiction", message, "leave --bias-reduction out, and add it to the final model")
-    walk, now = _begin(spec, open_data(data), asked)
+    walk, now = _begin(spec, open_data(data, spec.reading), asked)
     current = walk.fitted(now)
     if not isinstance(current, str) and math.isnan(walk.value(current)):
         why = "the weights are those of a sample" if spec.sampling_weights else "a quasi-likelihood is no likelihood"
@@ -110,7 +110,9 @@ def choose(spec: ModelSpec, data: Any, asked: Asked) -> tuple[Records, Fitted]:
             break
         action, term, current = tried[chosen]
         now = _moved(now, action, term)
-    final = fit_data(replace(with_terms(walk.data, walk.base, now), spec=replace(spec, start={})))
+    left = with_terms(walk.data, walk.base, now)
+    left = replace(left, spec=replace(_of_formulas(spec, left.formula.texts), relax=()))  # texts say what was relaxed
+    final = fit_data(left)
     by = f"the terms were chosen by {asked.criterion.upper()} on these rows"
     finding = Finding("selected_terms", f"{by}: p-values are smaller, and intervals narrower, than they should be")
     final = replace(final, warnings=(*final.warnings, finding))
@@ -210,7 +212,7 @@ def _scope(spec: ModelSpec, source: Source, start: ModelFormula, texts: Sequence
         raise UsageError("contradiction", "a scope has two formulas for the mean", "join their terms with +")
     further = [text for text in formulas if not text.strip().startswith("~")]
     first = mean or [f"{response} ~ {_terms(start.predictors[0])}"]
-    return _formula(replace(spec, y=None, x=(), intercept=True, start={}, formulas=(*first, *further)), source)
+    return _formula(_of_formulas(spec, (*first, *further)), source)
 
 
 def _terms(predictor: PredictorFormula) -> str:
@@ -229,4 +231,9 @@ def _joined(spec: ModelSpec, formulas: Sequence[ModelFormula]) -> ModelSpec:
         ends = " + ".join([own[0].spelled, *(_terms(one) for one in own[1:])])
         no_intercept = " + 0" if own[0].spelled.startswith("0") else " + 1"
         texts.append(f"{left} ~ {ends}{no_intercept}".lstrip())
+    return _of_formulas(spec, texts)
+
+
+def _of_formulas(spec: ModelSpec, texts: Sequence[str]) -> ModelSpec:
+    """The same specification with other formulas, which say all of the terms."""
     return replace(spec, y=None, x=(), intercept=True, start={}, formulas=tuple(texts))

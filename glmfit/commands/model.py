@@ -11,9 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from glmfit.commands import options
+from glmfit.reading import PLAIN, Reading
 from glmfit.spec import ModelSpec
 
 
+@options.takes_data
 def asked_for(
     formulas: options.Formulas = None,
     y: options.Y = None,
@@ -36,7 +38,7 @@ def asked_for(
     sampling_weights: options.SamplingWeights = None,
     where: options.Where = None,
     missing: options.Missing = "drop",
-    na: options.Na = None,
+    reading: Reading = PLAIN,
     dispersion: options.DispersionOption = None,
     se: options.Se = None,
     small_sample: options.SmallSample = None,
@@ -81,7 +83,7 @@ def asked_for(
         bias_reduction=bias_reduction,
         where=where,
         missing=missing,
-        na=na,
+        reading=reading,
         optimizer=optimizer,
         max_iter=options.whole_number("--max-iter", max_iter),
         tol=options.number("--tol", tol),

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 import glmfit
+from glmfit.after.refit import rows_of
 from glmfit.after.stepwise import Asked, choose
 from glmfit.commands.app import main
 from glmfit.errors import GlmfitError
@@ -105,6 +106,7 @@ def test_the_command_and_python(tmp_path: Path, capsys: pytest.CaptureFixture[st
     jsonschema.validate(document["fit"], schema())
     assert document["formulas"] == ["Days ~ Eth"]
     saved = glmfit.load(model)
+    assert rows_of(saved, QUINE).formula.texts == ("Days ~ Eth",)
     assert saved.model.formulas == ("Days ~ Eth",)
     assert main(["step", *asked, "-o", str(tmp_path / "path.csv")]) == 0
     header = "step,action,term,df,log_likelihood,aic,bic,chosen,reason\n"

@@ -60,7 +60,8 @@ def summarise(data: Data, found: Maximum) -> Fitted:
     sums = goodness(found.likelihood, optimum.theta, optimum.low)
     scale = dispersion(model, spec, optimum, sums, df)
     constant = found.constants.get(model.family.main, math.nan)
-    null = null_deviance(whole, whole.likelihood(), found.theta_of(whole), constant)
+    complete, theta = found.of_all_rows(whole)
+    null = null_deviance(complete, complete.likelihood(), theta, constant)
     if scale.method == "modelled":  # deviances and Pearson's chi-square are in units of one phi
         sums, null = Goodness(math.nan, math.nan, math.nan), math.nan
     # The search measured in units of the phi it held; what is said is in units of the phi found.

@@ -46,6 +46,7 @@ _MEANINGS = {
     "conf conf-level confidence confidence-level conf-int ci-level conflevel": "--level {SHARE}",
     "confint profile": "--ci profile",
     "anova lrt lr-test drop1": "glmfit anova DATA FORMULA, which tests each term; --ci profile for each coefficient",
+    "stepwise stepaic selection select": "glmfit step DATA FORMULA",
     "type3 type-iii": "glmfit anova DATA FORMULA --type 3",
     "irr or hr rrr rr eform exponentiate odds-ratio odds-ratios": "--exp",
     "strata stratum panel": "--group {COLUMN} with --family conditional-logit, or C({COLUMN}) in the formula",

@@ -233,7 +233,7 @@ def likelihood_file(fit: Fitted, given: str | None, name: str) -> str:
         same = file_hash(given) == fit.blueprint.file_sha256
     except (OSError, ValueError) as error:
         message = f"cannot read {given}: {getattr(error, 'strerror', None) or error}"
-        raise UsageError("no_such_file", message, "check the path given to --family") from error
+        raise UsageError("no_such_file", message, "check the path of the file") from error
     if not same:
         message = f"{split(given)[0]} is not the file that {name} was fitted with: it was changed since"
         raise DataError("other_file", message, "fit again with --save, or give the file as it was")

@@ -166,7 +166,8 @@ class Table:
         level = levels[column.values[at[0]]]
         what = "holds dates, not numbers" if column.kind == "date" else "is not numeric"
         message = f"column '{column.name}' {what}: '{shorten(level)}' in row {self.rows[at[0]]}"
-        return DataError("not_numeric", message, _numeric_hint(column.kind, level))
+        alone = len(set(column.values[at].tolist())) == 1
+        return DataError("not_numeric", message, _numeric_hint(column.kind, level, alone))
 
 
 def _by_row(column: Column, of_levels: np.ndarray) -> np.ndarray:
@@ -179,13 +180,16 @@ def _more(count: int) -> str:
     return f" (and {count - 1} more)" if count > 1 else ""
 
 
-def _numeric_hint(kind: str, level: str) -> str:
+def _numeric_hint(kind: str, level: str, alone: bool) -> str:
+    """What to do about a level that is no number, `alone` if it is the only one."""
     if kind == "date":
         return "make a column of numbers from it first, such as days since a fixed date"
     if is_number(level):
         return "the source stores these numbers as text; store them as numbers"
     if "," in level and is_number(level.replace(",", "")):
         return "write numbers with a decimal point and without thousands separators"
+    if not alone:  # --na would lead from each to the next
+        return "the column holds text: name one of numbers in its place, or correct the values"
     return f"correct the value, or where it stands for a missing one, add {shell('--na', shorten(level))}"
 
 

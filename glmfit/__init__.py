@@ -16,7 +16,7 @@ from glmfit.version import __version__
 
 TYPE_CHECKING = False  # not from typing: nothing is imported before the command line is ready for signals
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from glmfit.fitted import FittedModel
@@ -34,7 +34,7 @@ else:
         return importlib.import_module(f"glmfit.{name}")
 
 
-__all__ = ["__version__", "compare", "fit", "fit_spec", "load"]
+__all__ = ["__version__", "anova", "compare", "fit", "fit_spec", "load"]
 
 
 def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **options: Any) -> FittedModel:
@@ -44,6 +44,15 @@ def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **
     `glmfit.spec.ModelSpec`: links, fixed, weights, offset, exposure, se, dispersion, level, optimizer and so on.
     Raises a `glmfit.errors.GlmfitError`.
     """
+    from glmfit.families.userfile import is_path
+    from glmfit.fitted import FittedModel
+
+    fitted = fit_spec(_asked(formula, data, family, options), data)
+    return FittedModel.of(fitted, family if is_path(family) else None)
+
+
+def _asked(formula: str | Sequence[str], data: Any, family: str, options: Mapping[str, Any]) -> ModelSpec:
+    """What the arguments of a function ask for; `UsageError` for those that are none."""
     from dataclasses import fields
 
     from glmfit.errors import UsageError, did_you_mean
@@ -56,13 +65,9 @@ def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **
             raise UsageError("unknown_option", f"no option '{name}'", hint)
     if not isinstance(formula, str | list | tuple) and isinstance(data, str | list | tuple):
         message = f"the formula stands where the data belong: {data!r:.60}"
-        raise UsageError("invalid_value", message, "write glmfit.fit(formula, data): the formula comes first")
+        raise UsageError("invalid_value", message, "write (formula, data): the formula comes first")
     formulas = tuple(formula) if isinstance(formula, list | tuple) else (formula,)
-    from glmfit.families.userfile import is_path
-    from glmfit.fitted import FittedModel
-
-    fitted = fit_spec(ModelSpec(formulas=formulas, family=family, **options), data)
-    return FittedModel.of(fitted, family if is_path(family) else None)
+    return ModelSpec(formulas=formulas, family=family, **options)
 
 
 def load(path: str, *, family: str | None = None) -> FittedModel:
@@ -72,15 +77,29 @@ def load(path: str, *, family: str | None = None) -> FittedModel:
     return FittedModel.read(path, family)
 
 
+def anova(
+    formula: str | Sequence[str],
+    data: Any,
+    *,
+    family: str = "gaussian",
+    type: int = 2,
+    test: str | None = None,
+    sum_contrasts: bool = False,
+    **options: Any,
+) -> Any:
+    """A frame with a test of each term of a model: `type` 1, 2 or 3, `test` lr, f, wald or score; else as `fit`."""
+    from glmfit.after.anova import analysis
+
+    spec = _asked(formula, data, family, options)
+    return analysis(spec, data, type=type, test=test, sum_contrasts=sum_contrasts)[0].frame()
+
+
 def compare(**models: FittedModel) -> tuple[Any, Any]:
     """Fits of the same data side by side: a frame of the models by name, and one of the tests between nested ones."""
-    import pandas as pd
-
     from glmfit.after.compared import compared
 
-    parts = compared(list(models.items()))
-    first, second = (pd.DataFrame([dict(row) for row in part.rows], columns=list(part.columns)) for part in parts)
-    return first, second
+    first, second = compared(list(models.items()))
+    return first.frame(), second.frame()
 
 
 def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fitted:

@@ -98,12 +98,9 @@ class FittedModel(Fitted):
 
         "x1 = x2", "g[T.b] = 0, g[T.c] = 0" (together), "exp(x1)/x2", "alpha = 1"; `terms` tests each term as well.
         """
-        import pandas as pd
-
         from glmfit.after.tested import wald_tests
 
-        records = wald_tests(self, hypotheses, terms=terms, adjust=adjust, level=level)
-        return pd.DataFrame([dict(row) for row in records.rows], columns=list(records.columns))
+        return wald_tests(self, hypotheses, terms=terms, adjust=adjust, level=level).frame()
 
     def opened(self) -> SavedModel:
         """The model ready for new rows."""

@@ -65,6 +65,12 @@ class Records:
     hidden: tuple[str, ...] = ()  # columns that a table for people leaves out
     least: tuple[str, ...] = ()  # columns that a short line leaves out, those first that say least
 
+    def frame(self) -> Any:
+        """The rows as a pandas DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame([dict(row) for row in self.rows], columns=list(self.columns))
+
     def flat(self) -> tuple[list[str], list[list[Any]]]:
         """Columns and rows with objects as columns of their own."""
         inner: dict[str, dict[str | None, None]] = {}

@@ -121,7 +121,7 @@ case("offset of categories", ["g ~ x", "-f", "multinomial", "--offset", "z"], 2,
 case("fit forgotten", ["DATA", "y ~ x"], 2, "usage", "write glmfit fit", "data.csv 'y ~ x'")
 case("fit forgotten, options first", ["--family", "poisson", "DATA", "n ~ x"], 2, "unknown_option", "glmfit fit")
 case("command misspelt", ["fitt", "DATA", "y ~ x"], 2, "usage", "'fitt'", "did you mean 'fit'")
-case("command unlike any", ["regress", "DATA", "y ~ x"], 2, "usage", "'regress'", "predict, compare, test, check")
+case("command unlike any", ["regress", "DATA", "y ~ x"], 2, "usage", "'regress'", "fit, predict, compare")
 case("family that is listed nowhere", ["glmfit", "families", "normall"], 2, "unknown_family", "'normall'")
 case("no data", ["glmfit", "fit"], 2, "missing_argument", "DATA")
 case("no model", ["fit", "DATA"], 2, "usage", "no model was given", "--y COLUMN")

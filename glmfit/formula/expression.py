@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any
 
-from glmfit.errors import UsageError, shorten
+from glmfit.errors import UsageError, shell, shorten
 from glmfit.formula.tokens import NAME, Token, syntax, tokenize
 from glmfit.formula.words import ALLOWED
 
@@ -93,7 +93,8 @@ class _Parser:
         name = after.text if after.kind in ("name", "quoted") else "COLUMN"
         found = re.search(r"\([^()|]*\|[^()|]*\)", self.text)
         term = shorten(found[0]) if found else "the term"
-        return f"no random effects here: leave {term} out and add --se cluster:{name}, or write C({name}) for {term}"
+        clusters = shell("--se", f"cluster:{name.strip('`')}")
+        return f"no random effects here: leave {term} out and add {clusters}, or write C({name}) for {term}"
 
     def accept(self, text: str) -> bool:
         if self.token.kind == "operator" and self.token.text == text:

@@ -115,7 +115,9 @@ def _main(
 
 
 def _two_lists(text: str) -> UsageError:
-    return UsageError("usage", f"both --x and the formula '{shorten(text)}' list terms", "leave --x out, and name all terms there")
+    return UsageError(
+        "usage", f"both --x and the formula '{shorten(text)}' list terms", "leave --x out, and name all terms there"
+    )
 
 
 def _sides(text: str, family: str) -> _Sides:

@@ -103,15 +103,19 @@ def _check_kind(spec: ModelSpec, family: Family) -> None:
     for option, value, allowed, names in only:
         if value and not allowed:
             raise UsageError(
-                "contradiction", f"{option} has no meaning for the {family.name} family", f"leave it out: it is for {names}"
+                "contradiction",
+                f"{option} has no meaning for the {family.name} family",
+                f"leave it out: it is for {names}",
             )
     if (spec.check_separation or spec.separation == "drop") and not family.has_recession:
         option = "--check-separation" if spec.check_separation else "--separation drop"
         message = f"{option} is not for the {family.name} family: separation is not decided for it"
         raise UsageError("bad_separation", message, "leave it out")
     if family.shared_formula and (spec.offset or spec.exposure):
+        option = "--offset" if spec.offset else "--exposure"
         message = f"an offset is that of one linear predictor, and the {family.name} family has one for each category"
-        raise UsageError("bad_offset", message, "leave it out, or write offset(COLUMN) in the formula of a category")
+        hint = f"leave {option} out, or write offset(COLUMN) in the formula of a category"
+        raise UsageError("bad_offset", message, hint)
 
 
 def _check_model(spec: ModelSpec, family: Family, formula: ModelFormula) -> None:
@@ -120,7 +124,7 @@ def _check_model(spec: ModelSpec, family: Family, formula: ModelFormula) -> None
     for name in terms:
         if name in spec.fixed:
             raise UsageError(
-                "fixed_and_modelled", f"{name} has a formula, and --fix {name} holds it", f"leave --fix {name} out"
+                "fixed_and_modelled", f"{name} has a formula and is fixed as well", f"leave --fix {name} out"
             )
         if not terms[name] and name != family.main and not family.shared_formula:
             raise UsageError("formula", f"the formula for {name} has no terms", f"write '{name} ~ 1'")

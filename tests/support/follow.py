@@ -37,7 +37,7 @@ class Option:
 @cache
 def options_of(command: str) -> dict[str, Option]:
     """The options of a command of glmfit by each of their names."""
-    known = {"--help": Option(("--help",), False, False)}
+    known: dict[str, Option] = {}
     for parameter in getattr(COMMANDS.get(command), "params", ()):
         if parameter.param_type_name == "option":
             one = Option(tuple(parameter.opts), not parameter.is_flag, bool(parameter.multiple))
@@ -47,13 +47,14 @@ def options_of(command: str) -> dict[str, Option]:
 
 @dataclass
 class Way:
-    """One alternative: options to put with their values, options to drop, texts to swap, or another command."""
+    """One alternative: options to put with their values, options to drop, texts to swap, formulas, or a command."""
 
     put: list[tuple[str, str | None]] = field(default_factory=list)
     drop: list[str] = field(default_factory=list)
     swap: list[tuple[str, str]] = field(default_factory=list)
     formulas: list[str] = field(default_factory=list)
     command: list[str] = field(default_factory=list)
+    adds: bool = False  # to what an option has already, where it may stand several times
 
     def __bool__(self) -> bool:
         return bool(self.put or self.drop or self.swap or self.formulas or self.command)
@@ -62,7 +63,9 @@ class Way:
     def asks(self) -> bool:
         """Whether it leaves something to the user."""
         texts = [*(value or "" for _, value in self.put), *(new for _, new in self.swap), *self.formulas]
-        return any(CAPITALS.search(text) or "terms" in text for text in (*texts, *self.command))
+        return any(
+            CAPITALS.search(text) or re.search(r"\b(terms|response)\b|\.\.\.", text) for text in (*texts, *self.command)
+        )
 
 
 def ways(command: list[str], message: str, hint: str) -> list[Way]:
@@ -74,7 +77,9 @@ def ways(command: list[str], message: str, hint: str) -> list[Way]:
     for part in _alternatives(hint):
         way = _way(command, message, part, known)
         if not way and found and found[-1].put and re.fullmatch(r"[\w:.-]+", part.strip()):
-            way = Way(put=[(found[-1].put[-1][0], part.strip())])  # another value of the option before
+            way = Way(
+                put=[(found[-1].put[-1][0], part.strip())], drop=found[-1].drop
+            )  # another value of the option before
         if way:
             found.append(way)
     return found
@@ -93,7 +98,9 @@ def _alternatives(hint: str) -> Iterator[str]:
 def _whole(command: list[str], message: str, hint: str, known: dict[str, Option]) -> Iterator[Way]:
     """The forms that are a hint as a whole."""
     given = [name for name in dict.fromkeys(OPTION.findall(f"{message} {hint}")) if _at(command, known.get(name))]
-    if typed := re.search(r"(?<=write )glmfit fit [^A-Z].*", hint):
+    if elsewhere := re.search(r"glmfit [a-z]+ (?:DATA|[A-Z]+\.json)", hint):
+        yield Way(command=[elsewhere[0]])
+    elif typed := re.search(r"(?<=write )glmfit fit [^A-Z].*", hint):
         yield Way(command=shlex.split(typed[0])[1:])
     elif hint.startswith("did you mean '"):
         for near in re.findall(r"'([^']*)'", hint):
@@ -101,7 +108,8 @@ def _whole(command: list[str], message: str, hint: str, known: dict[str, Option]
                 yield Way(swap=[(old, near)])
     elif listed := re.match(r"(?:possible values|the commands are|links for \w+|links|the levels are):? (.*)", hint):
         first = listed[1].split(", ")[0].strip("'")
-        yield from [Way(swap=[(name, first)]) for name in _names(message) if _has(command, name)][:1]
+        names = [*_names(message), *re.findall(r"the (\S+) link makes", message)]
+        yield from [Way(swap=[(name, first)]) for name in names if _has(command, name)][:1]
     elif hint == "give it once":
         yield Way(drop=given[:1])
     elif hint.startswith("give one") and len(given) > 1:
@@ -111,19 +119,25 @@ def _whole(command: list[str], message: str, hint: str, known: dict[str, Option]
 def _way(command: list[str], message: str, part: str, known: dict[str, Option]) -> Way:
     """One alternative."""
     bare = QUOTED.sub("", part)
-    way = Way(put=_put(part, known), formulas=[text for text in _texts(part) if "~" in text])
+    way = Way(
+        put=_put(part, known),
+        adds=bool(re.search(r"\badd\b", part)),
+        formulas=[text for text in _texts(part) if "~" in text],
+    )
     names = [name for name in _names(message) if _has(command, name)]
     if left := re.search(r"\bleave (--[a-z-]+)(?: [\w:,]+)? out", part):
         return Way(drop=[left[1]])
     if re.search(r"\bleave (it|\(.*\)) out\b", part):
         fragment = re.search(r"leave (\(.*\)) out", part)
         way.drop = [] if fragment else [one for one in OPTION.findall(message) if _at(command, known.get(one))]
-        way.swap = [] if way.drop else [(fragment[1] if fragment else name, "") for name in [*names[:1], *(["" ] if fragment and not names else [])]]
+        taken = [fragment[1]] if fragment else [] if way.drop else names[:1]
+        way.swap = [(text, "") for text in taken]
+        return way
+    if unknown := re.search(r"No such option: (--?[\w.-]+)|'(-\w+)' has one dash", message):
+        way.drop = [unknown[1] or unknown[2]] if way.put or way.formulas else []
+        way.adds = way.adds or "further" in part
         return way
     if way.formulas:
-        return way
-    if unknown := re.search(r"No such option: (--?[\w.-]+)", message):
-        way.drop = [unknown[1]] if way.put else []
         return way
     way.swap = [(tick, f"`{tick}`") for tick in re.findall(r"`([^`]*)`", part) if _has(command, tick)][:1]
     if "nothing in its place" in part:
@@ -140,7 +154,9 @@ def _way(command: list[str], message: str, part: str, known: dict[str, Option]) 
 
 def _written(part: str, names: list[str]) -> list[tuple[str, str]]:
     """`write TEXT` in place of the longest text that the message quotes, or of one sign."""
-    text = re.search(r"\bwrite (?!--|an? |the |them |each |numbers|arithmetic|straight)(.+?)(?:,? with .*| for .*)?$", part)
+    text = re.search(
+        r"\bwrite (?!--|an? |the |them |each |numbers|arithmetic|straight)(.+?)(?:,? with .*| for .*)?$", part
+    )
     if text is None or not names:
         return []
     new = text[1].strip("'") if re.fullmatch(r"'[^']*'", text[1]) else text[1]
@@ -151,6 +167,8 @@ def _put(part: str, known: dict[str, Option]) -> list[tuple[str, str | None]]:
     """The options in a part of a hint with their values, as a shell reads them."""
     found: list[tuple[str, str | None]] = []
     for at in OPTION.finditer(part):
+        if at[0] == "--help":
+            continue
         option, rest = known.get(at[0]), part[at.end() :].lstrip()
         value = None
         if option is not None and option.takes_value and re.match(r"[^\s-]|-\d", rest):
@@ -204,14 +222,14 @@ def done(command: list[str], way: Way) -> list[str]:
     for old, text in way.swap:
         new = _swapped(new, old, text)
     if way.formulas:
-        new = [*_without_formulas(new), *way.formulas]
+        new = [*(new if way.adds else _without_formulas(new)), *way.formulas]
     for name, value in way.put:
         option = known.get(name)
         if option is None:
             raise LookupError(name)
         if option.takes_value and value is None:  # the value stays, under another name
             value = _value(command, way.drop)
-        if not option.repeats:
+        if not option.repeats or not (way.adds or (value and "=" in value)):
             new = _without(new, option)
         elif value and "=" in value:  # P=VALUE in place of P alone, or of another value
             at = _at(new, option)
@@ -227,7 +245,10 @@ def _without(command: list[str], option: Option) -> list[str]:
         return command
     after = command[at + 1 : at + 2]
     takes = option.takes_value and "=" not in command[at] and bool(after) and (after == ["-"] or after[0][:1] != "-")
-    return command[:at] + command[at + 1 + takes :]
+    end = at + 1 + takes
+    while "--levels" in option.names and command[end : end + 1] and re.fullmatch(r"\w+", command[end]):
+        end += 1  # the items of a list that blanks separate
+    return command[:at] + command[end:]
 
 
 def _value(command: list[str], dropped: list[str]) -> str | None:

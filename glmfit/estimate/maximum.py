@@ -119,7 +119,7 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
     if spec.bias_reduction is not None:
         return _bias_reduced(model, theta, constants, phi, spec, trace)
     begun = None
-    if spec.optimizer == "newton" and not spec.start and not _quadratic(likelihood):
+    if spec.optimizer == "newton" and not spec.start and not quadratic(likelihood):
         theta, begun = start.ahead(model, theta) or (theta, None)
     found = _climbed(model, theta, constants, phi, spec, trace, begun)
     better = None
@@ -342,7 +342,7 @@ def _inside(link: Link, scale: str, special: Special) -> bool:
 def _search(likelihood: Likelihood, theta: Tensor, spec: ModelSpec, trace: Trace | None) -> Optimum:
     if spec.optimizer != "newton":
         return scipy_optimum(likelihood, theta, spec.optimizer, spec.max_iter, trace)
-    if _quadratic(likelihood):
+    if quadratic(likelihood):
         root = curvature.usable_root(likelihood, theta)
         if root is not None:
             found = least_squares(likelihood, root, theta, trace=trace)
@@ -354,6 +354,6 @@ def _search(likelihood: Likelihood, theta: Tensor, spec: ModelSpec, trace: Trace
     return maximise_on_edge(likelihood, theta, spec.tol, spec.max_iter) or found
 
 
-def _quadratic(likelihood: Likelihood) -> bool:
+def quadratic(likelihood: Likelihood) -> bool:
     """Whether the log-likelihood is quadratic in the coefficients."""
     return likelihood.links[likelihood.family.main].name in likelihood.family.quadratic_links

@@ -27,21 +27,22 @@ else:
 
     def __getattr__(name: str) -> object:
         """A module that the documentation names, such as `glmfit.report`, loaded when it is asked for."""
-        if name not in ("errors", "families", "report", "result", "spec", "table"):
+        if name not in ("errors", "families", "reading", "report", "result", "spec", "table"):
             raise AttributeError(f"module 'glmfit' has no attribute '{name}'")
         import importlib
 
         return importlib.import_module(f"glmfit.{name}")
 
 
-__all__ = ["__version__", "anova", "compare", "fit", "fit_spec", "load"]
+__all__ = ["__version__", "anova", "compare", "fit", "fit_spec", "load", "step"]
 
 
 def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **options: Any) -> FittedModel:
     """Fit one model to a file (its path), a pandas DataFrame, a pyarrow Table or a mapping of columns.
 
     `formula` is "response ~ terms", or a sequence of it and further "parameter ~ terms". `options` are the fields of
-    `glmfit.spec.ModelSpec`: links, fixed, weights, offset, exposure, se, dispersion, level, optimizer and so on.
+    `glmfit.spec.ModelSpec`: links, fixed, weights, offset, exposure, se, dispersion, level, optimizer and so on; and
+    those of `glmfit.reading.Reading`: na, thousands, decimal, comment, skip, separator, encoding, sheet.
     Raises a `glmfit.errors.GlmfitError`.
     """
     from glmfit.families.userfile import is_path
@@ -53,12 +54,14 @@ def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **
 
 def _asked(formula: str | Sequence[str], data: Any, family: str, options: Mapping[str, Any]) -> ModelSpec:
     """What the arguments of a function ask for; `UsageError` for those that are none."""
-    from dataclasses import fields
+    from dataclasses import fields, replace
 
     from glmfit.errors import UsageError, did_you_mean
+    from glmfit.reading import PLAIN, Reading
     from glmfit.spec import ModelSpec
 
-    known = [field.name for field in fields(ModelSpec)]
+    of_reading = {field.name for field in fields(Reading)}
+    known = [*(field.name for field in fields(ModelSpec)), *sorted(of_reading)]
     for name in options:
         if name not in known:
             hint = did_you_mean(name, known) or f"options: {', '.join(known)}"
@@ -66,6 +69,10 @@ def _asked(formula: str | Sequence[str], data: Any, family: str, options: Mappin
     if not isinstance(formula, str | list | tuple) and isinstance(data, str | list | tuple):
         message = f"the formula stands where the data belong: {data!r:.60}"
         raise UsageError("invalid_value", message, "write (formula, data): the formula comes first")
+    asked = {name: value for name, value in options.items() if name in of_reading}
+    options = {name: value for name, value in options.items() if name not in of_reading}
+    if asked:
+        options["reading"] = replace(options.get("reading", PLAIN), **asked)
     formulas = tuple(formula) if isinstance(formula, list | tuple) else (formula,)
     return ModelSpec(formulas=formulas, family=family, **options)
 
@@ -94,11 +101,40 @@ def anova(
     return analysis(spec, data, type=type, test=test, sum_contrasts=sum_contrasts)[0].frame()
 
 
-def compare(**models: FittedModel) -> tuple[Any, Any]:
-    """Fits of the same data side by side: a frame of the models by name, and one of the tests between nested ones."""
-    from glmfit.after.compared import compared
+def step(
+    formula: str | Sequence[str],
+    data: Any,
+    *,
+    family: str = "gaussian",
+    criterion: str = "aic",
+    direction: str | None = None,
+    upper: str | Sequence[str] = (),
+    lower: str | Sequence[str] = (),
+    **options: Any,
+) -> tuple[FittedModel, Any]:
+    """The model that is left when terms are dropped and added for as long as AIC or BIC falls, and a frame of the way.
 
-    first, second = compared(list(models.items()))
+    `upper` and `lower` are the scope: formulas such as "~ a*b" and "alpha ~ a"; all else is as for `fit`.
+    """
+    from glmfit.after.stepwise import Asked, choose
+    from glmfit.families.userfile import is_path
+    from glmfit.fitted import FittedModel
+
+    scope = [(one,) if isinstance(one, str) else tuple(one) for one in (upper, lower)]
+    records, found = choose(_asked(formula, data, family, options), data, Asked(criterion, direction, *scope))
+    return FittedModel.of(found, family if is_path(family) else None), records.frame()
+
+
+def compare(*, data: Any = None, **models: FittedModel) -> tuple[Any, Any]:
+    """Fits of the same data side by side: a frame of the models by name, and one of the tests between nested ones.
+
+    With `data`, what they were fitted to, models that are not nested are compared by Vuong's test.
+    """
+    from glmfit.after.compared import compared
+    from glmfit.after.vuong import Rows
+
+    rows = None if data is None else Rows(data, {name: model.file for name, model in models.items()})
+    first, second = compared(list(models.items()), rows)
     return first.frame(), second.frame()
 
 

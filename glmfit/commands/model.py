@@ -11,9 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from glmfit.commands import options
+from glmfit.reading import PLAIN, Reading
 from glmfit.spec import ModelSpec
 
 
+@options.takes_data
 def asked_for(
     formulas: options.Formulas = None,
     y: options.Y = None,
@@ -36,10 +38,13 @@ def asked_for(
     sampling_weights: options.SamplingWeights = None,
     where: options.Where = None,
     missing: options.Missing = "drop",
-    na: options.Na = None,
+    reading: Reading = PLAIN,
     dispersion: options.DispersionOption = None,
     se: options.Se = None,
     small_sample: options.SmallSample = None,
+    wild_weights: options.WildWeights = None,
+    replicates: options.Replicates = None,
+    seed: options.Seed = None,
     bread: options.Bread = None,
     ci: options.Ci = "wald",
     level: options.Level = "0.95",
@@ -75,13 +80,16 @@ def asked_for(
         dispersion=options.dispersion(dispersion),
         se=se,
         small_sample=small_sample,
+        wild_weights=wild_weights,
+        replicates=options.maybe_whole("--replicates", replicates),
+        seed=options.maybe_whole("--seed", seed),
         bread=bread,
         ci=ci,
         level=options.number("--level", level),
         bias_reduction=bias_reduction,
         where=where,
         missing=missing,
-        na=na,
+        reading=reading,
         optimizer=optimizer,
         max_iter=options.whole_number("--max-iter", max_iter),
         tol=options.number("--tol", tol),

@@ -19,7 +19,7 @@ from glmfit.report.document import layout, plain
 from glmfit.report.markdown import escape, table
 from glmfit.report.terminal import GAP, Line, printed, sentence, terminal
 
-IN_UNIT = ("estimate", "std_error", "conf_low", "conf_high", "pred_low", "pred_high")
+IN_UNIT = ("estimate", "std_error", "conf_low", "conf_high", "pred_low", "pred_high", "fieller_low", "fieller_high")
 HEADINGS = {
     "std_error": "Std. Error",
     "statistic_kind": "Kind",
@@ -32,6 +32,8 @@ HEADINGS = {
     "aicc": "AICc",
     "bic": "BIC",
     "df": "df",
+    "fieller_low": "F {low}",
+    "fieller_high": "F {high}",
 }
 LONGEST = 60  # characters of a text column
 

@@ -385,7 +385,7 @@ def _adjust(model: SavedModel, members: Sequence[tuple[dict[str, Any], _Estimate
 def _left_out(plan: Plan) -> Finding:
     listed = ", ".join(f"'{name}'" for name in plan.left_out)
     message = f"left out: {listed}, which the model knows by steps alone; compare values of it with --at and --contrast"
-    return Finding("no_slope", message, tuple(plan.left_out))
+    return Finding("left_out", message, tuple(plan.left_out))
 
 
 def _other_rows(model: SavedModel, source: Source, survey: Survey) -> list[Finding]:

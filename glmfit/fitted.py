@@ -125,25 +125,29 @@ class FittedModel(Fitted):
         missing: str = "error",
         adjust: str | None = None,
         level: float | None = None,
+        **reading: Any,
     ) -> Any:
         """A pandas DataFrame of average effects, contrasts and adjusted predictions, as `glmfit margins` writes them.
 
-        `data` is as for `predict`. `at` and `inverse` are mappings, {"x": [0, 1, 2]}, or texts as the options take them:
-        "x=0,1,2", "means", "observed". `missing` is "error" or "drop". Groups and held values are columns `by.g`, `at.x`.
+        `data` is as for `predict`. `at` and `inverse` are mappings, {"x": [0, 1, 2]}, or texts as the options take
+        them: "x=0,1,2", "means", "observed". `missing` is "error" or "drop". Groups and held values have columns of
+        their own, `by.g` and `at.x`.
         """
         import pandas as pd
 
         from glmfit.after.margins import Request, margins
         from glmfit.after.newdata import Asked
+        from glmfit.reading import from_options
         from glmfit.spec import one_of
         from glmfit.table import open_data
 
+        source = open_data(data, self.blueprint.reading.for_new_data(from_options(reading)))
         policy = "keep" if one_of("missing", missing, ("error", "drop")) == "drop" else "error"
         names = [(one,) if isinstance(one, str) else tuple(one) for one in (terms, pairwise, contrast, by)]
         request = Request(
             *(of, names[0], _texts(at), names[1], names[2], _texts(inverse), names[3], ratio, weights, level, adjust)
         )
-        heading, body = margins(self.opened(), open_data(data), Asked(offset, exposure, policy), request).flat()
+        heading, body = margins(self.opened(), source, Asked(offset, exposure, policy), request).flat()
         return pd.DataFrame(body, columns=heading)
 
     def opened(self) -> SavedModel:

@@ -27,7 +27,6 @@ from glmfit.result import Variable
 from glmfit.table import Column
 
 
-
 @dataclass(frozen=True, slots=True)
 class Shift:
     """A column of numbers as it is, with something added."""
@@ -209,9 +208,7 @@ def _nothing(model: SavedModel) -> Tensor:
     return torch.zeros(len(model.theta), dtype=torch.float64)
 
 
-def _slopes(
-    model: SavedModel, of: Quantity, rows: NewRows, one: Part, etas: Sequence[Tensor], column: str
-) -> _Values:
+def _slopes(model: SavedModel, of: Quantity, rows: NewRows, one: Part, etas: Sequence[Tensor], column: str) -> _Values:
     """d f / d x of each row; its derivatives are those of its sum in eta, and in the d eta / d x."""
     moved = _moved(model, rows, one, column)
     speeds = []

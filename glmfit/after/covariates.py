@@ -61,7 +61,7 @@ def _covariate(model: SavedModel, name: str, factors: Sequence[Factor]) -> Covar
     if coded is not None:
         levels = model.fit.blueprint.levels.get(coded.text, levels)
     if variable.kind == "number":
-        levels = tuple(float(level) for level in levels) if coded is not None else ()
+        levels = tuple(float(level) for level in levels if isinstance(level, str)) if coded is not None else ()
         return Covariate(name, levels, _reference(coded, levels), smooth=False)
     return Covariate(name, levels, _reference(coded, levels), smooth=False)
 
@@ -109,7 +109,7 @@ def named(known: Mapping[str, Covariate], name: str, option: str, of: Quantity) 
 
 
 def values_of(option: str, text: str, names: Sequence[str]) -> tuple[str, list[str]]:
-    """The column and the texts of its values in NAME=A,B,C; a name may have an equals sign, a value in backticks a comma."""
+    """The column and the texts of its values in NAME=A,B,C; within backticks a value may have a comma."""
     name = max((one for one in names if text.startswith(f"{one}=")), key=len, default=None)
     if name is None:
         name, equals, _ = text.partition("=")

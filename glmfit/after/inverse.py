@@ -1,9 +1,9 @@
 """The value of a covariate at which the mean is a given one (LD50 and the like), with the delta and Fieller's interval.
 
-    F(x) = t      SE(x) = sqrt(J V J') / |dF/dx|      delta: x -+ q SE      Fieller: all x with |g(F) - g(t)| <= q SE(g(F))
+    F(x) = t    SE(x) = sqrt(J V J') / |dF/dx|    delta: x -+ q SE    Fieller: all x with |g(F) - g(t)| <= q SE(g(F))
 
-F is the average over the rows, other columns as they are or held; g is the link. Where g(F) is linear in x the second is
-Fieller's interval to the letter, and otherwise the same inversion of the test that F(x) is t. It may have no end.
+F is the average over the rows, other columns as they are or held; g is the link. Where g(F) is linear in x the second
+is Fieller's interval to the letter, and otherwise the same inversion of the test that F(x) is t. It may have no end.
 """
 
 from __future__ import annotations
@@ -115,9 +115,7 @@ def _row(
     return {**values, "by": {}, "at": held, **numbers, **interval, **dict(zip(FIELLER, ends, strict=True))}
 
 
-def _rows(
-    model: SavedModel, target: Target, held: Sequence[tuple[str, Value]], sample: Sample
-) -> Iterable[Weighted]:
+def _rows(model: SavedModel, target: Target, held: Sequence[tuple[str, Value]], sample: Sample) -> Iterable[Weighted]:
     """The rows that have to be averaged over: one of them where nothing is left that could tell them apart."""
     names = {one.name for one in model.fit.blueprint.variables}
     summary = model.fit.model
@@ -190,8 +188,8 @@ def _solutions(curve: _Curve, low: float, high: float) -> list[float]:
         fs = [point.f for point in curve.points([xs[0], xs[-1]])]
         held = "".join(f", {name} = {value}" for name, value in curve.held.items())
         message = (
-            f"--inverse {curve.target.column}={curve.target.value:g}: the {curve.of.name} never gets there; it is {fs[0]:.6g}"
-            f" at {curve.target.column} = {xs[0]:.6g} and {fs[1]:.6g} at {xs[-1]:.6g}{held}"
+            f"--inverse {curve.target.column}={curve.target.value:g}: the {curve.of.name} never gets there; it is "
+            f"{fs[0]:.6g} at {curve.target.column} = {xs[0]:.6g} and {fs[1]:.6g} at {xs[-1]:.6g}{held}"
         )
         raise ModelError("not_reached", message, "ask for a value between these, or hold other columns with --at")
     return found

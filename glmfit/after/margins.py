@@ -3,8 +3,8 @@
     slope  avg df/dx      contrast  avg f(b) - avg f(a), or their ratio      prediction  avg f(at values)
     SE^2 = J V J'         ratio R: SE(log R)^2 = d V d', d = J_b / f_b - J_a / f_a
 
-V is the covariance that the model was saved with. Rows and their weights are taken as given, so that standard errors are
-those of the estimates alone.
+V is the covariance that the model was saved with. Rows and their weights are taken as given: standard errors are those
+of the estimates alone.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ COLUMNS = (
     *("kind", "term", "contrast", "level", "by", "at", "estimate", "std_error", "statistic", "p_value"),
     *("conf_low", "conf_high", "p_adjusted", *FIELLER),
 )
+LEAST = ("statistic", "std_error", "conf_high")  # what a short line leaves out
 MEANS, OBSERVED = "means", "observed"
 MOST_SETTINGS = 10_000
 
@@ -122,7 +123,7 @@ def margins(model: SavedModel, source: Source, asked: Asked, request: Request) -
     }
     facts = {name: one for name, one in facts.items() if one not in (None, [])}
     hidden = ("kind",) if len(kinds) == 1 and "slope" not in kinds else ()
-    return Records(SCHEMA, "margins", COLUMNS, rows, facts, level, tuple(findings), hidden)
+    return Records(SCHEMA, "margins", COLUMNS, rows, facts, level, tuple(findings), hidden, LEAST)
 
 
 # ---- What is asked ----

@@ -104,7 +104,9 @@ class Sample:
         if not isinstance(self.weights, str):
             return np.ones(n)
         values = rows.table.numbers(self.weights)
-        error = DataError("bad_weight", "weights are finite numbers from 0 up", "correct the value, or leave the row out")
+        error = DataError(
+            "bad_weight", "weights are finite numbers from 0 up", "correct the value, or leave the row out"
+        )
         refuse(f"column '{self.weights}'", values, ~((values >= 0) & np.isfinite(values)), rows.table.rows, error)
         return values
 
@@ -135,15 +137,21 @@ class Sample:
         column = rows.table[name]
         if column.levels is not None:
             return column.levels, column.values
-        values, codes = np.unique(column.values, return_inverse=True)
-        return values.tolist(), codes.reshape(-1)
+        distinct_numbers, places = np.unique(column.values, return_inverse=True)
+        return distinct_numbers.tolist(), places.reshape(-1)
 
 
 def _plain(value: Any) -> Any:
     """A value of the input as a label: a number where it is spelled as one."""
     if isinstance(value, str):
         return float(value) if is_number(value) else value
-    return value if value is None or isinstance(value, bool) else float(value) if isinstance(value, int | float) else str(value)
+    return (
+        value
+        if value is None or isinstance(value, bool)
+        else float(value)
+        if isinstance(value, int | float)
+        else str(value)
+    )
 
 
 def _weights(model: SavedModel, source: Source, asked: str | float | None) -> str | float | None:

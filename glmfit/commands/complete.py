@@ -142,9 +142,11 @@ def _columns(given: Sequence[str]) -> list[str]:
         if path.endswith(".py") or ".py:" in path or not os.path.isfile(os.path.expanduser(path)):
             continue
         try:
-            return [name for name in _header(os.path.expanduser(path)) if name]
+            names = [name for name in _header(os.path.expanduser(path)) if name]
         except (OSError, ValueError, NotImplementedError, csv.Error, zlib.error):  # the fit will say what is wrong
             return []
+        if names != ["{"]:  # the first line of a saved model
+            return names
     return []
 
 

@@ -8,6 +8,7 @@ import typer
 
 from glmfit.commands import options, shared
 from glmfit.commands.options import option
+from glmfit.reading import PLAIN, Reading
 from glmfit.spec import one_of
 
 POLICIES = ("error", "drop")
@@ -17,7 +18,9 @@ Terms = Annotated[
 ]
 At = Annotated[
     list[str] | None,
-    option(_E, "--at", metavar="NAME=VALUES", help="Hold a column at x=0,1,2 in all rows; or means, observed. Repeatable."),
+    option(
+        _E, "--at", metavar="NAME=VALUES", help="Hold a column at x=0,1,2 in all rows; or means, observed. Repeatable."
+    ),
 ]
 Pairwise = Annotated[
     list[str] | None, option(_E, "--pairwise", metavar="COLUMNS", help="Compare all pairs of levels. Repeatable.")
@@ -28,7 +31,9 @@ Contrast = Annotated[
 ]
 Inverse = Annotated[
     list[str] | None,
-    option(_E, "--inverse", metavar="NAME=VALUES", help="x=0.5,0.9: the x at which the mean is that (LD50). Repeatable."),
+    option(
+        _E, "--inverse", metavar="NAME=VALUES", help="x=0.5,0.9: the x at which the mean is that (LD50). Repeatable."
+    ),
 ]
 By = Annotated[list[str] | None, option(_E, "--by", metavar="COLUMNS", help="Average within groups of rows.")]
 Ratio = Annotated[bool, option(_E, "--ratio", help="Ratios in place of differences; of numbers, of x + 1 to x.")]
@@ -44,6 +49,7 @@ Adjust = Annotated[
 ]
 
 
+@options.takes_data
 def margins_command(
     model: shared.Model,
     data: shared.NewData,
@@ -59,6 +65,7 @@ def margins_command(
     offset: shared.NewOffset = None,
     exposure: shared.NewExposure = None,
     missing: Missing = "error",
+    reading: Reading = PLAIN,
     family: shared.FamilyFile = None,
     adjust: Adjust = None,
     level: shared.NewLevel = None,
@@ -82,7 +89,7 @@ def margins_command(
     asked = shared.asked(offset, exposure, "keep" if missing == "drop" else "error")
     shared.check_output(output, data, model)
     saved = shared.open_saved(model, family)
-    source = shared.open_new_data(data)
+    source = shared.open_new_data(data, reading, saved)
     from glmfit.after.margins import Request, margins
 
     request = Request(

@@ -52,8 +52,8 @@ if __name__ == "__main__":
     for name, how, asked in (("overall", "overall", []), ("mean", "mean", ["means"])):
         found = fit.get_margeff(at=how, method="dydx", dummy=True).summary_frame()
         table = [
-            {"term": term, "contrast": "1 - 0" if term == "binary" else None, "estimate": row.iloc[0], "std_error": row.iloc[1],
-             "statistic": row.iloc[2]}
+            {"term": term, "contrast": "1 - 0" if term == "binary" else None}
+            | dict(zip(("estimate", "std_error", "statistic"), row.iloc[:3], strict=True))
             for term, row in found.iterrows()
         ]  # fmt: skip
         add(f"margeff_{name}", "count ~ x + z + binary", {"family": "poisson"},

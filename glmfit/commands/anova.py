@@ -23,7 +23,7 @@ SumContrasts = Annotated[
 ]
 
 
-@takes_model("ci", "level")
+@takes_model("ci", "level", "wild_weights", "replicates", "seed")
 def anova_command(
     data: options.Data,
     spec: ModelSpec,

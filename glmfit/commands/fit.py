@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -11,8 +10,7 @@ from glmfit import fit_spec
 from glmfit.commands import options
 from glmfit.commands.model import takes_model
 from glmfit.commands.output import say, write_file, write_stdout
-from glmfit.commands.shared import check_output, warn
-from glmfit.errors import UsageError
+from glmfit.commands.shared import check_output, check_save, warn
 from glmfit.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -43,9 +41,7 @@ def fit_command(
     chosen = options.output_format(json, format, output)
     options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
     check_output(output, data)
-    check_output(save, data, option="--save")
-    if save is not None and output is not None and os.path.realpath(save) == os.path.realpath(output):
-        raise UsageError("contradiction", "--save and --output name the same file", "give two files")
+    check_save(save, output, data)
 
     fit = fit_spec(spec, data, _trace if verbose else None)
     if verbose:

@@ -103,11 +103,21 @@ DispersionOption = Annotated[
 ]
 Se = Annotated[
     str | None,
-    option(_I, "--se", metavar="KIND", help="hessian (default), expected, hc0 to hc3, cluster:COL[,COL2]."),
+    option(_I, "--se", metavar="KIND", help="hessian (default), expected, hc0 to hc3, cluster:COL[,COL2], wild:COL."),
 ]
 SmallSample = Annotated[
     str | None, option(_I, "--small-sample", metavar="cr1|cr2", help="Few clusters: G/(G-1) (default), or CR2.")
 ]
+WildWeights = Annotated[
+    str | None,
+    option(
+        _I, "--wild-weights", metavar="rademacher|webb", help="Of --se wild: signs (default), webb up to 12 clusters."
+    ),
+]
+Replicates = Annotated[
+    str | None, option(_I, "--replicates", metavar="B", help="Samples of the bootstrap of --se wild; default 9999.")
+]
+Seed = Annotated[str | None, option(_I, "--seed", metavar="N", help="Of random numbers; default 1.")]
 Bread = Annotated[
     str | None,
     option(_I, "--bread", metavar="KIND", help="Robust errors: observed (default) or expected information."),
@@ -273,6 +283,11 @@ def whole_number(what: str, text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise UsageError("invalid_value", f"{what}: '{text}' is not a whole number", "write 0 or more, such as 100")
     return int(text)
+
+
+def maybe_whole(what: str, text: str | None) -> int | None:
+    """The same, or None where the option was not given."""
+    return None if text is None else whole_number(what, text)
 
 
 def items(texts: Sequence[str] | None) -> tuple[str, ...]:

@@ -135,7 +135,8 @@ class FittedModel(Fitted):
         """
         import pandas as pd
 
-        from glmfit.after.margins import Request, margins
+        from glmfit.after.effects import Request
+        from glmfit.after.margins import margins
         from glmfit.after.newdata import Asked
         from glmfit.reading import from_options
         from glmfit.spec import one_of

@@ -90,7 +90,8 @@ def margins_command(
     shared.check_output(output, data, model)
     saved = shared.open_saved(model, family)
     source = shared.open_new_data(data, reading, saved)
-    from glmfit.after.margins import Request, margins
+    from glmfit.after.effects import Request
+    from glmfit.after.margins import margins
 
     request = Request(
         of=of,

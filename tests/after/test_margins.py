@@ -19,7 +19,8 @@ import pytest
 
 import glmfit
 from glmfit import fit_spec
-from glmfit.after.margins import Request, margins
+from glmfit.after.effects import Request
+from glmfit.after.margins import margins
 from glmfit.after.newdata import Asked
 from glmfit.after.saved import SavedModel, open_model
 from glmfit.commands.app import main

@@ -65,6 +65,7 @@ _KINDS = {
     "LOWER,UPPER": "terms",
     "CONDITION": "formula",
     "[FORMULA]...": "formula",
+    "FORMULA": "formula",
     "FAMILY": "family",
     "[FAMILY]...": "family",
     "[P=]LINK": "link",

@@ -141,7 +141,7 @@ def _columns(given: Sequence[str]) -> list[str]:
             from glmfit.commands.headers import header
 
             names = [name for name in header(found) if name]
-            if names != ["{"]:  # the first line of a saved model
+            if names:  # a saved model has none, and the data come after it
                 return names
     return []
 

@@ -115,7 +115,7 @@ def given(meaning: str) -> str | None:
     """A value as it is given to an option that means this here."""
     slot = re.search(r"\{([A-Z,]+)\}", meaning)
     by_slot = {"FAMILY": "gaussian", "LINK": "identity", "COLUMN": "w", "COLUMN,COLUMN": "x,z", "CONDITION": "x > 0",
-               "TEXT": "NA", "KIND": "hc1", "SHARE": "0.9", "VALUE": "1.5", "N": "50", "T": "1e-8", "NAME": "bfgs",
+               "TEXT": "NA", "B": "199", "KIND": "hc1", "SHARE": "0.9", "VALUE": "1.5", "N": "50", "T": "1e-8", "NAME": "bfgs",
                "LIMIT": "0.5", "TRIALS": "m", "FILE": "FOLDER/out.txt"}  # fmt: skip
     return by_slot[slot[1]] if slot else None
 

@@ -44,7 +44,10 @@ WORDS = {
         *("'glmfit [a-z]+ --help'", "'glmfit COMMAND --help'", "write a number", "write ', ' for"),
     ),
     "there is nothing to type": ("nothing: ", "write the file alone", "write C\\(", "it has no parameter"),
+    "dates are numbers or levels in more than one way": ("make numbers of it", "say what of them counts"),
     "a path, or the code of a file": (
+        *("check the pattern", "give the number of lines", "write or download", "take off", "unpack", "give an archive"),
+        *("write each of its values", "make all values", "if it is what you take it for", "write , or"),
         *("correct the file", "links for", "download it"),
         *("check the path", "did you mean 'data.csv'", "FILE.py first", "create the folder", "give another file"),
         *("give the name of a file", "give a shorter name", "free some space", "give a path"),

@@ -211,6 +211,8 @@ for formula, code, *words in [
     ("y ~ ib3.k", "unknown_column", "write C(k, ref=3)"),
     ("y ~ c.x##i.k", "formula", "'#'", "write 'y ~ x*C(k)'"),
     ("y ~ x | z + g", "formula", "two parts", "'phi ~ z + g'"),
+    ("y ~ C(g, contr.helmert)", "levels_needed", "no order", "C(g, contr.helmert, levels=['a', 'b', 'c'])"),
+    ("y ~ C(g, Diff(backward=False))", "levels_needed", "no order", "Diff(backward=False), levels=['a', 'b', 'c'])"),
     ("y ~ C(g, Poly)", "levels_needed", "no order", "order these", "levels=['a', 'b', 'c']"),
     ("y ~ (1 | g)", "formula", "'|'", "random"),
     ("y ~ log()", "formula", "needs a column"),

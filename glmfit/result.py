@@ -103,14 +103,28 @@ class DataSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class LowRankSummary:
+    """A matrix (p, p) as the sum diag(d) + F K F': `diagonal` d (p,), `columns` F (p, r), `core` K (r, r)."""
+
+    diagonal: tuple[float, ...]
+    columns: tuple[tuple[float, ...], ...]
+    core: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CovarianceSummary:
-    """Covariance of the coefficients: (p, p), aligned with `Fit.coefficients`, NaN rows for aliased terms."""
+    """Covariance of the coefficients: (p, p), aligned with `Fit.coefficients`, NaN rows for aliased terms.
+
+    Where there are very many of them it may be given by its parts instead of as a matrix.
+    """
 
     kind: str
     correction: str | None  # the small-sample factor as a formula, such as "n/(n-k)"
-    matrix: tuple[tuple[float, ...], ...]
+    matrix: tuple[tuple[float, ...], ...] | None
     clusters: Mapping[str, int] | None = None  # clustering column -> number of clusters
     bread: str | None = None  # observed or expected: the information on either side of robust kinds; None for others
+    low_rank: LowRankSummary | None = None  # in place of the matrix
+    reason: str | None = None  # why neither is written
 
 
 @dataclass(frozen=True, slots=True)

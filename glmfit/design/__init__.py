@@ -8,6 +8,7 @@ from glmfit.design.blocks import Block, Categorical, Dense
 from glmfit.design.matrix import CHUNK_ROWS, MOST_COLUMNS, MOST_DENSE_COLUMNS, Matrix, build
 from glmfit.design.rank import Combination, aliased_columns, combinations, written
 from glmfit.design.standardize import Shift, Standardization
+from glmfit.design.border import Structure, add_bordered, structure
 
 __all__ = [
     "CHUNK_ROWS",
@@ -20,8 +21,11 @@ __all__ = [
     "Matrix",
     "Shift",
     "Standardization",
+    "Structure",
+    "add_bordered",
     "aliased_columns",
     "build",
     "combinations",
+    "structure",
     "written",
 ]

@@ -172,8 +172,10 @@ class LowRank:
 
     def mapped(self, scale: Tensor, of_columns: Callable[[Tensor], Tensor]) -> LowRank:
         """T V T' for a map T (`of_columns` of one vector) that only scales the places where d > 0."""
-        columns = [of_columns(column) for column in self.F.T]
-        return LowRank(self.d * scale.square(), torch.stack(columns, dim=1), self.K)
+        columns = torch.empty_like(self.F)
+        for j, column in enumerate(self.F.T):
+            columns[:, j] = of_columns(column)
+        return LowRank(self.d * scale.square(), columns, self.K)
 
     def sandwich(self, middle: Bordered) -> LowRank:
         """V M V."""

@@ -69,23 +69,27 @@ class FittedModel(Fitted):
         offset: str | float | None = None,
         exposure: str | float | None = None,
         missing: str = "error",
+        **reading: Any,
     ) -> Any:
         """A pandas DataFrame of estimates, standard errors and intervals, one row for each row of `data`.
 
         `data` is a frame, a mapping of columns, or the path of a file; `of` and the others are the options of
-        `glmfit predict`. Probabilities of categories have a row for each level, with `row` from 1 and `level`.
+        `glmfit predict`, `reading` those of reading the file: thousands, skip, sheet and so on. Probabilities of
+        categories have a row for each level, with `row` from 1 and `level`.
         """
         import pandas as pd
 
         from glmfit.after.newdata import POLICIES, Asked
         from glmfit.after.predict import predictions
         from glmfit.commands.writers import columns
+        from glmfit.reading import from_options
         from glmfit.spec import one_of
         from glmfit.table import open_data
 
         asked = Asked(offset, exposure, one_of("missing", missing, POLICIES))
         frames, seen = [], 0
-        for run in predictions(self.opened(), open_data(data), asked, of, interval, level):
+        source = open_data(data, self.blueprint.reading.for_new_data(from_options(reading)))
+        for run in predictions(self.opened(), source, asked, of, interval, level):
             frames.append(pd.DataFrame(columns(run, seen, wide=False)))
             seen += run.n
         found = pd.concat(frames, ignore_index=True)
@@ -98,12 +102,9 @@ class FittedModel(Fitted):
 
         "x1 = x2", "g[T.b] = 0, g[T.c] = 0" (together), "exp(x1)/x2", "alpha = 1"; `terms` tests each term as well.
         """
-        import pandas as pd
-
         from glmfit.after.tested import wald_tests
 
-        records = wald_tests(self, hypotheses, terms=terms, adjust=adjust, level=level)
-        return pd.DataFrame([dict(row) for row in records.rows], columns=list(records.columns))
+        return wald_tests(self, hypotheses, terms=terms, adjust=adjust, level=level).frame()
 
     def opened(self) -> SavedModel:
         """The model ready for new rows."""

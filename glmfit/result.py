@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from glmfit.errors import Finding
+from glmfit.reading import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,20 @@ class LowRankSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class WildBootstrap:
+    """How p-values and intervals were bootstrapped: which weights clusters had, in how many samples.
+
+    `enumerated` samples are all that there are, and have no seed.
+    """
+
+    weights: str  # rademacher | webb
+    replicates: int
+    enumerated: bool
+    seed: int | None
+    of: str  # residuals | scores
+
+
+@dataclass(frozen=True, slots=True)
 class CovarianceSummary:
     """Covariance of the coefficients: (p, p), aligned with `Fit.coefficients`, NaN rows for aliased terms.
 
@@ -123,6 +138,7 @@ class CovarianceSummary:
     matrix: tuple[tuple[float, ...], ...] | None
     clusters: Mapping[str, int] | None = None  # clustering column -> number of clusters
     bread: str | None = None  # observed or expected: the information on either side of robust kinds; None for others
+    wild: WildBootstrap | None = None  # where tests and intervals are those of a wild cluster bootstrap
     low_rank: LowRankSummary | None = None  # in place of the matrix
     reason: str | None = None  # why neither is written
 
@@ -202,7 +218,7 @@ class Fit:
     coefficients: tuple[Coefficient, ...]
     statistic: str  # z | t
     level: float
-    ci: str  # wald | profile
+    ci: str  # wald | profile | wild
     covariance: CovarianceSummary
     dispersion: Dispersion
     auxiliary: tuple[Auxiliary, ...]
@@ -283,7 +299,7 @@ class Blueprint:
     levels: Mapping[str, tuple[str, ...]]  # of factors, by their expressions
     transforms: Mapping[str, Mapping[str, Any]]  # what transforms have learned, by their expressions
     df: float | None  # of the t statistics, None where they are z
-    na: tuple[str, ...]  # further spellings of a missing value
+    reading: Reading  # how the file was read
     asked: Mapping[str, Any]  # the fields of the `ModelSpec` that were not left at their defaults
     fingerprint: Fingerprint
 

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any
 
 from glmfit.errors import UsageError, did_you_mean
+from glmfit.reading import PLAIN, Reading
 
-SE_KINDS = ("hessian", "expected", "hc0", "hc1", "hc2", "hc3", "cluster:COL", "cluster:COL1,COL2")
+SE_KINDS = ("hessian", "expected", "hc0", "hc1", "hc2", "hc3", "cluster:COL", "cluster:COL1,COL2", "wild:COL")
 SE_ALIASES = {"oim": "hessian", "observed": "hessian", "eim": "expected"}
 SE_ELSEWHERE = {  # words of other programs, and the kinds that they may mean here
     "robust": "hc1 is that of Stata's regress and of fixest, hc0 that of R's sandwich(); Stata's glm has n/(n-1)",
     "sandwich": "R's sandwich() is hc0, with --bread expected where the link is not canonical",
     "opg": "the outer product of gradients is not offered: hessian is the observed information, hc0 robust",
-    "bootstrap": "hc3 is near to it",
+    "bootstrap": "hc3 is near to it, and wild:COLUMN is that of clusters",
     "jackknife": "hc3 is near to it",
 }
 SMALL_SAMPLES = ("cr1", "cr2")
+WILD_WEIGHTS = ("rademacher", "webb")
+SEED = 1  # of random numbers where none is asked for: the same command gives the same numbers
 BREADS = ("observed", "expected")
 OPTIMIZERS = ("newton", "bfgs", "l-bfgs", "trust-exact")
 DISPERSIONS = ("pearson", "deviance", "ml")
@@ -27,6 +31,9 @@ MISSING = ("drop", "error")
 SEPARATIONS = ("report", "drop")
 BIAS_REDUCTIONS = ("firth",)
 INTERVALS = ("wald", "profile")
+# Fields that name columns.
+_NAMES = ("formulas", "y", "x", "weights", "freq_weights", "sampling_weights", "offset", "exposure", "group", "event",
+          "censor", "se", "relax", "where")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +67,16 @@ class ModelSpec:
     dispersion: str | float | None = None  # one of DISPERSIONS or a number
     se: str | None = None  # one of SE_KINDS
     small_sample: str | None = None  # one of SMALL_SAMPLES: what few clusters are allowed for by
+    wild_weights: str | None = None  # one of WILD_WEIGHTS: what residuals of clusters are multiplied by
+    replicates: int | None = None  # samples of a wild bootstrap
+    seed: int | None = None  # of the random numbers of a bootstrap
     bread: str | None = None  # one of BREADS: the information on either side of robust standard errors
     ci: str = "wald"  # one of INTERVALS: how intervals and tests of coefficients are found
     level: float = 0.95
     bias_reduction: str | None = None  # one of BIAS_REDUCTIONS
     where: str | None = None  # a condition: the rows in which it holds are the data
     missing: str = "drop"
-    na: tuple[str, ...] = ()  # further spellings of a missing value
+    reading: Reading = PLAIN  # how the file is to be read where it does not say so itself
     optimizer: str = "newton"
     max_iter: int = 100
     tol: float = 1e-8  # on the scaled gradient and the Newton decrement, in standard-error units
@@ -75,7 +85,10 @@ class ModelSpec:
     start: Mapping[str, float] = field(default_factory=dict)  # "term" or "parameter:term" -> coefficient
 
     def __post_init__(self) -> None:
-        if isinstance(self.se, str):
+        _validate_types(self)
+        for name in _NAMES:  # composed as the names in a header are
+            object.__setattr__(self, name, _composed(getattr(self, name)))
+        if self.se is not None:
             object.__setattr__(self, "se", _standard(self.se))
         _validate(self)
 
@@ -88,11 +101,18 @@ def _standard(se: str) -> str:
 
 
 def cluster_columns(se: str | None) -> tuple[str, ...]:
-    """The columns named by `cluster:COL` or `cluster:COL1,COL2`; none for other kinds."""
+    """The columns named by `cluster:COL`, `cluster:COL1,COL2` or `wild:COL`; none for other kinds."""
     kind, _, columns = (se or "").partition(":")
-    if kind != "cluster":
+    if kind not in ("cluster", "wild"):
         return ()
     return tuple(name.strip() for name in columns.split(",") if name.strip())
+
+
+def _composed(value: Any) -> Any:
+    """Names with each letter and its accents as one character, whatever keyboard or file system they come from."""
+    if isinstance(value, tuple | list):
+        return tuple(map(_composed, value))
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) and not value.isascii() else value
 
 
 def one_of(option: str, value: str, known: Sequence[str]) -> str:
@@ -105,7 +125,6 @@ def one_of(option: str, value: str, known: Sequence[str]) -> str:
 
 def _validate(spec: ModelSpec) -> None:
     """Raises `UsageError` for a value that cannot be right, or for options that contradict each other."""
-    _validate_types(spec)
     if not 0 < spec.level < 1:
         hint = f"did you mean --level {spec.level / 100:g}?" if 1 < spec.level < 100 else "0.95 is usual"
         raise UsageError("invalid_value", f"--level: {spec.level:g} is not between 0 and 1", hint)
@@ -131,19 +150,21 @@ def _validate_types(spec: ModelSpec) -> None:
         "check_separation": (bool, "True or False"),
         **dict.fromkeys(("y", "weights", "freq_weights", "sampling_weights"), (str | None, "the name of a column")),
         **dict.fromkeys(("offset", "exposure", "group", "event"), (str | None, "the name of a column")),
-        **dict.fromkeys(("success", "base", "se", "small_sample", "bread"), (str | None, "text")),
+        **dict.fromkeys(("success", "base", "se", "small_sample", "wild_weights", "bread"), (str | None, "text")),
         **dict.fromkeys(("censor", "bias_reduction", "where"), (str | None, "text")),
         **dict.fromkeys(("level", "tol"), (Real, "a number")),
         "max_iter": (Integral, "a whole number"),
+        **dict.fromkeys(("replicates", "seed"), (Integral | None, "a whole number")),
         "dispersion": (str | Real | None, "a method or a number"),
-        **dict.fromkeys(("formulas", "x", "na", "levels", "relax"), (tuple | list, "a sequence of texts")),
+        **dict.fromkeys(("formulas", "x", "levels", "relax"), (tuple | list, "a sequence of texts")),
+        "reading": (Reading, "a Reading"),
         **dict.fromkeys(("links", "fixed", "start"), (Mapping, "a mapping")),
     }
     for name, (kind, meant) in kinds.items():
         value = getattr(spec, name)
         if not isinstance(value, kind):
             raise UsageError("invalid_value", f"{name}: {value!r:.60} is not {meant}", f"give {meant}")
-    for value in (*spec.formulas, *spec.x, *spec.na, *spec.levels, *spec.relax, *spec.links.values()):
+    for value in (*spec.formulas, *spec.x, *spec.levels, *spec.relax, *spec.links.values()):
         if not isinstance(value, str):
             raise UsageError("invalid_value", f"{value!r:.60} is not text", "give text")
     for value in (*spec.fixed.values(), *spec.start.values()):
@@ -178,16 +199,20 @@ def _validate_errors(spec: ModelSpec) -> None:
     if spec.se is None:
         return
     kind = spec.se.partition(":")[0]
-    if kind == "cluster":
+    if kind in ("cluster", "wild"):
         columns = len(cluster_columns(spec.se))
-        if columns not in (1, 2):
-            hint = "write --se cluster:COLUMN or cluster:COLUMN1,COLUMN2"
+        if columns not in ((1, 2) if kind == "cluster" else (1,)):
+            hint = (
+                "write --se cluster:COLUMN or cluster:COLUMN1,COLUMN2"
+                if kind == "cluster"
+                else "write --se wild:COLUMN"
+            )
             raise UsageError("bad_se", f"'{spec.se}' names {'no' if not columns else 'too many'} clusters", hint)
         return
     if spec.se in SE_ELSEWHERE:
-        known = ", ".join((*SE_KINDS[:6], "cluster:COL"))
+        known = ", ".join((*SE_KINDS[:6], "cluster:COL", "wild:COL"))
         raise UsageError("invalid_value", f"--se: '{spec.se}' is not one of {known}", SE_ELSEWHERE[spec.se])
-    one_of("--se", spec.se, (*SE_KINDS[:6], "cluster:COL"))
+    one_of("--se", spec.se, (*SE_KINDS[:6], "cluster:COL", "wild:COL"))
     if spec.sampling_weights and spec.se in ("hessian", "expected"):
         raise UsageError(
             "bad_se",
@@ -209,6 +234,16 @@ def _validate_robust(spec: ModelSpec) -> None:
         if spec.small_sample == "cr2" and spec.sampling_weights:
             hint = "leave --small-sample out"
             raise UsageError("bad_se", "--small-sample cr2 does not go with sampling weights", hint)
+    if spec.wild_weights is not None:
+        one_of("--wild-weights", spec.wild_weights, WILD_WEIGHTS)
+    of_bootstrap = {"--wild-weights": spec.wild_weights, "--replicates": spec.replicates, "--seed": spec.seed}
+    for option, value in of_bootstrap.items():
+        if value is not None and kind != "wild":
+            hint = f"add --se wild:COLUMN, or leave {option} out"
+            raise UsageError("contradiction", f"{option} is for the wild cluster bootstrap", hint)
+    for option, value in (("--replicates", spec.replicates), ("--seed", spec.seed)):
+        if value is not None and value < (option == "--replicates"):
+            raise UsageError("invalid_value", f"{option}: {value} is too small", "9999 replicates and seed 1 are usual")
     if spec.bread is not None:
         one_of("--bread", spec.bread, BREADS)
         if kind in ("hessian", "expected"):

@@ -107,7 +107,7 @@ class Reader:
 
     def read(self, part: Source) -> NewRows:
         """The rows of a run."""
-        table = part.read(self.columns, self.model.fit.blueprint.na, self.words)
+        table = part.read(self.columns, self.words)
         n = len(table)
         inside = self.inside(table)
         table = _chosen(table, inside)

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from glmfit import __version__
+from glmfit.commands.anova import anova_command
 from glmfit.commands.check import check_command
 from glmfit.commands.compare import compare_command
 from glmfit.commands.completion import completion_command
@@ -22,6 +23,7 @@ from glmfit.commands.fit import fit_command
 from glmfit.commands.output import output_error, say, write_stdout
 from glmfit.commands.parser import Command, CommandLineError, Group, usage_error
 from glmfit.commands.predict import predict_command
+from glmfit.commands.step import step_command
 from glmfit.commands.test import hypotheses_command
 from glmfit.errors import GlmfitError, OutputError, explain
 from glmfit.memory import running_out
@@ -59,6 +61,8 @@ def glmfit(
 app.command("fit", cls=Command, short_help="Fit one model and report it.")(fit_command)
 app.command("predict", cls=Command, short_help="Predict from a saved model on new rows.")(predict_command)
 app.command("compare", cls=Command, short_help="Compare saved models of the same data.")(compare_command)
+app.command("anova", cls=Command, short_help="Test each term of a model.")(anova_command)
+app.command("step", cls=Command, short_help="Choose the terms of a model.")(step_command)
 app.command("test", cls=Command, short_help="Test hypotheses about a saved model.")(hypotheses_command)
 app.command("check", cls=Command, short_help="Check a likelihood of your own on data.")(check_command)
 app.command("families", cls=Command, short_help="List the families of distributions.")(families_command)

@@ -35,7 +35,7 @@ def fit_dense(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fitted:
     """The fit of the file that `spec.family` names to whatever holds the data, as for `glmfit.fit_spec`."""
     clock = time.perf_counter()
     path, _ = split(spec.family)
-    model = prepare(spec, open_data(data), path, load(path))
+    model = prepare(spec, open_data(data, spec.reading), path, load(path))
     read, clock = time.perf_counter() - clock, time.perf_counter()
     optimum = _search(model, trace)
     flat = _flat(model, optimum)
@@ -155,7 +155,7 @@ def _blueprint(model: Dense) -> Blueprint:
         levels={},
         transforms={},
         df=None,
-        na=tuple(model.spec.na),
+        reading=model.spec.reading,
         asked=asked(model.spec),
         fingerprint=fingerprint(model),
     )

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from glmfit.errors import Finding
-from glmfit.estimate import remarks
+from glmfit.estimate import remarks, wild
 from glmfit.estimate.blueprint import blueprint
 from glmfit.estimate.maximum import Maximum
 from glmfit.families import make_family
@@ -62,7 +62,8 @@ def summarise(data: Data, found: Maximum) -> Fitted:
     sums = goodness(found.likelihood, optimum.theta, optimum.low)
     scale = dispersion(model, spec, optimum, sums, df)
     constant = found.constants.get(model.family.main, math.nan)
-    null = null_deviance(whole, whole.likelihood(), found.theta_of(whole), constant)
+    complete, theta = found.of_all_rows(whole)
+    null = null_deviance(complete, complete.likelihood(), theta, constant)
     if scale.method == "modelled":  # deviances and Pearson's chi-square are in units of one phi
         sums, null = Goodness(math.nan, math.nan, math.nan), math.nan
     # The search measured in units of the phi it held; what is said is in units of the phi found.
@@ -78,6 +79,9 @@ def summarise(data: Data, found: Maximum) -> Fitted:
     coefficients, matrix = _coefficients(found, cov, references, spec.level, dropped, unseen if cov.clusters else ())
     tests = joint_tests(coefficients, matrix, model.terms, reference)
     unprofiled: list[Finding] = []
+    how = None
+    if cov.kind.startswith("wild:") and cov.clusters:
+        coefficients, how, unprofiled = wild.bootstrapped(data, found, coefficients, references, spec.level)
     if spec.ci == "profile":
         coefficients, unprofiled = _profiled(found, coefficients, unit, references, spec.level)
     gone = _gone(data, found)
@@ -106,14 +110,15 @@ def summarise(data: Data, found: Maximum) -> Fitted:
         coefficients=coefficients,
         statistic=reference.statistic,
         level=spec.level,
-        ci=spec.ci,
+        ci=spec.ci if how is None else "wild",
         covariance=CovarianceSummary(
             cov.kind,
             cov.correction,
             None if isinstance(matrix, LowRank) else _rows(matrix),
             cov.clusters,
             None if cov.kind in ("hessian", "expected") else spec.bread or "observed",
-            LowRankSummary(tuple(matrix.d.tolist()), _rows(matrix.F), _rows(matrix.K))
+            how,
+            low_rank=LowRankSummary(tuple(matrix.d.tolist()), _rows(matrix.F), _rows(matrix.K))
             if isinstance(matrix, LowRank)
             else None,
         ),
@@ -181,11 +186,7 @@ def _covariance(data: Data, found: Maximum, unit: float) -> Covariance:
     of_leverage = kind in ("hc2", "hc3") or spec.small_sample == "cr2"
     if found.bread is None or found.optimum.edge or (found.flat is not None and of_leverage):
         return Covariance(torch.full((size, size), math.nan, dtype=torch.float64), kind)
-    clusters = {name: torch.from_numpy(codes) for name, codes in data.clusters.items()}
-    if found.rest is not None and found.separated is not None:
-        clusters = {
-            name: torch.unique(codes[found.separated.left], return_inverse=True)[1] for name, codes in clusters.items()
-        }
+    clusters = wild.cluster_codes(data, found)
     bread = inverse_expected(found.likelihood, found.optimum) if spec.bread == "expected" else found.bread
     reported = reported_map(found.model) if spec.small_sample == "cr2" else None
     return covariance(kind, found.likelihood, found.optimum, bread, unit, found.model.n, clusters, reported)

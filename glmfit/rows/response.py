@@ -16,7 +16,7 @@ from glmfit.errors import DataError, Finding, ModelError, UsageError, did_you_me
 from glmfit.families import Family
 from glmfit.formula import Evaluator, Response, natural_order
 from glmfit.spec import ModelSpec
-from glmfit.table import Column, Table, is_number, refuse
+from glmfit.table import Column, Table, is_number, number, refuse
 
 MOST_CATEGORIES = 50
 MOST_WORDS = 12  # of a text that is taken for categories
@@ -54,9 +54,11 @@ def read_response(
         return _with_base(_categories(what, evaluator, column, family, spec.levels), spec.base)
     if column is not None and column.levels is not None and (family.trials or family.grouped):
         response = _two_levels(what.label, column, success, family.trials)
+    elif success is not None and column is not None and (family.trials or family.grouped):
+        response = _two_numbers(what.label, evaluator.numbers(what.parts[0]), success, family.trials)
     elif success is not None:
         raise UsageError(
-            "bad_success", f"--success names a level of a text response, and '{what.label}' is not one", "leave it out"
+            "bad_success", f"--success names one of two values, and '{what.label}' is not one of them", "leave it out"
         )
     elif family.trials:
         response = successes(what, evaluator, weights, table.rows, family.quasi)
@@ -186,6 +188,19 @@ def _two_levels(label: str, column: Column, success: str | None, trials: bool) -
     return Observed(label, y, np.ones_like(y) if trials else None, chosen)
 
 
+def _two_numbers(label: str, values: np.ndarray, success: str, trials: bool) -> Observed:
+    """A response of any two numbers, such as 1 and 2."""
+    distinct = np.unique(values)
+    if len(distinct) != 2:
+        what = f"--success names one of two values, and '{label}' has {len(distinct)}"
+        raise ModelError("bad_response", what, "leave it out, or make a 0/1 column")
+    if not is_number(success) or number(success) not in distinct:
+        hint = f"its values: {distinct[0]:.15g}, {distinct[1]:.15g}"
+        raise UsageError("bad_success", f"'{label}' is never {success}", hint)
+    y = (values == number(success)).astype(np.float64)
+    return Observed(label, y, np.ones_like(y) if trials else None, f"{number(success):.15g}")
+
+
 def _second(levels: tuple[str, ...]) -> str:
     """The second level: of plain text whatever the case, as in R ("Yes" after "no"), else in the column's own order."""
     if levels == tuple(sorted(levels)):
@@ -205,6 +220,8 @@ def successes(
     outside = (first < 0) | (first > 1)
     rule = "a binomial response is 0/1, two levels of text, or a proportion"
     hint = "for successes out of trials write successes/trials, or cbind(successes, failures)"
+    if outside.any() and len(distinct := np.unique(first)) == 2:
+        hint = f"--success {distinct[1]:.15g} counts {distinct[1]:.15g} as 1 and {distinct[0]:.15g} as 0"
     refuse(f"'{what.label}'", first, outside, rows, _outside(rule, hint))
     fractional = (first != 0) & (first != 1)
     if not fractional.any() or (quasi and weights is None):

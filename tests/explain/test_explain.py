@@ -47,6 +47,9 @@ WITHOUT_EXAMPLE = {
     "negative_variance",
     "worse_than_null",
     "separation_undecided",
+    "password",  # a program that encrypts would be needed,
+    "missing_extra",  # a library not installed,
+    "some_labels",  # or a program that writes such files
 }
 
 

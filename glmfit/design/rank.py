@@ -12,8 +12,9 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from glmfit.design.matrix import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix, Standardization
+from glmfit import memory
 from glmfit.design.border import add_bordered, structure
+from glmfit.design.matrix import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix, Standardization
 from glmfit.numerics import curvature, stacked_root, unit_diagonal
 
 TOLERANCE = 1e-10
@@ -39,6 +40,7 @@ def aliased_columns(standard: Matrix) -> list[int]:
         lower = curvature.cholesky(square)
         if lower is not None and lower.well_conditioned(BORDER_INDEPENDENT):
             return []
+    memory.check_square(size)
     correlation, length = unit_diagonal(standard.sandwich(ones, standard))
     empty = torch.diagonal(correlation) == 0  # a column of zeros
     if not bool(empty.any()) and _first_dependent(correlation, CLEARLY_INDEPENDENT) is None:

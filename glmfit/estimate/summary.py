@@ -13,9 +13,9 @@ from glmfit.errors import Finding
 from glmfit.estimate import remarks, wild
 from glmfit.estimate.blueprint import blueprint
 from glmfit.estimate.maximum import Maximum
+from glmfit.estimate.placed import among, in_rows, parts, without_places
 from glmfit.families import make_family
 from glmfit.inference import (
-    MOST_TOGETHER,
     Covariance,
     Goodness,
     Reference,
@@ -43,7 +43,6 @@ from glmfit.result import (
     FitStatistics,
     Fitted,
     Identification,
-    LowRankSummary,
     ModelSummary,
     Separation,
 )
@@ -114,13 +113,11 @@ def summarise(data: Data, found: Maximum) -> Fitted:
         covariance=CovarianceSummary(
             cov.kind,
             cov.correction,
-            None if isinstance(matrix, LowRank) else _rows(matrix),
+            None if isinstance(matrix, LowRank) else in_rows(matrix),
             cov.clusters,
             None if cov.kind in ("hessian", "expected") else spec.bread or "observed",
             how,
-            low_rank=LowRankSummary(tuple(matrix.d.tolist()), _rows(matrix.F), _rows(matrix.K))
-            if isinstance(matrix, LowRank)
-            else None,
+            low_rank=parts(matrix),
         ),
         dispersion=Dispersion(scale.phi, scale.method),
         auxiliary=_auxiliary(data, model, coefficients),
@@ -148,10 +145,6 @@ def summarise(data: Data, found: Maximum) -> Fitted:
         seconds={},
         blueprint=blueprint(data, found.whole or model, reference),
     )
-
-
-def _rows(matrix: torch.Tensor) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(row) for row in matrix.tolist())
 
 
 def _gone(data: Data, found: Maximum) -> np.ndarray:
@@ -300,7 +293,7 @@ def _coefficients(
     kept = torch.tensor(model.kept)
     estimates = torch.full((size,), math.nan, dtype=torch.float64)
     estimates[kept] = _estimates(model, found.optimum)
-    matrix = _among(size, kept, model.reported_covariance(working.matrix, working.half))
+    matrix = among(size, kept, model.reported_covariance(working.matrix, working.half))
     errors = torch.sqrt(matrix.diagonal()).tolist()
     inside = dict(zip(model.kept, references, strict=True))
     without = {model.kept[place]: "cluster_rank" for place in unsupported}
@@ -315,7 +308,7 @@ def _coefficients(
             places[place]: math.copysign(math.inf, term.direction) if term.direction else math.nan
             for place, term in zip(separated.infinite, separated.terms, strict=True)
         }
-    matrix = _without(matrix, torch.tensor(sorted(without), dtype=torch.int64))
+    matrix = without_places(matrix, torch.tensor(sorted(without), dtype=torch.int64))
     rows = []
     for at, ((parameter, term), estimate) in enumerate(zip(model.names, estimates.tolist(), strict=True)):
         error = math.nan if at in without else errors[at]
@@ -329,24 +322,6 @@ def _coefficients(
         reference = inside.get(at, Reference(None))
         rows.append(wald.coefficient(parameter, term, estimate, error, status, reference, level))
     return tuple(rows), matrix
-
-
-def _among(size: int, places: torch.Tensor, matrix: torch.Tensor | LowRank) -> torch.Tensor | LowRank:
-    """A covariance at `places` of a larger one, (size, size), NaN elsewhere: a matrix where that is not large."""
-    if isinstance(matrix, LowRank):
-        large = matrix.among(size, places)
-        return large if size > MOST_TOGETHER else large.matrix()
-    out = torch.full((size, size), math.nan, dtype=torch.float64)
-    out[places[:, None], places] = matrix
-    return out
-
-
-def _without(matrix: torch.Tensor | LowRank, places: torch.Tensor) -> torch.Tensor | LowRank:
-    """A covariance with NaN in the rows and columns of `places`."""
-    if isinstance(matrix, LowRank):
-        return matrix.without(places)
-    matrix[places, :] = matrix[:, places] = math.nan
-    return matrix
 
 
 def _profiled(

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from glmfit import memory
 from glmfit.design import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix, add_bordered, structure
 from glmfit.families import LINKS, Family, Link, Parameter
 from glmfit.numerics import Bordered, Pair, Symmetric, as_written, exact, normal_equations, product, stacked_root
@@ -208,6 +209,7 @@ class Likelihood:
     def no_curvature(self) -> Symmetric:
         """(size, size) zeros to add the Hessians of chunks to, in the form that suits the design."""
         if self.structure is None:
+            memory.check_square(self.size)
             return torch.zeros((self.size, self.size), dtype=torch.float64)
         return self.structure.zeros()
 

@@ -15,6 +15,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from glmfit import memory
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bordered:
@@ -81,7 +83,8 @@ class Bordered:
         return out
 
     def matrix(self) -> Tensor:
-        """(p, p)"""
+        """(p, p); ModelError where there is no room for it."""
+        memory.check_square(len(self))
         out = torch.zeros((len(self), len(self)), dtype=torch.float64)
         out[self.inner, self.inner] = self.diagonal
         out[self.inner[:, None], self.outer] = self.border
@@ -155,7 +158,8 @@ class LowRank:
         return found
 
     def matrix(self) -> Tensor:
-        """(p, p)"""
+        """(p, p); ModelError where there is no room for it."""
+        memory.check_square(len(self))
         return self.block(torch.arange(len(self)))
 
     def times(self, x: Tensor) -> Tensor:

@@ -129,7 +129,7 @@ def leveled(n: int) -> dict[str, list[Any]]:
 def test_a_fit_far_too_large_is_refused_before_it_starts(free: Callable[[float], None]) -> None:
     free(12e9)
     with pytest.raises(ModelError) as caught:
-        glmfit.fit("y ~ g", leveled(120_000))
+        glmfit.fit("y ~ g", leveled(120_000), se="hc1")
     assert (caught.value.code, caught.value.exit_code) == ("too_large", 3)
     assert caught.value.message.startswith(
         "this fit needs about 461 GB of memory, and 12 GB are free: 60,000 coefficients have 16 matrices of "

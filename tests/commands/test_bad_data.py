@@ -198,6 +198,9 @@ case("neither 1 nor 2", ["y ~ x", "-f", "binomial", "--success", "3"], 2, "bad_s
      data=b"y,x\n1,2\n2,3\n1,4\n2,6\n")  # fmt: skip
 broken("% comments", b"% made by X\n% 2024\n" + table(), "unknown_column", "line 3", "--comment '%'")
 broken("// comments", b"// made by X\n" + table(), "unknown_column", "--comment '//'")
+broken("a title of a spreadsheet", TITLE, "unknown_column", "line 2", "--skip 1", formula="n ~ x")
+broken("a title and commas", b"Sales" + 2 * (b"," * 16 + b"\n") + table(), "unknown_column", "line 3", "--skip 2")
+case("a pattern that matches nothing", ["glmfit", "fit", "FOLDER/*.tab", "y ~ x"], 3, "not_found", "no file matches")
 broken("a title with as few commas", b"Sales, 2024\n" + table(), "unknown_column", "line 2", "--skip 1")
 case("more lines left out than there are", ["y ~ x", "--skip", "99"], 3, "empty_file", "13 lines", "99")
 case("--skip of text", ["y ~ x", "--skip", "a"], 2, "invalid_value", "--skip", "'a'")

@@ -7,6 +7,7 @@ transforms, so that new data are evaluated as the old ones were.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,12 @@ class Evaluator:
         if factor.text not in self._factors:
             self._factors[factor.text] = self._evaluate(factor)
         return self._factors[factor.text]
+
+    def with_factor(self, factor: Factor, values: Numbers) -> Evaluator:
+        """The same, with other numbers for one factor."""
+        other = copy(self)
+        other._factors = {**self._factors, factor.text: values}
+        return other
 
     def numbers(self, factor: Factor) -> np.ndarray:
         """A numeric expression of one value per row, float64 (n,), such as a response or an offset."""
@@ -272,7 +279,9 @@ def _number_names(values: np.ndarray, boolean: bool) -> list[str]:
 def _spelled_levels(chosen: Any, levels: Sequence[str], name: str) -> tuple[str, ...]:
     """The levels listed in C(..., levels=[...]) as the data spell them; levels that do not occur are left out."""
     if not isinstance(chosen, list) or not chosen:
-        raise ModelError("levels", f"the levels of '{name}' must be a list", "write levels=['b', 'a']")
+        raise ModelError(
+            "levels", f"the levels of '{name}' must be a list", "write them in brackets: levels=['b', 'a']"
+        )
     known = {level: level for level in levels}
     found = [known.get(str(value), known.get(str(float(value)) if isinstance(value, int) else "")) for value in chosen]
     if len(set(map(str, chosen))) < len(chosen):

@@ -313,9 +313,23 @@ case("negative failures", ["cbind(n, m) ~ x", "-f", "binomial"], 3, "outside_sup
 case("three levels of two", ["g ~ x", "-f", "binomial"], 3, "bad_response", "3: 'a', 'b', 'c'", "--family multinomial",
      "--family ordinal --levels a,b,c")  # fmt: skip
 case("one level of two", ["s ~ x", "-f", "binomial"], 3, "bad_response", "'s' has 1: 'no'", data=table(s="no"))
-case("success unknown", ["s ~ x", "-f", "binomial", "--success", "maybe"], 2, "bad_success", "'maybe'", "no, yes")
+case(
+    "success unknown",
+    ["s ~ x", "-f", "binomial", "--success", "maybe"],
+    2,
+    "bad_success",
+    "'maybe'",
+    "--success no or --success yes",
+)
 case("text without order", ["g ~ x", "-f", "ordinal"], 2, "levels_needed", "--levels a,b,c")
-case("level not listed", ["g ~ x", "-f", "ordinal", "--levels", "a,b"], 3, "unknown_level", "'c' in row 3", "a, b, c")
+case(
+    "level not listed",
+    ["g ~ x", "-f", "ordinal", "--levels", "a,b"],
+    3,
+    "unknown_level",
+    "'c' in row 3",
+    "--levels a,b,c",
+)
 case("level that is none", ["g ~ x", "-f", "ordinal", "--levels", "a,b,c,D"], 3, "unknown_level", "'D'")
 case("base that is none", ["g ~ x", "-f", "multinomial", "--base", "B"], 3, "unknown_level", "'g' is 'B'", "'b'")
 case("base of an ordinal", ["g ~ x", "-f", "ordinal", "--base", "b"], 2, "contradiction", "--base", "multinomial")

@@ -293,7 +293,7 @@ class _Observer(Reader):
             values = response_numbers(self.response, Evaluator(table), self.model.family)
             column = Column(self.response.label, "number", values)
         levels, codes = as_text(column)
-        place = np.array([known.index(level) if level in known else math.nan for level in levels] or [math.nan])
+        place = np.array([float(known.index(level)) if level in known else math.nan for level in levels] or [math.nan])
         return self._known(table, column.name, levels, codes, place, known)
 
     def _success(self, table: Table, column: Column) -> np.ndarray:

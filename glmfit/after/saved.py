@@ -120,8 +120,8 @@ class SavedModel:
     def natural(self, etas: Sequence[Tensor]) -> list[Tensor]:
         """The family's parameters on their natural scales, (n,) each, from the linear predictors of those estimated."""
         return [
-            link.inverse(eta) if eta is not None else torch.full_like(etas[0], value)
-            for link, eta, value in self._each(etas)
+            torch.full_like(etas[0], value) if eta is None else eta if p.scale == "predictor" else link.inverse(eta)
+            for p, (link, eta, value) in zip(self.family.parameters, self._each(etas), strict=True)
         ]
 
     def working(self, etas: Sequence[Tensor]) -> list[Tensor]:

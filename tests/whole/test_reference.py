@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -19,13 +20,17 @@ import pytest
 
 from glmfit import fit_spec
 from glmfit.after.newdata import Asked
-from glmfit.after.rows import Tally, observed_rows, row_log_likelihoods
-from glmfit.after.saved import open_model
+from glmfit.after.predict import predictions
+from glmfit.after.residuals import residual_runs
+from glmfit.after.rows import Tally, observed_rows, pieces, row_log_likelihoods
+from glmfit.after.saved import SavedModel, open_model
+from glmfit.after.simulate import simulations
 from glmfit.design import border
+from glmfit.errors import GlmfitError, ModelError
 from glmfit.report.saved import model_from_json, model_json
 from glmfit.result import Fitted
 from glmfit.spec import ModelSpec
-from glmfit.table import open_data
+from glmfit.table import Source, open_data
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = tuple(sorted((ROOT / "tests" / "reference").glob("*.json")))
@@ -40,6 +45,7 @@ STATISTIC = 1e-8
 P_VALUE = 2 * STD_ERROR
 # Of fits with a factor set apart from those with the whole matrix: in standard errors, or relative.
 SET_APART = 1e-10
+DRAWS = 100  # of each row
 TUPLES = ("formulas", "x", "na", "levels", "relax")
 
 
@@ -66,6 +72,12 @@ def fit_case(index: int) -> Fitted:
     """The fit of one case; each is fitted once for all the tests that look at it."""
     case = CASES[index]
     return fit_spec(build_spec(case["spec"]), str(ROOT / case["data"]))
+
+
+@cache
+def saved_case(index: int) -> SavedModel:
+    """The model of one case, saved and read again."""
+    return open_model(model_from_json(model_json(fit_case(index)), CASES[index]["name"]))
 
 
 def relative(value: float, reference: float) -> float:
@@ -162,10 +174,8 @@ def test_a_reference_is_a_fit_to_trust(index: int) -> None:
 @every_case
 def test_a_saved_model_sees_the_rows_of_the_fit(index: int) -> None:
     """Their fingerprint is that of the fit, and their log-likelihoods add up to its own."""
-    case, fit = CASES[index], fit_case(index)
-    text = model_json(fit)
-    model = open_model(model_from_json(text, case["name"]))
-    assert model_json(model.fit) == text or case["spec"].get("fixed")  # 4 held is 4.0 held
+    case, fit, model = CASES[index], fit_case(index), saved_case(index)
+    assert model_json(model.fit) == model_json(fit) or case["spec"].get("fixed")  # 4 held is 4.0 held
     if model.family.grouped:
         return  # whose groups are no part of new data
     tally, path, asked = Tally(), str(ROOT / case["data"]), Asked(missing="keep")
@@ -202,6 +212,83 @@ def test_a_factor_set_apart_gives_the_same_numbers(index: int, monkeypatch: pyte
 def none_of(value: float) -> float | None:
     """A number as references have it: null where there is none."""
     return None if math.isnan(value) else value
+
+
+@every_case
+def test_residuals_add_up(index: int) -> None:
+    """Each column is finite in all rows of the fit, or a finding says why not; squares add up to the fit's sums."""
+    case, fit = CASES[index], fit_case(index)
+    model = saved_case(index)
+    source, asked = open_data(str(ROOT / case["data"])), Asked(missing="keep")
+    if model.family.grouped:
+        with pytest.raises(ModelError, match="rows of a group"):
+            residual_runs(model, source, asked)
+        return
+    findings, runs = residual_runs(model, source, asked)
+    (run,) = runs
+    said = " ".join(finding.message for finding in findings)
+    found = {name: values[np.isfinite(values)] for name, values in run.values.items()}
+    censored = fit.data.censoring is not None
+    for name, values in found.items():
+        named = re.search(rf"\b{name}\b[^:]* empty", said) or (censored and name != "fitted")
+        assert len(values) == fit.data.rows_used or named, name
+    assert censored or len(found["fitted"]) == fit.data.rows_used
+    for name, total in (("deviance", fit.fit.deviance), ("pearson", fit.fit.pearson_chi2)):
+        if not math.isnan(total):
+            assert difference(float((found[name] ** 2).sum()), total) <= STATISTIC
+    if len(found["leverage"]):
+        main = [row for row in fit.coefficients if row.parameter == model.family.main and row.status != "aliased"]
+        assert found["leverage"].sum() == pytest.approx(len(main), abs=1e-8)
+
+
+FIRST = {case["spec"]["family"]: index for index, case in reversed(list(enumerate(CASES)))}
+
+
+@pytest.mark.parametrize("index", FIRST.values(), ids=FIRST)
+def test_simulated_responses_have_the_moments_of_the_model(index: int) -> None:
+    """Totals of the draws are within 4.5 standard errors, known or those of the draws, of those of the model."""
+    case, model = CASES[index], saved_case(index)
+    source, asked = open_data(str(ROOT / case["data"])), Asked(missing="keep")
+    if model.family.quasi or model.family.grouped:
+        with pytest.raises(GlmfitError, match=r"quasi-likelihood|a group"):
+            next(simulations(model, source, asked))
+        return
+    (drawn,) = simulations(model, source, asked, DRAWS, seed=5)
+    of = "probabilities" if drawn.levels else "mean"
+    (run,) = predictions(model, source, asked, of, "none")
+    estimate = run.values["estimate"]
+    kept = np.isfinite(drawn.draws).all(axis=1)
+    draws, estimate = drawn.draws[kept], estimate[kept]
+    if drawn.levels:
+        for j in range(len(drawn.levels)):
+            p = estimate[:, j]
+            z = ((draws == j).mean(axis=1) - p).sum() / math.sqrt((p * (1 - p)).sum() / DRAWS)
+            assert abs(z) < 4.5
+        return
+    if model.family.trials:
+        trials = next(observed_rows(model, source, asked)).hashed["trials"]
+        estimate = estimate * trials
+    for power in (1, 2):  # the mean; then, against the other half of the draws, the spread
+        values = (draws - estimate[:, None]) ** power
+        error = math.sqrt((values.var(axis=1, ddof=1) / DRAWS).sum())
+        if power == 1:
+            assert abs(values.mean(axis=1).sum()) < 4.5 * error
+        elif (model.family.has_moments and drawn.draws.dtype == np.int64) or model.family.name == "gaussian":
+            assert abs(values.mean(axis=1).sum() - variances(model, source, asked)[kept].sum()) < 4.5 * error
+
+
+def variances(model: SavedModel, source: Source, asked: Asked) -> np.ndarray:
+    """(n,) Var(y) of each row by the model."""
+    out = []
+    for run in observed_rows(model, source, asked):
+        values = np.full(run.new.n, math.nan)
+        for piece in pieces(model, run, keep=True):
+            variance = model.family.variance(*piece.natural, **piece.columns)
+            names = [parameter.name for parameter in model.family.parameters]
+            phi = piece.natural[names.index("phi")] if "phi" in names else 1.0
+            values[piece.part.place] = (phi * variance).numpy()
+        out.append(values)
+    return np.concatenate(out)
 
 
 def main(paths: list[str]) -> None:

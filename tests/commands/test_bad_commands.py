@@ -359,7 +359,14 @@ for name, arguments, status, code, *words in [
     ("start without value", ["y ~ x", "--start", "x="], 2, "invalid_value", "TERM=VALUE"),
     ("link without name", ["y ~ x", "--link", "mu="], 2, "invalid_value", "P=LINK"),
     ("two links in one", ["y ~ x", "--link", "log,log"], 2, "unknown_link", "'log,log'"),
-    ("success of numbers", ["b ~ x", "-f", "binomial", "--success", "2"], 2, "bad_success", "never 2", "--success 0 or --success 1"),
+    (
+        "success of numbers",
+        ["b ~ x", "-f", "binomial", "--success", "2"],
+        2,
+        "bad_success",
+        "never 2",
+        "--success 0 or --success 1",
+    ),
     ("format in capitals", ["y ~ x", "--format", "JSON"], 2, "invalid_value", "did you mean 'json'"),
     (
         "help for no command",

@@ -101,9 +101,9 @@ class Maximum:
 
 
 def _columns(model: Model, without: Collection[str]) -> Tensor:
-    """The columns of a model but those of some parameters."""
+    """The columns of a model but those of some parameters; predictors may share theirs."""
     kept = (predictor.columns for predictor in model.rows.predictors if predictor.parameter not in without)
-    return torch.cat([torch.arange(0), *kept])
+    return torch.unique(torch.cat([torch.arange(0), *kept]))
 
 
 def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Inspection | None = None) -> Maximum:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from glmfit.result import Fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from glmfit.after.newdata import Asked
     from glmfit.after.saved import SavedModel

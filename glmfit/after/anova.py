@@ -244,6 +244,6 @@ def _distance(full: Fitted, places: Sequence[int]) -> float:
     if not places:
         return 0.0
     index = torch.tensor(places)
-    matrix = torch.tensor(full.covariance.matrix, dtype=torch.float64)
+    matrix = torch.from_numpy(full.covariance.array())
     estimates = torch.tensor([full.coefficients[at].estimate for at in places], dtype=torch.float64)
     return wald(estimates, matrix[index[:, None], index])

@@ -42,7 +42,9 @@ class Predicted:
     def without_answer(self) -> int:
         """How many rows have nothing in any column."""
         return int(
-            np.logical_and.reduce([np.isnan(v.reshape(self.n, -1)).all(axis=1) for v in self.values.values()]).sum()
+            np.logical_and.reduce(
+                [np.isnan(v.reshape(self.n, math.prod(v.shape[1:]))).all(axis=1) for v in self.values.values()]
+            ).sum()
         )
 
 

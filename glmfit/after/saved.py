@@ -78,7 +78,7 @@ class SavedModel:
     @cached_property
     def covariance(self) -> Tensor:
         """(p, p) that of the coefficients as it was saved, 0 where they are aliased and NaN where it does not exist."""
-        matrix = torch.tensor(self.fit.covariance.matrix, dtype=torch.float64).reshape(len(self.theta), -1)
+        matrix = torch.from_numpy(self.fit.covariance.array()).reshape(len(self.theta), -1)
         out = [at for at, row in enumerate(self.fit.coefficients) if row.status in NOTHING_LOST]
         matrix[out, :] = matrix[:, out] = 0.0
         return matrix

@@ -18,6 +18,7 @@ from glmfit.after.prediction import linear_predictors, parts
 from glmfit.after.rows import with_prior
 from glmfit.after.saved import SavedModel
 from glmfit.errors import ModelError
+from glmfit.families import Family
 from glmfit.rows.weights import positive
 from glmfit.table import Source
 
@@ -56,8 +57,8 @@ def _check(model: SavedModel) -> None:
     if model.family.grouped:
         message = f"the {model.family.name} family draws the rows of a group together"
         raise ModelError("no_prediction", message, "fit a binomial model to simulate rows one by one")
-    own = "simulate" in {name for cls in type(model.family).__mro__[:-2] for name in vars(cls)}
-    if model.family.quasi or not (own or model.family.categories):
+    own = type(model.family).simulate is not Family.simulate
+    if model.family.quasi or not own:
         model.family.check_distribution()
 
 

@@ -202,6 +202,20 @@ def test_draws(claims: Run) -> None:
     assert (status, out) == (2, "")
 
 
+@pytest.mark.parametrize("kind", ["gamma", "inverse-gaussian", "log-normal", "weibull"])
+def test_draws_of_amounts_with_zeros(kind: str) -> None:
+    """Their means are those of the model; other families are held against it in tests/whole."""
+    random = np.random.default_rng(8)
+    x = random.normal(size=300)
+    frame = {"x": x, "y": np.exp(0.3 * x + 0.5 * random.normal(size=300)) * (random.random(300) > 0.25)}
+    fit = glmfit.fit("y ~ x", frame, family=f"hurdle-{kind}")
+    draws, mean = fit.simulate(frame, 200).to_numpy(), fit.predict(frame)["estimate"].to_numpy()
+    error = np.sqrt((draws.var(axis=1, ddof=1) / 200).sum())
+    assert abs((draws.mean(axis=1) - mean).sum()) < 4.5 * error
+    zero = fit.predict(frame, "zero")["estimate"].sum()
+    assert (draws == 0).mean(axis=1).sum() == pytest.approx(zero, rel=0.05)
+
+
 def test_draws_of_categories_are_levels_and_prior_weights_divide_phi() -> None:
     data = {"y": ["low", "high", "mid"] * 8, "x": [float(v % 7) for v in range(24)]}
     drawn = glmfit.fit("y ~ x", data, family="multinomial").simulate(data, 5)

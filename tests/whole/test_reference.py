@@ -25,6 +25,7 @@ from glmfit.after.residuals import residual_runs
 from glmfit.after.rows import Tally, observed_rows, pieces, row_log_likelihoods
 from glmfit.after.saved import SavedModel, open_model
 from glmfit.after.simulate import simulations
+from glmfit.design import border
 from glmfit.errors import GlmfitError, ModelError
 from glmfit.report.saved import model_from_json, model_json
 from glmfit.result import Fitted
@@ -42,6 +43,8 @@ STD_ERROR = 1e-6
 STATISTIC = 1e-8
 # A p-value's relative error is that of its statistic times about its square (the slope of log p); this many times over.
 P_VALUE = 2 * STD_ERROR
+# Of fits with a factor set apart from those with the whole matrix: in standard errors, or relative.
+SET_APART = 1e-10
 DRAWS = 100  # of each row
 TUPLES = ("formulas", "x", "na", "levels", "relax")
 
@@ -183,6 +186,32 @@ def test_a_saved_model_sees_the_rows_of_the_fit(index: int) -> None:
         rows_of_data = row_log_likelihoods(model, open_data(path), asked)
         assert np.isfinite(rows_of_data).sum() == fit.data.rows_used
         assert difference(float(np.nansum(rows_of_data)), fit.fit.log_likelihood) <= STATISTIC
+
+
+@every_case
+def test_a_factor_set_apart_gives_the_same_numbers(index: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limits from which the levels of a factor are set apart in the Hessian are lowered to none."""
+    monkeypatch.setattr(border, "MANY_LEVELS", 1)
+    monkeypatch.setattr(border, "WIDEST_BORDER", math.inf)
+    case = CASES[index]
+    found, plain = fit_spec(build_spec(case["spec"]), str(ROOT / case["data"])), fit_case(index)
+    assert [finding.code for finding in found.warnings] == [finding.code for finding in plain.warnings]
+    assert found.convergence.status == plain.convergence.status
+    for row, other in zip(found.coefficients, plain.coefficients, strict=True):
+        error = other.std_error if other.std_error > 0 else 1.0
+        assert difference(row.estimate / error, none_of(other.estimate / error)) < SET_APART, row
+        assert difference(row.std_error, none_of(other.std_error)) < SET_APART, row
+    for test, known in zip(found.joint_tests, plain.joint_tests, strict=True):
+        assert difference(test.statistic, none_of(known.statistic)) < SET_APART, test
+    size = np.sqrt(np.abs(np.diag(plain.covariance.array())))
+    gap = (found.covariance.array() - plain.covariance.array()) / np.outer(size, size)
+    assert not np.nanmax(np.abs(gap[np.outer(size, size) > 0]), initial=0.0) > SET_APART
+    assert difference(found.fit.log_likelihood, none_of(plain.fit.log_likelihood)) < SET_APART
+
+
+def none_of(value: float) -> float | None:
+    """A number as references have it: null where there is none."""
+    return None if math.isnan(value) else value
 
 
 @every_case

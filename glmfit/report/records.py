@@ -239,6 +239,8 @@ def _label(name: str) -> str:
 
 
 def _fact(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
     if isinstance(value, float):
         return numbers.short(value)
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else _word(value)

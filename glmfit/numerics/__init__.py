@@ -4,7 +4,8 @@ In: an `Objective` (a value and two derivatives of theta) and a start. Out: an `
 May use: the top of the package.
 """
 
-from glmfit.numerics.curvature import cholesky, stacked_root, unit_diagonal, well_conditioned
+from glmfit.numerics.bordered import Bordered, BorderedFactor, Factor, LowRank, Symmetric
+from glmfit.numerics.curvature import cholesky, full, full_factor, stacked_root, unit_diagonal, well_conditioned
 from glmfit.numerics.objective import Objective
 from glmfit.numerics.optimize import (
     Optimum,
@@ -19,14 +20,21 @@ from glmfit.numerics.optimize import (
 from glmfit.numerics.precise import Pair, as_written, exact, normal_equations, product
 
 __all__ = [
+    "Bordered",
+    "BorderedFactor",
+    "Factor",
+    "LowRank",
     "Objective",
     "Optimum",
     "Pair",
+    "Symmetric",
     "Trace",
     "all_finite",
     "as_written",
     "cholesky",
     "exact",
+    "full",
+    "full_factor",
     "least_squares",
     "line_search",
     "newton",

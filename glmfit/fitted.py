@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +105,41 @@ class FittedModel(Fitted):
 
         records = wald_tests(self, hypotheses, terms=terms, adjust=adjust, level=level)
         return pd.DataFrame([dict(row) for row in records.rows], columns=list(records.columns))
+
+    def confint(
+        self,
+        data: Any = None,
+        method: str | None = None,
+        *,
+        terms: Sequence[str] = (),
+        level: float | None = None,
+        replicates: int | None = None,
+        by: str | None = None,
+        seed: int | None = None,
+    ) -> Any:
+        """A pandas DataFrame of intervals, one row for each estimate, as `glmfit confint` writes them.
+
+        `method` is profile, bootstrap or bca, which need the data of the fit again, or wald. `by` is what a bootstrap
+        draws: rows, cluster:COLUMN or parametric. What became of the replicates is in `attrs` of the frame.
+        """
+        import pandas as pd
+
+        from glmfit.after.confint import confidence_intervals
+
+        records = confidence_intervals(
+            self,
+            data,
+            method=method,
+            terms=terms,
+            level=level,
+            replicates=replicates,
+            by=by,
+            seed=seed,
+            family=self.file,
+        )
+        frame = pd.DataFrame([dict(row) for row in records.rows], columns=list(records.columns))
+        frame.attrs = {**records.facts, "warnings": list(records.findings)}
+        return frame
 
     def opened(self) -> SavedModel:
         """The model ready for new rows."""

@@ -26,7 +26,9 @@ DISPERSIONS = ("pearson", "deviance", "ml")
 MISSING = ("drop", "error")
 SEPARATIONS = ("report", "drop")
 BIAS_REDUCTIONS = ("firth",)
-INTERVALS = ("wald", "profile")
+INTERVALS = ("wald", "profile", "bootstrap", "bca")
+BOOTSTRAPS = {"bootstrap": "percentile", "bca": "bca"}  # kinds of intervals from replicates
+DRAWN = ("rows", "cluster:COL", "parametric")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,9 @@ class ModelSpec:
     se: str | None = None  # one of SE_KINDS
     small_sample: str | None = None  # one of SMALL_SAMPLES: what few clusters are allowed for by
     bread: str | None = None  # one of BREADS: the information on either side of robust standard errors
-    ci: str = "wald"  # one of INTERVALS: how intervals and tests of coefficients are found
+    ci: str = "wald"  # one of INTERVALS, BOOTSTRAPS with `:B` replicates: how intervals of coefficients are found
+    bootstrap_by: str | None = None  # one of DRAWN: what a replicate is made of; None: the clusters of `se`, or rows
+    seed: int | None = None  # of the random numbers of a bootstrap
     level: float = 0.95
     bias_reduction: str | None = None  # one of BIAS_REDUCTIONS
     where: str | None = None  # a condition: the rows in which it holds are the data
@@ -95,6 +99,12 @@ def cluster_columns(se: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in columns.split(",") if name.strip())
 
 
+def drawn_columns(bootstrap_by: str | None) -> tuple[str, ...]:
+    """The column of the clusters that a bootstrap draws, where it draws any."""
+    kind, _, column = (bootstrap_by or "").partition(":")
+    return (column,) if kind == "cluster" else ()
+
+
 def one_of(option: str, value: str, known: Sequence[str]) -> str:
     """`value` if it is one of the known ones; `UsageError` that lists them otherwise."""
     if value in known:
@@ -116,7 +126,6 @@ def _validate(spec: ModelSpec) -> None:
     one_of("--optimizer", spec.optimizer, OPTIMIZERS)
     one_of("--missing", spec.missing, MISSING)
     one_of("--separation", spec.separation, SEPARATIONS)
-    one_of("--ci", spec.ci, INTERVALS)
     _validate_dispersion(spec)
     _validate_errors(spec)
     _validate_censoring(spec)
@@ -131,7 +140,8 @@ def _validate_types(spec: ModelSpec) -> None:
         "check_separation": (bool, "True or False"),
         **dict.fromkeys(("y", "weights", "freq_weights", "sampling_weights"), (str | None, "the name of a column")),
         **dict.fromkeys(("offset", "exposure", "group", "event"), (str | None, "the name of a column")),
-        **dict.fromkeys(("success", "base", "se", "small_sample", "bread"), (str | None, "text")),
+        **dict.fromkeys(("success", "base", "se", "small_sample", "bread", "bootstrap_by"), (str | None, "text")),
+        "seed": (Integral | None, "a whole number"),
         **dict.fromkeys(("censor", "bias_reduction", "where"), (str | None, "text")),
         **dict.fromkeys(("level", "tol"), (Real, "a number")),
         "max_iter": (Integral, "a whole number"),
@@ -262,6 +272,27 @@ def _validate_bias_reduction(spec: ModelSpec) -> None:
 
 
 def _validate_intervals(spec: ModelSpec) -> None:
+    kind, colon, count = spec.ci.partition(":")
+    one_of("--ci", kind, INTERVALS)
+    if colon and not (kind in BOOTSTRAPS and count.isascii() and count.isdigit() and int(count) > 0):
+        hint = f"write {kind}:2000, for that many replicates" if kind in BOOTSTRAPS else f"write --ci {kind}"
+        raise UsageError("invalid_value", f"--ci: '{spec.ci}' is no kind of intervals", hint)
+    if spec.seed is not None and spec.seed < 0:
+        raise UsageError("invalid_value", f"--seed: {spec.seed} is negative", "write a whole number from 0 up")
+    if spec.bootstrap_by is not None:
+        drawn, _, column = spec.bootstrap_by.partition(":")
+        if spec.bootstrap_by not in DRAWN and not (drawn == "cluster" and column):
+            hint = "write rows, cluster:COLUMN or parametric"
+            raise UsageError("invalid_value", f"--bootstrap-by: '{spec.bootstrap_by}' cannot be drawn", hint)
+        if kind not in BOOTSTRAPS:
+            hint = "add --ci bootstrap, or leave it out"
+            raise UsageError("contradiction", "--bootstrap-by is for intervals by the bootstrap", hint)
+        if drawn == "parametric" and kind == "bca":
+            message = "BCa intervals leave out each unit in turn, and a parametric bootstrap has no units"
+            raise UsageError("contradiction", message, "write --ci bootstrap, or draw rows")
+    if kind in BOOTSTRAPS and spec.bias_reduction is None and spec.separation == "drop":
+        message = "--separation drop leaves out rows that each replicate would choose anew"
+        raise UsageError("contradiction", message, "leave it out: separated replicates are counted")
     if spec.ci == "profile" and (spec.sampling_weights or spec.se not in (None, "hessian", "expected")):
         raise UsageError(
             "contradiction",

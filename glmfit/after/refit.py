@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from glmfit.after.saved import likelihood_file
@@ -47,21 +47,21 @@ def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else dict(value) if isinstance(value, Mapping) else value
 
 
-def rows_of(fit: Fitted, data: Any, family: str | None = None, name: str = "the model") -> Data:
-    """The rows of DATA as the fit saw them; `DataError` where they are not those that it was fitted to."""
-    found = read(specification(fit, family, name), data)
+def rows_of(fit: Fitted, data: Any, family: str | None = None, name: str = "the model", **options: Any) -> Data:
+    """The rows of DATA as the fit saw them, for a fit with other `options`; `DataError` where they are others."""
+    found = read(replace(specification(fit, family, name), **options), data)
     check_rows(fit.blueprint.fingerprint, fingerprint(found), found.table.source, name)
     return found
 
 
-def dense_rows_of(fit: Fitted, data: Any, family: str | None = None, name: str = "the model") -> Dense:
+def dense_rows_of(fit: Fitted, data: Any, family: str | None = None, name: str = "the model", **options: Any) -> Dense:
     """The same for a model whose likelihood is no linear form."""
     from glmfit.dense.fit import fingerprint as dense_fingerprint
     from glmfit.dense.prepare import prepare
     from glmfit.families.userfile import load, split
     from glmfit.table import open_data
 
-    spec = specification(fit, family, name)
+    spec = replace(specification(fit, family, name), **options)
     path, _ = split(spec.family)
     found = prepare(spec, open_data(data), path, load(path))
     check_rows(fit.blueprint.fingerprint, dense_fingerprint(found), found.table.source, name)

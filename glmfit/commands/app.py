@@ -16,6 +16,7 @@ from glmfit import __version__
 from glmfit.commands.check import check_command
 from glmfit.commands.compare import compare_command
 from glmfit.commands.completion import completion_command
+from glmfit.commands.confint import confint_command
 from glmfit.commands.explain import explain_command
 from glmfit.commands.families import families_command
 from glmfit.commands.fit import fit_command
@@ -60,6 +61,7 @@ app.command("fit", cls=Command, short_help="Fit one model and report it.")(fit_c
 app.command("predict", cls=Command, short_help="Predict from a saved model on new rows.")(predict_command)
 app.command("compare", cls=Command, short_help="Compare saved models of the same data.")(compare_command)
 app.command("test", cls=Command, short_help="Test hypotheses about a saved model.")(hypotheses_command)
+app.command("confint", cls=Command, short_help="Intervals by profile likelihood or replicates.")(confint_command)
 app.command("check", cls=Command, short_help="Check a likelihood of your own on data.")(check_command)
 app.command("families", cls=Command, short_help="List the families of distributions.")(families_command)
 app.command("completion", cls=Command, short_help="Let the shell complete words and columns.")(completion_command)

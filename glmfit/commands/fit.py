@@ -10,6 +10,7 @@ import typer
 from glmfit import fit_spec
 from glmfit.commands import options
 from glmfit.commands.output import say, write_file, write_stdout
+from glmfit.commands.progress import progress
 from glmfit.commands.shared import check_output, warn
 from glmfit.errors import UsageError
 
@@ -46,6 +47,8 @@ def fit_command(
     small_sample: options.SmallSample = None,
     bread: options.Bread = None,
     ci: options.Ci = "wald",
+    bootstrap_by: options.BootstrapBy = None,
+    seed: options.Seed = None,
     level: options.Level = "0.95",
     bias_reduction: options.BiasReduction = None,
     optimizer: options.OptimizerOption = "newton",
@@ -97,6 +100,8 @@ def fit_command(
         small_sample=small_sample,
         bread=bread,
         ci=ci,
+        bootstrap_by=bootstrap_by,
+        seed=options.maybe_whole("--seed", seed),
         level=options.number("--level", level),
         bias_reduction=bias_reduction,
         where=where,
@@ -115,7 +120,8 @@ def fit_command(
     if save is not None and output is not None and os.path.realpath(save) == os.path.realpath(output):
         raise UsageError("contradiction", "--save and --output name the same file", "give two files")
 
-    fit = fit_spec(spec, data, _trace if verbose else None)
+    with progress("replicates", quiet=quiet) as told:
+        fit = fit_spec(spec, data, _trace if verbose else None, told)
     if verbose:
         for column, text in fit.data.numeric_codes.items():
             say(f"{column}: {text}")

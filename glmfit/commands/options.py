@@ -112,8 +112,12 @@ Bread = Annotated[
     option(_I, "--bread", metavar="KIND", help="Robust errors: observed (default) or expected information."),
 ]
 Ci = Annotated[
-    str, option(_I, "--ci", metavar="wald|profile", help="Intervals and tests: wald (default) or likelihood ratio.")
+    str, option(_I, "--ci", metavar="KIND", help="Intervals: wald (default), profile, bootstrap[:B] or bca[:B].")
 ]
+BootstrapBy = Annotated[
+    str | None, option(_I, "--bootstrap-by", metavar="UNIT", help="rows, cluster:COL or parametric: what is drawn.")
+]
+Seed = Annotated[str | None, option(_I, "--seed", metavar="N", help="Of random numbers; default 1.")]
 BiasReduction = Annotated[
     str | None, option(_I, "--bias-reduction", metavar="firth", help="Penalise the likelihood by Jeffreys' prior.")
 ]
@@ -219,6 +223,11 @@ def whole_number(what: str, text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise UsageError("invalid_value", f"{what}: '{text}' is not a whole number", "write 0 or more, such as 100")
     return int(text)
+
+
+def maybe_whole(what: str, text: str | None) -> int | None:
+    """A whole number from 0 up, or None where there is none."""
+    return None if text is None else whole_number(what, text)
 
 
 def items(texts: Sequence[str] | None) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ In: an `Objective` (a value and two derivatives of theta) and a start. Out: an `
 May use: the top of the package.
 """
 
+from glmfit.numerics.batch import BatchDerivatives, BatchObjective, BatchOptimum, newton_batch
 from glmfit.numerics.curvature import cholesky, stacked_root, unit_diagonal, well_conditioned
 from glmfit.numerics.objective import Objective
 from glmfit.numerics.optimize import (
@@ -19,6 +20,9 @@ from glmfit.numerics.optimize import (
 from glmfit.numerics.precise import Pair, as_written, exact, normal_equations, product
 
 __all__ = [
+    "BatchDerivatives",
+    "BatchObjective",
+    "BatchOptimum",
     "Objective",
     "Optimum",
     "Pair",
@@ -30,6 +34,7 @@ __all__ = [
     "least_squares",
     "line_search",
     "newton",
+    "newton_batch",
     "normal_equations",
     "product",
     "refined",

@@ -23,7 +23,9 @@ MODEL = "glmfit/model/1"
 ERROR = "glmfit/error/1"
 NOT_FINITE = "not_finite"  # the status of a row in which a number had to become null
 SCHEMAS = {FIT: "fit-1.json", MODEL: "model-1.json", ERROR: "error-1.json", explain.SCHEMA: "explain-1.json"}
-SCHEMAS |= {f"glmfit/{name}/1": f"{name}-1.json" for name in ("compare", "test")}  # of commands that write records
+SCHEMAS |= {
+    f"glmfit/{name}/1": f"{name}-1.json" for name in ("compare", "confint", "test")
+}  # of commands that write records
 
 
 def to_json(fit: Fit, *, exp: bool = False) -> str:

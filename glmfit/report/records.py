@@ -112,7 +112,8 @@ def records_csv(records: Records) -> str:
 def records_markdown(records: Records) -> str:
     """A table to paste into a report, under the facts."""
     heading, cells, texts = _shown(records)
-    blocks = ["\n".join(f"- {_label(name)}: {escape(_fact(value))}" for name, value in records.facts.items())]
+    facts = {name: value for name, value in records.facts.items() if value != {}}
+    blocks = ["\n".join(f"- {_label(name)}: {escape(_fact(value))}" for name, value in facts.items())]
     blocks.append(table(heading, cells, max(1, texts)))
     blocks += [f"> **Warning** ({finding.code}): {escape(finding.message)}" for finding in records.findings]
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -127,8 +128,9 @@ def records_table(records: Records, *, file: bool = False, width: int | None = N
 def _lines(records: Records, width: int) -> Iterator[Line]:
     from rich.cells import cell_len, set_cell_size
 
-    labels = max((len(_label(name)) for name in records.facts), default=0)
-    for name, value in records.facts.items():
+    facts = {name: value for name, value in records.facts.items() if value != {}}
+    labels = max((len(_label(name)) for name in facts), default=0)
+    for name, value in facts.items():
         yield [(_label(name).ljust(labels) + GAP, "bold"), (_fact(value), "")]
     if records.facts:
         yield []
@@ -208,6 +210,8 @@ def _label(name: str) -> str:
 def _fact(value: Any) -> str:
     if isinstance(value, float):
         return numbers.short(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_word(item)}" for name, item in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else _word(value)
 
 

@@ -84,7 +84,7 @@ def bootstrap(
     every = replicator.weighed(draw, count + parts, progress)
     own = Replicates(every.estimates[:count], every.phi[:count], every.status[:count])
     without = Replicates(every.estimates[count:], every.phi[count:], every.status[count:]) if parts else None
-    return intervals(_quantities(model, fit), fit, own, without, replace(asked, by=by), level)
+    return intervals(quantities(model, fit), fit, own, without, replace(asked, by=by), level)
 
 
 def _parametric(
@@ -101,10 +101,10 @@ def _parametric(
         return simulated(fitted, theta, asked.seed, b)
 
     own = Replicator(model, found, data.spec).answered(draw, asked.replicates, progress)
-    return intervals(_quantities(model, fit), fit, own, None, asked, level)
+    return intervals(quantities(model, fit), fit, own, None, asked, level)
 
 
-def _quantities(model: Model, fit: Fitted) -> list[Quantity]:
+def quantities(model: Model, fit: Fitted) -> list[Quantity]:
     """The estimated coefficients, each with what it is on its natural scale where it is a constant."""
     natural = {row.name for row in fit.auxiliary if not row.fixed}
     found = []
@@ -117,7 +117,7 @@ def _quantities(model: Model, fit: Fitted) -> list[Quantity]:
 
 
 def intervals(
-    quantities: Sequence[Quantity], fit: Fitted, own: Replicates, without: Replicates | None, asked: Asked, level: float
+    wanted: Sequence[Quantity], fit: Fitted, own: Replicates, without: Replicates | None, asked: Asked, level: float
 ) -> Bootstrapped:
     """The ends from replicates, and from those without each unit where they are bias-corrected and accelerated."""
 
@@ -132,7 +132,7 @@ def intervals(
     found: dict[int, resampling.Ends] = {}
     constants: dict[str, resampling.Ends] = {}
     natural = {row.name: row.estimate for row in fit.auxiliary}
-    for j, one in enumerate(quantities):
+    for j, one in enumerate(wanted):
         here, there = own.estimates[:, j], None if without is None else without.estimates[:, j]
         found[one.at] = ends(rows[one.at].estimate, here, there)
         if one.constant is not None:
@@ -142,7 +142,7 @@ def intervals(
     phi = (math.nan, math.nan)
     if not np.isnan(own.phi).all():
         phi = ends(fit.dispersion.estimate, own.phi, None if without is None else without.phi)
-    missing = {one.label: int(np.isnan(own.estimates[:, j]).sum()) for j, one in enumerate(quantities)}
+    missing = {one.label: int(np.isnan(own.estimates[:, j]).sum()) for j, one in enumerate(wanted)}
     summary = Bootstrap(
         interval=asked.interval,
         by=str(asked.by),
@@ -152,7 +152,7 @@ def intervals(
         missing={label: count for label, count in missing.items() if count},
         phi=None if np.isnan(own.phi).all() else phi,
     )
-    known = [one for one in quantities if math.isfinite(rows[one.at].estimate)]
+    known = [one for one in wanted if math.isfinite(rows[one.at].estimate)]
     undefined = [one.label for one in known if any(math.isnan(end) for end in found[one.at])]
     return Bootstrapped(found, constants, summary, tuple(_findings(summary, undefined, level)))
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from glmfit.errors import ModelError
+from glmfit.estimate import nested
 from glmfit.estimate.limit import rest
 from glmfit.estimate.maximum import Maximum, maximise
 from glmfit.inference import goodness, residual_df
@@ -33,7 +34,7 @@ BLOCK = 250  # replicates at a time,
 BLOCK_CELLS = 4_000_000  # fewer where they have more weights together than these
 MOST_COLUMNS, MOST_PREDICTORS = 150, 8  # of a design whose columns' products are formed
 NOTHING = 1e-12  # an eigenvalue of the columns' correlations that is but rounding
-MOVED = 1e-7  # share of the most that a direction moves coefficients below which it does not move one
+MOVED = 1e-7  # share of the most that a direction of unit length could move a coefficient: it does not move it
 
 Progress = Callable[[int, int], None]
 Draw = Callable[[int], np.ndarray]
@@ -84,7 +85,7 @@ class Replicator:
     def _all(self, draw: Draw, count: int, progress: Progress | None, *, responses: bool) -> Replicates:
         estimates, phi = np.full((count, self.model.size), math.nan), np.full(count, math.nan)
         status = ["failed"] * count
-        shared = BatchLikelihood(self.found.model) if self.batched else None
+        shared = self._shared() if self.batched else None
         done = 0
         for block in _side_by_side(self._blocks(count), lambda block: self._block(shared, draw, block, responses)):
             for b, (values, own_phi, said) in block.items():
@@ -98,24 +99,39 @@ class Replicator:
         step = max(1, min(BLOCK, BLOCK_CELLS // len(self.model.rows.y))) if self.batched else 1
         return [range(start, min(start + step, count)) for start in range(0, count, step)]
 
-    def _block(self, shared: BatchLikelihood | None, draw: Draw, block: range, responses: bool) -> _Block:
+    def _shared(self) -> _Shared:
+        """The batch likelihood of the model, and those of the simpler ones that it contains, with where they start."""
+        model, theta = self.found.model, self.found.optimum.theta
+        contained = (
+            (simpler, nested.without(model, parameter, theta)) for parameter, simpler in nested.contained(model)
+        )
+        return BatchLikelihood(model), [(BatchLikelihood(simpler), begin) for simpler, begin in contained]
+
+    def _block(self, shared: _Shared | None, draw: Draw, block: range, responses: bool) -> _Block:
         drawn = torch.from_numpy(np.stack([draw(b) for b in block]))
         out: _Block = {}
         alone: Sequence[int] = range(len(block))
         if shared is not None:
-            batch = shared.with_rows(None, drawn) if responses else shared.with_rows(drawn, None)
-            out, alone = self._together(batch, block)
+            rows = (None, drawn) if responses else (drawn, None)
+            simpler = [(each.with_rows(*rows), begin) for each, begin in shared[1]]
+            out, alone = self._together(shared[0].with_rows(*rows), simpler, block)
         for at in alone:
             out[block[at]] = self._alone(drawn[at], responses)
         return out
 
     # ---- many at a time ----
 
-    def _together(self, batch: BatchLikelihood, block: range) -> tuple[_Block, list[int]]:
-        """The replicates of a block that arrive, and the places in it of those that are to be fitted alone."""
+    def _together(self, batch: BatchLikelihood, contained: Sequence[_Begun], block: range) -> tuple[_Block, list[int]]:
+        """The replicates of a block that arrive, and the places in it of those that are to be fitted alone.
+
+        One that ends below a simpler model has another maximum somewhere.
+        """
         start = self.found.optimum.theta.expand(len(block), -1)
         optimum = newton_batch(batch, start, self.spec.tol, self.spec.max_iter)
         fine = optimum.converged & (optimum.kept_information() >= SUSPICIOUS)
+        for simpler, begin in contained:
+            rival = newton_batch(simpler, begin.expand(len(block), -1), nested.CLIMBED, nested.MOST_STEPS)
+            fine &= ~(rival.value > optimum.value + nested.HIGHER)
         at = torch.nonzero(fine)[:, 0]
         reported = optimum.theta[at] @ reported_map(self.found.model).T
         phi = self._phis(batch, optimum.theta[at], at)
@@ -173,6 +189,8 @@ class Replicator:
         return estimates.numpy(), scale.phi if scale.estimated else math.nan, status
 
 
+_Begun = tuple[BatchLikelihood, Tensor]
+_Shared = tuple[BatchLikelihood, list[_Begun]]
 _Row = tuple[np.ndarray, float, str]
 _Block = dict[int, _Row]
 
@@ -206,11 +224,12 @@ def _seen(model: Model) -> tuple[Model, Tensor]:
     nothing = torch.zeros(model.size, dtype=torch.bool)
     if not bool(unseen.any()):
         return model, nothing
-    span = vectors[:, unseen] / scale[:, None]
+    unit = vectors[:, unseen]
+    span = torch.where(unit.abs() > MOVED, unit, 0.0) / scale[:, None]
     n = len(model.rows.y)
     reported = reported_map(model)
     moves = reported_moves(reported, span).abs().amax(dim=1)
-    most = reported.abs() @ torch.linalg.vector_norm(span, dim=1)
+    most = reported.abs() @ (1 / scale)
     none, every = torch.zeros(n, dtype=torch.bool), torch.ones(n, dtype=torch.bool)
     left = Separated("", none, every, torch.zeros_like(scale), 0.0, span, (), (), ())
     return rest(model, left).model, moves > MOVED * most

@@ -16,7 +16,7 @@ from glmfit.version import __version__
 
 TYPE_CHECKING = False  # not from typing: nothing is imported before the command line is ready for signals
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from glmfit.fitted import FittedModel
@@ -29,42 +29,54 @@ else:
 
     def __getattr__(name: str) -> object:
         """A module that the documentation names, such as `glmfit.report`, loaded when it is asked for."""
-        if name not in ("errors", "families", "report", "result", "spec", "table"):
+        if name not in ("errors", "families", "reading", "report", "result", "spec", "table"):
             raise AttributeError(f"module 'glmfit' has no attribute '{name}'")
         import importlib
 
         return importlib.import_module(f"glmfit.{name}")
 
 
-__all__ = ["__version__", "compare", "fit", "fit_spec", "load"]
+__all__ = ["__version__", "anova", "compare", "fit", "fit_spec", "load"]
 
 
 def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **options: Any) -> FittedModel:
     """Fit one model to a file (its path), a pandas DataFrame, a pyarrow Table or a mapping of columns.
 
     `formula` is "response ~ terms", or a sequence of it and further "parameter ~ terms". `options` are the fields of
-    `glmfit.spec.ModelSpec`: links, fixed, weights, offset, exposure, se, dispersion, level, optimizer and so on.
+    `glmfit.spec.ModelSpec`: links, fixed, weights, offset, exposure, se, dispersion, level, optimizer and so on; and
+    those of `glmfit.reading.Reading`: na, thousands, decimal, comment, skip, separator, encoding, sheet.
     Raises a `glmfit.errors.GlmfitError`.
     """
-    from dataclasses import fields
+    from glmfit.families.userfile import is_path
+    from glmfit.fitted import FittedModel
+
+    fitted = fit_spec(_asked(formula, data, family, options), data)
+    return FittedModel.of(fitted, family if is_path(family) else None)
+
+
+def _asked(formula: str | Sequence[str], data: Any, family: str, options: Mapping[str, Any]) -> ModelSpec:
+    """What the arguments of a function ask for; `UsageError` for those that are none."""
+    from dataclasses import fields, replace
 
     from glmfit.errors import UsageError, did_you_mean
+    from glmfit.reading import PLAIN, Reading
     from glmfit.spec import ModelSpec
 
-    known = [field.name for field in fields(ModelSpec)]
+    of_reading = {field.name for field in fields(Reading)}
+    known = [*(field.name for field in fields(ModelSpec)), *sorted(of_reading)]
     for name in options:
         if name not in known:
             hint = did_you_mean(name, known) or f"options: {', '.join(known)}"
             raise UsageError("unknown_option", f"no option '{name}'", hint)
     if not isinstance(formula, str | list | tuple) and isinstance(data, str | list | tuple):
         message = f"the formula stands where the data belong: {data!r:.60}"
-        raise UsageError("invalid_value", message, "write glmfit.fit(formula, data): the formula comes first")
+        raise UsageError("invalid_value", message, "write (formula, data): the formula comes first")
+    asked = {name: value for name, value in options.items() if name in of_reading}
+    options = {name: value for name, value in options.items() if name not in of_reading}
+    if asked:
+        options["reading"] = replace(options.get("reading", PLAIN), **asked)
     formulas = tuple(formula) if isinstance(formula, list | tuple) else (formula,)
-    from glmfit.families.userfile import is_path
-    from glmfit.fitted import FittedModel
-
-    fitted = fit_spec(ModelSpec(formulas=formulas, family=family, **options), data)
-    return FittedModel.of(fitted, family if is_path(family) else None)
+    return ModelSpec(formulas=formulas, family=family, **options)
 
 
 def load(path: str, *, family: str | None = None) -> FittedModel:
@@ -74,15 +86,29 @@ def load(path: str, *, family: str | None = None) -> FittedModel:
     return FittedModel.read(path, family)
 
 
+def anova(
+    formula: str | Sequence[str],
+    data: Any,
+    *,
+    family: str = "gaussian",
+    type: int = 2,
+    test: str | None = None,
+    sum_contrasts: bool = False,
+    **options: Any,
+) -> Any:
+    """A frame with a test of each term of a model: `type` 1, 2 or 3, `test` lr, f, wald or score; else as `fit`."""
+    from glmfit.after.anova import analysis
+
+    spec = _asked(formula, data, family, options)
+    return analysis(spec, data, type=type, test=test, sum_contrasts=sum_contrasts)[0].frame()
+
+
 def compare(**models: FittedModel) -> tuple[Any, Any]:
     """Fits of the same data side by side: a frame of the models by name, and one of the tests between nested ones."""
-    import pandas as pd
-
     from glmfit.after.compared import compared
 
-    parts = compared(list(models.items()))
-    first, second = (pd.DataFrame([dict(row) for row in part.rows], columns=list(part.columns)) for part in parts)
-    return first, second
+    first, second = compared(list(models.items()))
+    return first.frame(), second.frame()
 
 
 def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None, progress: Progress | None = None) -> Fitted:

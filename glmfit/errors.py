@@ -91,8 +91,8 @@ def column_hint(name: str, known: Iterable[str]) -> str:
     names = [column for column in known if column]
     if len(names) == 1 and not names[0].isidentifier():
         return (
-            f"the first line is read as the single column '{shorten(names[0])}': names must be separated by commas, "
-            "tabs, semicolons or pipes; remove titles and comments above them"
+            f"the first line is read as the single column '{shorten(names[0])}': what separates names is said by "
+            "--separator; --skip and --comment leave out titles and comments above them"
         )
     listed = ", ".join(f"'{shorten(column)}'" for column in names[:12])
     more = f" and {len(names) - 12} more" if len(names) > 12 else ""

@@ -70,23 +70,27 @@ class FittedModel(Fitted):
         offset: str | float | None = None,
         exposure: str | float | None = None,
         missing: str = "error",
+        **reading: Any,
     ) -> Any:
         """A pandas DataFrame of estimates, standard errors and intervals, one row for each row of `data`.
 
         `data` is a frame, a mapping of columns, or the path of a file; `of` and the others are the options of
-        `glmfit predict`. Probabilities of categories have a row for each level, with `row` from 1 and `level`.
+        `glmfit predict`, `reading` those of reading the file: thousands, skip, sheet and so on. Probabilities of
+        categories have a row for each level, with `row` from 1 and `level`.
         """
         import pandas as pd
 
         from glmfit.after.newdata import POLICIES, Asked
         from glmfit.after.predict import predictions
         from glmfit.commands.writers import columns
+        from glmfit.reading import from_options
         from glmfit.spec import one_of
         from glmfit.table import open_data
 
         asked = Asked(offset, exposure, one_of("missing", missing, POLICIES))
         frames, seen = [], 0
-        for run in predictions(self.opened(), open_data(data), asked, of, interval, level):
+        source = open_data(data, self.blueprint.reading.for_new_data(from_options(reading)))
+        for run in predictions(self.opened(), source, asked, of, interval, level):
             frames.append(pd.DataFrame(columns(run, seen, wide=False)))
             seen += run.n
         found = pd.concat(frames, ignore_index=True)
@@ -99,12 +103,9 @@ class FittedModel(Fitted):
 
         "x1 = x2", "g[T.b] = 0, g[T.c] = 0" (together), "exp(x1)/x2", "alpha = 1"; `terms` tests each term as well.
         """
-        import pandas as pd
-
         from glmfit.after.tested import wald_tests
 
-        records = wald_tests(self, hypotheses, terms=terms, adjust=adjust, level=level)
-        return pd.DataFrame([dict(row) for row in records.rows], columns=list(records.columns))
+        return wald_tests(self, hypotheses, terms=terms, adjust=adjust, level=level).frame()
 
     def confint(
         self,
@@ -116,15 +117,16 @@ class FittedModel(Fitted):
         replicates: int | None = None,
         by: str | None = None,
         seed: int | None = None,
+        **reading: Any,
     ) -> Any:
         """A pandas DataFrame of intervals, one row for each estimate, as `glmfit confint` writes them.
 
         `method` is profile, bootstrap or bca, which need the data of the fit again, or wald. `by` is what a bootstrap
-        draws: rows, cluster:COLUMN or parametric. What became of the replicates is in `attrs` of the frame.
+        draws: rows, cluster:COLUMN or parametric. What became of the replicates is in `attrs` of the frame. `reading`
+        are the options of reading the file.
         """
-        import pandas as pd
-
         from glmfit.after.confint import confidence_intervals
+        from glmfit.reading import from_options
 
         records = confidence_intervals(
             self,
@@ -136,8 +138,9 @@ class FittedModel(Fitted):
             by=by,
             seed=seed,
             family=self.file,
+            reading=from_options(reading),
         )
-        frame = pd.DataFrame([dict(row) for row in records.rows], columns=list(records.columns))
+        frame = records.frame()
         frame.attrs = {**records.facts, "warnings": list(records.findings)}
         return frame
 

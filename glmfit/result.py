@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from glmfit.errors import Finding
+from glmfit.reading import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +284,7 @@ class Blueprint:
     levels: Mapping[str, tuple[str, ...]]  # of factors, by their expressions
     transforms: Mapping[str, Mapping[str, Any]]  # what transforms have learned, by their expressions
     df: float | None  # of the t statistics, None where they are z
-    na: tuple[str, ...]  # further spellings of a missing value
+    reading: Reading  # how the file was read
     asked: Mapping[str, Any]  # the fields of the `ModelSpec` that were not left at their defaults
     fingerprint: Fingerprint
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any
 
 from glmfit.errors import UsageError, did_you_mean
+from glmfit.reading import PLAIN, Reading
 
 SE_KINDS = ("hessian", "expected", "hc0", "hc1", "hc2", "hc3", "cluster:COL", "cluster:COL1,COL2")
 SE_ALIASES = {"oim": "hessian", "observed": "hessian", "eim": "expected"}
@@ -16,7 +18,7 @@ SE_ELSEWHERE = {  # words of other programs, and the kinds that they may mean he
     "robust": "hc1 is that of Stata's regress and of fixest, hc0 that of R's sandwich(); Stata's glm has n/(n-1)",
     "sandwich": "R's sandwich() is hc0, with --bread expected where the link is not canonical",
     "opg": "the outer product of gradients is not offered: hessian is the observed information, hc0 robust",
-    "bootstrap": "hc3 is near to it",
+    "bootstrap": "--ci bootstrap gives intervals from replicates; of the standard errors hc3 is near",
     "jackknife": "hc3 is near to it",
 }
 SMALL_SAMPLES = ("cr1", "cr2")
@@ -29,6 +31,9 @@ BIAS_REDUCTIONS = ("firth",)
 INTERVALS = ("wald", "profile", "bootstrap", "bca")
 BOOTSTRAPS = {"bootstrap": "percentile", "bca": "bca"}  # kinds of intervals from replicates
 DRAWN = ("rows", "cluster:COL", "parametric")
+# Fields that name columns.
+_NAMES = ("formulas", "y", "x", "weights", "freq_weights", "sampling_weights", "offset", "exposure", "group", "event",
+          "censor", "se", "relax", "where", "bootstrap_by")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ class ModelSpec:
     bias_reduction: str | None = None  # one of BIAS_REDUCTIONS
     where: str | None = None  # a condition: the rows in which it holds are the data
     missing: str = "drop"
-    na: tuple[str, ...] = ()  # further spellings of a missing value
+    reading: Reading = PLAIN  # how the file is to be read where it does not say so itself
     optimizer: str = "newton"
     max_iter: int = 100
     tol: float = 1e-8  # on the scaled gradient and the Newton decrement, in standard-error units
@@ -79,7 +84,10 @@ class ModelSpec:
     start: Mapping[str, float] = field(default_factory=dict)  # "term" or "parameter:term" -> coefficient
 
     def __post_init__(self) -> None:
-        if isinstance(self.se, str):
+        _validate_types(self)
+        for name in _NAMES:  # composed as the names in a header are
+            object.__setattr__(self, name, _composed(getattr(self, name)))
+        if self.se is not None:
             object.__setattr__(self, "se", _standard(self.se))
         _validate(self)
 
@@ -105,6 +113,13 @@ def drawn_columns(bootstrap_by: str | None) -> tuple[str, ...]:
     return (column,) if kind == "cluster" else ()
 
 
+def _composed(value: Any) -> Any:
+    """Names with each letter and its accents as one character, whatever keyboard or file system they come from."""
+    if isinstance(value, tuple | list):
+        return tuple(map(_composed, value))
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) and not value.isascii() else value
+
+
 def one_of(option: str, value: str, known: Sequence[str]) -> str:
     """`value` if it is one of the known ones; `UsageError` that lists them otherwise."""
     if value in known:
@@ -115,7 +130,6 @@ def one_of(option: str, value: str, known: Sequence[str]) -> str:
 
 def _validate(spec: ModelSpec) -> None:
     """Raises `UsageError` for a value that cannot be right, or for options that contradict each other."""
-    _validate_types(spec)
     if not 0 < spec.level < 1:
         hint = f"did you mean --level {spec.level / 100:g}?" if 1 < spec.level < 100 else "0.95 is usual"
         raise UsageError("invalid_value", f"--level: {spec.level:g} is not between 0 and 1", hint)
@@ -146,14 +160,15 @@ def _validate_types(spec: ModelSpec) -> None:
         **dict.fromkeys(("level", "tol"), (Real, "a number")),
         "max_iter": (Integral, "a whole number"),
         "dispersion": (str | Real | None, "a method or a number"),
-        **dict.fromkeys(("formulas", "x", "na", "levels", "relax"), (tuple | list, "a sequence of texts")),
+        **dict.fromkeys(("formulas", "x", "levels", "relax"), (tuple | list, "a sequence of texts")),
+        "reading": (Reading, "a Reading"),
         **dict.fromkeys(("links", "fixed", "start"), (Mapping, "a mapping")),
     }
     for name, (kind, meant) in kinds.items():
         value = getattr(spec, name)
         if not isinstance(value, kind):
             raise UsageError("invalid_value", f"{name}: {value!r:.60} is not {meant}", f"give {meant}")
-    for value in (*spec.formulas, *spec.x, *spec.na, *spec.levels, *spec.relax, *spec.links.values()):
+    for value in (*spec.formulas, *spec.x, *spec.levels, *spec.relax, *spec.links.values()):
         if not isinstance(value, str):
             raise UsageError("invalid_value", f"{value!r:.60} is not text", "give text")
     for value in (*spec.fixed.values(), *spec.start.values()):

@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from glmfit.commands.app import main
 from glmfit.commands.options import FORMATS
@@ -270,8 +271,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for entry in ("sample_data", "docs", "tests", "README.md"):
         (tmp_path / entry).symlink_to(ROOT / entry)
     monkeypatch.chdir(tmp_path)
-    for name in ("FORCE_COLOR", "COLUMNS"):
-        monkeypatch.delenv(name, raising=False)
+    for name, value in {"TTY_COMPATIBLE": "1", "NO_COLOR": "1", "COLUMNS": "80"}.items():  # a terminal, for rich
+        monkeypatch.setenv(name, value)
     return tmp_path
 
 
@@ -287,8 +288,16 @@ def test_a_command_does_what_is_shown(example: Example, capsys: pytest.CaptureFi
     streams = capsys.readouterr()
     assert status == example.status, streams.err
     printed = [line.rstrip() for line in (streams.out + streams.err).splitlines()]
+    if is_table(example.command):
+        assert max(map(cell_len, streams.out.splitlines()), default=0) <= 80
     for piece in pieces(example.shown):
         assert contains(printed, piece), f"not printed: {os.linesep.join(piece)}"
+
+
+def is_table(command: str) -> bool:
+    """Whether the command writes what people read: lines of a terminal's width."""
+    words = arguments(command)
+    return words[0] in ("fit", "test", "compare") and not {"--json", "--format"} & set(words)
 
 
 def pieces(shown: tuple[str, ...]) -> list[list[str]]:

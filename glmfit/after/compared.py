@@ -1,6 +1,5 @@
 """`glmfit compare`: fits of the same rows side by side, and tests between those of which one contains the other.
 
-    LR = 2 (l1 - l0), or (D0 - D1) / phi of a phi that is held, ~ chi2(k)    F = ((D0 - D1) / k) / phi1 ~ F(k, df1)
     AICc = AIC + 2 p (p + 1) / (n - p - 1)    weight = exp(-delta/2) / sum exp(-delta/2), delta = AIC - min AIC
 
 One model contains another where family, links and offsets are the same and the terms of each parameter a subset.
@@ -11,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from glmfit.after.ratios import FROM_LIKELIHOOD, FROM_RESIDUALS, is_scaled, ratio
 from glmfit.errors import DataError, Finding, UsageError
 from glmfit.formula import Factor, PredictorFormula, parse
 from glmfit.report.records import Records
@@ -22,10 +22,8 @@ MODELS = (
     *("model", "log_likelihood", "n_parameters", "aic", "aicc", "bic", "delta_aic", "weight", "deviance"),
     "df_residual",
 )
+LEAST = ("deviance", "df_residual", "aicc", "n_parameters")  # of little use beside the others, where the line is short
 TESTS = ("model", "against", "statistic", "statistic_kind", "df", "df_residual", "p_value", "reason")
-FROM_RESIDUALS = ("pearson", "deviance")  # dispersions that are no part of the likelihood
-FROM_LIKELIHOOD = ("hessian", "expected")  # covariances under which the likelihood is taken to be right
-WORSE = 1e-6  # by how much a larger model's likelihood may lie below a smaller one's, for rounding
 
 Named = tuple[str, Fitted]
 
@@ -50,8 +48,9 @@ def compared(models: Sequence[Named]) -> tuple[Records, Records]:
     order = sorted(models, key=lambda named: named[1].fit.n_parameters)  # equal ones as they were given
     tests = [_tested(order[at], order[:at]) for at in range(1, len(order))]
     facts = {"response": models[0][1].model.response, "rows": models[0][1].blueprint.fingerprint.rows}
-    return Records(SCHEMA, "models", MODELS, rows, facts), Records(
-        SCHEMA, "tests", TESTS, tests, findings=_findings(models)
+    return (
+        Records(SCHEMA, "models", MODELS, rows, facts, least=LEAST),
+        Records(SCHEMA, "tests", TESTS, tests, findings=_findings(models)),
     )
 
 
@@ -126,35 +125,12 @@ def _tested(larger: Named, smaller: Sequence[Named]) -> dict[str, object]:
     statistic, kind, df_residual, p_value = math.nan, None, None, math.nan
     k = large.fit.n_parameters - small.fit.n_parameters if reason is None else None
     if k is not None:
-        statistic, kind, df_residual, p_value = _statistic(large, small, k)
+        found = ratio(large, small, k, large, f=large.dispersion.method in FROM_RESIDUALS)
+        statistic, kind, df_residual, p_value = found.statistic, found.kind, found.df_residual, found.p_value
         if math.isnan(statistic):
             reason = "the larger model fits worse, so that one of them is not at its maximum"
     values = (name, against, statistic, kind, k, df_residual, p_value, reason)
     return dict(zip(TESTS, values, strict=True))
-
-
-def _statistic(large: Fitted, small: Fitted, k: int) -> tuple[float, str, float | None, float]:
-    from scipy.special import chdtrc, fdtrc
-
-    if large.dispersion.method in FROM_RESIDUALS:
-        gain, phi, df = small.fit.deviance - large.fit.deviance, large.dispersion.estimate, large.fit.df_residual
-        if gain < -WORSE * abs(large.fit.deviance):
-            return math.nan, "F", df, math.nan
-        f = max(0.0, gain) / k / phi
-        return f, "F", df, float(fdtrc(k, df, f))
-    if _is_scaled(large):
-        gain = max(0.0, small.fit.deviance - large.fit.deviance) / large.dispersion.estimate
-        return gain, "chi2", None, float(chdtrc(k, gain))
-    gain = 2 * (large.fit.log_likelihood - small.fit.log_likelihood)
-    if gain < -WORSE:
-        return math.nan, "chi2", None, math.nan
-    return max(0.0, gain), "chi2", None, float(chdtrc(k, max(0.0, gain)))
-
-
-def _is_scaled(one: Fitted) -> bool:
-    """Whether deviances are divided by a dispersion held at a value, which the likelihood may not know."""
-    held = one.dispersion.method == "fixed" and (one.dispersion.estimate != 1 or math.isnan(one.fit.log_likelihood))
-    return held and len(one.blueprint.predictors) == 1
 
 
 def _why_not(large: Fitted, small: Fitted) -> str | None:
@@ -174,7 +150,7 @@ def _why_not(large: Fitted, small: Fitted) -> str | None:
     if reason is None and large.dispersion.method == "fixed":
         if large.dispersion.estimate != small.dispersion.estimate:
             reason = "their dispersions are held at different values"
-        elif large.dispersion.estimate != 1 and not _is_scaled(large):
+        elif large.dispersion.estimate != 1 and not is_scaled(large):
             reason = "the dispersion is held while another parameter is estimated"
     return reason
 

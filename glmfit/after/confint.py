@@ -17,12 +17,16 @@ from glmfit.errors import UsageError, did_you_mean
 from glmfit.families import POSITIVE_LINKS, Link, Parameter, find_link, link_kind
 from glmfit.families.userfile import is_path
 from glmfit.inference import Reference, wald
+from glmfit.reading import PLAIN, Reading
 from glmfit.report.records import Records
 from glmfit.result import Auxiliary, Coefficient, Fitted
+from glmfit.rows import Data
 from glmfit.spec import BOOTSTRAPS, INTERVALS, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from glmfit.dense.prepare import Dense
 
 SCHEMA = "glmfit/confint/1"
 COLUMNS = ("parameter", "term", "estimate", "conf_low", "conf_high", "method", "status")
@@ -40,6 +44,7 @@ def confidence_intervals(
     seed: int | None = None,
     family: str | None = None,
     name: str = "the model",
+    reading: Reading = PLAIN,
     progress: Callable[[int, int], None] | None = None,
 ) -> Records:
     """A row for each estimate; `method` is one of INTERVALS, where it is None profile with data and wald without."""
@@ -59,29 +64,21 @@ def confidence_intervals(
         raise UsageError("missing_argument", message, "name the data after the model: glmfit confint MODEL DATA")
     kind = method if replicates is None else f"{method}:{replicates}"
     options = {"ci": kind, "level": level, "bootstrap_by": by, "seed": seed, "check_separation": False}
-    found = _again(fit, data, options, wanted, family, name, progress)
+    again = rows_of if fit.blueprint.predictors else dense_rows_of
+    found = _fitted(again(fit, data, family, name, reading, **options), wanted, progress)
     check_estimates(fit, found, found.data.source, name)
     return _records(fit, found, method, level, wanted)
 
 
-def _again(
-    fit: Fitted,
-    data: Any,
-    options: dict[str, Any],
-    wanted: Collection[str] | None,
-    family: str | None,
-    name: str,
-    progress: Callable[[int, int], None] | None,
-) -> Fitted:
+def _fitted(rows: Data | Dense, wanted: Collection[str] | None, progress: Callable[[int, int], None] | None) -> Fitted:
     """The model fitted to its rows with other intervals."""
-    if not fit.blueprint.predictors:
-        from glmfit.dense.fit import fit_prepared
+    if isinstance(rows, Data):
+        from glmfit.estimate.pipeline import fit_data
 
-        return fit_prepared(dense_rows_of(fit, data, family, name, **options), None, progress, wanted)
-    rows = rows_of(fit, data, family, name, **options)
-    from glmfit.estimate.pipeline import fit_data
+        return fit_data(rows, None, progress, wanted)
+    from glmfit.dense.fit import fit_prepared
 
-    return fit_data(rows, None, progress, wanted)
+    return fit_prepared(rows, None, progress, wanted)
 
 
 def _wanted(fit: Fitted, terms: Sequence[str]) -> Collection[str] | None:
@@ -151,7 +148,7 @@ def _records(fit: Fitted, found: Fitted, method: str, level: float, wanted: Coll
     return Records(SCHEMA, "intervals", COLUMNS, rows, facts, level, tuple(told))
 
 
-SAID = ("not_profiled", "replicates_failed", "not_bootstrapped", "few_replicates")
+SAID = ("no_profile", "replicates_failed", "no_bootstrap", "few_replicates")
 
 
 def _rows(found: Fitted, method: str) -> Iterator[dict[str, Any]]:

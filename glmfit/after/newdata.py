@@ -66,15 +66,24 @@ class NewRows:
 
 def new_rows(model: SavedModel, source: Source, asked: Asked) -> Iterator[NewRows]:
     """All rows of a source, a run at a time."""
-    reader = _Reader(model, source, asked)
-    for part in source.runs([*reader.columns, *reader.kept]):
-        yield reader.read(part)
+    yield from Reader(model, source, asked).runs()
 
 
-class _Reader:
-    """The columns that a model needs of new data, found once, and what makes rows of them."""
+class Reader:
+    """The columns that a model needs of new data, found once, and what makes rows of them.
 
-    def __init__(self, model: SavedModel, source: Source, asked: Asked) -> None:
+    `further` columns are needed as well, and are left as they are; those that are `loose` may have missing values.
+    """
+
+    def __init__(
+        self,
+        model: SavedModel,
+        source: Source,
+        asked: Asked,
+        further: Sequence[str] = (),
+        loose: Sequence[str] = (),
+        words: Sequence[str] = (),
+    ) -> None:
         self.model, self.asked = model, asked
         self.variables = {variable.name: variable for variable in model.fit.blueprint.variables}
         self.leveled = {factor.levels_of for predictor in model.predictors for factor in predictor.factors}
@@ -84,32 +93,44 @@ class _Reader:
         header = source.header
         columns = [*self.variables, *(name for name in (self.offset, self.exposure) if isinstance(name, str))]
         columns += [name for factor in self.trials for name in factor.columns]
-        self.columns = tuple(dict.fromkeys(columns))
+        self.source, self.further = source, frozenset(further)
+        self.loose = frozenset(loose) - set(columns) - self.further
+        self.words = [*words, *(name for name, variable in self.variables.items() if variable.kind in AS_TEXT)]
+        self.columns = tuple(dict.fromkeys([*columns, *further, *loose]))
         self.kept = header if asked.keep == ("all",) and "all" not in header else asked.keep
         source.read_header([*self.columns, *self.kept])
 
+    def runs(self) -> Iterator[NewRows]:
+        """All rows, a run at a time."""
+        for part in self.source.runs([*self.columns, *self.kept]):
+            yield self.read(part)
+
     def read(self, part: Source) -> NewRows:
         """The rows of a run."""
-        words = [name for name, variable in self.variables.items() if variable.kind in AS_TEXT]
-        table = part.read(self.columns, self.model.fit.blueprint.na, words)
+        table = part.read(self.columns, self.words)
         n = len(table)
-        fits = np.ones(n, dtype=bool)
+        inside = self.inside(table)
+        table = _chosen(table, inside)
+        fits = np.ones(len(table), dtype=bool)
         columns = dict(table.columns)
         for name in self.columns:
-            column, good = self._conform(table, name)
-            columns[name] = column
-            fits &= good
-        table = replace(table, columns=columns)
-        place = np.flatnonzero(fits)
-        if len(place) < n:
-            table = replace(
-                table,
-                columns={name: _taken(column, place) for name, column in columns.items()},
-                rows=table.rows[place],
-            )
+            if name not in self.loose:
+                columns[name], good = self._conform(table, name)
+                fits &= good
+        table = _chosen(replace(table, columns=columns), fits)
+        counted = self.counted(table)
+        place = np.flatnonzero(inside)[fits][counted]
         kept = part.verbatim(self.kept) if self.kept and n else {}
-        rows = NewRows(table, place, n, np.zeros(len(place)), None, kept)
+        rows = NewRows(_chosen(table, counted), place, n, np.zeros(len(place)), None, kept)
         return self._with_offset(rows)
+
+    def inside(self, table: Table) -> np.ndarray:
+        """(n,) bool: the rows that are looked at, of a table whose values may be missing."""
+        return np.ones(len(table), dtype=bool)
+
+    def counted(self, table: Table) -> np.ndarray:
+        """(n,) bool: of complete rows those that count."""
+        return np.ones(len(table), dtype=bool)
 
     def _conform(self, table: Table, name: str) -> tuple[Column, np.ndarray]:
         """A column as the model knows it, and where its values can be used; raises for others unless they are kept."""
@@ -117,6 +138,8 @@ class _Reader:
         column = table[name]
         missing = column.missing
         self._refuse_missing(table, name, missing)
+        if name in self.further and name not in self.variables:
+            return column, ~missing
         if variable.kind == "number":
             if column.levels:
                 if column.kind == "boolean":
@@ -125,7 +148,7 @@ class _Reader:
             return (column if column.levels is None else Column(name, "number", np.full(len(table), np.nan))), ~missing
         if variable.kind == "boolean" and column.levels is None and not missing.all():
             raise _wrong_kind(table, column, "a number", "true or false")
-        levels, codes = _as_text(column, variable.kind)
+        levels, codes = as_text(column)
         if variable.kind in AS_TEXT and name not in self.leveled:  # compared with, or a date: any value will do
             return Column(name, variable.kind, codes, tuple(levels)), ~missing
         place = {level: at for at, level in enumerate(variable.levels)}
@@ -184,8 +207,8 @@ def _wrong_kind(table: Table, column: Column, found: str, meant: str) -> DataErr
     return DataError("wrong_kind", f"{message}, and was {meant} when the model was fitted", "give it in the same form")
 
 
-def _as_text(column: Column, kind: str) -> tuple[Sequence[str], np.ndarray]:
-    """Levels and codes of a column that the model knows as text."""
+def as_text(column: Column) -> tuple[Sequence[str], np.ndarray]:
+    """Levels and codes of a column that is taken as text."""
     if column.levels is not None:
         return column.levels, column.values
     there = ~np.isnan(column.values)
@@ -195,9 +218,12 @@ def _as_text(column: Column, kind: str) -> tuple[Sequence[str], np.ndarray]:
     return number_names(distinct), out
 
 
-def _taken(column: Column, place: np.ndarray) -> Column:
-    """Some rows, with all levels."""
-    return replace(column, values=column.values[place])
+def _chosen(table: Table, rows: np.ndarray) -> Table:
+    """The rows where `rows` (n,) is true, with all levels."""
+    if rows.all():
+        return table
+    columns = {name: replace(column, values=column.values[rows]) for name, column in table.columns.items()}
+    return replace(table, columns=columns, rows=table.rows[rows])
 
 
 def _given(model: SavedModel, source: Source, option: str, known: str | None, asked: Any) -> str | float | None:

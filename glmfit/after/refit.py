@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from glmfit.after.saved import likelihood_file
 from glmfit.errors import DataError, UsageError
+from glmfit.reading import PLAIN, Reading
 from glmfit.report.saved import AGAIN
 from glmfit.result import Fingerprint, Fit, Fitted
 from glmfit.rows import Data, fingerprint, read
@@ -26,12 +27,17 @@ SAME_ESTIMATE = 1e-3  # standard errors: a search that begins elsewhere, or anot
 SAME_DATA = "give the file, the rows and the options of reading that the model was fitted with, or fit again"
 
 
-def specification(fit: Fitted, family: str | None = None, name: str = "the model") -> ModelSpec:
+def specification(
+    fit: Fitted, family: str | None = None, name: str = "the model", reading: Reading = PLAIN
+) -> ModelSpec:
     """What the fit of a model was asked for; `family` names the file of a user's likelihood again.
+
+    Data are read as they were, unless `reading` says how.
 
     Raises `UsageError` where that is missing, `DataError` where the file was changed, or what was asked makes no sense.
     """
     asked = {**fit.blueprint.asked, "family": likelihood_file(fit, family, name)}
+    asked["reading"] = fit.blueprint.reading.again(reading)
     known = {field.name for field in fields(ModelSpec)}
     if unknown := sorted(set(asked) - known):
         message = f"{name} was fitted with the option '{unknown[0]}', which this version of glmfit does not know"
@@ -47,23 +53,37 @@ def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else dict(value) if isinstance(value, Mapping) else value
 
 
-def rows_of(fit: Fitted, data: Any, family: str | None = None, name: str = "the model", **options: Any) -> Data:
+def rows_of(
+    fit: Fitted,
+    data: Any,
+    family: str | None = None,
+    name: str = "the model",
+    reading: Reading = PLAIN,
+    **options: Any,
+) -> Data:
     """The rows of DATA as the fit saw them, for a fit with other `options`; `DataError` where they are others."""
-    found = read(replace(specification(fit, family, name), **options), data)
+    found = read(replace(specification(fit, family, name, reading), **options), data)
     check_rows(fit.blueprint.fingerprint, fingerprint(found), found.table.source, name)
     return found
 
 
-def dense_rows_of(fit: Fitted, data: Any, family: str | None = None, name: str = "the model", **options: Any) -> Dense:
+def dense_rows_of(
+    fit: Fitted,
+    data: Any,
+    family: str | None = None,
+    name: str = "the model",
+    reading: Reading = PLAIN,
+    **options: Any,
+) -> Dense:
     """The same for a model whose likelihood is no linear form."""
     from glmfit.dense.fit import fingerprint as dense_fingerprint
     from glmfit.dense.prepare import prepare
     from glmfit.families.userfile import load, split
     from glmfit.table import open_data
 
-    spec = replace(specification(fit, family, name), **options)
+    spec = replace(specification(fit, family, name, reading), **options)
     path, _ = split(spec.family)
-    found = prepare(spec, open_data(data), path, load(path))
+    found = prepare(spec, open_data(data, spec.reading), path, load(path))
     check_rows(fit.blueprint.fingerprint, dense_fingerprint(found), found.table.source, name)
     return found
 

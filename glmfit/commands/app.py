@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from glmfit import __version__
+from glmfit.commands.anova import anova_command
 from glmfit.commands.check import check_command
 from glmfit.commands.compare import compare_command
 from glmfit.commands.completion import completion_command
@@ -60,6 +61,7 @@ def glmfit(
 app.command("fit", cls=Command, short_help="Fit one model and report it.")(fit_command)
 app.command("predict", cls=Command, short_help="Predict from a saved model on new rows.")(predict_command)
 app.command("compare", cls=Command, short_help="Compare saved models of the same data.")(compare_command)
+app.command("anova", cls=Command, short_help="Test each term of a model.")(anova_command)
 app.command("test", cls=Command, short_help="Test hypotheses about a saved model.")(hypotheses_command)
 app.command("confint", cls=Command, short_help="Intervals by profile likelihood or replicates.")(confint_command)
 app.command("check", cls=Command, short_help="Check a likelihood of your own on data.")(check_command)

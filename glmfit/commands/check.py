@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from glmfit.commands import options
 from glmfit.commands.output import write_stdout
+from glmfit.reading import PLAIN, Reading
 
 
+@options.takes_data
 def check_command(
     file: options.LikelihoodFile,
     data: options.Data,
@@ -23,7 +25,7 @@ def check_command(
     sampling_weights: options.SamplingWeights = None,
     where: options.Where = None,
     missing: options.Missing = "drop",
-    na: options.Na = None,
+    reading: Reading = PLAIN,
     start: options.Start = None,
 ) -> None:
     """Check a likelihood of your own where a fit to these data would begin, without fitting it.
@@ -48,7 +50,7 @@ def check_command(
         sampling_weights=sampling_weights,
         where=where,
         missing=missing,
-        na=na,
+        reading=reading,
         start=start,
     )
     from glmfit.commands.examine import examine  # imports torch

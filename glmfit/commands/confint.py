@@ -9,6 +9,7 @@ import typer
 from glmfit.commands import options, shared
 from glmfit.commands.options import option
 from glmfit.commands.progress import progress
+from glmfit.reading import PLAIN, Reading
 
 OldData = Annotated[
     str | None,
@@ -34,6 +35,7 @@ Replicates = Annotated[
 ]
 
 
+@options.takes_data
 def confint_command(
     model: shared.Model,
     data: OldData = None,
@@ -43,6 +45,7 @@ def confint_command(
     replicates: Replicates = None,
     bootstrap_by: options.BootstrapBy = None,
     seed: options.Seed = None,
+    reading: Reading = PLAIN,
     family: shared.FamilyFile = None,
     json: options.Json = False,
     format: options.Format = None,
@@ -78,9 +81,8 @@ def confint_command(
             seed=start,
             family=family,
             name=model,
+            reading=reading,
             progress=told,
         )
     shared.emit(records, chosen, output, quiet=quiet)
-    raise typer.Exit(
-        5 if any(finding.code in ("not_profiled", "not_bootstrapped") for finding in records.findings) else 0
-    )
+    raise typer.Exit(5 if any(finding.code in ("no_profile", "no_bootstrap") for finding in records.findings) else 0)

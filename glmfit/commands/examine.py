@@ -51,7 +51,7 @@ def _row_wise(spec: ModelSpec, data: Any) -> list[tuple[str, str]]:
 
 def _dense(spec: ModelSpec, data: Any) -> list[tuple[str, str]]:
     path, _ = split(spec.family)
-    model = prepare(spec, open_data(data), path, load(path))
+    model = prepare(spec, open_data(data, spec.reading), path, load(path))
     theta = model.parameters.start()
     value, gradient, hessian = model.likelihood.derivatives(theta)
     return [

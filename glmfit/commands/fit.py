@@ -9,54 +9,21 @@ import typer
 
 from glmfit import fit_spec
 from glmfit.commands import options
+from glmfit.commands.model import takes_model
 from glmfit.commands.output import say, write_file, write_stdout
 from glmfit.commands.progress import progress
 from glmfit.commands.shared import check_output, warn
 from glmfit.errors import UsageError
+from glmfit.spec import ModelSpec
 
 if TYPE_CHECKING:
     from glmfit.result import Fit
 
 
+@takes_model()
 def fit_command(
     data: options.Data,
-    formulas: options.Formulas = None,
-    y: options.Y = None,
-    x: options.X = None,
-    family: options.FamilyName = "gaussian",
-    link: options.Link = None,
-    fix: options.Fix = None,
-    no_intercept: options.NoIntercept = False,
-    offset: options.Offset = None,
-    exposure: options.Exposure = None,
-    success: options.Success = None,
-    levels: options.Levels = None,
-    base: options.Base = None,
-    relax: options.Relax = None,
-    group: options.GroupColumn = None,
-    event: options.Event = None,
-    censor: options.Censor = None,
-    weights: options.Weights = None,
-    freq_weights: options.FreqWeights = None,
-    sampling_weights: options.SamplingWeights = None,
-    where: options.Where = None,
-    missing: options.Missing = "drop",
-    na: options.Na = None,
-    dispersion: options.DispersionOption = None,
-    se: options.Se = None,
-    small_sample: options.SmallSample = None,
-    bread: options.Bread = None,
-    ci: options.Ci = "wald",
-    bootstrap_by: options.BootstrapBy = None,
-    seed: options.Seed = None,
-    level: options.Level = "0.95",
-    bias_reduction: options.BiasReduction = None,
-    optimizer: options.OptimizerOption = "newton",
-    max_iter: options.MaxIter = "100",
-    tol: options.Tol = "1e-8",
-    start: options.Start = None,
-    separation: options.SeparationOption = "report",
-    check_separation: options.CheckSeparation = False,
+    spec: ModelSpec,
     json: options.Json = False,
     format: options.Format = None,
     output: options.Output = None,
@@ -75,45 +42,6 @@ def fit_command(
     glmfit fit trials.csv --y dead/n --x dose -f binomial --link probit
     """
     chosen = options.output_format(json, format, output)
-    spec = options.model_spec(
-        formulas=formulas,
-        y=y,
-        x=x,
-        no_intercept=no_intercept,
-        family=family,
-        link=link,
-        fix=fix,
-        weights=weights,
-        freq_weights=freq_weights,
-        sampling_weights=sampling_weights,
-        offset=offset,
-        exposure=exposure,
-        success=success,
-        levels=options.levels(levels),
-        base=base,
-        relax=options.items(relax),
-        group=group,
-        event=event,
-        censor=censor,
-        dispersion=options.dispersion(dispersion),
-        se=se,
-        small_sample=small_sample,
-        bread=bread,
-        ci=ci,
-        bootstrap_by=bootstrap_by,
-        seed=options.maybe_whole("--seed", seed),
-        level=options.number("--level", level),
-        bias_reduction=bias_reduction,
-        where=where,
-        missing=missing,
-        na=na,
-        optimizer=optimizer,
-        max_iter=options.whole_number("--max-iter", max_iter),
-        tol=options.number("--tol", tol),
-        separation=separation,
-        check_separation=check_separation,
-        start=start,
-    )
     options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
     check_output(output, data)
     check_output(save, data, option="--save")

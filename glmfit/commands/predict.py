@@ -9,6 +9,7 @@ import typer
 from glmfit.commands import options, shared
 from glmfit.commands.options import option
 from glmfit.errors import UsageError
+from glmfit.reading import PLAIN, Reading
 from glmfit.spec import one_of
 
 FORMATS = ("csv", "json", "parquet", "markdown", "table")
@@ -28,6 +29,7 @@ Format = Annotated[
 Json = Annotated[bool, option("Output", "--json", help="JSON lines: the same as --format json.")]
 
 
+@options.takes_data
 def predict_command(
     model: shared.Model,
     data: shared.NewData,
@@ -37,6 +39,7 @@ def predict_command(
     offset: shared.NewOffset = None,
     exposure: shared.NewExposure = None,
     missing: shared.NewMissing = "error",
+    reading: Reading = PLAIN,
     family: shared.FamilyFile = None,
     keep: Keep = None,
     wide: Wide = False,
@@ -61,7 +64,7 @@ def predict_command(
     share = shared.level(level)
     shared.check_output(output, data, model)
     saved = shared.open_saved(model, family)
-    source = shared.open_new_data(data)
+    source = shared.open_new_data(data, reading, saved)
     from glmfit.after.predict import predictions
     from glmfit.after.quantities import default
     from glmfit.commands.writers import write

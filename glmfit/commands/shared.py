@@ -12,6 +12,7 @@ from glmfit.commands import options
 from glmfit.commands.options import option
 from glmfit.commands.output import check_target, say, write_file, write_stdout
 from glmfit.errors import Finding, UsageError, explain
+from glmfit.reading import Reading
 
 if TYPE_CHECKING:
     from glmfit.after.newdata import Asked
@@ -22,7 +23,8 @@ _ARGUMENTS = {"rich_help_panel": "Arguments", "show_default": False}
 _M, _R, _I, _O = "Model", "Rows", "Inference", "Output"
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A file that fit --save wrote.", **_ARGUMENTS)]
 NewData = Annotated[
-    str, typer.Argument(metavar="DATA", help="CSV, TSV, .gz, .zst or Parquet file; - reads stdin.", **_ARGUMENTS)
+    str,
+    typer.Argument(metavar="DATA", help="File: CSV, Parquet, .xlsx, .dta ...; folder; - reads stdin.", **_ARGUMENTS),
 ]
 FamilyFile = Annotated[
     str | None, option(_M, "--family", "-f", metavar="FILE.py", help="The file of a likelihood of your own, again.")
@@ -53,11 +55,11 @@ def open_saved(model: str, family: str | None) -> SavedModel:
     return read_model(model, family)
 
 
-def open_new_data(data: str) -> Any:
-    """New data, opened to be read in runs."""
-    from glmfit.table.readers import open_source
+def open_new_data(data: str, reading: Reading, saved: SavedModel) -> Any:
+    """New data for a model, opened to be read in runs."""
+    from glmfit.table import open_data
 
-    return open_source(data, spool=True)
+    return open_data(data, saved.fit.blueprint.reading.for_new_data(reading), spool=True)
 
 
 def asked(offset: str | None, exposure: str | None, missing: str, keep: Sequence[str] = ()) -> Asked:

@@ -17,15 +17,13 @@ from torch import Tensor
 from glmfit.dense.parameters import NoSuchName
 from glmfit.errors import DataError, Finding, ModelError
 from glmfit.rows import group_codes
-from glmfit.spec import ModelSpec
 from glmfit.table import Source, Table, unknown_column
 
 
 class Reader:
     """The columns that have been asked for, at the rows of `table`; `given` are data.y, data.X and data.terms."""
 
-    def __init__(self, spec: ModelSpec, source: Source, table: Table, given: Mapping[str, Any]) -> None:
-        self.na = spec.na
+    def __init__(self, source: Source, table: Table, given: Mapping[str, Any]) -> None:
         self.source = source
         self.table = table
         self.given = given
@@ -40,7 +38,7 @@ class Reader:
         if name not in self.source.header:
             error = unknown_column(name, self.source.header, self.source.name)
             raise NoSuchName(error.code, error.message, error.hint)
-        found = self.source.read([name], self.na)
+        found = self.source.read([name])
         column = found[name].take(self.table.rows - 1)
         if column.missing.any():
             self.incomplete.append(name)

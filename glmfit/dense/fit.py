@@ -44,7 +44,7 @@ def fit_dense(
     """The fit of the file that `spec.family` names to whatever holds the data, as for `glmfit.fit_spec`."""
     clock = time.perf_counter()
     path, _ = split(spec.family)
-    model = prepare(spec, open_data(data), path, load(path))
+    model = prepare(spec, open_data(data, spec.reading), path, load(path))
     read = time.perf_counter() - clock
     fit = fit_prepared(model, trace, progress)
     return replace(fit, seconds={"read": read, **fit.seconds})
@@ -176,7 +176,7 @@ def _blueprint(model: Dense) -> Blueprint:
         levels={},
         transforms={},
         df=None,
-        na=tuple(model.spec.na),
+        reading=model.spec.reading,
         asked=asked_options(model.spec),
         fingerprint=fingerprint(model),
     )

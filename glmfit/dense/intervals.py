@@ -107,7 +107,7 @@ def _check_independent(model: Dense, theta: Tensor) -> None:
     half = np.arange(0, len(model.table), 2)
     reader = model.likelihood.reader
     given = {name: value[half] if isinstance(value, Tensor) else value for name, value in reader.given.items()}
-    fewer = Reader(model.spec, reader.source, reader.table.keep(half), given)
+    fewer = Reader(reader.source, reader.table.keep(half), given)
     likelihood = DenseLikelihood(path, model.likelihood.function, model.parameters, fewer, None, None)
     try:
         same = torch.allclose(likelihood.parts(theta), parts[half], rtol=SAME, atol=SAME)

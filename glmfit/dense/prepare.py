@@ -22,7 +22,7 @@ from glmfit.design import aliased_columns, build
 from glmfit.errors import Finding, GlmfitError, UsageError
 from glmfit.formula import INTERCEPT, Evaluator, Factor, ModelFormula, condition, extent, parse
 from glmfit.memory import Need, rows_need, squares_need
-from glmfit.rows import group_codes, inside, mostly_numbers, row_weights, without_weightless
+from glmfit.rows import group_codes, inside, of_factors, refuse_disguised, row_weights, without_weightless
 from glmfit.spec import ModelSpec, cluster_columns, drawn_columns
 from glmfit.table import Source, Table, complete_rows
 
@@ -32,7 +32,7 @@ STEPS = 40  # vectors (n,) that autograd remembers of a likelihood of a few oper
 # What can be asked for; any other option of a model belongs to families.
 OPTIONS = {
     *("formulas", "y", "x", "intercept", "family", "links", "fixed", "freq_weights", "sampling_weights", "se", "level"),
-    *("where", "missing", "na", "optimizer", "max_iter", "tol", "start", "ci", "bootstrap_by", "seed"),
+    *("where", "missing", "reading", "optimizer", "max_iter", "tol", "start", "ci", "bootstrap_by", "seed"),
 }
 
 
@@ -62,7 +62,9 @@ class Dense:
     def findings(self) -> list[Finding]:
         """What must be said of the columns."""
         found = [*self.table.findings, *self.likelihood.reader.findings]
-        return found if self.formula is None else [*found, *mostly_numbers(self.table, self.formula)]
+        if self.formula is None:
+            return found
+        return [*found, *of_factors(self.spec, self.formula, self.table, self.likelihood.reader.source)]
 
 
 def prepare(spec: ModelSpec, source: Source, path: str, module: ModuleType) -> Dense:
@@ -79,14 +81,16 @@ def prepare(spec: ModelSpec, source: Source, path: str, module: ModuleType) -> D
     used += [] if formula is None else formula.variables
     while True:
         chooses = () if where is None else where.columns
-        table = source.read([*used, *chooses] or source.header[:1], spec.na)
+        table = source.read([*used, *chooses] or source.header[:1])
         table, outside = inside(where, table, used)
+        if formula is not None:
+            refuse_disguised(table, formula)
         table = complete_rows(table, used, spec.missing)
         dropped = {**outside, "missing": dict(table.dropped)}
         table, weightless = without_weightless(spec, table)
         frequency, sampling = (None if w is None else torch.from_numpy(w) for w in row_weights(spec, table))
         given, aliased = _given(path, module, formula, table, frequency)
-        reader = Reader(spec, source, table, given)
+        reader = Reader(source, table, given)
         try:
             parameters = read_parameters(path, module, Columns(reader), given.get("terms", ()), spec)
             memory.check(_needs(spec, len(table), len(parameters.labels)))
@@ -147,7 +151,8 @@ def _formula(spec: ModelSpec, source: Source) -> ModelFormula | None:
     """The response and the terms of data.X; None where no formula was given."""
     if not spec.formulas and spec.y is None and not spec.x:
         return None
-    formula = parse(spec, source.header)
+    with source.blaming_the_header():
+        formula = parse(spec, source.header)
     if len(formula.predictors) > 1 or formula.predictors[0].offsets or formula.response.kind != "value":
         raise UsageError(
             "formula",

@@ -219,7 +219,7 @@ def build(formula: PredictorFormula, table: Table, evaluator: Evaluator | None =
     assembly = _Assembly(evaluator)
     terms: list[str] = []
     for term, parts in zip(formula.terms, code_terms(formula.terms, evaluator.spans), strict=True):
-        for scoped in parts:
+        for scoped in parts if term not in formula.without else ():
             assembly.add(scoped)
         terms += [term.name] * (len(assembly.names) - len(terms))
     assembly.close()

@@ -33,16 +33,17 @@ def blueprint(data: Data, model: Model, reference: Reference) -> Blueprint:
         levels=dict(model.state.levels),
         transforms={text: dict(state) for text, state in model.state.transforms.items()},
         df=None if reference.df is None else float(reference.df),
-        na=tuple(spec.na),
+        reading=spec.reading,
         asked=asked(spec),
         fingerprint=fingerprint(data),
     )
 
 
 def asked(spec: ModelSpec) -> dict[str, Any]:
-    """The fields of a specification that are not at their defaults: what it takes to make it again."""
+    """The fields of a specification that are not at their defaults, reading apart: what it takes to make it again."""
     default = ModelSpec()
-    return {f.name: getattr(spec, f.name) for f in fields(spec) if getattr(spec, f.name) != getattr(default, f.name)}
+    names = [field.name for field in fields(spec) if field.name != "reading"]
+    return {name: getattr(spec, name) for name in names if getattr(spec, name) != getattr(default, name)}
 
 
 def _aliases(model: Model) -> Iterator[Alias]:

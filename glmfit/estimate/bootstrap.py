@@ -181,7 +181,7 @@ def _findings(summary: Bootstrap, undefined: Sequence[str], level: float) -> lis
         message = (
             f"no bootstrap interval of {listed}: all replicates, or all that have an estimate, are to one side of it"
         )
-        found.append(Finding("not_bootstrapped", message, tuple(undefined)))
+        found.append(Finding("no_bootstrap", message, tuple(undefined)))
     if not resampling.enough(resampling.tails(level), summary.replicates):
         message = (
             f"{summary.replicates:,} replicates are too few for {100 * level:g} % intervals: "

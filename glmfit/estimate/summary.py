@@ -234,7 +234,8 @@ def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, nu
     checks.append(None if nothing_left else diagnose.boundary(found.likelihood, optimum.theta))
     if not model.family.quasi and found.penalised is None:
         checks.append(_worse_than_null(found, sums, null))
-    checks.append(diagnose.at_limit(list(model.limits), _family_at(model)))
+    beyond = [end.beyond for end in model.limits.values() if end.beyond]
+    checks.append(diagnose.at_limit(list(model.limits), _family_at(model), beyond))
     checks.append(_caution(found))
     if scale.estimated and sums.perfect:
         checks.append(Finding("perfect_fit", "the model fits perfectly: standard errors are rounding error"))

@@ -31,7 +31,8 @@ class Special:
     """A natural value of a parameter at which its family is another, simpler one, whose other parameters are the same.
 
     At an `end` of the range, which no finite linear predictor reaches, `working` is a working value that is as good.
-    `text` says more of the simpler family than its name, where that is not all of it.
+    `text` says more of the simpler family than its name, where that is not all of it; `beyond` how to go past the end,
+    where another link does.
     """
 
     value: float
@@ -39,6 +40,7 @@ class Special:
     family: str
     end: bool = True
     text: str = ""
+    beyond: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,7 @@ def _solve_block(mu: Tensor, nu: Tensor) -> _Cumulants:
         following = t + mean * torch.log1p(excess / mean) / variance
         outside = ~((following >= low) & (following <= high))
         following = torch.where(outside, 0.5 * (low + high), following)
-        step = (following - t).abs() * variance.sqrt()
+        step = (following - t).abs() * torch.maximum(variance.sqrt(), variance / mean)  # in sd, or relative to the mean
         t = following
         if bool((step > NEARBY).any()):
             nodes = _nodes(t, nu, anchor)

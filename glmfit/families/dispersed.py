@@ -26,6 +26,7 @@ LEAST, MOST = 0.05, 20.0  # where the search for a parameter of the spread begin
 PROPER = 1e-3  # a sum of probabilities that differs more from 1 is said
 MOST_COUNTS = 1000.0  # where more are possible the sum is 1 to the last digit
 POISSON = Special(0.0, -40.0, "poisson")
+UNDERDISPERSED = "where counts vary less than a poisson's, --link alpha=log1p2 lets alpha be negative"
 
 
 class _Overdispersed(PositiveMean):
@@ -87,7 +88,12 @@ class GeneralizedPoisson(_Overdispersed):
     summary = "counts with more, or with --link alpha=log1p2 less, variance than the mean: Var = mu (1 + alpha)^2"
     parameters = (
         PositiveMean.mu_parameter,
-        Parameter("alpha", "log1p2", (*SHAPE_LINKS, "log1p2"), special=(Special(0.0, 0.0, "poisson"),)),
+        Parameter(
+            "alpha",
+            "log1p2",
+            (*SHAPE_LINKS, "log1p2"),
+            special=(Special(0.0, 0.0, "poisson", beyond=UNDERDISPERSED),),
+        ),
     )
     example = 'glmfit fit sample_data/quine.csv "Days ~ Sex + Age + Eth*Lrn" --family generalized-poisson'
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 LEAST_SHARE = 0.01  # of zeros of either kind, where a search begins
 ROUNDS = 12  # of the fixed-point iterations for a start
 FEW = 1000.0  # draws to try, on average, for one that is not 0
+RARE = -100.0  # log mu below which f0(0) is 1 in double precision, and 1 - f0(0) a multiple of mu
 
 
 class Wrapped(Family):
@@ -58,6 +59,11 @@ class Wrapped(Family):
         working = (LINKS[p.scale].link(v) for p, v in zip(self.base.parameters, natural, strict=True))
         return self._log_zero(*working, **columns)
 
+    def _log_positive(self, log_mu: Tensor, *others: Tensor, **columns: Tensor) -> Tensor:
+        """(n,) log(1 - f0(0)); for small mu log mu plus what the other parameters make of it."""
+        near = torch.clamp(log_mu, min=RARE)
+        return log1mexp(self._log_zero(near, *others, **columns)) + (log_mu - near)
+
     def _positive_moments(self, *natural: Tensor, **columns: Tensor) -> tuple[Tensor, Tensor]:
         """(n,) E(y | y > 0) and E(y^2 | y > 0) under f0."""
         positive = -torch.expm1(self._log_zero_at(*natural, **columns))
@@ -76,7 +82,7 @@ class Wrapped(Family):
 
     def _positive_tails(self, y: Tensor, *working: Tensor, **columns: Tensor) -> tuple[Tensor, Tensor]:
         """(n,) log Pr(Y <= y | Y > 0) and log Pr(Y > y | Y > 0) under f0."""
-        log_positive = log1mexp(self._log_zero(*working, **columns))
+        log_positive = self._log_positive(*working, **columns)
 
         def log_masses(k: Tensor, rows: Tensor) -> Tensor:
             own = {name: column[rows] for name, column in columns.items()}
@@ -183,7 +189,9 @@ class Hurdle(Wrapped):
 
     def log_density(self, y: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
         *inner, logit_zero = working
-        above = self.base.log_density(y, *inner, **columns) - log1mexp(self._log_zero(*inner, **columns))
+        # A zero says nothing of f0, whose derivatives need not exist where only zeros are.
+        inner = [torch.where(y == 0, 0.0, value) for value in inner]
+        above = self.base.log_density(y, *inner, **columns) - self._log_positive(*inner, **columns)
         return torch.where(y == 0, -softplus(-logit_zero), above - softplus(logit_zero))
 
     def recession(self, y: Tensor, links: Mapping[str, Link], **columns: Tensor) -> Iterator[Face]:
@@ -221,7 +229,7 @@ class ZeroTruncated(Wrapped):
     wrapper = "zero-truncated"
 
     def log_density(self, y: Tensor, *working: Tensor, **columns: Tensor) -> Tensor:
-        return self.base.log_density(y, *working, **columns) - log1mexp(self._log_zero(*working, **columns))
+        return self.base.log_density(y, *working, **columns) - self._log_positive(*working, **columns)
 
     def recession(self, y: Tensor, links: Mapping[str, Link], **columns: Tensor) -> Iterator[Face]:
         yield of_positive_counts(y, links["mu"])

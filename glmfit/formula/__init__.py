@@ -12,7 +12,7 @@ from glmfit.formula.order import natural_order
 from glmfit.formula.parameters import for_family
 from glmfit.formula.parse import parse
 from glmfit.formula.terms import INTERCEPT, Factor, ModelFormula, PredictorFormula, Response, Term
-from glmfit.formula.tokens import split_list
+from glmfit.formula.tokens import split_list, tokenize
 
 __all__ = [
     "INTERCEPT",
@@ -37,5 +37,6 @@ __all__ = [
     "natural_order",
     "parse",
     "split_list",
+    "tokenize",
     "truth",
 ]

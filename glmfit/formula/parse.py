@@ -38,7 +38,7 @@ def parse(
     response = _interval(asked, bounds) if bounds is not None else _given(asked, spec.formulas)
     named = {spec.weights, spec.freq_weights, spec.sampling_weights, spec.offset, spec.exposure, *special, *outcome}
     excluded = named | set(response.columns)
-    dot = tuple(name for name in header if name not in excluded)
+    dot = tuple(name for name in header if name.strip() and name not in excluded)
     predictors = [expand("mu", main, header, dot, spec.intercept)]
     for text, left, right in rest:
         parameter = _parameter(text, left)

@@ -95,11 +95,15 @@ INTERCEPT = Term()
 
 @dataclass(frozen=True, slots=True)
 class PredictorFormula:
-    """The linear predictor of one parameter: its terms and the expressions added with coefficient 1."""
+    """The linear predictor of one parameter: its terms and the expressions added with coefficient 1.
+
+    Terms `without` a coefficient have no columns: the others are coded as beside them all the same.
+    """
 
     parameter: str
     terms: tuple[Term, ...]
     offsets: tuple[Factor, ...] = ()
+    without: frozenset[Term] = frozenset()
 
     @property
     def factors(self) -> tuple[Factor, ...]:

@@ -102,9 +102,9 @@ def _add_predictors(
 ) -> None:
     """A linear predictor for every parameter that is not held; those with the same formula share one matrix."""
     memory.check(needs(data, estimated, evaluator))
-    built: dict[tuple[tuple[Term, ...], tuple[Factor, ...]], tuple[Matrix, Tensor]] = {}
+    built: dict[tuple[tuple[Term, ...], tuple[Factor, ...], frozenset[Term]], tuple[Matrix, Tensor]] = {}
     for name, formula in estimated.items():
-        key = formula.terms, formula.offsets
+        key = formula.terms, formula.offsets, formula.without
         if key not in built:
             built[key] = build(formula, data.table, evaluator)
         matrix, offset = built[key]

@@ -31,12 +31,15 @@ def _magnitude(value: float) -> int:
     return math.floor(math.log10(abs(value))) if value else 0
 
 
-def columns(rows: Sequence[Sequence[float]]) -> list[list[str]]:
-    """Rows of (estimate, standard error, further numbers in the same unit ...) as text with common decimals."""
+def columns(rows: Sequence[Sequence[float]], fewer: int = 0) -> list[list[str]]:
+    """Rows of (estimate, standard error, further numbers in the same unit ...) as text with common decimals.
+
+    `fewer` digits than usual where a line is short.
+    """
     scales = [_scale(row) for row in rows]
     largest = [max((abs(v) for v in row if math.isfinite(v)), default=0.0) for row in rows]
     plain = [(s, m) for s, m in zip(scales, largest, strict=True) if s >= 10.0**-MAX_DECIMALS and m < LARGEST]
-    decimals = _decimals(plain)
+    decimals = _decimals(plain, fewer)
     return [_row(row, scale, top, decimals) for row, scale, top in zip(rows, scales, largest, strict=True)]
 
 
@@ -61,10 +64,10 @@ def _scale(row: Sequence[float]) -> float:
     return min((abs(v) for v in row if math.isfinite(v) and v), default=0.0)
 
 
-def _decimals(plain: Sequence[tuple[float, float]]) -> int:
+def _decimals(plain: Sequence[tuple[float, float]], fewer: int) -> int:
     if not plain:
-        return SIGNIFICANT
-    wanted = SIGNIFICANT - 1 - _magnitude(min(scale for scale, _ in plain))
+        return SIGNIFICANT - fewer
+    wanted = SIGNIFICANT - fewer - 1 - _magnitude(min(scale for scale, _ in plain))
     integer_digits = max(1, 1 + _magnitude(max(top for _, top in plain)))
     return max(0, min(wanted, MAX_DECIMALS, MAX_DIGITS - integer_digits))
 
@@ -85,9 +88,9 @@ def number(value: float, decimals: int, *, scientific: bool = False, digits: int
     return text if text.strip("-0.") or not value else f"{value:.1e}"
 
 
-def test_statistics(values: Sequence[float]) -> list[str]:
+def test_statistics(values: Sequence[float], fewer: int = 0) -> list[str]:  # noqa: PT028 (no test)
     """z or t values: three decimals, scientific where they are huge."""
-    return [number(v, 3, scientific=abs(v) >= 1e5) for v in values]
+    return [number(v, 3 - fewer, scientific=abs(v) >= 1e5) for v in values]
 
 
 def p_value(value: float) -> str:
@@ -100,10 +103,10 @@ def p_value(value: float) -> str:
     return f"{value:.1e}" if value < 1e-3 else f"{value:.4f}"
 
 
-def statistics(values: Sequence[float]) -> list[str]:
+def statistics(values: Sequence[float], fewer: int = 0) -> list[str]:
     """Log-likelihoods, deviances, information criteria: seven digits of the largest, the same decimals for all."""
     largest = max((abs(v) for v in values if math.isfinite(v)), default=0.0)
-    decimals = max(1, min(4, 6 - _magnitude(largest)))
+    decimals = max(1, min(4, 6 - _magnitude(largest)) - fewer)
     fewest = 10.0 ** (2 - decimals)  # below it fewer than three digits would be left
     return [
         "n/a" if math.isnan(v) else number(v, decimals, scientific=abs(v) >= 1e10 or abs(v) < fewest) for v in values

@@ -16,8 +16,9 @@ from typing import Any
 from glmfit.errors import Finding, explain
 from glmfit.report import numbers
 from glmfit.report.document import layout, plain
+from glmfit.report.layout import SENTENCES, Column, whole, within
 from glmfit.report.markdown import escape, table
-from glmfit.report.terminal import GAP, Line, printed, sentence, terminal
+from glmfit.report.terminal import GAP, Line, printed, sentence, terminal, wrapped
 
 IN_UNIT = ("estimate", "std_error", "conf_low", "conf_high", "pred_low", "pred_high")
 HEADINGS = {
@@ -32,6 +33,17 @@ HEADINGS = {
     "aicc": "AICc",
     "bic": "BIC",
     "df": "df",
+}
+SHORT = {  # headings where the line is too short for the usual ones
+    "std_error": "SE",
+    "statistic": "stat.",
+    "df_residual": "res. df",
+    "p_value": "p",
+    "p_adjusted": "adj. p",
+    "log_likelihood": "logLik",
+    "n_parameters": "par.",
+    "delta_aic": "dAIC",
+    "deviance": "dev.",
 }
 LONGEST = 60  # characters of a text column
 
@@ -51,6 +63,13 @@ class Records:
     level: float | None = None  # of the intervals
     findings: tuple[Finding, ...] = ()
     hidden: tuple[str, ...] = ()  # columns that a table for people leaves out
+    least: tuple[str, ...] = ()  # columns that a short line leaves out, those first that say least
+
+    def frame(self) -> Any:
+        """The rows as a pandas DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame([dict(row) for row in self.rows], columns=list(self.columns))
 
     def flat(self) -> tuple[list[str], list[list[Any]]]:
         """Columns and rows with objects as columns of their own."""
@@ -111,7 +130,10 @@ def records_csv(records: Records) -> str:
 
 def records_markdown(records: Records) -> str:
     """A table to paste into a report, under the facts."""
-    heading, cells, texts = _shown(records)
+    columns = _shown(records)
+    heading = [column.headings[0] for column in columns]
+    cells = [list(row) for row in zip(*(column.cells[0] for column in columns), strict=True)]
+    texts = sum(column.is_text for column in columns)
     facts = {name: value for name, value in records.facts.items() if value != {}}
     blocks = ["\n".join(f"- {_label(name)}: {escape(_fact(value))}" for name, value in facts.items())]
     blocks.append(table(heading, cells, max(1, texts)))
@@ -120,34 +142,21 @@ def records_markdown(records: Records) -> str:
 
 
 def records_table(records: Records, *, file: bool = False, width: int | None = None) -> str:
-    """Aligned text for a terminal."""
+    """Aligned text: in a terminal, or where `width` is given, no line is longer; a file or a pipe has all columns."""
     console = terminal(width, file)
-    return printed(console, _lines(records, console.width))
+    return printed(console, _lines(records, console.width, width is not None or (console.is_terminal and not file)))
 
 
-def _lines(records: Records, width: int) -> Iterator[Line]:
-    from rich.cells import cell_len, set_cell_size
-
+def _lines(records: Records, width: int, fits: bool) -> Iterator[Line]:
     facts = {name: value for name, value in records.facts.items() if value != {}}
-    labels = max((len(_label(name)) for name in facts), default=0)
+    labels = max((len(_label(name)) for name in facts), default=0) + len(GAP)
     for name, value in facts.items():
-        yield [(_label(name).ljust(labels) + GAP, "bold"), (_fact(value), "")]
+        for at, part in enumerate(wrapped(_fact(value), max(width - labels, 20)) or [""]):
+            yield [((_label(name) if at == 0 else "").ljust(labels), "bold"), (part, "")]
     if records.facts:
         yield []
-    heading, cells, texts = _shown(records)
-    widths = [max(map(cell_len, column)) for column in zip(heading, *cells, strict=True)]
-
-    def line(row: Sequence[str]) -> str:
-        parts = [
-            set_cell_size(cell, size) if at < texts else cell.rjust(size)
-            for at, (cell, size) in enumerate(zip(row, widths, strict=True))
-        ]
-        return GAP.join(parts).rstrip()
-
-    yield [(line(heading), "bold")]
-    yield [("-" * (sum(widths) + len(GAP) * (len(widths) - 1)), "dim")]
-    for row in cells:
-        yield [(line(row), "")]
+    columns = _shown(records)
+    yield from within(columns, records.least, width) if fits else whole(columns)
     if records.findings:
         yield []
     for finding in records.findings:
@@ -156,23 +165,29 @@ def _lines(records: Records, width: int) -> Iterator[Line]:
         yield from sentence(f"More: {explain(finding.code for finding in records.findings)}", "dim", width)
 
 
-def _shown(records: Records) -> tuple[list[str], list[list[str]], int]:
+def _shown(records: Records) -> list[Column]:
     """Headings and cells as text, columns of texts first; what is empty throughout is left out."""
     names, body = records.flat()
     columns = {name: [row[at] for row in body] for at, name in enumerate(names) if name not in records.hidden}
     columns = {name: values for name, values in columns.items() if not all(map(_empty, values)) or name == "estimate"}
     words = [name for name, values in columns.items() if any(isinstance(value, str | bool) for value in values)]
+    usual, short = (_texts(columns, words, fewer) for fewer in (0, 1))
+    order = [*words, *(name for name in columns if name not in words)]
+    return [Column(name, _headings(name, records.level), (usual[name], short[name]), name in words) for name in order]
+
+
+def _texts(columns: Mapping[str, list[Any]], words: Sequence[str], fewer: int) -> dict[str, list[str]]:
+    """The cells of each column, with so many digits fewer than usual."""
+    texts = {name: [_word(value, whole=name in SENTENCES) for value in columns[name]] for name in words}
     unit = [name for name in IN_UNIT if name in columns]
-    texts: dict[str, list[str]] = {name: [_word(value) for value in columns[name]] for name in words}
-    scaled = numbers.columns([_in_unit(columns, unit, at) for at in range(len(body))]) if unit else []
+    rows = range(len(next(iter(columns.values()), [])))
+    scaled = numbers.columns([_in_unit(columns, unit, at) for at in rows], fewer) if unit else []
     for at, name in enumerate(unit):
-        texts[name] = ["" if _empty(columns[name][row]) else scaled[row][at] for row in range(len(body))]
+        texts[name] = ["" if _empty(columns[name][row]) else scaled[row][at] for row in rows]
     for name, values in columns.items():
         if name not in texts:
-            texts[name] = _numbers(name, values)
-    order = [*words, *(name for name in columns if name not in words)]
-    heading = [_heading(name, records.level) for name in order]
-    return heading, [[texts[name][row] for name in order] for row in range(len(body))], len(words)
+            texts[name] = _numbers(name, values, fewer)
+    return texts
 
 
 def _in_unit(columns: Mapping[str, list[Any]], unit: Sequence[str], at: int) -> list[float]:
@@ -181,7 +196,7 @@ def _in_unit(columns: Mapping[str, list[Any]], unit: Sequence[str], at: int) -> 
     return values if len(values) > 1 else [*values, math.nan]
 
 
-def _numbers(name: str, values: Sequence[Any]) -> list[str]:
+def _numbers(name: str, values: Sequence[Any], fewer: int) -> list[str]:
     """One column of numbers that are in a unit of their own."""
     found = [_number(value) for value in values]
     if name in ("p_value", "p_adjusted"):
@@ -189,18 +204,20 @@ def _numbers(name: str, values: Sequence[Any]) -> list[str]:
     elif all(isinstance(value, int) or _empty(value) for value in values):
         shown = [f"{value:.0f}" if math.isfinite(value) else "" for value in found]
     elif name == "statistic":
-        shown = numbers.test_statistics(found)
+        shown = numbers.test_statistics(found, fewer)
     elif name in ("df", "df_residual"):
         shown = [numbers.short(value) for value in found]
     else:
-        shown = numbers.statistics(found)
+        shown = numbers.statistics(found, fewer)
     return ["" if _empty(value) else text for value, text in zip(values, shown, strict=True)]
 
 
-def _heading(name: str, level: float | None) -> str:
+def _headings(name: str, level: float | None) -> tuple[str, str]:
+    """The usual heading of a column and a shorter one."""
     tail = 0.5 * (1 - (level if level is not None else 0.95))
     low, high = numbers.percent(tail), numbers.percent(1 - tail)
-    return HEADINGS.get(name, name.replace("_", " ")).format(low=low, high=high)
+    usual = HEADINGS.get(name, name.replace("_", " ")).format(low=low, high=high)
+    return usual, SHORT.get(name, usual)
 
 
 def _label(name: str) -> str:
@@ -215,13 +232,13 @@ def _fact(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else _word(value)
 
 
-def _word(value: Any) -> str:
+def _word(value: Any, *, whole: bool = False) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = numbers.visible(str(value)) if isinstance(value, str) else numbers.short(_number(value))
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return text if whole or len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 def _field(value: Any) -> str:

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 GAP = "  "
+FILLER = "\ue000"  # of private use
+SHORT = {"signed root": "root", "Std. Error": "SE"}  # headings where the line is too short for the usual ones
 SHORTEST_TERM = 12  # terms get at least this much room
 LONGEST_TERM = 60  # and at most this much, however wide the terminal
 Line = list[tuple[str, str]]  # pieces of text with their styles
 Row = tuple[str, list[str]]  # a term and its numbers
+Table = tuple[str, list[str], list[Row]]  # title, headings, rows
 
 
 def to_table(
@@ -64,10 +67,10 @@ def _lines(fit: Fit, exp: bool, width: int, all_levels: bool) -> Iterator[Line]:
     yield from _facts(fit, exp, width)
     yield []
     tables = _tables(fit, exp, all_levels)
-    widths = _widths([table[1:] for table in tables], width)
+    tables, gap, widths = _laid_out(tables, width)
     shown: list[str] = []  # headings stand once, and again only where they change
     for title, heading, rows in tables:
-        yield from _numbers(title, [] if heading == shown else heading, rows, widths, width)
+        yield from _numbers(title, [] if heading == shown else heading, rows, widths, gap, width)
         yield []
         shown = heading
     yield from _statistics(fit, width)
@@ -83,7 +86,7 @@ def _facts(fit: Fit, exp: bool, width: int) -> Iterator[Line]:
     facts = words.facts(fit, exp=exp)
     indent = max(len(label) for label, _ in facts) + len(GAP)
     for label, text in facts:
-        for i, part in enumerate(wrap(text, max(width - indent, 20), break_on_hyphens=False) or [""]):
+        for i, part in enumerate(wrapped(text, max(width - indent, 20)) or [""]):
             yield [((label if i == 0 else "").ljust(indent), "bold"), (part, "")]
 
 
@@ -126,37 +129,47 @@ def _auxiliary_rows(fit: Fit) -> list[Row]:
     ]
 
 
-def _widths(tables: Sequence[tuple[list[str], list[Row]]], width: int) -> list[int]:
+def _laid_out(tables: list[Table], width: int) -> tuple[list[Table], str, list[int]]:
+    """The tables, the gap between their columns and the widths of these: closer together where the line is short."""
+    short = [(title, [SHORT.get(word, word) for word in heading], rows) for title, heading, rows in tables]
+    for laid, gap in ((tables, GAP), (short, GAP), (short, GAP[1:])):
+        widths = _widths([table[1:] for table in laid], gap, width)
+        if sum(widths) + len(gap) * (len(widths) - 1) <= width:
+            break
+    return laid, gap, widths
+
+
+def _widths(tables: Sequence[tuple[list[str], list[Row]]], gap: str, width: int) -> list[int]:
     """Columns of numbers as wide as their widest entry, the terms as wide as the longest that fits beside them."""
     from rich.cells import cell_len
 
     cells = [heading for heading, _ in tables] + [row[1] for _, rows in tables for row in rows if row[1]]
     columns = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    room = max(min(width - sum(columns) - len(GAP) * len(columns), LONGEST_TERM), SHORTEST_TERM)
+    room = max(min(width - sum(columns) - len(gap) * len(columns), LONGEST_TERM), SHORTEST_TERM)
     lengths = [cell_len(term) for _, rows in tables for term, line in rows if line]
     return [max((length for length in lengths if length <= room), default=SHORTEST_TERM), *columns]
 
 
 def _numbers(
-    title: str, heading: Sequence[str], rows: Sequence[Row], widths: Sequence[int], width: int
+    title: str, heading: Sequence[str], rows: Sequence[Row], widths: Sequence[int], gap: str, width: int
 ) -> Iterator[Line]:
     from rich.cells import cell_len, set_cell_size
 
     def beside(left: str, cells: Sequence[str]) -> str:
         right = [cell.rjust(column) for cell, column in zip(cells, widths[1:], strict=False)]
-        return GAP.join([set_cell_size(left, widths[0]), *right]).rstrip()
+        return gap.join([set_cell_size(left, widths[0]), *right]).rstrip()
 
     if heading and len(title) > widths[0]:
         yield [(title, "bold")]
         title = ""
     yield [(beside(title, heading) if heading else title, "bold")]
-    yield [("-" * (sum(widths) + len(GAP) * (len(widths) - 1)), "dim")]
+    yield [("-" * (sum(widths) + len(gap) * (len(widths) - 1)), "dim")]
     for term, cells in rows:
         if not cells:  # a note across the table
-            yield from ([(part, "dim")] for part in wrap(term, width, break_on_hyphens=False))
+            yield from ([(part, "dim")] for part in wrapped(term, width))
             continue
         if cell_len(term) > widths[0]:
-            yield from ([(part, "")] for part in wrap(term, width, break_on_hyphens=False))
+            yield from ([(part, "")] for part in wrapped(term, width))
             term = ""
         yield [(beside(term, cells), "")]
 
@@ -183,5 +196,14 @@ def _statistics(fit: Fit, width: int) -> Iterator[Line]:
 
 def sentence(text: str, style: str, width: int) -> Iterator[Line]:
     """A sentence folded to the width, its further lines indented."""
-    for part in wrap(text, width, subsequent_indent="  ", break_on_hyphens=False):
+    for part in wrapped(text, width, "  "):
         yield [(part, style)]
+
+
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """Lines of at most `width` cells of a terminal, in which the signs of some scripts take two."""
+    from rich.cells import cell_len
+
+    wide = "".join(FILLER * (cell_len(sign) - 1) + sign for sign in text)
+    at_most = width - (wide != text)  # a line may begin between a sign and what makes it count twice
+    return [line.replace(FILLER, "") for line in wrap(wide, at_most, subsequent_indent=indent, break_on_hyphens=False)]

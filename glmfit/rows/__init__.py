@@ -6,9 +6,9 @@ May use: formula, families, table.
 
 from glmfit.rows.asked import resolve
 from glmfit.rows.data import Data, read
+from glmfit.rows.factors import of_factors, refuse_disguised
 from glmfit.rows.fingerprint import fingerprint, hashed
 from glmfit.rows.groups import group_codes
-from glmfit.rows.slips import mostly_numbers
 from glmfit.rows.weights import row_weights, without_weightless
 from glmfit.rows.where import inside
 
@@ -18,8 +18,9 @@ __all__ = [
     "group_codes",
     "hashed",
     "inside",
-    "mostly_numbers",
+    "of_factors",
     "read",
+    "refuse_disguised",
     "resolve",
     "row_weights",
     "without_weightless",

@@ -16,9 +16,9 @@ from glmfit.families import Family, Link
 from glmfit.formula import ModelFormula
 from glmfit.rows.asked import Asked, ask, resolve
 from glmfit.rows.censoring import read_censored
+from glmfit.rows.factors import of_factors, refuse_disguised
 from glmfit.rows.groups import by_group, check_groups, group_codes
 from glmfit.rows.response import Observed, read_response
-from glmfit.rows.slips import mostly_numbers
 from glmfit.rows.weights import check_trials, offset, positive, row_weights, without_trials, without_weightless
 from glmfit.rows.where import inside
 from glmfit.spec import ModelSpec, cluster_columns, drawn_columns
@@ -55,8 +55,10 @@ def read(spec: ModelSpec, data: Any) -> Data:
     """Prepared data from whatever holds it: a path (`-` for standard input), an opened source, a frame or a mapping."""
     begin = perf_counter()
     family, links = resolve(spec)
-    source = open_data(data)
-    prepared = prepare(ask(spec, family, links, source.header), source)
+    source = open_data(data, spec.reading)
+    with source.blaming_the_header():
+        asked = ask(spec, family, links, source.header)
+    prepared = prepare(asked, source)
     return replace(prepared, seconds=perf_counter() - begin)
 
 
@@ -93,10 +95,11 @@ def prepare(asked: Asked, source: Source) -> Data:
 def _rows(asked: Asked, source: Source) -> tuple[Table, dict[str, dict[str, int]]]:
     """The rows that say something, those of a group side by side, and why which others were left out."""
     spec, family = asked.spec, asked.family
-    table, outside = inside(asked.where, source.read(asked.read, spec.na), asked.columns)
+    table, outside = inside(asked.where, source.read(asked.read), asked.columns)
+    refuse_disguised(table, asked.formula)
     table = asked.observed.with_interval(table)
     table = complete_rows(table, asked.observed.complete(asked.columns), spec.missing)
-    table = replace(table, findings=(*table.findings, *mostly_numbers(table, asked.formula)))
+    table = replace(table, findings=(*table.findings, *of_factors(spec, asked.formula, table, source)))
     missing = {**outside, "missing": dict(table.dropped)}
     table, weightless = without_weightless(spec, table)
     table, trialless = without_trials(asked.formula.response, family, table)

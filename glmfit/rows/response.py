@@ -16,7 +16,7 @@ from glmfit.errors import DataError, Finding, ModelError, UsageError, did_you_me
 from glmfit.families import Family
 from glmfit.formula import Evaluator, Response, natural_order
 from glmfit.spec import ModelSpec
-from glmfit.table import Column, Table, is_number, refuse
+from glmfit.table import Column, Table, is_number, number, refuse
 
 MOST_CATEGORIES = 50
 MOST_WORDS = 12  # of a text that is taken for categories
@@ -54,18 +54,20 @@ def read_response(
         return _with_base(_categories(what, evaluator, column, family, spec.levels), spec.base)
     if column is not None and column.levels is not None and (family.trials or family.grouped):
         response = _two_levels(what.label, column, success, family.trials)
+    elif success is not None and column is not None and (family.trials or family.grouped):
+        response = _two_numbers(what.label, evaluator.numbers(what.parts[0]), success, family.trials)
     elif success is not None:
         raise UsageError(
-            "bad_success", f"--success names a level of a text response, and '{what.label}' is not one", "leave it out"
+            "bad_success", f"--success names one of two values, and '{what.label}' is not one of them", "leave it out"
         )
     elif family.trials:
-        response = _successes(what, evaluator, weights, table.rows, family.quasi)
+        response = successes(what, evaluator, weights, table.rows, family.quasi)
     else:
         response = Observed(what.label, response_numbers(what, evaluator, family))
         if family.grouped:
             rule = f"responses of the {family.name} family are {family.support.text}"
             refuse(f"'{what.label}'", response.y, ~np.isin(response.y, (0.0, 1.0)), table.rows, _outside(rule))
-    return _supported(response, family, table.rows)
+    return supported(response, family, table.rows)
 
 
 def _categories(
@@ -186,6 +188,19 @@ def _two_levels(label: str, column: Column, success: str | None, trials: bool) -
     return Observed(label, y, np.ones_like(y) if trials else None, chosen)
 
 
+def _two_numbers(label: str, values: np.ndarray, success: str, trials: bool) -> Observed:
+    """A response of any two numbers, such as 1 and 2."""
+    distinct = np.unique(values)
+    if len(distinct) != 2:
+        what = f"--success names one of two values, and '{label}' has {len(distinct)}"
+        raise ModelError("bad_response", what, "leave it out, or make a 0/1 column")
+    if not is_number(success) or number(success) not in distinct:
+        hint = f"its values: {distinct[0]:.15g}, {distinct[1]:.15g}"
+        raise UsageError("bad_success", f"'{label}' is never {success}", hint)
+    y = (values == number(success)).astype(np.float64)
+    return Observed(label, y, np.ones_like(y) if trials else None, f"{number(success):.15g}")
+
+
 def _second(levels: tuple[str, ...]) -> str:
     """The second level: of plain text whatever the case, as in R ("Yes" after "no"), else in the column's own order."""
     if levels == tuple(sorted(levels)):
@@ -193,7 +208,7 @@ def _second(levels: tuple[str, ...]) -> str:
     return levels[1]
 
 
-def _successes(
+def successes(
     what: Response, evaluator: Evaluator, weights: np.ndarray | None, rows: np.ndarray, quasi: bool
 ) -> Observed:
     first = evaluator.numbers(what.parts[0])
@@ -205,16 +220,14 @@ def _successes(
     outside = (first < 0) | (first > 1)
     rule = "a binomial response is 0/1, two levels of text, or a proportion"
     hint = "for successes out of trials write successes/trials, or cbind(successes, failures)"
+    if outside.any() and len(distinct := np.unique(first)) == 2:
+        hint = f"--success {distinct[1]:.15g} counts {distinct[1]:.15g} as 1 and {distinct[0]:.15g} as 0"
     refuse(f"'{what.label}'", first, outside, rows, _outside(rule, hint))
     fractional = (first != 0) & (first != 1)
     if not fractional.any() or (quasi and weights is None):
         return Observed(what.label, first, np.ones_like(first))
     if weights is not None:
-        # A proportion of w trials is w y successes; rounding puts 3/7 * 7 back on 3.
-        successes = first * weights
-        nearest = np.rint(successes)
-        close = np.abs(successes - nearest) <= 1e-9 * np.maximum(weights, 1)
-        return Observed(what.label, np.where(close, nearest, successes), weights, weights_are_trials=True)
+        return Observed(what.label, of_shares(first, weights), weights, weights_are_trials=True)
     finding = Finding(
         "fractional_response",
         f"'{what.label}' lies between 0 and 1 in {int(fractional.sum())} rows and no weights give the trials: "
@@ -223,7 +236,15 @@ def _successes(
     return Observed(what.label, first, np.ones_like(first), findings=(finding,))
 
 
-def _supported(response: Observed, family: Family, rows: np.ndarray) -> Observed:
+def of_shares(shares: np.ndarray, trials: np.ndarray) -> np.ndarray:
+    """(n,) successes: a proportion of w trials is w y of them; rounding puts 3/7 * 7 back on 3."""
+    found = shares * trials
+    nearest = np.rint(found)
+    close = np.abs(found - nearest) <= 1e-9 * np.maximum(trials, 1)
+    return np.where(close, nearest, found)
+
+
+def supported(response: Observed, family: Family, rows: np.ndarray) -> Observed:
     y, support = response.y, family.support
     outside = support.violations(y, response.trials)
     if response.trials is not None:

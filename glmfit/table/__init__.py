@@ -11,10 +11,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from glmfit.reading import PLAIN, Reading
 from glmfit.table.columns import Column, Table, complete_rows, refuse, unknown_column
 from glmfit.table.readers import from_frame, open_source
 from glmfit.table.source import Source
-from glmfit.table.text import is_number
+from glmfit.table.text import is_number, number
 from glmfit.table.typed import number_names
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "complete_rows",
     "from_frame",
     "is_number",
+    "number",
     "number_names",
     "open_data",
     "open_source",
@@ -32,8 +34,12 @@ __all__ = [
 ]
 
 
-def open_data(data: Any) -> Source:
-    """Whatever holds the data, opened: a path (`-` for standard input), a frame, a mapping, or an opened source."""
+def open_data(data: Any, reading: Reading = PLAIN, *, spool: bool = False) -> Source:
+    """Whatever holds the data, opened: a path (`-` for standard input), a frame, a mapping; an opened source as it is.
+
+    A path may also be a folder or a pattern. `reading` says how, where the data do not; `spool` is that of
+    `open_source`.
+    """
     if isinstance(data, Source):
         return data
-    return open_source(str(data)) if isinstance(data, str | os.PathLike) else from_frame(data)
+    return open_source(str(data), reading, spool) if isinstance(data, str | os.PathLike) else from_frame(data, reading)

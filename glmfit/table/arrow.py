@@ -64,6 +64,22 @@ def codes_and_levels(chunked: Any) -> tuple[np.ndarray, list[Any]]:
     return codes, levels
 
 
+def of_column(column: Any) -> Any:
+    """A `Column` as a chunked array: whole numbers as integers, levels as text, nulls where it is missing."""
+    import pyarrow as pa
+
+    absent = column.missing
+    if column.kind == "boolean":
+        found = pa.array(np.array([level == "True" for level in (*column.levels, "")])[column.values], mask=absent)
+    elif column.levels is not None:
+        found = pa.array(np.array([*column.levels, ""], dtype=object)[column.values], pa.utf8(), mask=absent)
+    else:
+        whole = np.where(absent, 0.0, column.values)
+        integers = bool(np.all(whole == np.rint(whole)) and np.all(np.abs(whole) < 2.0**53))
+        found = pa.array(whole.astype(np.int64) if integers else column.values, mask=absent)
+    return pa.chunked_array([found])
+
+
 def _bits(buffer: Any, offset: int, n: int) -> np.ndarray:
     """Bits `offset` to `offset + n` of a buffer, the least significant of each byte first: bool (n,)."""
     first = offset // 8

@@ -8,12 +8,13 @@ message can name it after rows have been dropped.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from glmfit.errors import DataError, Finding, GlmfitError, UsageError, column_hint, shell, shorten
-from glmfit.table.dates import Moments, moments
+from glmfit.table.dates import Moments, moments, transforms
+from glmfit.table.disguise import hidden_numbers
 from glmfit.table.text import is_number
 
 
@@ -59,12 +60,22 @@ class Column:
         return Column.factor(self.name, self.kind, self.values[index], self.levels)
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """The first value of a column that is no number, its row, and how many there are."""
+
+    text: str
+    row: int
+    count: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """Columns of equal length read from one source.
 
     `rows` is int64 (n,): the 1-based data-row number in the source of every row still here. `dropped` maps a column to
-    the number of rows that were dropped and in which it was missing; columns that cost no row are absent.
+    the number of rows that were dropped and in which it was missing; columns that cost no row are absent. `words` maps
+    a column of text to what made text of it, where that has been dropped and nothing but numbers is left.
     """
 
     source: str
@@ -73,6 +84,7 @@ class Table:
     rows: np.ndarray
     dropped: Mapping[str, int]
     findings: tuple[Finding, ...] = ()
+    words: Mapping[str, Word] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -156,17 +168,33 @@ class Table:
     def keep(self, mask: np.ndarray) -> Table:
         """The rows where `mask`, a bool (n,), is True, or at its positions; levels that do not occur are dropped."""
         columns = {name: column.take(mask) for name, column in self.columns.items()}
-        return replace(self, columns=columns, rows=self.rows[mask])
+        words = dict(self.words)
+        for name, column in self.columns.items():
+            if name not in words and (word := self._lost(column, columns[name])) is not None:
+                words[name] = word
+        return replace(self, columns=columns, rows=self.rows[mask], words=words)
+
+    def _lost(self, whole: Column, kept: Column) -> Word | None:
+        """What was no number in a column of text, if all that is left of it is numbers."""
+        before, left = whole.levels or (), kept.levels or ()
+        if whole.kind != "text" or len(left) == len(before) or not all(map(is_number, left)):
+            return None
+        at = np.flatnonzero(np.array([*(not is_number(level) for level in before), False])[whole.values])
+        return Word(before[whole.values[at[0]]], int(self.rows[at[0]]), int(at.size)) if at.size else None
 
     def _not_numeric(self, column: Column, levels: tuple[str, ...]) -> DataError:
+        what = "holds dates, not numbers" if column.kind == "date" else "is not numeric"
         offends = np.array([not is_number(level) for level in levels] + [False])
         at = np.flatnonzero(offends[column.values])
-        if at.size == 0:  # numbers that a typed source stores as text
+        if at.size:
+            word = Word(levels[column.values[at[0]]], int(self.rows[at[0]]), int(at.size))
+        elif column.name in self.words:  # rows that have been dropped made text of it
+            word = self.words[column.name]
+        else:
             at = np.flatnonzero(~column.missing)
-        level = levels[column.values[at[0]]]
-        what = "holds dates, not numbers" if column.kind == "date" else "is not numeric"
-        message = f"column '{column.name}' {what}: '{shorten(level)}' in row {self.rows[at[0]]}"
-        return DataError("not_numeric", message, _numeric_hint(column.kind, level))
+            word = Word(levels[column.values[at[0]]], int(self.rows[at[0]]), int(at.size))
+        message = f"column '{column.name}' {what}: '{shorten(word.text)}' in row {word.row}{_more(word.count)}"
+        return DataError("not_numeric", message, _numeric_hint(column, word))
 
 
 def _by_row(column: Column, of_levels: np.ndarray) -> np.ndarray:
@@ -179,14 +207,21 @@ def _more(count: int) -> str:
     return f" (and {count - 1} more)" if count > 1 else ""
 
 
-def _numeric_hint(kind: str, level: str) -> str:
-    if kind == "date":
-        return "make a column of numbers from it first, such as days since a fixed date"
-    if is_number(level):
+def _numeric_hint(column: Column, word: Word) -> str:
+    levels = column.levels or ()
+    if column.kind == "date":
+        return f"make numbers of it: {transforms(column.name, levels)}"
+    if is_number(word.text):
         return "the source stores these numbers as text; store them as numbers"
-    if "," in level and is_number(level.replace(",", "")):
+    hidden = hidden_numbers(levels)
+    if hidden.disguised.any() and word.text in (levels[at] for at in np.flatnonzero(hidden.disguised)):
+        return hidden.remedy(word.text)
+    missing = f"where it stands for a missing one, add {shell('--na', shorten(word.text))}"
+    if word.row == 1 and word.count == 1:
+        return f"if it is a unit, leave out the line below the header with --skip 0,1; {missing}"
+    if "," in word.text and is_number(word.text.replace(",", "")):
         return "write numbers with a decimal point and without thousands separators"
-    return f"correct the value, or where it stands for a missing one, add {shell('--na', shorten(level))}"
+    return f"correct the value, or {missing}"
 
 
 def unknown_column(name: str, known: Iterable[str], source: str) -> DataError:

@@ -52,6 +52,14 @@ def moments(levels: Sequence[str]) -> Moments:
     )
 
 
+def transforms(name: str, levels: Sequence[str]) -> str:
+    """The transforms of formulas that make numbers of such a column, and the factor that it may be meant as."""
+    when = moments(levels)
+    calls = [f"{call}({name})" for call in ("days", "year", "month", "weekday")] if when.dated.any() else []
+    calls += [f"hour({name})"] if when.timed.any() else []
+    return f"{', '.join(calls)}; C({name}) makes a factor of it"
+
+
 def _written(date: str, time: str) -> str:
     """The date and the time as ISO 8601 writes them; empty where there is neither."""
     if not time:

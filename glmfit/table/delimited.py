@@ -1,4 +1,4 @@
-"""Delimited text: comma, tab, semicolon or pipe, with quotes.
+"""Delimited text: comma, tab, semicolon, pipe or what was asked for, with quotes.
 
 pyarrow infers a type from the first block of a file and fails where a later block differs. Here its inference only says
 which columns to try as float64; a column that fails is read again as text, and its distinct values decide (`infer`).
@@ -7,12 +7,11 @@ Numbers that a float64 may have rounded are read again as text too, so that the 
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import mmap
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from copy import copy
 from itertools import islice
 from typing import Any
@@ -20,59 +19,68 @@ from typing import Any
 import numpy as np
 
 from glmfit.errors import DataError, Finding, shorten
+from glmfit.reading import PLAIN, Reading
 from glmfit.table import arrow
 from glmfit.table.columns import Column
 from glmfit.table.infer import number_column, typed_column
+from glmfit.table.layout import below, detect_delimiter, lay_out, remedy
+from glmfit.table.parser import BLOCK, Reader
 from glmfit.table.source import Loaded, Source
 from glmfit.table.text import EXACT, MISSING
 
-DELIMITERS = (",", "\t", ";", "|")
-
 _HEADER_LIMIT = 1 << 20
-_BLOCK, _LARGE_BLOCK = 1 << 20, 1 << 28  # a row may not be longer than a block
 _RUN = 1 << 23  # bytes of a run of rows
-_COLUMN = re.compile(r"In CSV column #(\d+)")
 _CONTENT = re.compile(rb"[^\r\n]")
 _UNDECODABLE = re.compile("[\udc80-\udcff]")  # what the error handler surrogateescape makes of bytes that are no UTF-8
 _RAGGED = re.compile(
     r"Row #(?P<row>\d+): Expected (?P<expected>\d+) columns, got (?P<got>\d+): (?P<text>.*)", re.DOTALL
 )
 _ROW_END = re.compile(r"(?:\r\n?|\n)+")
+_AROUND = 20  # bytes that are shown of a value on either side of one that is no UTF-8
 
 
 class DelimitedSource(Source):
     """A delimited text held as bytes or as a mapped file; `tab` says that the delimiter is known to be a tab."""
 
-    def __init__(self, name: str, data: bytes | mmap.mmap, tab: bool = False) -> None:
-        self._data: Any = data
-        first = _CONTENT.search(data, len(codecs.BOM_UTF8) if data[:3] == codecs.BOM_UTF8 else 0)
-        start = first.start() if first else len(data)
-        text = data[start : start + _HEADER_LIMIT].decode("utf-8", "surrogateescape")
+    kind = "delimited text"
+    takes = frozenset(["na", "thousands", "decimal", "comment", "skip", "separator", "encoding"])
+
+    def __init__(self, name: str, data: bytes | mmap.mmap, reading: Reading = PLAIN, tab: bool = False) -> None:
+        layout = lay_out(name, data, reading, tab)
+        self._data: Any = layout.data
+        start = layout.start
+        text = self._data[start : start + _HEADER_LIMIT].decode("utf-8", "surrogateescape")
+        self._beginning = text
         try:
-            self._delimiter = "\t" if tab else _detect_delimiter(text)
+            self._delimiter = layout.delimiter or detect_delimiter(text)
             header, length = _header(text, self._delimiter)
         except csv.Error as error:
             raise _unclosed_quote(name, "the header") from error
-        cut = len(data) - start > _HEADER_LIMIT
+        cut = len(self._data) - start > _HEADER_LIMIT
         if length == len(text) and (cut or text.count('"') % 2):
             raise _unclosed_quote(name, "the header")
-        self._rows = 0  # of those read
-        self._body = start + len(text[:length].encode("utf-8", "surrogateescape"))
-        self._quoted = data.find(b'"', self._body) >= 0
-        super().__init__(name, header)
+        body = start + len(text[:length].encode("utf-8", "surrogateescape"))
+        self._body = below(self._data, body, reading.lines_below)
+        self._quoted = self._data.find(b'"', self._body) >= 0
+        super().__init__(name, header, reading)
         if _UNDECODABLE.search("".join(self.header)):
             raise self._not_utf8()
 
     def expected_rows(self) -> int:
-        size, first = len(self._data) - self._body, bytes(self._data[self._body : self._body + _BLOCK])
+        size, first = len(self._data) - self._body, bytes(self._data[self._body : self._body + BLOCK])
         return size * first.count(b"\n") // max(1, len(first))
 
-    def _load(self, positions: list[int], na: tuple[str, ...], words: Collection[int] = ()) -> Loaded:
+    def remedy(self) -> str | None:
+        if self.reading.comment is not None:
+            return None
+        return remedy(self._beginning, self.reading.separator is not None, self.reading.lines_above)
+
+    def load(self, positions: list[int], words: Collection[int] = ()) -> Loaded:
         import pyarrow as pa
 
-        if _CONTENT.search(self._data, self._body) is None:
+        if self._is_empty():
             return 0, [(Column(self.header[at], "number", np.zeros(0)), []) for at in positions]
-        reader = _Reader(self._slice(), len(self.header), self._delimiter, self._quoted, MISSING.union(na))
+        reader = self._reader()
         try:
             numeric = reader.guess_numeric(positions) - set(words)
             table = reader.read_retrying(positions, numeric)
@@ -83,37 +91,59 @@ class DelimitedSource(Source):
             if rounded:
                 again = reader.read(rounded, set())
                 texts |= {at: again[str(at)] for at in rounded}
+            coded = {at: arrow.codes_and_levels(column) for at, column in texts.items()}
+            absent = _all_absent([*numbers.values(), *(codes for codes, _ in coded.values())])
+            blank = self._blank_rows(reader, absent)
         except pa.ArrowInvalid as error:
             raise self._explain(reader, positions, error) from error
 
         def column(at: int) -> tuple[Column, list[Finding]]:
-            if at not in texts:
-                return number_column(self.header[at], numbers[at], na), []
-            codes, levels = arrow.codes_and_levels(texts[at])
-            return typed_column(self.header[at], codes, levels, na, self._delimiter == ";", at in words)
+            if at not in coded:
+                return number_column(self.header[at], _without(numbers[at], blank), self.reading.na), []
+            codes, levels = coded[at]
+            return self.typed(at, _without(codes, blank), levels, at in words)
 
-        self._rows = len(table)
-        return len(table), [column(at) for at in positions]
+        return len(table) - len(blank), [column(at) for at in positions]
+
+    def texts(self, at: int) -> tuple[np.ndarray, list[str]]:
+        """The column at a position as codes (n,) into distinct texts, -1 where empty, whatever they mean."""
+        if self._is_empty():
+            return np.zeros(0, dtype=np.int64), []
+        reader = self._reader()
+        codes, levels = arrow.codes_and_levels(reader.read([at], set())[str(at)])
+        return _without(codes, self._blank_rows(reader, codes < 0)), levels
+
+    def typed(
+        self, at: int, codes: np.ndarray, levels: list[str], as_text: bool = False
+    ) -> tuple[Column, list[Finding]]:
+        """What texts mean that are those of the column at a position."""
+        return typed_column(self.header[at], codes, levels, self.reading, self._delimiter == ";", as_text)
 
     def verbatim(self, columns: Sequence[str]) -> dict[str, Any]:
         import pyarrow as pa
 
         positions = [self._position(name) for name in columns]
-        reader = _Reader(self._slice(), len(self.header), self._delimiter, self._quoted, ())
+        if self._is_empty():
+            return {name: pa.chunked_array([pa.array([], pa.utf8())]) for name in columns}
+        reader = self._reader(missing=())
         try:
             table = reader.read_retrying(positions, set())
         except pa.ArrowInvalid as error:
             raise self._explain(reader, positions, error) from error
-        texts = (table[str(at)].cast(pa.utf8()) for at in positions)
-        return dict(zip(columns, texts, strict=True))
+        coded = [arrow.codes_and_levels(table[str(at)]) for at in positions]
+        empty = [np.array([text == "" for text in levels])[codes] for codes, levels in coded]
+        blank = self._blank_rows(reader, np.logical_and.reduce(empty))
+        if blank.size:
+            table = table.take(pa.array(np.delete(np.arange(len(table)), blank)))
+        return {name: table[str(at)].cast(pa.utf8()) for name, at in zip(columns, positions, strict=True)}
 
     def runs(self, columns: Sequence[str]) -> Iterator[Source]:
         start, first = self._body, 1
         while start < len(self._data) or start == self._body:
             part, end = copy(self), self._cut(start)
-            part._data, part._body, part._rows, part.first = memoryview(self._data)[start:end], 0, 0, first
+            part._data, part._body, part.first = memoryview(self._data)[start:end], 0, first
             yield part
-            first += part._rows
+            first += part.count
             if hasattr(self._data, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
                 page = mmap.PAGESIZE * (start // mmap.PAGESIZE)
                 self._data.madvise(mmap.MADV_DONTNEED, page, end - page)  # what has been read may leave the memory
@@ -131,14 +161,33 @@ class DelimitedSource(Source):
             if self._quoted and _count_byte(memoryview(self._data)[at:end], ord('"')) % 2 == 1:
                 inside = not inside
             if not inside:
-                return end + 1
+                return int(end + 1)
             at = end + 1
         return len(self._data)
+
+    def _is_empty(self) -> bool:
+        return _CONTENT.search(self._data, self._body) is None
+
+    def _reader(self, missing: Collection[str] | None = None) -> Reader:
+        missing = MISSING.union(self.reading.na) if missing is None else missing
+        decimal = self.reading.decimal or "."
+        return Reader(self._slice(), len(self.header), self._delimiter, self._quoted, missing, decimal)
+
+    def _blank_rows(self, reader: Reader, absent: np.ndarray) -> np.ndarray:
+        """The rows, counted from 0, that are nothing but delimiters, among those `absent` (n,) from what is read."""
+        nothing = self._delimiter.encode() * (len(self.header) - 1)
+        none = np.zeros(0, dtype=np.int64)
+        if not nothing or not absent.any():
+            return none
+        body = self._slice()
+        if body[: len(nothing)] != nothing and not re.search(rb"[\r\n]" + re.escape(nothing), body):
+            return none
+        return reader.blank(np.flatnonzero(absent))
 
     def _slice(self) -> memoryview:
         return memoryview(self._data)[self._body :]
 
-    def _refuse_open_quote(self, reader: _Reader, position: int, rows: int) -> None:
+    def _refuse_open_quote(self, reader: Reader, position: int, rows: int) -> None:
         """Raise where the last quote is never closed: a parser then takes the rest of the file for one value."""
         if not self._quoted or _count_byte(self._slice(), ord('"')) % 2 == 0:
             return
@@ -147,7 +196,7 @@ class DelimitedSource(Source):
         if len(reader.with_data(bytes(self._slice()) + sentinel.encode()).read([position], set())) == rows:
             raise _unclosed_quote(self.name, f"row {rows}")
 
-    def _explain(self, reader: _Reader, positions: list[int], error: Exception) -> DataError:
+    def _explain(self, reader: Reader, positions: list[int], error: Exception) -> DataError:
         """What was wrong, in terms of the file: the rows are parsed once more, one by one, to find the place."""
         import pyarrow as pa
 
@@ -158,9 +207,8 @@ class DelimitedSource(Source):
             said = str(again)
         ragged = _RAGGED.search(said)
         if ragged:
-            return self._ragged(
-                self.first - 1 + int(ragged["row"]), int(ragged["expected"]), int(ragged["got"]), ragged["text"]
-            )
+            row = self.first - 1 + int(ragged["row"])
+            return self._ragged(row, int(ragged["expected"]), int(ragged["got"]), ragged["text"])
         if "invalid UTF8" in said:
             return self._not_utf8()
         if "straddling" in said or "out of sync" in said:
@@ -181,8 +229,11 @@ class DelimitedSource(Source):
             hint = "remove the delimiter at the end of the rows"
         elif got == expected + 1 and row == 1:
             hint = "if the rows begin with row names, give these a name in the header, or write the file without them"
+        elif (misplaced := self.remedy()) is not None:
+            hint = misplaced
         else:
             hint = f"values that contain '{self._delimiter}' or line ends must stand in double quotes"
+            hint += "; remove a note that stands below the table" if got == 1 else ""
         return DataError("ragged_rows", message, hint)
 
     def _not_utf8(self) -> DataError:
@@ -193,119 +244,27 @@ class DelimitedSource(Source):
         # Line ends inside quotes are part of a value: they stand in every second piece between quotes.
         row = self.first + sum(len(_ROW_END.findall(piece)) for piece in before.split('"')[::2])
         place = "in the header" if at < self._body else f"in row {row}"
-        byte = bytes(self._data[at : at + 1]).hex().upper()
-        message = (
-            f"{self.name} is not UTF-8 text: byte 0x{byte} at position {at + 1}, {place} "
-            "(row 1 is the first after the header)"
-        )
-        return not_utf8(self.name, message, "WINDOWS-1252")
-
-
-def not_utf8(name: str, message: str, encoding: str) -> DataError:
-    """The error for a text in another encoding, probably `encoding`."""
-    source = "" if name == "-" else f" '{name}'"
-    return DataError("not_utf8", message, f"convert it first: iconv -f {encoding} -t UTF-8{source} > utf8.csv")
-
-
-class _Reader:
-    """pyarrow's reader over one text without header; columns are called by their position."""
-
-    def __init__(self, data: Any, width: int, delimiter: str, quoted: bool, missing: Iterable[str]) -> None:
-        self._data, self._width, self._delimiter, self._quoted = data, width, delimiter, quoted
-        self._missing = list(missing)
-        self._block = _BLOCK
-
-    def with_data(self, data: bytes) -> _Reader:
-        other = _Reader(data, self._width, self._delimiter, self._quoted, self._missing)
-        other._block = self._block
-        return other
-
-    def guess_numeric(self, positions: list[int]) -> set[int]:
-        """The columns that are numbers, or nothing but missing values, in the first block."""
-        import pyarrow.csv
-
+        value, guess = self._around(at), "windows-1252"
+        shown = " ".join(f"{byte:02X}" for byte in value)
         try:
-            with pyarrow.csv.open_csv(self._stream(), **self._options(positions, {}, True)) as reader:
-                schema = reader.schema
-        except pyarrow.ArrowInvalid as error:
-            self._enlarge(error)
-            return self.guess_numeric(positions)
-        return {at for at in positions if str(schema.field(str(at)).type) in ("int64", "double", "null")}
+            meant = value.decode(guess)
+        except UnicodeDecodeError:
+            guess = "latin-1"
+            meant = value.decode(guess)
+        message = (
+            f"{self.name} is not UTF-8 text: byte 0x{self._data[at]:02X} at position {at + 1}, {place} "
+            f"(row 1 is the first after the header), within the bytes {shown}"
+        )
+        return DataError("not_utf8", message, f"--encoding {guess} would read '{meant}' there; name the right one")
 
-    def read_retrying(self, positions: list[int], numeric: set[int]) -> Any:
-        """The columns at `positions`; those that turn out to hold something else are taken out of `numeric`."""
-        import pyarrow as pa
-
-        while True:
-            try:
-                return self.read(positions, numeric)
-            except pa.ArrowInvalid as error:
-                column = _COLUMN.search(str(error))
-                if column is not None and int(column[1]) in numeric:
-                    numeric.discard(int(column[1]))
-                else:
-                    self._enlarge(error)
-
-    def read(self, positions: list[int], numeric: set[int], in_order: bool = False) -> Any:
-        """An Arrow table: float64 for `numeric`, dictionaries of text for the others.
-
-        Errors name the row only where rows are parsed `in_order`, by one thread.
-        """
-        import pyarrow as pa
-        import pyarrow.csv
-
-        word = pa.dictionary(pa.int32(), pa.utf8())
-        types = {str(at): pa.float64() if at in numeric else word for at in positions}
-        return pyarrow.csv.read_csv(self._stream(), **self._options(positions, types, in_order))
-
-    def _enlarge(self, error: Exception) -> None:
-        """Try larger blocks where a row did not fit into one; raise the error where that is not its reason."""
-        if "straddling" not in str(error) or self._block == _LARGE_BLOCK:
-            raise error
-        self._block = _LARGE_BLOCK
-
-    def _stream(self) -> Any:
-        import pyarrow as pa
-
-        return pa.BufferReader(pa.py_buffer(self._data))
-
-    def _options(self, positions: list[int], types: dict[str, Any], in_order: bool) -> dict[str, Any]:
-        from pyarrow import csv as pacsv
-
-        read = {
-            "column_names": [str(at) for at in range(self._width)],
-            "block_size": self._block,
-            "use_threads": not in_order,
-        }
-        return {
-            "read_options": pacsv.ReadOptions(**read),
-            "parse_options": pacsv.ParseOptions(delimiter=self._delimiter, newlines_in_values=self._quoted),
-            "convert_options": pacsv.ConvertOptions(
-                column_types=types,
-                include_columns=[str(at) for at in positions],
-                null_values=self._missing,
-                strings_can_be_null=bool(self._missing),
-            ),
-        }
-
-
-def _detect_delimiter(text: str) -> str:
-    """The delimiter that splits the header into most fields; in a tie the one that splits the next row as often."""
-
-    def fields(delimiter: str) -> tuple[int, bool]:
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        first = _width(rows)
-        return first, first == _width(rows)
-
-    return max(DELIMITERS, key=fields)
-
-
-def _width(rows: Iterator[list[str]]) -> int:
-    """The fields in the next row; 0 where there is none, or one of them is far too long for a name."""
-    try:
-        return len(next(rows, []))
-    except csv.Error:
-        return 0
+    def _around(self, at: int) -> bytes:
+        """The bytes of a value around a position."""
+        ends = b'\r\n"' + self._delimiter.encode()
+        before = bytes(self._data[max(0, at - _AROUND) : at])
+        after = bytes(self._data[at : at + _AROUND])
+        start = max((before.rfind(bytes([end])) + 1 for end in ends), default=0)
+        stop = min((place for end in ends if (place := after.find(bytes([end]))) >= 0), default=len(after))
+        return before[start:] + after[:stop]
 
 
 def _header(text: str, delimiter: str) -> tuple[list[str], int]:
@@ -315,13 +274,28 @@ def _header(text: str, delimiter: str) -> tuple[list[str], int]:
     return names, sum(len(line) for line in islice(io.StringIO(text, newline=""), rows.line_num))
 
 
+def _all_absent(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """The rows in which all of some columns, of numbers or codes, are missing: bool (n,)."""
+    absent = np.ones(len(columns[0]), dtype=bool)
+    for column in columns:  # which ends at the first one that is complete, as most are
+        absent &= np.isnan(column) if column.dtype.kind == "f" else column < 0
+        if not absent.any():
+            break
+    return absent
+
+
+def _without(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The values (n,) without some rows; no copy where there are none."""
+    return np.delete(values, rows) if rows.size else values
+
+
 def _may_be_rounded(values: np.ndarray) -> bool:
     return bool(np.any(np.isfinite(values) & (np.abs(values) >= EXACT)))
 
 
 def _count_byte(data: memoryview, byte: int) -> int:
     values = np.frombuffer(data, dtype=np.uint8)
-    return sum(int(np.count_nonzero(values[at : at + _BLOCK] == byte)) for at in range(0, len(values), _BLOCK))
+    return sum(int(np.count_nonzero(values[at : at + BLOCK] == byte)) for at in range(0, len(values), BLOCK))
 
 
 def _unclosed_quote(name: str, place: str) -> DataError:

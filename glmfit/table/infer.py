@@ -11,19 +11,25 @@ from collections.abc import Sequence
 import numpy as np
 
 from glmfit.errors import DataError, Finding
+from glmfit.reading import Reading
 from glmfit.table import text
 from glmfit.table.columns import Column
 
 
 def typed_column(
-    name: str, codes: np.ndarray, levels: Sequence[str], na: tuple[str, ...], decimal_comma: bool, as_text: bool = False
+    name: str,
+    codes: np.ndarray,
+    levels: Sequence[str],
+    reading: Reading,
+    decimal_comma: bool,
+    as_text: bool = False,
 ) -> tuple[Column, list[Finding]]:
     """The column that codes (n,) into distinct texts `levels` mean, -1 where missing, and what must be said about it.
 
-    `na` adds spellings of a missing value; with `decimal_comma`, `1,5` is 1.5 where the whole column is written so;
-    `as_text` says that it is text whatever it looks like.
+    With `decimal_comma`, `1,5` is 1.5 where the whole column is written so, even if that was not asked for; `as_text`
+    says that it is text whatever it looks like.
     """
-    absent = text.MISSING.union(na)
+    absent = text.MISSING.union(reading.na)
     present = [level.strip() not in absent and level not in absent for level in levels]
     words = [level for level, here in zip(levels, present, strict=True) if here]
     codes = _renumber(codes, present)
@@ -31,19 +37,33 @@ def typed_column(
 
     if as_text:
         return sorted_factor(name, "text", codes, words), []
-    parsed = _parse_numbers(words)
-    if parsed is not None:
-        values = _gather(codes, parsed)
-        return number_column(name, values, na), _large_integers(name, values, codes, words)
-    if decimal_comma and text.has_decimal_commas(words):
+    column, findings = numbers_in_text(name, codes, words, reading)
+    if column is not None:
+        return column, findings
+    if decimal_comma and reading.decimal is None and text.has_decimal_commas(words):
         numbers = [text.number(word.replace(",", ".")) for word in words]
-        return number_column(name, _gather(codes, numbers), na), _decimal_comma(name, codes, words)
+        return number_column(name, _gather(codes, numbers), reading.na), _decimal_comma(name, codes, words)
     truth = text.truth_values(words)
     if truth is not None:
         codes = np.array([*map(int, truth), -1], dtype=np.int64)[codes]
         return Column.factor(name, "boolean", codes, ("False", "True")), []
     kind = "date" if all(map(text.is_date, words)) else "text"
     return sorted_factor(name, kind, codes, words), []
+
+
+def numbers_in_text(
+    name: str, codes: np.ndarray, words: Sequence[str], reading: Reading
+) -> tuple[Column | None, list[Finding]]:
+    """The column of numbers that all the words are, written as was asked for; None where one is none."""
+    plain = list(words)
+    if reading.thousands or reading.decimal:
+        numerals = text.Numerals(reading.thousands or "", reading.decimal or ".")
+        plain = [numerals.plain(word) or (text.MISSING_NUMBER if _is_none(word) else "") for word in words]
+    parsed = _parse_numbers(plain)
+    if parsed is None:
+        return None, []
+    values = _gather(codes, parsed)
+    return number_column(name, values, reading.na), _large_integers(name, values, codes, plain)
 
 
 def number_column(name: str, values: np.ndarray, na: tuple[str, ...]) -> Column:
@@ -85,11 +105,15 @@ def _parse_numbers(words: list[str]) -> list[float] | None:
     for word in words:
         if text.is_number(word):
             numbers.append(text.number(word))
-        elif word.strip() == text.MISSING_NUMBER:
+        elif _is_none(word):
             numbers.append(np.nan)
         else:
             return None
     return numbers
+
+
+def _is_none(word: str) -> bool:
+    return word.strip() == text.MISSING_NUMBER
 
 
 def _gather(codes: np.ndarray, numbers: list[float]) -> np.ndarray:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from functools import cache
 
 # Quoted or not, as in R. "None" is a missing value only among numbers: among words it is too often a category.
 MISSING = frozenset(
@@ -22,6 +24,8 @@ _DATE = re.compile(
 _TRUE = frozenset(["TRUE", "True", "true", "T"])
 _FALSE = frozenset(["FALSE", "False", "false", "F"])
 
+_SAME = {" ": " \u00a0\u2009\u202f", "'": "'\u2019"}  # signs between thousands that are typed alike
+
 EXACT = 2.0**53  # every integer below is a float64; above, the neighbours of some are missing
 
 
@@ -33,6 +37,34 @@ def is_number(text: str) -> bool:
 def number(text: str) -> float:
     """The number that such a text means; float alone refuses some of the blanks that strip removes."""
     return float(text.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Numerals:
+    """How numbers are written: the sign between thousands (a blank is any kind of blank) and that before decimals."""
+
+    thousands: str = ""
+    decimal: str = "."
+
+    def plain(self, text: str) -> str | None:
+        """The text as `is_number` reads it; None where it is no number that is written so."""
+        text = text.strip()
+        if _pattern(self.thousands, self.decimal).fullmatch(text) is None:
+            return None
+        for sign in _SAME.get(self.thousands, self.thousands):
+            text = text.replace(sign, "")
+        return text.replace(self.decimal, ".")
+
+
+@cache
+def _pattern(thousands: str, decimal: str) -> re.Pattern[str]:
+    groups = ""
+    if thousands:
+        sign = f"[{re.escape(_SAME.get(thousands, thousands))}]"
+        groups = rf"\d{{1,3}}(?:{sign}\d{{2,3}})*{sign}\d{{3}}|"  # of two digits as in India: 12,34,567
+    point = re.escape(decimal)
+    whole = rf"[+-]?(?:(?:{groups}\d+)(?:{point}\d*)?|{point}\d+)(?:e[+-]?\d+)?|[+-]?inf(?:inity)?"
+    return re.compile(whole, re.IGNORECASE | re.ASCII)
 
 
 def has_decimal_commas(texts: list[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Inputs that carry their own types: Parquet files, and pandas, Arrow and plain Python columns in memory.
+"""Inputs that carry their own types: Parquet and Arrow files, and pandas, Arrow and plain Python columns in memory.
 
 Types are taken as declared: text stays text, even where it looks like numbers, and only nulls, NaN and the spellings
 the caller adds are missing. Levels are sorted; a pandas Categorical and an ordered dictionary keep their own order.
@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from glmfit.errors import DataError, Finding, UsageError, shorten
+from glmfit.reading import PLAIN, Reading
 from glmfit.table import arrow
 from glmfit.table.columns import Column
-from glmfit.table.infer import large_integer, number_column, sorted_factor
+from glmfit.table.infer import large_integer, number_column, numbers_in_text, sorted_factor
 from glmfit.table.source import Loaded, Source
-from glmfit.table.text import EXACT
+from glmfit.table.text import EXACT, is_date
+
+ARROW_FILE = b"ARROW1\0\0"
 
 _RUN = 65_536  # rows of a run
 _ZERO_FRACTION = re.compile(r"(:\d\d)\.0+(?=$|Z|[+-])")
@@ -28,7 +32,9 @@ _ZERO_FRACTION = re.compile(r"(:\d\d)\.0+(?=$|Z|[+-])")
 class ParquetSource(Source):
     """A Parquet file held as bytes or as a mapped file."""
 
-    def __init__(self, name: str, data: Any) -> None:
+    kind = "a Parquet file"
+
+    def __init__(self, name: str, data: Any, reading: Reading = PLAIN) -> None:
         import pyarrow as pa
         from pyarrow import parquet
 
@@ -37,13 +43,13 @@ class ParquetSource(Source):
             self._schema = self._file.schema_arrow
             names = self._schema.names
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise _damaged(name, error) from error
-        super().__init__(name, names)
+            raise damaged(name, "Parquet", error) from error
+        super().__init__(name, names, reading)
 
     def expected_rows(self) -> int:
         return int(self._file.metadata.num_rows)
 
-    def _load(self, positions: list[int], na: tuple[str, ...], words: Collection[int] = ()) -> Loaded:
+    def load(self, positions: list[int], words: Collection[int] = ()) -> Loaded:
         import pyarrow as pa
 
         names = [self.header[at] for at in positions]
@@ -51,11 +57,14 @@ class ParquetSource(Source):
             table = self._file.read(columns=names)
             # pandas writes a Categorical in its own order; the dictionaries of other writers follow the rows.
             own_order = b"pandas" in (self._schema.metadata or {})
-            return len(table), [_from_arrow(name, table.column(name), na, own_order) for name in names]
+            return len(table), [
+                from_arrow(name, table.column(name), self.as_asked(at, words), own_order)
+                for at, name in zip(positions, names, strict=True)
+            ]
         except MemoryError:  # which Arrow's error of that kind is too
             raise
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # Arrow takes text to be UTF-8 unseen
-            raise _damaged(self.name, error) from error
+            raise damaged(self.name, "Parquet", error) from error
 
     def verbatim(self, columns: Sequence[str]) -> dict[str, Any]:
         self.read_header(columns)
@@ -66,25 +75,89 @@ class ParquetSource(Source):
         import pyarrow as pa
 
         self.read_header(columns)
-        first, wanted = 1, list(dict.fromkeys(columns)) or [self.header[0]]
+        wanted = list(dict.fromkeys(columns)) or [self.header[0]]
         try:
-            for batch in self._file.iter_batches(batch_size=_RUN, columns=wanted):
-                part = FrameSource(pa.Table.from_batches([batch]), self.name)
-                part.own_order, part.first = b"pandas" in (self._schema.metadata or {}), first
-                yield part
-                first += len(batch)
+            yield from _in_runs(self, self._file.iter_batches(batch_size=_RUN, columns=wanted), self._schema)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise _damaged(self.name, error) from error
-        if first == 1:
-            yield self
+            raise damaged(self.name, "Parquet", error) from error
+
+
+class ArrowSource(Source):
+    """An Arrow file, which Feather is too, or an Arrow stream, held as bytes or as a mapped file."""
+
+    kind = "an Arrow file"
+
+    def __init__(self, name: str, data: Any, reading: Reading = PLAIN) -> None:
+        import pyarrow as pa
+
+        self._data = data
+        try:
+            schema = self._open(None).schema
+        except (pa.ArrowException, OSError) as error:
+            raise damaged(name, "Arrow", error) from error
+        super().__init__(name, schema.names, reading)
+
+    def load(self, positions: list[int], words: Collection[int] = ()) -> Loaded:
+        import pyarrow as pa
+
+        try:
+            table = self._open(sorted(positions)).read_all()
+            own_order = b"pandas" in (table.schema.metadata or {})
+            place = {at: k for k, at in enumerate(sorted(positions))}
+            columns = {at: table.column(place[at]) for at in positions}
+        except (pa.ArrowException, OSError) as error:
+            raise damaged(self.name, "Arrow", error) from error
+        return len(table), [
+            from_arrow(self.header[at], columns[at], self.as_asked(at, words), own_order) for at in positions
+        ]
+
+    def verbatim(self, columns: Sequence[str]) -> dict[str, Any]:
+        self.read_header(columns)
+        table = self._open(None).read_all()
+        return {name: table.column(self._position(name)) for name in columns}
+
+    def runs(self, columns: Sequence[str]) -> Iterator[Source]:
+        import pyarrow as pa
+
+        self.read_header(columns)
+        try:
+            table = self._open(None).read_all()
+        except (pa.ArrowException, OSError) as error:
+            raise damaged(self.name, "Arrow", error) from error
+        yield from _in_runs(self, table.to_batches(max_chunksize=_RUN), table.schema)
+
+    def _open(self, positions: list[int] | None) -> Any:
+        """A reader of the columns at some positions, in ascending order, or of all."""
+        import pyarrow as pa
+
+        buffer = pa.BufferReader(pa.py_buffer(self._data))
+        options = pa.ipc.IpcReadOptions(included_fields=positions)
+        is_file = self._data[: len(ARROW_FILE)] == ARROW_FILE
+        return (pa.ipc.open_file if is_file else pa.ipc.open_stream)(buffer, options=options)
+
+
+def _in_runs(source: Source, batches: Iterable[Any], schema: Any) -> Iterator[Source]:
+    """The batches of a file, each as a source of its own; the file itself where it has none."""
+    import pyarrow as pa
+
+    first = 1
+    for batch in batches:
+        part = FrameSource(pa.Table.from_batches([batch]), source.reading, source.name)
+        part.own_order, part.first = b"pandas" in (schema.metadata or {}), first
+        part.may_be_empty = source.may_be_empty
+        yield part
+        first += len(batch)
+    if first == 1:
+        yield source
 
 
 class FrameSource(Source):
     """Columns in memory; `frame` is a pandas DataFrame, an Arrow table (or what exports one), or a mapping."""
 
+    kind = "a table in memory"
     own_order = False  # whether its dictionaries are in an order that means something
 
-    def __init__(self, frame: Any, name: str = "<frame>") -> None:
+    def __init__(self, frame: Any, reading: Reading = PLAIN, name: str = "<frame>") -> None:
         pandas = sys.modules.get("pandas")
         self._columns: list[Any]
         if pandas is not None and isinstance(frame, pandas.DataFrame):
@@ -100,7 +173,7 @@ class FrameSource(Source):
         else:
             message = f"a {type(frame).__name__} is not a table"
             raise UsageError("not_a_table", message, "give a pandas DataFrame, an Arrow table or a mapping of columns")
-        super().__init__(name, [str(name) for name in names])
+        super().__init__(name, [str(name) for name in names], reading)
 
     def verbatim(self, columns: Sequence[str]) -> dict[str, Any]:
         import pyarrow as pa
@@ -111,8 +184,11 @@ class FrameSource(Source):
             for name, one in values.items()
         }
 
-    def _load(self, positions: list[int], na: tuple[str, ...], words: Collection[int] = ()) -> Loaded:
-        loaded = [_from_memory(self.header[at], self._columns[at], na, self.own_order) for at in positions]
+    def load(self, positions: list[int], words: Collection[int] = ()) -> Loaded:
+        loaded = [
+            from_memory(self.header[at], self._columns[at], self.as_asked(at, words), self.own_order)
+            for at in positions
+        ]
         lengths = {column.name: len(column.values) for column, _ in loaded}
         if len(set(lengths.values())) > 1:
             listed = ", ".join(f"'{name}' has {n}" for name, n in lengths.items())
@@ -121,25 +197,26 @@ class FrameSource(Source):
         return len(loaded[0][0].values), loaded
 
 
-def _from_memory(name: str, values: Any, na: tuple[str, ...], own_order: bool = False) -> tuple[Column, list[Finding]]:
+def from_memory(name: str, values: Any, reading: Reading, own_order: bool = False) -> tuple[Column, list[Finding]]:
+    """A column from a vector of any kind; `own_order` is that of `from_arrow`."""
     import pyarrow as pa
 
     if str(getattr(values, "dtype", "")) == "category" and hasattr(values, "array"):  # a pandas Series
         values = values.array
     if hasattr(values, "categories") and hasattr(values, "codes"):
         codes, levels = np.asarray(values.codes, dtype=np.int64), [str(level) for level in values.categories]
-        return Column.factor(name, "text", _without(codes, levels, na), levels), []
+        return Column.factor(name, "text", _without(codes, levels, reading.na), levels), []
     if isinstance(values, pa.Array):  # through numpy it would lose its time zone
         values = pa.chunked_array([values])
     if isinstance(values, pa.ChunkedArray):
-        return _from_arrow(name, values, na, own_order)
+        return from_arrow(name, values, reading, own_order)
     if hasattr(values, "__array__") and not hasattr(values, "__arrow_array__") and not hasattr(values, "iloc"):
         values = np.asarray(values)
         if values.ndim != 1:
             message = f"column '{name}' has shape {values.shape}, not one value a row"
             raise DataError("not_a_vector", message, "give each column as a vector")
     try:
-        return _from_arrow(name, pa.chunked_array([pa.array(values, from_pandas=True)]), na, own_order=False)
+        return from_arrow(name, pa.chunked_array([pa.array(values, from_pandas=True)]), reading, own_order=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
         raise _mixed(name, values, error) from error
 
@@ -162,18 +239,19 @@ def _mixed(name: str, values: Any, error: Exception) -> DataError:
     )
 
 
-def _from_arrow(name: str, chunked: Any, na: tuple[str, ...], own_order: bool) -> tuple[Column, list[Finding]]:
+def from_arrow(name: str, chunked: Any, reading: Reading, own_order: bool) -> tuple[Column, list[Finding]]:
+    """A column from a chunked array; `own_order` says that dictionaries stand in an order that means something."""
     import pyarrow as pa
 
     kind, is_type = chunked.type, pa.types
     if is_type.is_null(kind):
         return Column(name, "number", np.full(len(chunked), np.nan)), []
     if is_type.is_integer(kind):
-        return number_column(name, arrow.float_values(chunked), na), _large_integers(name, chunked)
+        return number_column(name, arrow.float_values(chunked), reading.na), _large_integers(name, chunked)
     if is_type.is_floating(kind):
-        return number_column(name, arrow.float_values(chunked), na), []
+        return number_column(name, arrow.float_values(chunked), reading.na), []
     if is_type.is_decimal(kind):
-        return _from_decimals(name, chunked.to_pylist(), na)
+        return _from_decimals(name, chunked.to_pylist(), reading)
     if is_type.is_boolean(kind):
         truth = arrow.float_values(chunked)
         codes = np.where(np.isnan(truth), -1, truth).astype(np.int64)
@@ -181,21 +259,21 @@ def _from_arrow(name: str, chunked: Any, na: tuple[str, ...], own_order: bool) -
     if is_type.is_dictionary(kind):
         codes, values = arrow.codes_and_levels(chunked)
         levels = [str(value) for value in values]
-        codes = _without(codes, levels, na)
+        codes = _without(codes, levels, reading.na)
         if kind.ordered or own_order:
             return Column.factor(name, "text", codes, levels), []
         return sorted_factor(name, "text", codes, levels), []
     if is_type.is_date(kind) or is_type.is_timestamp(kind) or is_type.is_time(kind):
         codes, levels = arrow.codes_and_levels(chunked.cast(pa.utf8()).dictionary_encode())
         levels = _plain_dates(levels)
-        return sorted_factor(name, "date", _without(codes, levels, na), levels), []
+        return sorted_factor(name, "date", _without(codes, levels, reading.na), levels), []
     if "string" in str(kind) or "binary" in str(kind):
-        return _from_strings(name, chunked, na)
+        return _from_strings(name, chunked, reading)
     message = f"column '{name}' holds values of type {kind}, which is neither numbers nor text"
     raise DataError("unsupported_type", message, "convert it to numbers or text before")
 
 
-def _from_strings(name: str, chunked: Any, na: tuple[str, ...]) -> tuple[Column, list[Finding]]:
+def _from_strings(name: str, chunked: Any, reading: Reading) -> tuple[Column, list[Finding]]:
     import pyarrow as pa
 
     try:
@@ -203,17 +281,28 @@ def _from_strings(name: str, chunked: Any, na: tuple[str, ...]) -> tuple[Column,
     except pa.ArrowInvalid as error:
         message = f"column '{name}' holds bytes that are not UTF-8 text: {shorten(str(error), 200)}"
         raise DataError("not_utf8", message, "store it as text in UTF-8") from error
-    return sorted_factor(name, "text", _without(codes, levels, na), levels), []
+    column = sorted_factor(name, "text", _without(codes, levels, reading.na), levels)
+    return of_text(column, reading)
 
 
-def _from_decimals(name: str, decimals: list[Decimal | None], na: tuple[str, ...]) -> tuple[Column, list[Finding]]:
+def of_text(column: Column, reading: Reading) -> tuple[Column, list[Finding]]:
+    """A column of text as it is, or as the dates that all of it is, or as numbers where that was asked for."""
+    levels = column.levels or ()
+    if reading.thousands or reading.decimal:
+        numbers, findings = numbers_in_text(column.name, column.values, levels, reading)
+        if numbers is not None:
+            return numbers, findings
+    return (replace(column, kind="date") if levels and all(map(is_date, levels)) else column), []
+
+
+def _from_decimals(name: str, decimals: list[Decimal | None], reading: Reading) -> tuple[Column, list[Finding]]:
     # float(Decimal) rounds correctly; a division by a power of ten need not.
     values = np.array([np.nan if value is None else float(value) for value in decimals], dtype=np.float64)
     for at in np.flatnonzero(np.abs(values) >= EXACT):
         value = decimals[at]
         if value is not None and value == value.to_integral_value() and int(value) != int(values[at]):
-            return number_column(name, values, na), [large_integer(name, int(at) + 1, str(int(value)))]
-    return number_column(name, values, na), []
+            return number_column(name, values, reading.na), [large_integer(name, int(at) + 1, str(int(value)))]
+    return number_column(name, values, reading.na), []
 
 
 def _large_integers(name: str, chunked: Any) -> list[Finding]:
@@ -252,6 +341,8 @@ def _plain_dates(levels: list[str]) -> list[str]:
     return levels
 
 
-def _damaged(name: str, error: Exception) -> DataError:
-    message = f"{name} is a damaged or incomplete Parquet file: {shorten(str(error), 200)}"
-    return DataError("damaged_parquet", message, "write or download the file again")
+def damaged(name: str, kind: str, error: Exception) -> DataError:
+    """The error for a file of some kind that its library cannot read."""
+    message = f"{name} is a damaged or incomplete {kind} file: {shorten(str(error), 200)}"
+    remedy = "write or download the file again"
+    return DataError("damaged_parquet" if kind == "Parquet" else "damaged_file", message, remedy)

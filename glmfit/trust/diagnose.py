@@ -147,8 +147,8 @@ def not_a_maximum(hessian: Tensor, names: Sequence[str]) -> Finding:
     )
 
 
-def at_limit(parameters: Sequence[str], family: str) -> Finding | None:
-    """Parameters at the end of their range, where the family is another, simpler one."""
+def at_limit(parameters: Sequence[str], family: str, beyond: Sequence[str]) -> Finding | None:
+    """Parameters at the end of their range, where the family is another, simpler one; `beyond` is what lies there."""
     if not parameters:
         return None
     names = " and ".join(parameters)
@@ -159,7 +159,7 @@ def at_limit(parameters: Sequence[str], family: str) -> Finding | None:
         f"{names} {said[0]} estimated at {said[1]}, where the family is {family}: {said[2]}, and all else is that of "
         f"the {family} model"
     )
-    return Finding("at_limit", message, tuple(parameters))
+    return Finding("at_limit", "; ".join([message, *beyond]), tuple(parameters))
 
 
 def on_the_edge(link: str, rows: np.ndarray) -> Finding:

@@ -54,7 +54,7 @@ def test_the_document_keeps_its_schema() -> None:
         *("poly(x, 3)", "poly(x, 2, raw=True)", "bs(x, df=5)", "bs(x, knots=[2, 3], degree=2)", "cr(x, df=4)"),
         *("cr(x, df=4, constraints='center')", "cc(x, df=4)", "center(x)", "scale(x)", "standardize(x)"),
         *("scale(x, center=False)", "poly(center(log(x)), 2):g", "bs(scale(x), df=4) + C(k, contr.sum):z"),
-        *("C(g, ref='c d') * h", "day + C(k, levels=[3, 2, 1])", "`my col` + I(x > 2) + C(h, contr.helmert)"),
+        *("C(g, ref='c d') * h", "C(day) + C(k, levels=[3, 2, 1])", "`my col` + I(x > 2) + C(h, contr.helmert)"),
         *("0 + g + offset(log(t))", "C(k, contr.poly) + I(x ** 2)"),
     ],
 )

@@ -120,7 +120,7 @@ case("offset of categories", ["g ~ x", "-f", "multinomial", "--offset", "z"], 2,
 case("fit forgotten", ["DATA", "y ~ x"], 2, "usage", "glmfit fit", "data.csv")
 case("fit forgotten, options first", ["--family", "poisson", "DATA", "n ~ x"], 2, "unknown_option", "glmfit fit")
 case("command misspelt", ["fitt", "DATA", "y ~ x"], 2, "usage", "'fitt'", "did you mean 'fit'")
-case("command unlike any", ["regress", "DATA", "y ~ x"], 2, "usage", "'regress'", "predict, compare, test, check")
+case("command unlike any", ["regress", "DATA", "y ~ x"], 2, "usage", "'regress'", "fit, predict, compare")
 case("family that is listed nowhere", ["glmfit", "families", "normall"], 2, "unknown_family", "'normall'")
 case("no data", ["glmfit", "fit"], 2, "missing_argument", "DATA")
 case("no model", ["fit", "DATA"], 2, "usage", "no model was given", "--y COLUMN")
@@ -355,7 +355,7 @@ for name, arguments, status, code, *words in [
     ("start without value", ["y ~ x", "--start", "x="], 2, "invalid_value", "TERM=VALUE"),
     ("link without name", ["y ~ x", "--link", "mu="], 2, "invalid_value", "P=LINK"),
     ("two links in one", ["y ~ x", "--link", "log,log"], 2, "unknown_link", "'log,log'"),
-    ("success of numbers", ["b ~ x", "-f", "binomial", "--success", "1"], 2, "bad_success", "leave it out"),
+    ("success of numbers", ["b ~ x", "-f", "binomial", "--success", "2"], 2, "bad_success", "never 2", "0, 1"),
     ("format in capitals", ["y ~ x", "--format", "JSON"], 2, "invalid_value", "did you mean 'json'"),
     (
         "help for no command",

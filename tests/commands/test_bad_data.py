@@ -6,11 +6,15 @@ status, the code, and words of the message or its hint, in any order and case. R
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
+import zipfile
 from pathlib import Path
 from random import Random
+from shlex import quote
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +22,8 @@ import pytest
 from bad_cases import COLUMNS, Case, Cases, answer, table
 from pyarrow import feather, parquet
 
+FILES = Path(__file__).resolve().parents[1] / "table" / "files"
+TREES = Path(__file__).resolve().parents[2] / "sample_data" / "trees.xlsx"
 CASES = Cases()
 case = CASES.add
 
@@ -38,7 +44,16 @@ def broken(name: str, data: bytes, code: str, *words: str, file: str = "data.csv
 
 case("missing file", ["glmfit", "fit", "FOLDER/dta.csv", "y ~ x"], 3, "not_found", "dta.csv", "did you mean 'data.csv'")
 case("missing folder", ["glmfit", "fit", "FOLDER/a/b.csv", "y ~ x"], 3, "not_found", "no folder")
-case("folder", ["glmfit", "fit", "FOLDER", "y ~ x"], 3, "is_directory", "give one file in it")
+case("folder without tables", ["glmfit", "fit", "FOLDER", "y ~ x"], 3, "is_directory", "a pattern", file="data.log")
+case(
+    "pattern without files",
+    ["glmfit", "fit", "FOLDER/part-*.csv", "y ~ x"],
+    3,
+    "not_found",
+    "no file matches",
+    "part-*",
+)
+case("pattern without quotes", ["glmfit", "fit", "DATA", "DATA", "y ~ x"], 2, "formula", "quote a pattern")
 case("address", ["glmfit", "fit", "https://example.org/a.csv", "y ~ x"], 3, "not_found", "curl")
 case("nothing at all", ["glmfit", "fit", "/dev/null", "y ~ x"], 3, "empty_file", "/dev/null is empty", "header")
 case(
@@ -54,20 +69,33 @@ broken("blank lines only", b"\n\r\n  \n", "empty_file", "header")
 broken("header only", table()[: table().index(b"\n") + 1], "no_rows", "no data rows")
 broken("binary", bytes(range(256)) * 8, "nul_bytes", "not a text file")
 broken(
-    "latin-1", table(g={4: "caf\xe9"}).decode().encode("latin-1"), "not_utf8", "0xE9", "row 4", "iconv", formula="y ~ g"
+    "latin-1",
+    table(g={4: "caf\xe9"}).decode().encode("latin-1"),
+    "not_utf8",
+    "0xE9",
+    "row 4",
+    "63 61 66 E9",
+    "--encoding windows-1252 would read 'caf\xe9'",
+    formula="y ~ g",
 )
-broken("utf-16", table().decode().encode("utf-16"), "not_utf8", "UTF-16", "iconv")
-broken("utf-16 without mark", table().decode().encode("utf-16-le"), "not_utf8", "UTF-16", "iconv -f UTF-16LE")
+broken("half of utf-16", table().decode().encode("utf-16")[:-1], "not_utf8", "utf-16", "position")
+broken("utf-16 without mark", table().decode().encode("utf-16-le"), "not_utf8", "UTF-16", "--encoding utf-16-le")
 broken("row too short", table() + b"1,2\n", "ragged_rows", "row 13", "2 fields", "17")
 broken("row too long", table().replace(b"0.4,1,4", b"0.4,1,4,5"), "ragged_rows", "row 2", "18 fields", "17")
 broken("comma in a value", table(g={5: "a,b"}), "ragged_rows", "row 5", "double quotes")
 broken("first name missing", table().replace(b"y,n,m", b"n,m"), "ragged_rows", "row 1 ", "row names", formula="n ~ x")
 broken("column twice", table().replace(b"y,n,m", b"y,x,m"), "duplicate_column", "'x'", "columns 2 and 8")
-broken("delimiter unknown", table(" ").replace(b"my col", b"c"), "unknown_column", "separated by commas")
+broken(
+    "delimiter unknown",
+    table(" ").replace(b"my col", b"c"),
+    "unknown_column",
+    "17 fields between blanks",
+    "--separator whitespace",
+)
 broken("one column", b"x\n1\n2\n3\n", "unknown_column", "no column 'y'", "the columns are 'x'")
-broken("only comments", b"# a\n# b\n# c\n", "unknown_column", "no column 'y'", "comment")
-broken("comments before the header", b"# made by X\n" + table(), "unknown_column", "first line", "remove", "comments")
-broken("title before the header", b"Table 1\n\n" + table(), "unknown_column", "'Table 1'", "first line", "titles")
+broken("only comments", b"# a\n# b\n# c\n", "unknown_column", "no column 'y'", "--comment")
+broken("comments before the header", b"# made by X\n" + table(), "unknown_column", "line 2", "--comment '#'")
+broken("title before the header", b"Table 1\n\n" + table(), "unknown_column", "line 3", "--skip 2")
 broken("open quote", table(g={3: '"a'}), "unclosed_quote", "row 3", "never closed")
 broken("open quote in the header", b'"' + table(), "unclosed_quote", "header", "never closed")
 broken("NUL in a value", table(g={3: "a\0"}), "nul_bytes", "NUL byte at position")
@@ -76,28 +104,132 @@ broken("gzip of nothing", gzip.compress(b""), "empty_file", "is empty", file="da
 broken("truncated zstd", pa.compress(table(), "zstd", asbytes=True)[:-9], "damaged_compression", "zstd")
 broken("truncated parquet", arrow("parquet")[:-30], "damaged_parquet", "again", file="data.parquet")
 broken("text called parquet", table().replace(b"y,", b"q,"), "unknown_column", "no column 'y'", file="d.parquet")
-broken("feather", arrow("feather"), "not_a_table", "Feather", "Parquet or CSV", file="data.feather")
-broken("truncated feather", arrow("feather")[:-30], "not_a_table", "Feather", file="data.feather")
-broken("workbook", b"PK\x03\x04" + bytes(200), "not_a_table", "Excel", "save the sheet as CSV", file="data.xlsx")
-broken("JSON", b'[{"y": 1, "x": 2}, {"y": 2, "x": 3}]\n', "not_a_table", "JSON", file="data.json")
-broken("JSON lines", b'{"y": 1, "x": 2}\n{"y": 2, "x": 3}\n', "not_a_table", "JSON")
+broken("truncated feather", arrow("feather")[:-30], "damaged_file", "Arrow", "again", file="data.feather")
+broken("JSON cut off", b'[{"y": 1, "x": 2}, {"y": 2, "x"', "damaged_file", "character", file="data.json")
+broken("JSON lines of other things", b'{"y": 1, "x": 2}\n[2, 3]\n', "not_a_table", "row 2", "[2, 3]")
+broken("JSON lines with an open brace", b'{"y": 1, "x": 2}\n{"y": 2, "x": 3\n', "damaged_file", "line 2")
+broken("JSON of lists", b'{"y": 1, "x": [1, 2]}\n', "unsupported_type", "'x' holds [1, 2] in row 1")
+broken("JSON of mixed types", b'{"y": 1, "x": 2}\n{"y": 2, "x": "a"}\n', "mixed_types", "'a' in row 2")
+broken("JSON as one object", b'{"rows": [\n{"y": 1}]}', "not_a_table", "one JSON object", "'rows'", "jq -c")
 broken("web page", b"<!DOCTYPE html>\n<html><body>404</body></html>\n", "not_a_table", "web page", "download")
 broken("XML", b'<?xml version="1.0"?>\n<data><y>1</y></data>\n', "not_a_table", "XML", "CSV")
 broken("PDF", b"%PDF-1.7\n1 0 obj\n", "not_a_table", "PDF")
 broken("SQLite", b"SQLite format 3\0" + bytes(99), "not_a_table", "SQLite", "sqlite3 -header -csv")
 broken("tar", b"data.csv" + bytes(249) + b"ustar\x0000" + bytes(250), "not_a_table", "tar", "tar -xO")
-broken("Stata", b"<stata_dta><header><release>118</release>" + bytes(50), "not_a_table", "Stata", "CSV")
-broken("SPSS", b"$FL2@(#) SPSS DATA FILE" + bytes(50), "not_a_table", "SPSS", "CSV")
+broken("Stata cut off", b"<stata_dta><header><release>118</release>" + bytes(50), "damaged_file", "Stata", "again")
+broken("SPSS cut off", b"$FL2@(#) SPSS DATA FILE" + bytes(50), "damaged_file", "SPSS", "again")
+broken("SAS cut off", gzip.decompress((FILES / "iris.sas7bdat.gz").read_bytes())[:70_000], "damaged_file", "SAS",
+       formula="Sepal_Length ~ 1")  # fmt: skip
 broken("pickle", b"\x80\x04\x95\x1e\0\0\0\0\0\0\0}", "not_a_table", "pickle", "CSV")
 broken("NumPy", b"\x93NUMPY\x01\0v\0{'descr'", "not_a_table", "NumPy", "CSV")
-broken("a value of 10 MB", table(x={3: "q" * 10_000_000}), "long_value", "row 3", "10000000 characters", "qqq...")
+broken("a value of 10 MB", table(x={3: "q" * 10_000_000}), "mostly_numbers", "row 3", "qqq...", "quote may be open")
+broken("a value of 10 MB as a factor", table(x={3: "q" * 10_000_000}), "long_value", "row 3", "10000000 characters",
+       formula="y ~ C(x)")  # fmt: skip
 broken("a response of 10 MB", table(y={3: "q" * 10_000_000}), "not_numeric", "row 3", "qqq...")
 broken("a name of 10 MB", b"q" * 10_000_000 + table(), "unclosed_quote", "header")
 broken(
     "a quote closed too late", b'y,x\n1,a\n2,"b\n' + b"3,c\n" * 5000 + b'4,d"\n5,e\n', "long_value", "row 2", "quote"
 )
-broken("decimal commas", table(";", y={3: "1,5", 4: "a"}), "not_numeric", "'1,5' in row 3", "decimal point")
-broken("thousands", table(";", z={3: "1,234,567"}), "not_numeric", "row 3", "thousands", formula="z ~ x")
+broken("decimal commas", table(";", y={3: "1,5", 4: "a"}), "not_numeric", "'1,5' in row 3 (and 1 more)")
+broken("thousands", table(";", z={3: "1,234,567"}), "not_numeric", "row 3", "--thousands , reads", formula="z ~ x")
+
+# ---- Files as people have them ----
+
+
+def zipped(*names: str, content: bytes = b"y,x\n1,2\n", **options: int) -> bytes:
+    """A zip archive of files of the same content."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def flagged(archive: bytes) -> bytes:
+    """The archive with its files marked as encrypted."""
+    for header, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = archive.index(header) + at
+        archive = archive[:place] + bytes([archive[place] | 1]) + archive[place + 1 :]
+    return archive
+
+
+def column(values: list[object], end: bytes = b"") -> bytes:
+    """y from 1 and x with these values."""
+    return b"y,x\n" + "".join(f"{y},{x}\n" for y, x in enumerate(values, start=1)).encode() + end
+
+
+TITLE = table().replace(b"y,n,m", b"Sales,,\ny,n,m", 1)
+NUMBERS = [round(1.5 * at, 1) for at in range(1, 43)]
+CROWNS = [f"{at % 7} kr" for at in range(40)]
+case("a total below", "y ~ x", 3, "not_numeric", "'Total' in row 43", "--na Total",
+     data=column(NUMBERS, b"Total,\n"))  # fmt: skip
+case("a total below a covariate", "y ~ x", 3, "mostly_numbers", "'Total' in row 43", "other 42 values", "C(x)",
+     data=column(NUMBERS, b",Total\n"))  # fmt: skip
+case("two totals below a column of weights", ["y ~ 1", "--weights", "x"], 3, "not_numeric", "'Summe' in row 43 (and 1",
+     data=column(NUMBERS, b"1,Summe\n2,Summe\n"))  # fmt: skip
+case("a total where a logarithm is taken", "y ~ log(x)", 3, "not_numeric", "'Total' in row 43",
+     data=column(NUMBERS, b",Total\n"))  # fmt: skip
+case("a footnote", "y ~ x", 3, "ragged_rows", "row 43", "'Source: us'", "note", data=column(NUMBERS, b"Source: us\n"))
+for name, write, words in (
+    ("thousands", lambda v: f'"{1000 + v:,}"', ("40 of its 40 values", "'1,000' in row 1", "--thousands ,", "C(x)")),
+    ("no-break thousands", lambda v: f"1\u00a0{100 + v}", ("in row 1", "--thousands space")),
+    ("apostrophes", lambda v: f"1'{100 + v}", ("'1'100' in row 1", '--thousands "\'"')),
+    ("dollars", lambda v: f'"${1000 + v:,}.50"', ("'$1,000.50' in row 1", "take off $", "--thousands ,")),
+    ("euros", lambda v: f"\u20ac {v}.5", ("take off \u20ac", "sed -E")),
+    ("percentages", lambda v: f"{v}%", ("'0%' in row 1", "take off %", "sed -E 's/%//g'")),
+    ("decimal commas with commas", lambda v: f'"{v},5"', ("'0,5' in row 1", "--decimal ,")),
+):
+    data = column([write(value) for value in range(40)])
+    case(f"{name} in a covariate", "y ~ x", 3, "disguised_numbers", *words, data=data)
+    case(f"{name} in the response", "x ~ y", 3, "not_numeric", "in row 1 (and 39 more)", words[-2], data=data)
+case("thousands and a dash", "y ~ x", 3, "disguised_numbers", "--thousands ,", "--na -",
+     data=column(["-", *(f'"{1000 + value:,}"' for value in range(40))]))  # fmt: skip
+case("continental numbers", "y ~ x", 3, "disguised_numbers", "'1.000,50' in row 1", "--thousands . --decimal ,",
+     data=b"y;x\n" + b"".join(b"%d;%d.000,50\n" % (at, at) for at in range(1, 40)))  # fmt: skip
+for sign in ("-", "--", "?", "n.d.", ".a"):
+    case(f"missing as {sign}", "y ~ x", 3, "mostly_numbers", f"'{sign}' in row 2 (and 1 more)", f"--na {quote(sign)}",
+         data=column([1.5, sign, 2.5, sign, 4]))  # fmt: skip
+case("units", "y ~ x", 3, "mostly_numbers", "'m' in row 1", "--skip 0,1", data=b"y,x\nkg,m\n" + column(NUMBERS)[4:])
+case("units of the response", "y ~ 1", 3, "not_numeric", "'kg' in row 1", "--skip 0,1",
+     data=b"y,x\nkg,m\n" + column(NUMBERS)[4:])  # fmt: skip
+case("1 and 2", ["y ~ x", "-f", "binomial"], 3, "outside_support", "'y' is 2 in row 2", "--success 2",
+     data=b"y,x\n1,2\n2,3\n1,4\n2,6\n")  # fmt: skip
+case("neither 1 nor 2", ["y ~ x", "-f", "binomial", "--success", "3"], 2, "bad_success", "never 3", "1, 2",
+     data=b"y,x\n1,2\n2,3\n1,4\n2,6\n")  # fmt: skip
+broken("% comments", b"% made by X\n% 2024\n" + table(), "unknown_column", "line 3", "--comment '%'")
+broken("// comments", b"// made by X\n" + table(), "unknown_column", "--comment '//'")
+broken("a title with as few commas", b"Sales, 2024\n" + table(), "unknown_column", "line 2", "--skip 1")
+case("more lines left out than there are", ["y ~ x", "--skip", "99"], 3, "empty_file", "13 lines", "99")
+case("--skip of text", ["y ~ x", "--skip", "a"], 2, "invalid_value", "--skip", "'a'")
+case("--skip of three", ["y ~ x", "--skip", "1,2,3"], 2, "invalid_value", "--skip N,M")
+case("--thousands of the decimal sign", ["y ~ x", "--thousands", "."], 2, "contradiction", "--decimal ,")
+case("--separator misspelt", ["y ~ x", "--separator", "whitespce"], 2, "invalid_value", "did you mean 'whitespace'")
+case("--encoding misspelt", ["y ~ x", "--encoding", "windows1252x"], 2, "invalid_value", "windows-1252")
+case("--encoding that it is not", ["y ~ x", "--encoding", "ascii"], 3, "not_utf8", "ascii", "0xC3", "position",
+     data=table(g={1: "\xe9"}))  # fmt: skip
+case("--sheet of a CSV", ["y ~ x", "--sheet", "a"], 2, "contradiction", "--sheet", "delimited text")
+case("--separator of Parquet", ["y ~ x", "--separator", ";"], 2, "contradiction", "Parquet", data=arrow("parquet"))
+broken("colons", table(":"), "unknown_column", "17 fields between ':'", "--separator ':'")
+broken("a broken archive", b"PK\x03\x04" + bytes(200), "damaged_compression", "zip", "again", file="data.zip")
+broken("a broken workbook", TREES.read_bytes()[:5000], "damaged_file", "workbook", "again", file="data.xlsx")
+broken("a workbook with a broken sheet", zipped("xl/workbook.xml", content=b"<a"), "damaged_file", "workbook")
+broken(
+    "a workbook with a password", (FILES / "protected.xlsx").read_bytes(), "password", "protected", "save it without"
+)
+case("no such sheet", ["y ~ x", "--sheet", "Tree"], 3, "unknown_sheet", "'Tree'", "did you mean 'trees'",
+     data=TREES.read_bytes())  # fmt: skip
+case("the first sheet is another", "Volume ~ 1", 3, "unknown_column", "'Volume'", data=TREES.read_bytes())
+broken("an archive of two", zipped("a.csv", "b/c.csv"), "not_one_file", "2 files: 'a.csv', 'b/c.csv'", "unzip -p")
+broken("an archive of none", zipped(), "not_one_file", "without a file")
+broken("an archive with a password", flagged(zipped("a.csv")), "password", "protected", "unzip")
+broken("a text document", zipped("[Content_Types].xml", "word/document.xml"), "not_a_table", "text document")
+broken("an archive of an archive ...", zipped("a.zip", content=zipped("a.zip", content=zipped("a.zip", content=zipped(
+    "a.csv")))), "damaged_compression", "more than 3 times")  # fmt: skip
+broken("a bomb", 8 * bz2.compress(bytes(10_000_000)), "archive_bomb", "times its size", "unpack it first")
+broken("truncated bzip2", bz2.compress(table())[:-9], "damaged_compression", "bzip2", "again")
+broken("truncated xz", lzma.compress(table())[:-20], "damaged_compression", "xz", "again")
+case("files of other columns", ["glmfit", "fit", "FOLDER/*", "y ~ x"], 3, "different_columns", "own.py has no",
+     own="y,n\n1,2\n")  # fmt: skip
 
 WIDE = [",".join(["y", *(f"v{i}" for i in range(1, 10_001))])]
 WIDE += [",".join(map(str, Random(row).choices(range(1000), k=10_001))) for row in range(30)]
@@ -128,7 +260,13 @@ case("a word in the response", "y ~ x", 3, "not_numeric", "'y'", "'n.d.' in row 
 case("a unit in the response", "y ~ x", 3, "not_numeric", "'3kg' in row 2", data=table(y={2: "3kg"}))
 case("a percentage in the response", "y ~ x", 3, "not_numeric", "'12%' in row 2", data=table(y={2: "12%"}))
 case("logarithm of text", "y ~ log(g)", 3, "not_numeric", "column 'g'", "'a' in row 1")
-case("dates as the response", "d ~ x", 3, "not_numeric", "holds dates", "2024-05-01", "row 1", "days since")
+case("dates as the response", "d ~ x", 3, "not_numeric", "holds dates", "2024-05-01", "row 1", "days(d)", "C(d)")
+case(
+    "dates by themselves", "y ~ d", 3, "bare_date", "'2024-05-01' in row 1", "days(d)", "year(d)", "weekday(d)", "C(d)"
+)
+case("times of day by themselves", "y ~ g", 3, "bare_date", "'12:30' in row 1", "hour(g)", data=table(g="12:30"))
+case("dates and times", "y ~ g", 3, "bare_date", "hour(g)", data=table(g={1: "2024-05-01 10:00"}, ).replace(
+     b",a,", b",2024-05-01,").replace(b",b,", b",2024-05-02 11:00,").replace(b",c,", b",2024-05-03,"))  # fmt: skip
 case("infinite response", "y ~ x", 3, "not_finite", "row 6: 'y' is inf", data=table(y={6: "inf"}))
 case("infinite covariate", "y ~ x", 3, "not_finite", "row 6", "'x' is inf", data=table(x={6: "inf"}))
 case("logarithm of zero", "y ~ log(x)", 3, "not_finite", "row 6", "-inf", "x = 0", data=table(x={6: 0}))
@@ -240,8 +378,8 @@ def test_a_few_of_10_000_columns(tmp_path: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("arguments", "status", "finding"),
     [
-        (["y ~ d"], 5, "saturated"),  # as many levels as rows
-        (["y ~ d*g"], 5, "aliased"),  # more coefficients than rows
+        (["y ~ C(d)"], 5, "saturated"),  # as many levels as rows
+        (["y ~ C(d)*g"], 5, "aliased"),  # more coefficients than rows
         (["y ~ x + o"], 0, "aliased"),  # a constant column
         (["y ~ x + x"], 0, None),
         (["y ~ bs(x, knots=[99])"], 0, "aliased"),  # beyond the data

@@ -26,6 +26,7 @@ from glmfit import __version__
 from glmfit.commands.app import app, main
 from glmfit.errors import ModelError
 from glmfit.families.catalogue import FAMILIES
+from glmfit.reading import Reading
 from glmfit.report import schema, to_json
 from glmfit.spec import ModelSpec
 
@@ -143,7 +144,7 @@ def test_every_option_reaches_the_specification(
         se="cluster:g",
         level=0.9,
         missing="error",
-        na=("-99", "?"),
+        reading=Reading(na=("-99", "?")),
         optimizer="bfgs",
         max_iter=7,
         tol=1e-6,
@@ -565,6 +566,8 @@ def test_every_command_and_option_is_documented() -> None:
     for name, command in commands.items():
         assert f"## glmfit {name}\n" in text
         section = text.split(f"## glmfit {name}\n")[1].split("\n## ")[0]
+        if "(#reading-the-data)" in section:  # where the options of every command with DATA stand
+            section += text.split("### Reading the data\n")[1].split("\n### ")[0]
         for parameter in command.params:
             for option in parameter.opts:
                 assert not option.startswith("-") or f"`{option}" in section, f"{option} of {name} is not documented"

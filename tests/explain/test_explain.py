@@ -42,11 +42,13 @@ WITHOUT_EXAMPLE = {
     "malformed_file",
     "no_permission",  # the superuser has every permission
     "output",
-    "other_data",
     "hessian_not_positive_definite",
     "negative_variance",
     "worse_than_null",
     "separation_undecided",
+    "password",  # a program that encrypts would be needed,
+    "missing_extra",  # a library not installed,
+    "some_labels",  # or a program that writes such files
 }
 
 

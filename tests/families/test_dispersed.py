@@ -321,6 +321,12 @@ def test_the_link_that_admits_a_negative_alpha_changes_nothing_above_0() -> None
     assert signed.auxiliary[0].std_error == pytest.approx(log.auxiliary[0].std_error, rel=1e-7)
 
 
+def test_the_end_of_the_range_of_alpha_says_how_to_go_past_it() -> None:
+    found = fit(str(COUNTS_BELOW), "gp", "y ~ x")
+    (said,) = (finding.message for finding in found.warnings if finding.code == "at_limit")
+    assert said.endswith("--link alpha=log1p2 lets alpha be negative")
+
+
 def test_a_count_beyond_the_support_is_impossible() -> None:
     family = make_family("gp", {})
     working = family.working(tensor(2.0, 2.0, 2.0), tensor(-0.25, -0.25, -0.25))  # below 8
@@ -348,3 +354,30 @@ def test_a_sum_that_is_not_1_is_said() -> None:
     assert abs(total - 1) > 0.001
     many = fit(str(COUNTS_BELOW), "gp", "y ~ x", links={"alpha": "log1p2"})
     assert not many.warnings
+
+
+RARE = [family for family in FAMILIES if family.rare_is_one and not family.trials]
+
+
+@pytest.mark.parametrize("family", RARE, ids=lambda family: family.name)
+@pytest.mark.parametrize("log_mu", [-30.0, -99.0, -300.0, -700.0])
+def test_the_density_of_counts_whose_mean_all_but_vanishes(family: Any, log_mu: float) -> None:
+    """f(0) = 1, f(1) = mu, and of what is not 0 all is 1, however small mu is."""
+    others = [0.3] * (len(family.parameters) - 1)
+    at = rows(family.name, (0.0, 1.0), log_mu, *others)
+    assert at.l.tolist() == pytest.approx([-math.exp(log_mu), log_mu], rel=1e-12)
+    assert at.g[:, 0].tolist() == pytest.approx([-math.exp(log_mu), 1.0], abs=1e-12)
+    for wrapper in ("zero-truncated", "hurdle"):
+        wrapped = rows(
+            f"{wrapper}-{family.name}", (1.0, 2.0), log_mu, *others, *([-40.0] if wrapper == "hurdle" else [])
+        )
+        assert float(wrapped.l[0]) == pytest.approx(0.0, abs=1e-12)
+        assert wrapped.g[:, 0].tolist() == pytest.approx([0.0, 1.0], abs=1e-12)
+        assert wrapped.h[:, 0, 0].tolist() == pytest.approx([0.0, 0.0], abs=1e-12)
+
+
+def test_what_a_hurdle_says_of_zeros_does_not_hang_on_counts() -> None:
+    """Not even on means that are infinite, as in the limit of separated data."""
+    at = rows("hurdle-poisson", (0.0,), 1e5, 0.7)
+    assert at.l.tolist() == pytest.approx([-math.log1p(math.exp(-0.7))], rel=1e-15)
+    assert at.g[0, 0] == at.h[0, 0, 0] == 0.0

@@ -175,12 +175,26 @@ def test_a_text_response_has_two_levels() -> None:
     ("formula", "options", "text"),
     [
         ("t ~ x", {"success": "maybe"}, "'t' has no level 'maybe'"),
-        ("b ~ x", {"success": "yes"}, "--success names a level of a text response, and 'b' is not one"),
-        ("y ~ x", {"success": "yes", "family": "poisson"}, "--success names a level"),
+        ("b ~ x", {"success": "yes"}, "'b' is never yes"),
+        ("b ~ x", {"success": "2"}, "'b' is never 2"),
+        ("y ~ x", {"success": "yes", "family": "poisson"}, "--success names one of two values"),
     ],
 )
 def test_a_success_that_is_no_level(formula: str, options: dict[str, Any], text: str) -> None:
     refused(UsageError, "bad_success", text, formula, columns(), **{"family": "binomial", **options})
+
+
+def test_a_success_may_be_one_of_two_numbers() -> None:
+    data = columns()
+    coded = {**data, "b": np.asarray(data["b"]) + 1}
+    for success, sign in (("2", 1.0), ("1.0", -1.0)):
+        fit = glmfit.fit("b ~ x", coded, family="binomial", success=success)
+        plain = glmfit.fit("b ~ x", data, family="binomial")
+        assert fit.model.success == success[0]
+        for one, other in zip(fit.coefficients, plain.coefficients, strict=True):
+            assert one.estimate == pytest.approx(sign * other.estimate, rel=1e-9)
+    refused(ModelError, "outside_support", "'b' is 2 in row", "b ~ x", coded, family="binomial")
+    refused(ModelError, "bad_response", "'y' has 7", "y ~ x", data, family="binomial", success="1")
 
 
 def test_successes_and_failures_are_for_families_of_trials() -> None:
@@ -299,16 +313,17 @@ def test_success_follows_the_alphabet_whatever_the_case() -> None:
     assert glmfit.fit("y ~ x", data, family="binomial").model.success == "Yes"
 
 
-def test_a_word_among_numbers_is_a_finding() -> None:
+def test_a_word_among_numbers_is_named() -> None:
     words = [f"{value:.2f}" for value in np.linspace(0, 5, 40)]
     words[17] = "abc"
     data = {"y": np.arange(40.0) ** 1.5, "x": np.array(words)}
-    fit = glmfit.fit("y ~ x", data)
-    (finding,) = [finding for finding in fit.warnings if finding.code == "mostly_numbers"]
-    assert "'abc' in row 18" in finding.message
-    assert finding.terms == ("x",)
+    with pytest.raises(DataError, match="column 'x' is text because of 'abc' in row 18") as caught:
+        glmfit.fit("y ~ x", data)
+    assert caught.value.code == "mostly_numbers"
+    assert "--na abc" in caught.value.hint
+    assert len(glmfit.fit("y ~ C(x)", data).coefficients) == 40, "C() asks for the factor"
     coded = {"y": np.arange(40.0) ** 1.5, "x": np.array(["1", "2", "3", "other"] * 10)}
-    assert not [f for f in glmfit.fit("y ~ x", coded).warnings if f.code == "mostly_numbers"]
+    assert glmfit.fit("y ~ x", coded).warnings == ()
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from glmfit.errors import DataError, UsageError
+from glmfit.reading import Reading
 from glmfit.table import Column, Table, complete_rows, from_frame, open_source
 
 NAN = float("nan")
@@ -59,7 +60,7 @@ def check(column: Column) -> None:
 
 
 def read_one(path: str, name: str = "x", na: tuple[str, ...] = ()) -> Column:
-    column = open_source(path).read([name], na)[name]
+    column = open_source(path, Reading(na=na)).read([name])[name]
     check(column)
     return column
 
@@ -270,11 +271,11 @@ def test_large_integers_are_found_in_typed_columns(array: pa.Array, row: int | N
 
 def test_added_spellings_of_missing(write: Write) -> None:
     path = write("x,g,w\n-99,unknown,1\n-99.0,b,-\n1,NA,2\n")
-    table = open_source(path).read(["x", "g", "w"], ["-99", "unknown", "-"])
+    table = open_source(path, Reading(na=("-99", "unknown", "-"))).read(["x", "g", "w"])
     assert shown(table["x"]) == [None, None, 1]
     assert shown(table["g"]) == [None, "b", None]
     assert shown(table["w"]) == [1, None, 2]
-    typed = from_frame({"x": [-99, 1], "g": ["unknown", "NA"]}).read(["x", "g"], ["-99", "unknown"])
+    typed = from_frame({"x": [-99, 1], "g": ["unknown", "NA"]}, Reading(na=("-99", "unknown"))).read(["x", "g"])
     assert shown(typed["x"]) == [None, 1]
     assert shown(typed["g"]) == [None, "NA"], "typed text has no spellings of its own"
 
@@ -515,7 +516,7 @@ REFUSED = {
         "x",
         "not_utf8",
         "byte 0xE9 at position 20, in row 3 ",
-        "iconv -f WINDOWS-1252",
+        "--encoding windows-1252 would read 'café'",
     ),
     "latin-1 in a ragged row": (b"x,y\n1,2\n\xe9\n", "x", "ragged_rows", "row 2 .* has 1 field", ""),
     "latin-1 late": (
@@ -527,10 +528,10 @@ REFUSED = {
     ),
     "latin-1 in a number": (b"x,y\n1,2\n1\xb2,3\n", "x", "not_utf8", "byte 0xB2 at position 10, in row 2 ", ""),
     "latin-1 in the header": (b"x,\xe9\n1,2\n", "x", "not_utf8", "byte 0xE9 at position 3, in the header", ""),
-    "UTF-16": ("x,y\n1,2\n".encode("utf-16"), "x", "not_utf8", "UTF-16", "iconv -f UTF-16"),
+    "UTF-16 without its mark": ("x,y\n1,2\n".encode("utf-16-le"), "x", "not_utf8", "UTF-16", "--encoding utf-16-le"),
     "unknown column": (b"age,y\n1,2\n", "agee", "unknown_column", "no column 'agee'", "did you mean 'age'?"),
     "nothing alike": (b"age,y\n1,2\n", "Q", "unknown_column", "no column 'Q'", "the columns are 'age', 'y'"),
-    "separated by blanks": (b"x y\n1 2\n", "x", "unknown_column", "no column 'x'", "must be separated by commas, tabs"),
+    "separated by blanks": (b"x y\n1 2\n", "x", "unknown_column", "no column 'x'", "--separator whitespace"),
     "duplicate": (b"x,y,x\n1,2,3\n", "x", "duplicate_column", "columns 1 and 3 have that name", "own name"),
     "blank": (b",y\n1,2\n", "", "blank_column", "blank name", "a name in the header"),
     "truncated gzip": (
@@ -564,8 +565,8 @@ REFUSED = {
         "column 'x' has a NUL byte in row 50001",
         "tr -d",
     ),
-    "binary": (bytes(range(256)) * 9, "x", "nul_bytes", "not a text file", "CSV or Parquet"),
-    "Excel": (b"PK\x03\x04" + bytes(99), "x", "not_a_table", "Excel", "save the sheet as CSV"),
+    "binary": (bytes(range(256)) * 9, "x", "nul_bytes", "not a text file", "docs/data.md"),
+    "broken zip": (b"PK\x03\x04" + bytes(99), "x", "damaged_compression", "zip", "again"),
     "R data": (gzip.compress(b"X\n\0\0\0\3" + bytes(99)), "x", "not_a_table", "R data file", "write.csv"),
     "open quote": (b'x,y\n1,2\n3,"4\n5,6\n', "x", "unclosed_quote", "in row 2 of .* is never closed", "close it"),
     "open quote, much follows": (b'x,y\n1,2\n3,"4\n' + b"5,6\n" * BLOCK, "x", "unclosed_quote", "in row 2 of", ""),
@@ -592,7 +593,7 @@ def test_paths_that_are_refused(write: Write, tmp_path: Path) -> None:
         str(tmp_path / "zzz"): ("not_found", "check the path"),
         str(tmp_path / "none" / "claims.csv"): ("not_found", "check the path"),
         "https://example.org/claims.csv": ("not_found", "curl"),
-        str(tmp_path): ("is_directory", "one file in it"),
+        str(tmp_path / "claims.cs"): ("not_found", "did you mean"),
         str(tmp_path / "claims.csv" / "x"): ("not_readable", "check the path"),
         "a\0b": ("not_readable", "check the path"),
     }
@@ -667,7 +668,7 @@ def test_the_row_named_is_the_row_of_the_source(write: Write) -> None:
     table = complete_rows(open_source(write('x,y\n1,NA\nNA,2\n2,3\n"1,000",4\n')).read(["x", "y"]), ["x", "y"])
     with pytest.raises(DataError, match="'1,000' in row 4") as caught:
         table.numbers("x")
-    assert "thousands separators" in (caught.value.hint or "")
+    assert "--thousands ," in (caught.value.hint or "")
 
 
 def test_complete_rows_drops_and_counts() -> None:

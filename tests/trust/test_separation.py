@@ -705,8 +705,21 @@ def conditional(random: np.random.Generator) -> tuple[str, Columns, dict[str, An
     return "y", data, {"family": "conditional-logit", "group": "s"}, A, [], owner
 
 
-@pytest.mark.parametrize("make", [binomial, poisson, multinomial, ordinal, conditional, hurdle])
-@pytest.mark.parametrize("seed", range(24))
+MAKERS = (binomial, poisson, multinomial, ordinal, conditional, hurdle)
+FAR_OUT = (
+    52,
+    55,
+    104,
+    138,
+    256,
+    257,
+    373,
+)  # hurdles of which means underflow, or overflow where all is 0, in the limit
+
+
+@pytest.mark.parametrize(
+    ("make", "seed"), [*((make, seed) for make in MAKERS for seed in range(24)), *((hurdle, seed) for seed in FAR_OUT)]
+)
 def test_random_data_have_the_verdict_of_exact_arithmetic(make: Any, seed: int) -> None:
     response, data, options, A, E, owner = make(np.random.default_rng(seed))
     p = len((A or E)[0])

@@ -36,7 +36,7 @@ else:
         return importlib.import_module(f"glmfit.{name}")
 
 
-__all__ = ["__version__", "anova", "compare", "fit", "fit_spec", "load"]
+__all__ = ["__version__", "anova", "compare", "fit", "fit_spec", "load", "step"]
 
 
 def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **options: Any) -> FittedModel:
@@ -101,6 +101,30 @@ def anova(
 
     spec = _asked(formula, data, family, options)
     return analysis(spec, data, type=type, test=test, sum_contrasts=sum_contrasts)[0].frame()
+
+
+def step(
+    formula: str | Sequence[str],
+    data: Any,
+    *,
+    family: str = "gaussian",
+    criterion: str = "aic",
+    direction: str | None = None,
+    upper: str | Sequence[str] = (),
+    lower: str | Sequence[str] = (),
+    **options: Any,
+) -> tuple[FittedModel, Any]:
+    """The model that is left when terms are dropped and added for as long as AIC or BIC falls, and a frame of the way.
+
+    `upper` and `lower` are the scope: formulas such as "~ a*b" and "alpha ~ a"; all else is as for `fit`.
+    """
+    from glmfit.after.stepwise import Asked, choose
+    from glmfit.families.userfile import is_path
+    from glmfit.fitted import FittedModel
+
+    scope = [(one,) if isinstance(one, str) else tuple(one) for one in (upper, lower)]
+    records, found = choose(_asked(formula, data, family, options), data, Asked(criterion, direction, *scope))
+    return FittedModel.of(found, family if is_path(family) else None), records.frame()
 
 
 def compare(**models: FittedModel) -> tuple[Any, Any]:

@@ -104,6 +104,20 @@ class DataSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class WildBootstrap:
+    """How p-values and intervals were bootstrapped: which weights clusters had, in how many samples.
+
+    `enumerated` samples are all that there are, and have no seed.
+    """
+
+    weights: str  # rademacher | webb
+    replicates: int
+    enumerated: bool
+    seed: int | None
+    of: str  # residuals | scores
+
+
+@dataclass(frozen=True, slots=True)
 class CovarianceSummary:
     """Covariance of the coefficients: (p, p), aligned with `Fit.coefficients`, NaN rows for aliased terms."""
 
@@ -112,6 +126,7 @@ class CovarianceSummary:
     matrix: tuple[tuple[float, ...], ...]
     clusters: Mapping[str, int] | None = None  # clustering column -> number of clusters
     bread: str | None = None  # observed or expected: the information on either side of robust kinds; None for others
+    wild: WildBootstrap | None = None  # where tests and intervals are those of a wild cluster bootstrap
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +217,7 @@ class Fit:
     coefficients: tuple[Coefficient, ...]
     statistic: str  # z | t
     level: float
-    ci: str  # wald | profile | bootstrap
+    ci: str  # wald | profile | wild | bootstrap
     covariance: CovarianceSummary
     dispersion: Dispersion
     auxiliary: tuple[Auxiliary, ...]

@@ -12,16 +12,18 @@ from typing import Any
 from glmfit.errors import UsageError, did_you_mean
 from glmfit.reading import PLAIN, Reading
 
-SE_KINDS = ("hessian", "expected", "hc0", "hc1", "hc2", "hc3", "cluster:COL", "cluster:COL1,COL2")
+SE_KINDS = ("hessian", "expected", "hc0", "hc1", "hc2", "hc3", "cluster:COL", "cluster:COL1,COL2", "wild:COL")
 SE_ALIASES = {"oim": "hessian", "observed": "hessian", "eim": "expected"}
 SE_ELSEWHERE = {  # words of other programs, and the kinds that they may mean here
     "robust": "hc1 is that of Stata's regress and of fixest, hc0 that of R's sandwich(); Stata's glm has n/(n-1)",
     "sandwich": "R's sandwich() is hc0, with --bread expected where the link is not canonical",
     "opg": "the outer product of gradients is not offered: hessian is the observed information, hc0 robust",
-    "bootstrap": "--ci bootstrap gives intervals from replicates; of the standard errors hc3 is near",
+    "bootstrap": "--ci bootstrap gives intervals; of standard errors hc3 is near, and wild:COLUMN is that of clusters",
     "jackknife": "hc3 is near to it",
 }
 SMALL_SAMPLES = ("cr1", "cr2")
+WILD_WEIGHTS = ("rademacher", "webb")
+SEED = 1  # of random numbers where none is asked for: the same command gives the same numbers
 BREADS = ("observed", "expected")
 OPTIMIZERS = ("newton", "bfgs", "l-bfgs", "trust-exact")
 DISPERSIONS = ("pearson", "deviance", "ml")
@@ -67,10 +69,12 @@ class ModelSpec:
     dispersion: str | float | None = None  # one of DISPERSIONS or a number
     se: str | None = None  # one of SE_KINDS
     small_sample: str | None = None  # one of SMALL_SAMPLES: what few clusters are allowed for by
+    wild_weights: str | None = None  # one of WILD_WEIGHTS: what residuals of clusters are multiplied by
+    replicates: int | None = None  # samples of a bootstrap
+    seed: int | None = None  # of the random numbers of a bootstrap
     bread: str | None = None  # one of BREADS: the information on either side of robust standard errors
     ci: str = "wald"  # one of INTERVALS, BOOTSTRAPS with `:B` replicates: how intervals of coefficients are found
     bootstrap_by: str | None = None  # one of DRAWN: what a replicate is made of; None: the clusters of `se`, or rows
-    seed: int | None = None  # of the random numbers of a bootstrap
     level: float = 0.95
     bias_reduction: str | None = None  # one of BIAS_REDUCTIONS
     where: str | None = None  # a condition: the rows in which it holds are the data
@@ -100,9 +104,9 @@ def _standard(se: str) -> str:
 
 
 def cluster_columns(se: str | None) -> tuple[str, ...]:
-    """The columns named by `cluster:COL` or `cluster:COL1,COL2`; none for other kinds."""
+    """The columns named by `cluster:COL`, `cluster:COL1,COL2` or `wild:COL`; none for other kinds."""
     kind, _, columns = (se or "").partition(":")
-    if kind != "cluster":
+    if kind not in ("cluster", "wild"):
         return ()
     return tuple(name.strip() for name in columns.split(",") if name.strip())
 
@@ -154,11 +158,13 @@ def _validate_types(spec: ModelSpec) -> None:
         "check_separation": (bool, "True or False"),
         **dict.fromkeys(("y", "weights", "freq_weights", "sampling_weights"), (str | None, "the name of a column")),
         **dict.fromkeys(("offset", "exposure", "group", "event"), (str | None, "the name of a column")),
-        **dict.fromkeys(("success", "base", "se", "small_sample", "bread", "bootstrap_by"), (str | None, "text")),
-        "seed": (Integral | None, "a whole number"),
+        **dict.fromkeys(
+            ("success", "base", "se", "small_sample", "wild_weights", "bread", "bootstrap_by"), (str | None, "text")
+        ),
         **dict.fromkeys(("censor", "bias_reduction", "where"), (str | None, "text")),
         **dict.fromkeys(("level", "tol"), (Real, "a number")),
         "max_iter": (Integral, "a whole number"),
+        **dict.fromkeys(("replicates", "seed"), (Integral | None, "a whole number")),
         "dispersion": (str | Real | None, "a method or a number"),
         **dict.fromkeys(("formulas", "x", "levels", "relax"), (tuple | list, "a sequence of texts")),
         "reading": (Reading, "a Reading"),
@@ -203,16 +209,20 @@ def _validate_errors(spec: ModelSpec) -> None:
     if spec.se is None:
         return
     kind = spec.se.partition(":")[0]
-    if kind == "cluster":
+    if kind in ("cluster", "wild"):
         columns = len(cluster_columns(spec.se))
-        if columns not in (1, 2):
-            hint = "write --se cluster:COLUMN or cluster:COLUMN1,COLUMN2"
+        if columns not in ((1, 2) if kind == "cluster" else (1,)):
+            hint = (
+                "write --se cluster:COLUMN or cluster:COLUMN1,COLUMN2"
+                if kind == "cluster"
+                else "write --se wild:COLUMN"
+            )
             raise UsageError("bad_se", f"'{spec.se}' names {'no' if not columns else 'too many'} clusters", hint)
         return
     if spec.se in SE_ELSEWHERE:
-        known = ", ".join((*SE_KINDS[:6], "cluster:COL"))
+        known = ", ".join((*SE_KINDS[:6], "cluster:COL", "wild:COL"))
         raise UsageError("invalid_value", f"--se: '{spec.se}' is not one of {known}", SE_ELSEWHERE[spec.se])
-    one_of("--se", spec.se, (*SE_KINDS[:6], "cluster:COL"))
+    one_of("--se", spec.se, (*SE_KINDS[:6], "cluster:COL", "wild:COL"))
     if spec.sampling_weights and spec.se in ("hessian", "expected"):
         raise UsageError(
             "bad_se",
@@ -234,6 +244,21 @@ def _validate_robust(spec: ModelSpec) -> None:
         if spec.small_sample == "cr2" and spec.sampling_weights:
             hint = "leave --small-sample out"
             raise UsageError("bad_se", "--small-sample cr2 does not go with sampling weights", hint)
+    if spec.wild_weights is not None:
+        one_of("--wild-weights", spec.wild_weights, WILD_WEIGHTS)
+    of_bootstrap = {"--wild-weights": spec.wild_weights, "--replicates": spec.replicates, "--seed": spec.seed}
+    drawn = spec.ci.partition(":")[0] in BOOTSTRAPS
+    for option, value in of_bootstrap.items():
+        if value is not None and kind != "wild" and not (drawn and option != "--wild-weights"):
+            hint = f"add --se wild:COLUMN, or leave {option} out"
+            raise UsageError("contradiction", f"{option} is for the wild cluster bootstrap", hint)
+    for option, value in (("--replicates", spec.replicates), ("--seed", spec.seed)):
+        if value is not None and value < (option == "--replicates"):
+            raise UsageError(
+                "invalid_value",
+                f"{option}: {value} is too small",
+                "write a number of replicates, and any seed from 0 up",
+            )
     if spec.bread is not None:
         one_of("--bread", spec.bread, BREADS)
         if kind in ("hessian", "expected"):
@@ -292,8 +317,11 @@ def _validate_intervals(spec: ModelSpec) -> None:
     if colon and not (kind in BOOTSTRAPS and count.isascii() and count.isdigit() and int(count) > 0):
         hint = f"write {kind}:2000, for that many replicates" if kind in BOOTSTRAPS else f"write --ci {kind}"
         raise UsageError("invalid_value", f"--ci: '{spec.ci}' is no kind of intervals", hint)
-    if spec.seed is not None and spec.seed < 0:
-        raise UsageError("invalid_value", f"--seed: {spec.seed} is negative", "write a whole number from 0 up")
+    if kind in BOOTSTRAPS and (spec.se or "").startswith("wild:"):
+        message = f"--se {spec.se} makes intervals of its own, and so does --ci {kind}"
+        raise UsageError("contradiction", message, "give one of them; cluster:COLUMN goes with --ci bootstrap")
+    if count and spec.replicates is not None:
+        raise UsageError("contradiction", "--replicates says again what --ci says", f"write --ci {kind}")
     if spec.bootstrap_by is not None:
         drawn, _, column = spec.bootstrap_by.partition(":")
         if spec.bootstrap_by not in DRAWN and not (drawn == "cluster" and column):

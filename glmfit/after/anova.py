@@ -34,6 +34,7 @@ COLUMNS = (
     *("term", "df", "statistic", "statistic_kind", "p_value", "deviance", "df_residual", "residual_deviance"),
     "reason",
 )
+LEAST = ("residual_deviance", "df_residual", "deviance")
 TYPES = {
     1: "after the terms before it (type I)",
     2: "after all terms that do not contain it (type II)",
@@ -100,7 +101,8 @@ def analysis(
     matter = reference_levels_matter(terms, factors_of(rows)) if type == 3 else None
     findings = (*full.warnings, *([matter] if matter else []), *_without_test(found))
     status = full.exit_code or (5 if any(row["reason"] is not None for row in found) else 0)
-    return Records(SCHEMA, "rows", COLUMNS, found, _facts(full, type, chosen), None, findings), status
+    records = Records(SCHEMA, "rows", COLUMNS, found, _facts(full, type, chosen), findings=findings, least=LEAST)
+    return records, status
 
 
 def check(spec: ModelSpec, type: int, test: str | None) -> None:

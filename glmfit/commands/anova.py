@@ -23,7 +23,7 @@ SumContrasts = Annotated[
 ]
 
 
-@takes_model("ci", "bootstrap_by", "seed", "level")
+@takes_model("ci", "bootstrap_by", "level", "wild_weights", "replicates", "seed")
 def anova_command(
     data: options.Data,
     spec: ModelSpec,

@@ -24,6 +24,7 @@ from glmfit.commands.fit import fit_command
 from glmfit.commands.output import output_error, say, write_stdout
 from glmfit.commands.parser import Command, CommandLineError, Group, usage_error
 from glmfit.commands.predict import predict_command
+from glmfit.commands.step import step_command
 from glmfit.commands.test import hypotheses_command
 from glmfit.errors import GlmfitError, OutputError, explain
 from glmfit.memory import running_out
@@ -62,6 +63,7 @@ app.command("fit", cls=Command, short_help="Fit one model and report it.")(fit_c
 app.command("predict", cls=Command, short_help="Predict from a saved model on new rows.")(predict_command)
 app.command("compare", cls=Command, short_help="Compare saved models of the same data.")(compare_command)
 app.command("anova", cls=Command, short_help="Test each term of a model.")(anova_command)
+app.command("step", cls=Command, short_help="Choose the terms of a model.")(step_command)
 app.command("test", cls=Command, short_help="Test hypotheses about a saved model.")(hypotheses_command)
 app.command("confint", cls=Command, short_help="Intervals by profile likelihood or replicates.")(confint_command)
 app.command("check", cls=Command, short_help="Check a likelihood of your own on data.")(check_command)

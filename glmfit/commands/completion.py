@@ -127,7 +127,7 @@ def word_table(group: Any) -> Words:
         "commands": commands,
         "family": [family.name for family in FAMILIES],
         "link": list(LINKS),
-        "se": [kind for kind in SE_KINDS if not kind.startswith("cluster")] + ["cluster:"],
+        "se": [kind for kind in SE_KINDS if ":" not in kind] + ["cluster:", "wild:"],
         "ci": list(INTERVALS),
         "drawn": ["rows", "parametric", "cluster:"],
         "optimizer": list(OPTIMIZERS),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -12,8 +11,7 @@ from glmfit.commands import options
 from glmfit.commands.model import takes_model
 from glmfit.commands.output import say, write_file, write_stdout
 from glmfit.commands.progress import progress
-from glmfit.commands.shared import check_output, warn
-from glmfit.errors import UsageError
+from glmfit.commands.shared import check_output, check_save, warn
 from glmfit.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -44,9 +42,7 @@ def fit_command(
     chosen = options.output_format(json, format, output)
     options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
     check_output(output, data)
-    check_output(save, data, option="--save")
-    if save is not None and output is not None and os.path.realpath(save) == os.path.realpath(output):
-        raise UsageError("contradiction", "--save and --output name the same file", "give two files")
+    check_save(save, output, data)
 
     with progress("replicates", quiet=quiet) as told:
         fit = fit_spec(spec, data, _trace if verbose else None, told)

@@ -103,11 +103,22 @@ DispersionOption = Annotated[
 ]
 Se = Annotated[
     str | None,
-    option(_I, "--se", metavar="KIND", help="hessian (default), expected, hc0 to hc3, cluster:COL[,COL2]."),
+    option(_I, "--se", metavar="KIND", help="hessian (default), expected, hc0 to hc3, cluster:COL[,COL2], wild:COL."),
 ]
 SmallSample = Annotated[
     str | None, option(_I, "--small-sample", metavar="cr1|cr2", help="Few clusters: G/(G-1) (default), or CR2.")
 ]
+WildWeights = Annotated[
+    str | None,
+    option(
+        _I, "--wild-weights", metavar="rademacher|webb", help="Of --se wild: signs (default), webb up to 12 clusters."
+    ),
+]
+Replicates = Annotated[
+    str | None,
+    option(_I, "--replicates", metavar="B", help="Of a bootstrap: samples of --se wild (9999), or of --ci (2000)."),
+]
+Seed = Annotated[str | None, option(_I, "--seed", metavar="N", help="Of random numbers; default 1.")]
 Bread = Annotated[
     str | None,
     option(_I, "--bread", metavar="KIND", help="Robust errors: observed (default) or expected information."),
@@ -118,7 +129,6 @@ Ci = Annotated[
 BootstrapBy = Annotated[
     str | None, option(_I, "--bootstrap-by", metavar="UNIT", help="rows, cluster:COL or parametric: what is drawn.")
 ]
-Seed = Annotated[str | None, option(_I, "--seed", metavar="N", help="Of random numbers; default 1.")]
 BiasReduction = Annotated[
     str | None, option(_I, "--bias-reduction", metavar="firth", help="Penalise the likelihood by Jeffreys' prior.")
 ]
@@ -280,7 +290,7 @@ def whole_number(what: str, text: str) -> int:
 
 
 def maybe_whole(what: str, text: str | None) -> int | None:
-    """A whole number from 0 up, or None where there is none."""
+    """The same, or None where the option was not given."""
     return None if text is None else whole_number(what, text)
 
 

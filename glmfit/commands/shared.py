@@ -91,6 +91,13 @@ def check_output(output: str | None, *inputs: str, option: str = "--output") -> 
             raise UsageError("overwrites_data", f"{option} {output} would overwrite the data", "give another file")
 
 
+def check_save(save: str | None, output: str | None, *inputs: str) -> None:
+    """The same of the file of the model, which is not that of the report."""
+    check_output(save, *inputs, option="--save")
+    if save is not None and output is not None and os.path.realpath(save) == os.path.realpath(output):
+        raise UsageError("contradiction", "--save and --output name the same file", "give two files")
+
+
 def emit(records: Records, format: str, output: str | None, *, quiet: bool = False) -> None:
     """A table of records to standard output or a file; what it does not show of findings goes to standard error."""
     from glmfit.report.records import to_format

@@ -139,6 +139,9 @@ def _check_options(spec: ModelSpec, path: str) -> None:
                 f"--{field.name.replace('_', '-')} has no meaning for {path}, which defines log_likelihood",
                 "leave it out, and write what it stands for into the function",
             )
+    if spec.se is not None and spec.se.startswith("wild:"):
+        message = f"--se {spec.se} is for families, and {path} defines a log_likelihood"
+        raise UsageError("bad_se", message, f"use --se cluster:{cluster_columns(spec.se)[0]}")
     if spec.se in ("expected", "hc2", "hc3"):
         raise UsageError(
             "bad_se",

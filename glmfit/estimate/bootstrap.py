@@ -45,7 +45,7 @@ def asked_of(spec: ModelSpec) -> Asked | None:
     if kind not in BOOTSTRAPS:
         return None
     seed = SEED if spec.seed is None else spec.seed
-    return Asked(BOOTSTRAPS[kind], int(count or REPLICATES), spec.bootstrap_by, seed)
+    return Asked(BOOTSTRAPS[kind], int(count or spec.replicates or REPLICATES), spec.bootstrap_by, seed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ the data push to the end of its range is held there.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -84,13 +84,23 @@ class Maximum:
             return None
         return diagnose.generalized_inverse(self.optimum, self.reference)
 
-    def theta_of(self, model: Model) -> Tensor:
-        """Coefficients of this model, or of the whole one, with the same linear predictors on the rows of this one."""
+    def of_all_rows(self, model: Model) -> tuple[Model, Tensor]:
+        """This model, or the whole one, held where this one is, and coefficients with the same linear predictors."""
         if self.rest is None or model is self.model:
-            return self.optimum.theta
+            return model, self.optimum.theta
+        held = {name: end for name, end in self.model.limits.items() if name not in model.limits}
         theta = torch.zeros(model.size, dtype=torch.float64)
-        theta[self.rest.places] = self.optimum.theta
-        return theta
+        theta[self.rest.places[_columns(self.rest.model, held)]] = self.optimum.theta
+        theta = theta[_columns(model, held)]
+        for name, end in held.items():
+            model = model.holding(name, end)
+        return model, theta
+
+
+def _columns(model: Model, without: Collection[str]) -> Tensor:
+    """The columns of a model but those of some parameters."""
+    kept = (predictor.columns for predictor in model.rows.predictors if predictor.parameter not in without)
+    return torch.cat([torch.arange(0), *kept])
 
 
 def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Inspection | None = None) -> Maximum:
@@ -109,7 +119,7 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
     if spec.bias_reduction is not None:
         return _bias_reduced(model, theta, constants, phi, spec, trace)
     begun = None
-    if spec.optimizer == "newton" and not spec.start and not _quadratic(likelihood):
+    if spec.optimizer == "newton" and not spec.start and not quadratic(likelihood):
         theta, begun = start.ahead(model, theta) or (theta, None)
     found = _climbed(model, theta, constants, phi, spec, trace, begun)
     better = None
@@ -292,8 +302,7 @@ def _past_a_pause(likelihood: Likelihood, optimum: Optimum, reference: Tensor, s
 def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
     """The same, or the model with a parameter at an end of its range where that is as good: no overdispersion, say."""
     for parameter, model in _ends(found.model):
-        kept = [p.columns for p in found.model.rows.predictors if p.parameter != parameter]
-        theta = found.optimum.theta[torch.cat([torch.arange(0), *kept])]
+        theta = found.optimum.theta[_columns(found.model, (parameter,))]
         likelihood = model.likelihood()
         value = likelihood.value(theta)
         if not value >= found.optimum.value - NEAR_LIMIT:
@@ -333,7 +342,7 @@ def _inside(link: Link, scale: str, special: Special) -> bool:
 def _search(likelihood: Likelihood, theta: Tensor, spec: ModelSpec, trace: Trace | None) -> Optimum:
     if spec.optimizer != "newton":
         return scipy_optimum(likelihood, theta, spec.optimizer, spec.max_iter, trace)
-    if _quadratic(likelihood):
+    if quadratic(likelihood):
         root = curvature.usable_root(likelihood, theta)
         if root is not None:
             found = least_squares(likelihood, root, theta, trace=trace)
@@ -345,6 +354,6 @@ def _search(likelihood: Likelihood, theta: Tensor, spec: ModelSpec, trace: Trace
     return maximise_on_edge(likelihood, theta, spec.tol, spec.max_iter) or found
 
 
-def _quadratic(likelihood: Likelihood) -> bool:
+def quadratic(likelihood: Likelihood) -> bool:
     """Whether the log-likelihood is quadratic in the coefficients."""
     return likelihood.links[likelihood.family.main].name in likelihood.family.quadratic_links

@@ -29,9 +29,11 @@ def unsupported(found: Maximum, cov: Covariance) -> list[int]:
 def of_clusters(model: Model, cov: Covariance, matrix: torch.Tensor, without: Sequence[int]) -> list[Finding]:
     """Too few clusters, coefficients that they say nothing of, and variances below 0; `matrix` is as reported."""
     checks: list[Finding | None] = []
-    if cov.clusters and cov.correction != "CR2":
-        reducible = len(cov.clusters) == 1 and len(model.rows.predictors) == 1 and model.likelihood().has_expected
-        checks.append(diagnose.few_clusters(cov.clusters, ["--small-sample cr2"] if reducible else []))
+    if cov.clusters and cov.correction != "CR2" and not cov.kind.startswith("wild:"):
+        one_way = len(cov.clusters) == 1
+        reducible = one_way and len(model.rows.predictors) == 1 and model.likelihood().has_expected
+        helps = ["--small-sample cr2"] * reducible + [f"--se wild:{name}" for name in cov.clusters if one_way]
+        checks.append(diagnose.few_clusters(cov.clusters, helps))
     if cov.clusters:
         checks.append(diagnose.cluster_rank([model.labels[place] for place in without], cov.clusters))
     negative = [label for label, at in zip(model.labels, model.kept, strict=True) if matrix[at, at] < 0]

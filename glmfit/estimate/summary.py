@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from glmfit.errors import Finding
-from glmfit.estimate import remarks
+from glmfit.estimate import remarks, wild
 from glmfit.estimate.blueprint import blueprint
 from glmfit.estimate.maximum import Maximum
 from glmfit.families import make_family
@@ -60,7 +60,8 @@ def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) 
     sums = goodness(found.likelihood, optimum.theta, optimum.low)
     scale = dispersion(model, spec, optimum, sums, df)
     constant = found.constants.get(model.family.main, math.nan)
-    null = null_deviance(whole, whole.likelihood(), found.theta_of(whole), constant)
+    complete, theta = found.of_all_rows(whole)
+    null = null_deviance(complete, complete.likelihood(), theta, constant)
     if scale.method == "modelled":  # deviances and Pearson's chi-square are in units of one phi
         sums, null = Goodness(math.nan, math.nan, math.nan), math.nan
     # The search measured in units of the phi it held; what is said is in units of the phi found.
@@ -76,6 +77,9 @@ def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) 
     coefficients, matrix = _coefficients(found, cov, references, spec.level, dropped, unseen if cov.clusters else ())
     tests = joint_tests(coefficients, matrix, model.terms, reference)
     unprofiled: list[Finding] = []
+    how = None
+    if cov.kind.startswith("wild:") and cov.clusters:
+        coefficients, how, unprofiled = wild.bootstrapped(data, found, coefficients, references, spec.level)
     if spec.ci == "profile":
         coefficients, unprofiled = _profiled(found, coefficients, unit, references, spec.level, terms)
     gone = _gone(data, found)
@@ -104,13 +108,14 @@ def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) 
         coefficients=coefficients,
         statistic=reference.statistic,
         level=spec.level,
-        ci="profile" if spec.ci == "profile" else "wald",
+        ci="wild" if how is not None else "profile" if spec.ci == "profile" else "wald",
         covariance=CovarianceSummary(
             cov.kind,
             cov.correction,
             tuple(tuple(row) for row in matrix.tolist()),
             cov.clusters,
             None if cov.kind in ("hessian", "expected") else spec.bread or "observed",
+            how,
         ),
         dispersion=Dispersion(scale.phi, scale.method),
         auxiliary=_auxiliary(data, model, coefficients),
@@ -172,11 +177,7 @@ def _covariance(data: Data, found: Maximum, unit: float) -> Covariance:
     of_leverage = kind in ("hc2", "hc3") or spec.small_sample == "cr2"
     if found.bread is None or found.optimum.edge or (found.flat is not None and of_leverage):
         return Covariance(torch.full((size, size), math.nan, dtype=torch.float64), kind)
-    clusters = {name: torch.from_numpy(codes) for name, codes in data.clusters.items()}
-    if found.rest is not None and found.separated is not None:
-        clusters = {
-            name: torch.unique(codes[found.separated.left], return_inverse=True)[1] for name, codes in clusters.items()
-        }
+    clusters = wild.cluster_codes(data, found)
     bread = inverse_expected(found.likelihood, found.optimum) if spec.bread == "expected" else found.bread
     reported = reported_map(found.model) if spec.small_sample == "cr2" else None
     return covariance(kind, found.likelihood, found.optimum, bread, unit, found.model.n, clusters, reported)

@@ -63,6 +63,14 @@ def clustered(rows: Iterable[Scores], bread: Tensor, clusters: Mapping[str, Tens
     return Clustered(meat, {name: counts[name] for name in clusters}, blind)
 
 
+def cluster_sums(rows: Iterable[Scores], codes: Tensor, count: int, size: int) -> Tensor:
+    """(G, p) the scores of each cluster's rows added up; `codes` (n,) are those of the clusters."""
+    sums = torch.zeros((count, size), dtype=torch.float64)
+    for part, _, scores in rows:
+        sums.index_add_(0, codes[part], scores)
+    return sums
+
+
 def cluster_count(name: str, codes: Tensor) -> int:
     """How many clusters there are, two at least."""
     count = int(codes.max()) + 1

@@ -85,7 +85,7 @@ def covariance(
         return Covariance(_sandwiched(bread, meat), kind, "1/(1-h)" if kind == "hc2" else "1/(1-h)^2")
     if reported is not None:
         return _reduced(kind, likelihood, optimum, bread, clusters, reported)
-    return sandwich(kind, row_scores(likelihood, optimum), bread, n, clusters)
+    return sandwich(kind, row_scores(likelihood, optimum.theta), bread, n, clusters)
 
 
 def _reduced(
@@ -107,7 +107,7 @@ def _reduced(
 
 def sandwich(kind: str, rows: Iterable[Scores], bread: Tensor, n: float, clusters: Mapping[str, Tensor]) -> Covariance:
     """The covariance of a `kind` that needs nothing but scores: hc0, hc1, sampling or clusters."""
-    if kind.startswith("cluster:"):
+    if clusters:
         found = clustered(rows, bread, clusters)
         matrix = _sandwiched(bread, found.meat)
         df = torch.full((len(bread),), found.df, dtype=torch.float64)
@@ -154,10 +154,10 @@ def inverse_expected(likelihood: Likelihood, optimum: Optimum) -> Tensor:
     return torch.full_like(information, math.nan) if lower is None else torch.cholesky_inverse(lower)
 
 
-def row_scores(likelihood: Likelihood, optimum: Optimum) -> Iterator[Scores]:
-    """The scores of all rows, a run at a time."""
+def row_scores(likelihood: Likelihood, theta: Tensor) -> Iterator[Scores]:
+    """The scores of all rows at theta, a run at a time."""
     first = 0
-    for chunk, _, row in likelihood.rows(optimum.theta):
+    for chunk, _, row in likelihood.rows(theta):
         step = max(1, SCORE_CELLS // max(1, likelihood.size))
         for start in range(0, len(chunk.y), step):
             part = slice(start, min(start + step, len(chunk.y)))

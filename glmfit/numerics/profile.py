@@ -73,14 +73,14 @@ def profile(
 
     phi divides twice the drop of the objective, so that r is measured in units of the quantile.
     """
-    search = _Search(objective, theta, covariance, row, phi)
+    search = Search(objective, theta, covariance, row, phi)
     centre = float(row @ theta)
     low, high = (search.direct_end(side, quantile) or search.end(side, quantile) for side in (-1.0, 1.0))
     root = search.root_at(-centre / search.error)
     return Profile(math.copysign(root, centre), centre + low * search.error, centre + high * search.error)
 
 
-class _Search:
+class Search:
     """r as a function of t, the distance of b from the estimate in standard errors."""
 
     def __init__(self, objective: Objective, theta: Tensor, covariance: Tensor, row: Tensor, phi: float) -> None:
@@ -129,6 +129,12 @@ class _Search:
         r = math.sqrt(max(2 * (self.top - value) / self.phi, 0.0))
         slope = -math.copysign(1.0, t) * float(gradient @ self.direction) / self.phi
         return r, slope / r if r > 0 else 1.0
+
+    def maximum_at(self, t: float) -> Tensor | None:
+        """The maximum on the hyperplane at t (p,); None outside the domain, or where it is not found."""
+        if t not in self.known:
+            self.at(t)
+        return self.known.get(t)
 
     def root_at(self, t: float) -> float:
         """|r| of the hypothesis at t; NaN where it cannot be reached."""

@@ -15,10 +15,11 @@ from typing import Any
 
 from glmfit.errors import Finding, explain
 from glmfit.report import numbers
-from glmfit.report.document import layout, plain
+from glmfit.report.document import fit_document, layout, plain
 from glmfit.report.layout import SENTENCES, Column, whole, within
-from glmfit.report.markdown import escape, table
-from glmfit.report.terminal import GAP, Line, printed, sentence, terminal, wrapped
+from glmfit.report.markdown import escape, table, to_markdown
+from glmfit.report.terminal import GAP, Line, printed, sentence, terminal, to_table, wrapped
+from glmfit.result import Fit
 
 IN_UNIT = ("estimate", "std_error", "conf_low", "conf_high", "pred_low", "pred_high")
 HEADINGS = {
@@ -108,6 +109,19 @@ def together(parts: Sequence[Records], format: str, *, file: bool = False) -> st
     rows = {part.key: [{name: row[name] for name in part.columns} for row in part.rows] for part in parts}
     findings = [finding for part in parts for finding in part.findings]
     return layout(plain({"schema": parts[0].schema, **facts, **rows, "warnings": findings})) + "\n"
+
+
+def with_fit(records: Records, fit: Fit, format: str, *, file: bool = False) -> str:
+    """Records and the fit that they led to: in one JSON document, one below the other; CSV has the records alone."""
+    if format == "json":
+        rows = [{name: row[name] for name in records.columns} for row in records.rows]
+        parts = {records.key: rows, "fit": fit_document(fit), "warnings": fit.warnings}
+        return layout(plain({"schema": records.schema, **records.facts, **parts})) + "\n"
+    if format == "csv":
+        return records_csv(records)
+    if format == "markdown":
+        return f"{records_markdown(records)}\n{to_markdown(fit)}"
+    return f"{records_table(records, file=file)}\n{to_table(fit, plain=file)}"
 
 
 def records_json(records: Records) -> str:

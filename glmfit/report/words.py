@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from glmfit.report import numbers
 from glmfit.report.exponentiate import ratios
-from glmfit.result import Auxiliary, Bootstrap, Coefficient, CovarianceSummary, Fit
+from glmfit.result import Auxiliary, Bootstrap, Coefficient, CovarianceSummary, Fit, WildBootstrap
 
 DISPERSION_METHODS = {"pearson": "Pearson", "deviance": "deviance", "ml": "maximum likelihood"}
 OTHER_KINDS = {
@@ -66,6 +66,8 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
         lines.append(("Intervals", "profile likelihood; tests by likelihood ratio (signed root)"))
     if fit.bootstrap is not None:
         lines.append(("Intervals", resampled(fit.bootstrap)))
+    if fit.covariance.wild is not None:
+        lines.append(("Bootstrap", bootstrap(fit.covariance.wild)))
     if exp:
         lines.append(("Shown", exponentiated(fit)))
     return lines
@@ -148,6 +150,13 @@ def standard_errors(covariance: CovarianceSummary) -> str:
     if covariance.bread == "expected":
         text += ", expected information"
     return text if covariance.correction is None else f"{text}, corrected by {covariance.correction}"
+
+
+def bootstrap(wild: WildBootstrap) -> str:
+    """How p-values and intervals were bootstrapped."""
+    samples = f"all {wild.replicates}" if wild.enumerated else f"{wild.replicates}"
+    seed = "" if wild.enumerated else f", seed {wild.seed}"
+    return f"wild cluster, for p-values and intervals: {wild.of}, {samples} samples, {wild.weights} weights{seed}"
 
 
 def exponentiated(fit: Fit) -> str:

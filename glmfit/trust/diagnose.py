@@ -25,6 +25,7 @@ RISING = 0.01  # nor that it has arrived where Newton's next step is longer than
 TAKES_PART = 1e-3  # share of a term's own starting standard error that a flat direction of unit length moves it by
 COLLINEAR = 1e4  # condition number of the scaled information's root, with unit columns
 FEW_CLUSTERS = 30
+COARSE = 0.01  # p-values that a bootstrap must be able to give
 BOUNDARY = 1e-14  # fitted means this near to an end of their range, about where R's glm warns
 
 
@@ -239,6 +240,22 @@ def not_profiled(terms: Sequence[str]) -> Finding:
     return Finding("no_profile", message, tuple(terms))
 
 
+def not_bootstrapped(terms: Sequence[str]) -> Finding:
+    """The likelihood with one of these coefficients held, which a score bootstrap starts from, was not maximised."""
+    message = f"no maximum was found with {_listed(terms)} held: their tests or intervals by the bootstrap are missing"
+    return Finding("no_profile", message, tuple(terms))
+
+
+def coarse_p_values(kind: str, clusters: int, least: float, level: float) -> Finding | None:
+    """Samples of a bootstrap too few for a small p-value, of which `least` is the smallest that there can be."""
+    if least <= COARSE:
+        return None
+    message = f"{clusters} clusters with {kind} weights, in samples so many, give no p-value below {least:.2g}"
+    if least > level:
+        message += ", and no interval of this level ends"
+    return Finding("coarse_p_values", f"{message}; use more --replicates, --wild-weights webb, or --small-sample cr2")
+
+
 def few_clusters(clusters: Mapping[str, int], helps: Sequence[str]) -> Finding | None:
     """Fewer clusters than asymptotics ask for, and the options that allow for it."""
     name, count = min(clusters.items(), key=lambda item: item[1])
@@ -248,7 +265,10 @@ def few_clusters(clusters: Mapping[str, int], helps: Sequence[str]) -> Finding |
         f"'{name}' has {count} clusters, and with fewer than {FEW_CLUSTERS} clustered standard errors are too small as "
         "a rule"
     )
-    return Finding("few_clusters", message + (f": {' or '.join(helps)} allows for it" if helps else ""))
+    return Finding(
+        "few_clusters",
+        message + (f": {' or '.join(helps)} {'allow' if len(helps) > 1 else 'allows'} for it" if helps else ""),
+    )
 
 
 def cluster_rank(terms: Sequence[str], clusters: Mapping[str, int]) -> Finding | None:

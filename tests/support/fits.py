@@ -20,6 +20,7 @@ from glmfit.result import (
     ModelSummary,
     Separation,
     SeparationTerm,
+    WildBootstrap,
 )
 
 NAN = math.nan
@@ -192,6 +193,13 @@ def at_limit() -> Fit:
         covariance=CovarianceSummary("hessian", None, diagonal(rows)),
         auxiliary=(Auxiliary("alpha", 0.0, NAN, NAN, NAN),),
     )
+
+
+def wild() -> Fit:
+    """A fit whose tests and intervals were bootstrapped."""
+    fit = negative_binomial()
+    how = WildBootstrap("rademacher", 9999, False, 1, "scores")
+    return replace(fit, ci="wild", covariance=replace(fit.covariance, kind="wild:firm", wild=how))
 
 
 ALL = {

@@ -871,3 +871,15 @@ def test_what_is_not_separated_is_said_to_be_so_where_it_was_asked() -> None:
     # Only some of the directions in which a zero-inflated likelihood rises for ever are known.
     inflated = glmfit.fit("n ~ x", data, family="zero-inflated-poisson", check_separation=True)
     assert not inflated.identification.not_separated
+
+
+@pytest.mark.parametrize("family", ["hurdle-conway-maxwell-poisson", "hurdle-negative-binomial"])
+def test_a_parameter_that_meets_its_end_in_the_limit_alone(family: str) -> None:
+    """Where no count exceeds 1 their distribution says nothing: what is left is the logistic model of the zeros."""
+    data = {"y": numbers(0, 1, 0, 0, 1, 0, 0, 0, 1, 0), "a": numbers(0, 0, 1, 1, 2, 2, 0, 1, 1, 2)}
+    fit = glmfit.fit(["y ~ a", "zero ~ a"], data, family=family)
+    zeros = glmfit.fit("none ~ a", {"none": 1 - data["y"], "a": data["a"]}, family="binomial")
+    assert [row.status for row in fit.coefficients] == ["infinite", "infinite", "at_limit", None, None]
+    assert fit.fit.log_likelihood == pytest.approx(zeros.fit.log_likelihood, rel=1e-12)
+    for row, expected in zip(fit.coefficients[3:], zeros.coefficients, strict=True):
+        assert (row.estimate, row.std_error) == pytest.approx((expected.estimate, expected.std_error), rel=1e-7)

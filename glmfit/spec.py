@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -122,6 +122,13 @@ def _composed(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return tuple(map(_composed, value))
     return unicodedata.normalize("NFC", value) if isinstance(value, str) and not value.isascii() else value
+
+
+def without_intervals(spec: ModelSpec) -> ModelSpec:
+    """The same model without profiles or replicates of its estimates, for fits of which only the likelihood counts."""
+    wild = (spec.se or "").startswith("wild:")
+    own = {} if wild else {"replicates": None, "seed": None}
+    return replace(spec, ci="wald", bootstrap_by=None, **own)
 
 
 def one_of(option: str, value: str, known: Sequence[str]) -> str:

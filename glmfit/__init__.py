@@ -127,11 +127,16 @@ def step(
     return FittedModel.of(found, family if is_path(family) else None), records.frame()
 
 
-def compare(**models: FittedModel) -> tuple[Any, Any]:
-    """Fits of the same data side by side: a frame of the models by name, and one of the tests between nested ones."""
-    from glmfit.after.compared import compared
+def compare(*, data: Any = None, **models: FittedModel) -> tuple[Any, Any]:
+    """Fits of the same data side by side: a frame of the models by name, and one of the tests between nested ones.
 
-    first, second = compared(list(models.items()))
+    With `data`, what they were fitted to, models that are not nested are compared by Vuong's test.
+    """
+    from glmfit.after.compared import compared
+    from glmfit.after.vuong import Rows
+
+    rows = None if data is None else Rows(data, {name: model.file for name, model in models.items()})
+    first, second = compared(list(models.items()), rows)
     return first.frame(), second.frame()
 
 

@@ -15,11 +15,11 @@ from glmfit.reading import PLAIN, Reading
 SE_KINDS = ("hessian", "expected", "hc0", "hc1", "hc2", "hc3", "cluster:COL", "cluster:COL1,COL2", "wild:COL")
 SE_ALIASES = {"oim": "hessian", "observed": "hessian", "eim": "expected"}
 SE_ELSEWHERE = {  # words of other programs, and the kinds that they may mean here
-    "robust": "hc1 is that of Stata's regress and of fixest, hc0 that of R's sandwich(); Stata's glm has n/(n-1)",
-    "sandwich": "R's sandwich() is hc0, with --bread expected where the link is not canonical",
-    "opg": "the outer product of gradients is not offered: hessian is the observed information, hc0 robust",
-    "bootstrap": "--ci bootstrap gives intervals; of standard errors hc3 is near, and wild:COLUMN is that of clusters",
-    "jackknife": "hc3 is near to it",
+    "robust": "write --se hc1, as Stata's regress and fixest have it, or --se hc0, as R's sandwich()",
+    "sandwich": "write --se hc0, or where the link is not canonical --se hc0 --bread expected, as R's sandwich()",
+    "opg": "write --se hessian, the observed information, or --se hc0, which is robust: this one is not offered",
+    "bootstrap": "write --ci bootstrap for intervals; of standard errors --se hc3 is near, or of clusters --se wild:COLUMN",
+    "jackknife": "write --se hc3, which is near to it",
 }
 SMALL_SAMPLES = ("cr1", "cr2")
 WILD_WEIGHTS = ("rademacher", "webb")
@@ -127,8 +127,8 @@ def _composed(value: Any) -> Any:
 def without_intervals(spec: ModelSpec) -> ModelSpec:
     """The same model without profiles or replicates of its estimates, for fits of which only the likelihood counts."""
     wild = (spec.se or "").startswith("wild:")
-    own = {} if wild else {"replicates": None, "seed": None}
-    return replace(spec, ci="wald", bootstrap_by=None, **own)
+    replicates, seed = (spec.replicates, spec.seed) if wild else (None, None)
+    return replace(spec, ci="wald", bootstrap_by=None, replicates=replicates, seed=seed)
 
 
 def one_of(option: str, value: str, known: Sequence[str]) -> str:
@@ -234,7 +234,7 @@ def _validate_errors(spec: ModelSpec) -> None:
         raise UsageError(
             "bad_se",
             f"--se {spec.se} is not valid with sampling weights: the log-likelihood is not that of the sample",
-            "leave --se out (linearized standard errors), or use hc0, hc1 or cluster:COLUMN",
+            "leave --se out for linearized standard errors, or write --se hc0, hc1 or cluster:COLUMN",
         )
 
 
@@ -244,7 +244,7 @@ def _validate_robust(spec: ModelSpec) -> None:
     if spec.small_sample is not None:
         one_of("--small-sample", spec.small_sample, SMALL_SAMPLES)
         if kind != "cluster":
-            hint = f"add --se cluster:COLUMN, or leave it out: --se {kind} has a factor of its own, or none"
+            hint = "add --se cluster:COLUMN, or leave it out: other kinds have a factor of their own, or none"
             raise UsageError("contradiction", "--small-sample is for clustered standard errors", hint)
         if spec.small_sample == "cr2" and len(cluster_columns(spec.se)) == 2:
             raise UsageError("bad_se", "--small-sample cr2 takes clusters of one way", "cluster by one column")
@@ -269,7 +269,7 @@ def _validate_robust(spec: ModelSpec) -> None:
     if spec.bread is not None:
         one_of("--bread", spec.bread, BREADS)
         if kind in ("hessian", "expected"):
-            hint = "add --se hc0, hc1, hc2, hc3 or cluster:COLUMN; --se expected is the expected information itself"
+            hint = "add --se hc0, hc1, hc2, hc3 or cluster:COLUMN, or leave it out"
             raise UsageError("contradiction", "--bread is for robust standard errors", hint)
 
 
@@ -347,5 +347,5 @@ def _validate_intervals(spec: ModelSpec) -> None:
         raise UsageError(
             "contradiction",
             "profile intervals rest on the likelihood alone, not on robust standard errors",
-            "leave --ci profile out, or --se and --sampling-weights",
+            "leave --ci profile out" + ("" if spec.sampling_weights else f", or leave --se {spec.se} out"),
         )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from glmfit.errors import DataError, GlmfitError, ModelError, UsageError
+from glmfit.errors import DataError, GlmfitError, ModelError, UsageError, shell
 from glmfit.estimate.blueprint import file_hash
 from glmfit.families import LINKS, Family, Link, Special, make_family
 from glmfit.families.userfile import is_path, split
@@ -228,12 +228,12 @@ def likelihood_file(fit: Fitted, given: str | None, name: str) -> str:
         return asked
     if given is None:
         message = f"the likelihood of {name} is in {asked}, which is code and is run only where it is named again"
-        raise UsageError("family_file", message, f"add --family {asked}")
+        raise UsageError("family_file", message, f"add {shell('--family', asked)}")
     try:
         same = file_hash(given) == fit.blueprint.file_sha256
     except (OSError, ValueError) as error:
         message = f"cannot read {given}: {getattr(error, 'strerror', None) or error}"
-        raise UsageError("no_such_file", message, "check the path given to --family") from error
+        raise UsageError("no_such_file", message, "check the path of the file") from error
     if not same:
         message = f"{split(given)[0]} is not the file that {name} was fitted with: it was changed since"
         raise DataError("other_file", message, "fit again with --save, or give the file as it was")

@@ -64,6 +64,7 @@ _KINDS = {
     "LOWER,UPPER": "terms",
     "CONDITION": "formula",
     "[FORMULA]...": "formula",
+    "FORMULA": "formula",
     "FAMILY": "family",
     "[FAMILY]...": "family",
     "[P=]LINK": "link",

@@ -314,11 +314,24 @@ def whole_formulas(texts: Sequence[str]) -> tuple[str, ...]:
     pieces = ["~" if text == os.path.expanduser("~") else text for text in texts]
     broken = [piece for piece in pieces if "~" not in piece or piece.rstrip().endswith("~")]
     if len(pieces) > 1 and broken:
-        hint = f"quote each formula as a whole: {shell(' '.join(pieces))}"
+        hint = f"quote each formula as a whole: {shell(*_joined(pieces))}"
         if os.path.isfile(broken[0]):
             hint = "give one file of data, and the formulas after it; quote a pattern of several: 'part-*.csv'"
         raise UsageError("formula", f"'{broken[0]}' is no formula: it has no '~' between two sides", hint)
     return tuple(texts)
+
+
+def _joined(pieces: Sequence[str]) -> list[str]:
+    """Formulas from their pieces: a whole one stands for itself, and a word before a lone `~` begins another."""
+    formulas: list[str] = []
+    for at, piece in enumerate(pieces):
+        whole = [text for text in (*formulas[-1:], piece) if "~" in text.rstrip().rstrip("~")]
+        begins = at + 1 < len(pieces) and pieces[at + 1] == "~"
+        if not formulas or (whole and (begins or len(whole) > 1 or piece in whole)):
+            formulas.append(piece)
+        else:
+            formulas[-1] += f" {piece}"
+    return formulas
 
 
 def links(texts: Sequence[str]) -> dict[str, str]:

@@ -272,7 +272,9 @@ def _number_names(values: np.ndarray, boolean: bool) -> list[str]:
 def _spelled_levels(chosen: Any, levels: Sequence[str], name: str) -> tuple[str, ...]:
     """The levels listed in C(..., levels=[...]) as the data spell them; levels that do not occur are left out."""
     if not isinstance(chosen, list) or not chosen:
-        raise ModelError("levels", f"the levels of '{name}' must be a list", "write levels=['b', 'a']")
+        raise ModelError(
+            "levels", f"the levels of '{name}' must be a list", "write them in brackets: levels=['b', 'a']"
+        )
     known = {level: level for level in levels}
     found = [known.get(str(value), known.get(str(float(value)) if isinstance(value, int) else "")) for value in chosen]
     if len(set(map(str, chosen))) < len(chosen):

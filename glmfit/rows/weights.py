@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from glmfit.errors import DataError, ModelError
+from glmfit.errors import DataError, ModelError, shell
 from glmfit.families import Family
 from glmfit.formula import Evaluator, Factor, Response
 from glmfit.rows.response import Observed
@@ -79,7 +79,8 @@ def check_trials(spec: ModelSpec, asked: Response, response: Observed, table: Ta
             f"{option} {name}: these are the trials of '{asked.label}', which has them already; they would count twice"
         )
         share = f"I({asked.parts[0].spelled} / {Factor.of_column(name).spelled})"
-        hint = f"write '{asked.label} ~ ...' without {option}, or '{share} ~ ...' with --weights {name}"
+        weights = shell("--weights", name)
+        hint = f"leave {option} out, or write {shell(f'{share} ~ ...')} with {weights}, prior weights as in R"
         raise ModelError("trials_counted_twice", what, hint)
 
 

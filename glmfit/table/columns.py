@@ -221,6 +221,8 @@ def _numeric_hint(column: Column, word: Word) -> str:
         return f"if it is a unit, leave out the line below the header with --skip 0,1; {missing}"
     if "," in word.text and is_number(word.text.replace(",", "")):
         return "write numbers with a decimal point and without thousands separators"
+    if sum(not is_number(level) for level in levels) > 1:  # --na would lead from each to the next
+        return "the column holds text: name one of numbers in its place, or correct the values"
     return f"correct the value, or {missing}"
 
 

@@ -568,6 +568,8 @@ def test_every_command_and_option_is_documented() -> None:
         section = text.split(f"## glmfit {name}\n")[1].split("\n## ")[0]
         if "(#reading-the-data)" in section:  # where the options of every command with DATA stand
             section += text.split("### Reading the data\n")[1].split("\n### ")[0]
+        if "(#glmfit-fit)" in section:  # which stands for the options of the model
+            section += text.split("## glmfit fit\n")[1].split("\n## ")[0]
         for parameter in command.params:
             for option in parameter.opts:
                 assert not option.startswith("-") or f"`{option}" in section, f"{option} of {name} is not documented"

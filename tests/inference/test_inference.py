@@ -307,7 +307,7 @@ def test_weights_that_are_the_trials_are_refused(option: str, response: str, fam
     with pytest.raises(ModelError, match="would count twice") as caught:
         glmfit.fit(f"{response} ~ x", data, family=family, **{option: "m"})
     assert caught.value.code == "trials_counted_twice"
-    assert "'I(s / m) ~ ...' with --weights m" in caught.value.hint
+    assert "'I(s / m) ~ ...' with --weights m," in caught.value.hint
     glmfit.fit(f"{response} ~ x", data, family=family, **{option: "f"})
 
 

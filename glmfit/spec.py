@@ -18,7 +18,7 @@ SE_ELSEWHERE = {  # words of other programs, and the kinds that they may mean he
     "robust": "write --se hc1, as Stata's regress and fixest have it, or --se hc0, as R's sandwich()",
     "sandwich": "write --se hc0, or where the link is not canonical --se hc0 --bread expected, as R's sandwich()",
     "opg": "write --se hessian, the observed information, or --se hc0, which is robust: this one is not offered",
-    "bootstrap": "write --ci bootstrap for intervals; of standard errors --se hc3 is near, or of clusters --se wild:COLUMN",
+    "bootstrap": "write --ci bootstrap for intervals; or --se hc3, which is near, or of clusters --se wild:COLUMN",
     "jackknife": "write --se hc3, which is near to it",
 }
 SMALL_SAMPLES = ("cr1", "cr2")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -144,8 +144,65 @@ class FittedModel(Fitted):
         frame.attrs = {**records.facts, "warnings": list(records.findings)}
         return frame
 
+    def margins(
+        self,
+        data: Any,
+        *,
+        terms: Sequence[str] = (),
+        at: Any = (),
+        pairwise: Sequence[str] = (),
+        contrast: Sequence[str] = (),
+        inverse: Any = (),
+        by: Sequence[str] = (),
+        of: str | None = None,
+        ratio: bool = False,
+        weights: str | float | None = None,
+        offset: str | float | None = None,
+        exposure: str | float | None = None,
+        missing: str = "error",
+        adjust: str | None = None,
+        level: float | None = None,
+        **reading: Any,
+    ) -> Any:
+        """A pandas DataFrame of average effects, contrasts and adjusted predictions, as `glmfit margins` writes them.
+
+        `data` is as for `predict`. `at` and `inverse` are mappings, {"x": [0, 1, 2]}, or texts as the options take
+        them: "x=0,1,2", "means", "observed". `missing` is "error" or "drop". Groups and held values have columns of
+        their own, `by.g` and `at.x`.
+        """
+        import pandas as pd
+
+        from glmfit.after.effects import Request
+        from glmfit.after.margins import margins
+        from glmfit.after.newdata import Asked
+        from glmfit.reading import from_options
+        from glmfit.spec import one_of
+        from glmfit.table import open_data
+
+        source = open_data(data, self.blueprint.reading.for_new_data(from_options(reading)))
+        policy = "keep" if one_of("missing", missing, ("error", "drop")) == "drop" else "error"
+        names = [(one,) if isinstance(one, str) else tuple(one) for one in (terms, pairwise, contrast, by)]
+        request = Request(
+            *(of, names[0], _texts(at), names[1], names[2], _texts(inverse), names[3], ratio, weights, level, adjust)
+        )
+        heading, body = margins(self.opened(), source, Asked(offset, exposure, policy), request).flat()
+        return pd.DataFrame(body, columns=heading)
+
     def opened(self) -> SavedModel:
         """The model ready for new rows."""
         from glmfit.after.saved import open_model
 
         return open_model(self, self.file)
+
+
+def _texts(asked: Any) -> tuple[str, ...]:
+    """NAME=VALUES texts, of a mapping of names to a value or several."""
+    if isinstance(asked, str):
+        return (asked,)
+    if not isinstance(asked, Mapping):
+        return tuple(asked)
+    found = []
+    for name, values in asked.items():
+        several = [values] if isinstance(values, str | int | float) else list(values)
+        found.append(f"{name}=" + ",".join(f"`{one}`" if isinstance(one, str) else repr(float(one)) for one in several))
+    return tuple(found)

@@ -29,7 +29,8 @@ OF_A_ROW = ("unknown_level", "not_finite", "transform", "outside_breaks", "not_a
 class Asked:
     """What a command says of new data; an offset or an exposure is a column's name, or a number for all rows.
 
-    `missing` is one of POLICIES; with `trials` the trials of a binomial response are needed too.
+    `missing` is one of POLICIES; with `trials` the trials of a binomial response are needed too. `numbers` are further
+    columns of the table, and complete rows have them.
     """
 
     offset: str | float | None = None
@@ -37,6 +38,7 @@ class Asked:
     missing: str = "error"
     keep: tuple[str, ...] = ()
     trials: bool = False
+    numbers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +94,7 @@ class Reader:
         self.trials = model.trials if asked.trials else ()
         header = source.header
         columns = [*self.variables, *(name for name in (self.offset, self.exposure) if isinstance(name, str))]
+        columns += asked.numbers
         columns += [name for factor in self.trials for name in factor.columns]
         self.source, self.further = source, frozenset(further)
         self.loose = frozenset(loose) - set(columns) - self.further

@@ -21,6 +21,7 @@ from glmfit.commands.confint import confint_command
 from glmfit.commands.explain import explain_command
 from glmfit.commands.families import families_command
 from glmfit.commands.fit import fit_command
+from glmfit.commands.margins import margins_command
 from glmfit.commands.output import output_error, say, write_stdout
 from glmfit.commands.parser import Command, CommandLineError, Group, usage_error
 from glmfit.commands.predict import predict_command
@@ -66,6 +67,7 @@ app.command("anova", cls=Command, short_help="Test each term of a model.")(anova
 app.command("step", cls=Command, short_help="Choose the terms of a model.")(step_command)
 app.command("test", cls=Command, short_help="Test hypotheses about a saved model.")(hypotheses_command)
 app.command("confint", cls=Command, short_help="Intervals by profile likelihood or replicates.")(confint_command)
+app.command("margins", cls=Command, short_help="Average effects and adjusted predictions.")(margins_command)
 app.command("check", cls=Command, short_help="Check a likelihood of your own on data.")(check_command)
 app.command("families", cls=Command, short_help="List the families of distributions.")(families_command)
 app.command("completion", cls=Command, short_help="Let the shell complete words and columns.")(completion_command)

@@ -140,7 +140,9 @@ def _columns(given: Sequence[str]) -> list[str]:
         if found is not None and not (path.endswith(".py") or ".py:" in path):
             from glmfit.commands.headers import header
 
-            return [name for name in header(found) if name]
+            names = [name for name in header(found) if name]
+            if names:  # a saved model has none, and the data come after it
+                return names
     return []
 
 

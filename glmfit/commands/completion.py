@@ -60,6 +60,7 @@ complete -c glmfit -f -a '(__glmfit_complete)'
 # What an option takes, by its metavar, where that does not list the values itself; and by name where it does not tell.
 _KINDS = {
     "COLUMN": "column",
+    **dict.fromkeys(("COLUMNS", "NAME=VALUES", "NAME:WAY", "COLUMN|1"), "terms"),
     "TERMS": "terms",
     "LOWER,UPPER": "terms",
     "CONDITION": "formula",

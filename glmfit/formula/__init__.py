@@ -7,6 +7,7 @@ columns; and an `Evaluator`, which turns factors into numbers and levels and rem
 from glmfit.formula.condition import condition, truth
 from glmfit.formula.contrasts import Coding, combined
 from glmfit.formula.crossing import Extent, Scoped, code_terms, coding, extent
+from glmfit.formula.derivative import factor_slope, offset_slope
 from glmfit.formula.evaluate import DesignState, Evaluator, Levels, Numbers
 from glmfit.formula.order import natural_order
 from glmfit.formula.parameters import for_family
@@ -33,8 +34,10 @@ __all__ = [
     "combined",
     "condition",
     "extent",
+    "factor_slope",
     "for_family",
     "natural_order",
+    "offset_slope",
     "parse",
     "split_list",
     "tokenize",

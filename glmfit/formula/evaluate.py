@@ -7,6 +7,7 @@ transforms, so that new data are evaluated as the old ones were.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,12 @@ class Evaluator:
         if factor.text not in self._factors:
             self._factors[factor.text] = self._evaluate(factor)
         return self._factors[factor.text]
+
+    def with_factor(self, factor: Factor, values: Numbers) -> Evaluator:
+        """The same, with other numbers for one factor."""
+        other = copy(self)
+        other._factors = {**self._factors, factor.text: values}
+        return other
 
     def numbers(self, factor: Factor) -> np.ndarray:
         """A numeric expression of one value per row, float64 (n,), such as a response or an offset."""

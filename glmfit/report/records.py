@@ -21,7 +21,7 @@ from glmfit.report.markdown import escape, table, to_markdown
 from glmfit.report.terminal import GAP, Line, printed, sentence, terminal, to_table, wrapped
 from glmfit.result import Fit
 
-IN_UNIT = ("estimate", "std_error", "conf_low", "conf_high", "pred_low", "pred_high")
+IN_UNIT = ("estimate", "std_error", "conf_low", "conf_high", "pred_low", "pred_high", "fieller_low", "fieller_high")
 HEADINGS = {
     "std_error": "Std. Error",
     "statistic_kind": "Kind",
@@ -34,6 +34,8 @@ HEADINGS = {
     "aicc": "AICc",
     "bic": "BIC",
     "df": "df",
+    "fieller_low": "F {low}",
+    "fieller_high": "F {high}",
 }
 SHORT = {  # headings where the line is too short for the usual ones
     "std_error": "SE",

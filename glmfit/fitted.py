@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any
 from glmfit.result import Fitted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from glmfit.after.newdata import Asked
     from glmfit.after.saved import SavedModel
+    from glmfit.table import Source
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -78,25 +82,10 @@ class FittedModel(Fitted):
         `glmfit predict`, `reading` those of reading the file: thousands, skip, sheet and so on. Probabilities of
         categories have a row for each level, with `row` from 1 and `level`.
         """
-        import pandas as pd
-
-        from glmfit.after.newdata import POLICIES, Asked
         from glmfit.after.predict import predictions
-        from glmfit.commands.writers import columns
-        from glmfit.reading import from_options
-        from glmfit.spec import one_of
-        from glmfit.table import open_data
 
-        asked = Asked(offset, exposure, one_of("missing", missing, POLICIES))
-        frames, seen = [], 0
-        source = open_data(data, self.blueprint.reading.for_new_data(from_options(reading)))
-        for run in predictions(self.opened(), source, asked, of, interval, level):
-            frames.append(pd.DataFrame(columns(run, seen, wide=False)))
-            seen += run.n
-        found = pd.concat(frames, ignore_index=True)
-        if isinstance(data, pd.DataFrame) and len(found) == len(data):
-            found.index = data.index
-        return found
+        asked, source = self._asked(data, offset, exposure, missing, reading)
+        return _frame(predictions(self.opened(), source, asked, of, interval, level), data)
 
     def test(self, *hypotheses: str, terms: bool = False, adjust: str | None = None, level: float | None = None) -> Any:
         """A pandas DataFrame of Wald tests, one row for each text, as `glmfit test` writes them.
@@ -143,6 +132,59 @@ class FittedModel(Fitted):
         frame = records.frame()
         frame.attrs = {**records.facts, "warnings": list(records.findings)}
         return frame
+
+    def residuals(
+        self,
+        data: Any,
+        *,
+        dfbeta: bool = False,
+        seed: int = 1,
+        offset: str | float | None = None,
+        exposure: str | float | None = None,
+        missing: str = "error",
+        **reading: Any,
+    ) -> Any:
+        """A pandas DataFrame of residuals and influence, one row for each row of `data`: see `glmfit residuals`."""
+        from glmfit.after.residuals import residual_runs
+
+        asked, source = self._asked(data, offset, exposure, missing, reading)
+        return _frame(residual_runs(self.opened(), source, asked, seed, dfbeta)[1], data)
+
+    def check(
+        self,
+        data: Any,
+        *,
+        seed: int = 1,
+        offset: str | float | None = None,
+        exposure: str | float | None = None,
+        missing: str = "error",
+        **reading: Any,
+    ) -> Any:
+        """A pandas DataFrame of what residuals say of the fit, one row for each question, as `--check` writes them."""
+        import pandas as pd
+
+        from glmfit.after.diagnosis import diagnosis
+
+        asked, source = self._asked(data, offset, exposure, missing, reading)
+        records = diagnosis(self.opened(), source, asked, seed)
+        return pd.DataFrame([dict(row) for row in records.rows], columns=list(records.columns))
+
+    def simulate(
+        self,
+        data: Any,
+        draws: int = 1,
+        seed: int = 1,
+        *,
+        offset: str | float | None = None,
+        exposure: str | float | None = None,
+        missing: str = "error",
+        **reading: Any,
+    ) -> Any:
+        """A pandas DataFrame of new responses, one row for each row of `data` and one column for each draw."""
+        from glmfit.after.simulate import simulations
+
+        asked, source = self._asked(data, offset, exposure, missing, reading)
+        return _frame(simulations(self.opened(), source, asked, draws, seed), data, wide=True)
 
     def margins(
         self,
@@ -193,6 +235,39 @@ class FittedModel(Fitted):
         from glmfit.after.saved import open_model
 
         return open_model(self, self.file)
+
+    def _asked(
+        self,
+        data: Any,
+        offset: str | float | None,
+        exposure: str | float | None,
+        missing: str,
+        reading: Mapping[str, Any],
+    ) -> tuple[Asked, Source]:
+        """What is said of new data, and the data opened."""
+        from glmfit.after.newdata import POLICIES, Asked
+        from glmfit.reading import from_options
+        from glmfit.spec import one_of
+        from glmfit.table import open_data
+
+        source = open_data(data, self.blueprint.reading.for_new_data(from_options(reading)))
+        return Asked(offset, exposure, one_of("missing", missing, POLICIES)), source
+
+
+def _frame(runs: Iterator[Any], data: Any, *, wide: bool = False) -> Any:
+    """Runs of rows as one frame, with the index of the data where these are a frame."""
+    import pandas as pd
+
+    from glmfit.commands.writers import columns
+
+    frames, seen = [], 0
+    for run in runs:
+        frames.append(pd.DataFrame(columns(run, seen, wide=wide)))
+        seen += run.n
+    found = pd.concat(frames, ignore_index=True)
+    if isinstance(data, pd.DataFrame) and len(found) == len(data):
+        found.index = data.index
+    return found
 
 
 def _texts(asked: Any) -> tuple[str, ...]:

@@ -38,6 +38,13 @@ class Predicted:
     kept: Mapping[str, Any]
     levels: tuple[str, ...] = ()
 
+    @property
+    def without_answer(self) -> int:
+        """How many rows have nothing in any column."""
+        return int(
+            np.logical_and.reduce([np.isnan(v.reshape(self.n, -1)).all(axis=1) for v in self.values.values()]).sum()
+        )
+
 
 def predictions(
     model: SavedModel,

@@ -78,7 +78,7 @@ class SavedModel:
     @cached_property
     def covariance(self) -> Tensor:
         """(p, p) that of the coefficients as it was saved, 0 where they are aliased and NaN where it does not exist."""
-        matrix = torch.tensor(self.fit.covariance.matrix, dtype=torch.float64).reshape(len(self.theta), -1)
+        matrix = torch.from_numpy(self.fit.covariance.array()).reshape(len(self.theta), -1)
         out = [at for at, row in enumerate(self.fit.coefficients) if row.status in NOTHING_LOST]
         matrix[out, :] = matrix[:, out] = 0.0
         return matrix
@@ -120,8 +120,8 @@ class SavedModel:
     def natural(self, etas: Sequence[Tensor]) -> list[Tensor]:
         """The family's parameters on their natural scales, (n,) each, from the linear predictors of those estimated."""
         return [
-            link.inverse(eta) if eta is not None else torch.full_like(etas[0], value)
-            for link, eta, value in self._each(etas)
+            torch.full_like(etas[0], value) if eta is None else eta if p.scale == "predictor" else link.inverse(eta)
+            for p, (link, eta, value) in zip(self.family.parameters, self._each(etas), strict=True)
         ]
 
     def working(self, etas: Sequence[Tensor]) -> list[Tensor]:

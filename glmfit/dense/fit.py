@@ -22,7 +22,7 @@ from glmfit.estimate.maximum import settled_flat_directions
 from glmfit.estimate.replicates import Progress
 from glmfit.families.userfile import load, split, stem
 from glmfit.inference import Covariance, Reference, inverse_information, sandwich, unsupported_places, wald
-from glmfit.numerics import Optimum, Trace, newton, scipy_optimum, unit_diagonal
+from glmfit.numerics import Optimum, Trace, full, newton, scipy_optimum, unit_diagonal
 from glmfit.result import Blueprint, Coefficient, Fingerprint, Fitted
 from glmfit.rows.fingerprint import hashed
 from glmfit.spec import ModelSpec
@@ -85,17 +85,22 @@ def _flat(model: Dense, optimum: Optimum) -> FlatDirections | None:
     So the likelihood is asked: it has a peak where it falls two standard errors away on either side.
     """
     labels = model.parameters.labels
-    values, vectors = torch.linalg.eigh(unit_diagonal(-optimum.hessian)[0])
+    values, vectors = torch.linalg.eigh(unit_diagonal(-full(optimum.hessian))[0])
     singular = vectors[:, values.abs() < SINGULAR]
     if singular.shape[1]:
         share = singular.abs().amax(dim=1).tolist()
         return diagnose.undetermined([place for place, part in enumerate(share) if part > 0.1], labels)
     flat = settled_flat_directions(model.likelihood, optimum, optimum.reference, labels)
-    bread = inverse_information(optimum)
+    bread = _bread(optimum)
     if flat is None or bread is None:
         return flat
     places = [place for place in flat.places if not _has_peak(model, optimum, bread[:, place], bread[place, place])]
     return diagnose.undetermined(places, labels) if places else None
+
+
+def _bread(optimum: Optimum) -> Tensor | None:
+    found = inverse_information(optimum)
+    return None if found is None else full(found)
 
 
 def _has_peak(model: Dense, optimum: Optimum, column: Tensor, variance: Tensor) -> bool:
@@ -106,14 +111,14 @@ def _has_peak(model: Dense, optimum: Optimum, column: Tensor, variance: Tensor) 
 def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> Fitted:
     """Everything that is said of a maximum."""
     spec, parameters = model.spec, model.parameters
-    bread = inverse_information(optimum)
+    bread = _bread(optimum)
     if bread is None and flat is not None:
         bread = diagnose.generalized_inverse(optimum, optimum.reference)
     cov = _covariance(model, optimum, bread)
     if flat is not None:
-        cov.matrix[list(flat.places), :] = cov.matrix[:, list(flat.places)] = math.nan
+        cov.whole[list(flat.places), :] = cov.whole[:, list(flat.places)] = math.nan
     unsupported = [] if bread is None else unsupported_places(cov.blind, torch.sqrt(torch.diagonal(bread)), torch.clone)
-    cov.matrix[unsupported, :] = cov.matrix[:, unsupported] = math.nan
+    cov.whole[unsupported, :] = cov.whole[:, unsupported] = math.nan
     coefficients = _coefficients(model, optimum, cov, flat, unsupported)
     size = len(coefficients)
     pseudo = spec.sampling_weights is not None
@@ -129,7 +134,7 @@ def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> F
         covariance=result.CovarianceSummary(
             cov.kind,
             cov.correction,
-            tuple(tuple(row) for row in cov.matrix.tolist()),
+            tuple(tuple(row) for row in cov.whole.tolist()),
             cov.clusters,
             None if cov.kind == "hessian" else "observed",
         ),
@@ -199,7 +204,7 @@ def _covariance(model: Dense, optimum: Optimum, bread: Tensor | None) -> Covaria
     spec = model.spec
     kind = spec.se or ("sampling" if spec.sampling_weights else "hessian")
     if bread is None:
-        return Covariance(torch.full_like(optimum.hessian, math.nan), kind)
+        return Covariance(torch.full_like(full(optimum.hessian), math.nan), kind)
     if kind == "hessian":
         return Covariance(bread, kind)
     return sandwich(kind, model.likelihood.scores(optimum.theta), bread, model.n, model.clusters)
@@ -212,7 +217,7 @@ def _coefficients(
     without = dict.fromkeys(unsupported, "cluster_rank")
     if flat is not None:
         without |= dict.fromkeys(flat.places, "not_identified")
-    errors = torch.sqrt(torch.diagonal(cov.matrix)).tolist()
+    errors = torch.sqrt(torch.diagonal(cov.whole)).tolist()
     references = [None] * len(errors) if cov.df is None else cov.df.tolist()
     rows = []
     for at, ((parameter, term), estimate) in enumerate(
@@ -243,7 +248,7 @@ def _findings(
     if cov.clusters:
         found.append(diagnose.few_clusters(cov.clusters, []))
         found.append(diagnose.cluster_rank([names[place] for place in unsupported], cov.clusters))
-    negative = torch.diagonal(cov.matrix) < 0
+    negative = torch.diagonal(cov.whole) < 0
     found.append(diagnose.negative_variance([name for name, below in zip(names, negative, strict=True) if below]))
     return [finding for finding in found if finding is not None]
 

@@ -23,7 +23,7 @@ from glmfit.estimate.replicates import Progress, Replicates
 from glmfit.estimate.resample import Units
 from glmfit.inference import Reference, inverse_information, wald
 from glmfit.inference.profiles import profiled
-from glmfit.numerics import Optimum, cholesky, newton
+from glmfit.numerics import Optimum, cholesky, full, newton
 from glmfit.result import Auxiliary, Coefficient, Fitted
 from glmfit.trust import diagnose
 
@@ -55,7 +55,9 @@ def with_profiles(model: Dense, optimum: Optimum, fit: Fitted, terms: Collection
         return fit
     eye = torch.eye(len(optimum.theta), dtype=torch.float64)
     directions = {at: (eye[at], Reference(None)) for at in range(len(eye))}
-    rows, failed = profiled(model.likelihood, optimum.theta, bread, 1.0, fit.coefficients, directions, fit.level, terms)
+    rows, failed = profiled(
+        model.likelihood, optimum.theta, full(bread), 1.0, fit.coefficients, directions, fit.level, terms
+    )
     findings = [diagnose.not_profiled([model.parameters.labels[at] for at in failed])] if failed else []
     auxiliary = natural_rows(model, rows)
     return replace(fit, coefficients=rows, auxiliary=auxiliary, ci="profile", warnings=(*fit.warnings, *findings))

@@ -13,6 +13,7 @@ from glmfit.errors import Finding
 from glmfit.estimate import remarks, wild
 from glmfit.estimate.blueprint import blueprint
 from glmfit.estimate.maximum import Maximum
+from glmfit.estimate.placed import among, in_rows, parts, without_places
 from glmfit.families import make_family
 from glmfit.inference import (
     Covariance,
@@ -31,7 +32,7 @@ from glmfit.inference.covariance import covariance
 from glmfit.inference.dispersion import dispersion
 from glmfit.inference.profiles import profiled
 from glmfit.model import Model
-from glmfit.numerics import Optimum
+from glmfit.numerics import LowRank, Optimum, full
 from glmfit.result import (
     Auxiliary,
     Coefficient,
@@ -112,10 +113,11 @@ def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) 
         covariance=CovarianceSummary(
             cov.kind,
             cov.correction,
-            tuple(tuple(row) for row in matrix.tolist()),
+            None if isinstance(matrix, LowRank) else in_rows(matrix),
             cov.clusters,
             None if cov.kind in ("hessian", "expected") else spec.bread or "observed",
             how,
+            low_rank=parts(matrix),
         ),
         dispersion=Dispersion(scale.phi, scale.method),
         auxiliary=_auxiliary(data, model, coefficients),
@@ -283,7 +285,7 @@ def _coefficients(
     level: float,
     dropped: bool,
     unsupported: Sequence[int],
-) -> tuple[tuple[Coefficient, ...], torch.Tensor]:
+) -> tuple[tuple[Coefficient, ...], torch.Tensor | LowRank]:
     """Rows for every term of every formula, and the covariance aligned with them; aliased terms are NaN."""
     model, whole = found.model, found.whole
     separated = None if dropped else found.separated
@@ -291,9 +293,8 @@ def _coefficients(
     kept = torch.tensor(model.kept)
     estimates = torch.full((size,), math.nan, dtype=torch.float64)
     estimates[kept] = _estimates(model, found.optimum)
-    matrix = torch.full((size, size), math.nan, dtype=torch.float64)
-    matrix[kept[:, None], kept] = model.reported_covariance(working.matrix, working.half)
-    errors = torch.sqrt(torch.diagonal(matrix)).tolist()
+    matrix = among(size, kept, model.reported_covariance(working.matrix, working.half))
+    errors = torch.sqrt(matrix.diagonal()).tolist()
     inside = dict(zip(model.kept, references, strict=True))
     without = {model.kept[place]: "cluster_rank" for place in unsupported}
     if found.flat is not None:
@@ -307,8 +308,7 @@ def _coefficients(
             places[place]: math.copysign(math.inf, term.direction) if term.direction else math.nan
             for place, term in zip(separated.infinite, separated.terms, strict=True)
         }
-    out = torch.tensor(sorted(without), dtype=torch.int64)
-    matrix[out, :] = matrix[:, out] = math.nan
+    matrix = without_places(matrix, torch.tensor(sorted(without), dtype=torch.int64))
     rows = []
     for at, ((parameter, term), estimate) in enumerate(zip(model.names, estimates.tolist(), strict=True)):
         error = math.nan if at in without else errors[at]
@@ -339,7 +339,7 @@ def _profiled(
     identity = torch.eye(model.size, dtype=torch.float64)
     reported = torch.stack([model.reported(unit_vector) for unit_vector in identity], dim=1)
     directions = {at: (reported[place], references[place]) for place, at in enumerate(model.kept)}
-    theta, covariance = found.optimum.theta, unit * found.bread
+    theta, covariance = found.optimum.theta, unit * full(found.bread)
     out, failed = profiled(found.objective, theta, covariance, unit, rows, directions, level, terms)
     labels = dict(zip(model.kept, model.labels, strict=True))
     return out, [diagnose.not_profiled([labels[at] for at in failed])] if failed else []

@@ -5,7 +5,8 @@ May use: the top of the package.
 """
 
 from glmfit.numerics.batch import BatchDerivatives, BatchObjective, BatchOptimum, newton_batch
-from glmfit.numerics.curvature import cholesky, stacked_root, unit_diagonal, well_conditioned
+from glmfit.numerics.bordered import Bordered, BorderedFactor, Factor, LowRank, Symmetric
+from glmfit.numerics.curvature import cholesky, full, full_factor, stacked_root, unit_diagonal, well_conditioned
 from glmfit.numerics.objective import Objective
 from glmfit.numerics.optimize import (
     Optimum,
@@ -23,14 +24,21 @@ __all__ = [
     "BatchDerivatives",
     "BatchObjective",
     "BatchOptimum",
+    "Bordered",
+    "BorderedFactor",
+    "Factor",
+    "LowRank",
     "Objective",
     "Optimum",
     "Pair",
+    "Symmetric",
     "Trace",
     "all_finite",
     "as_written",
     "cholesky",
     "exact",
+    "full",
+    "full_factor",
     "least_squares",
     "line_search",
     "newton",

@@ -92,7 +92,7 @@ def column_hint(name: str, known: Iterable[str]) -> str:
     if len(names) == 1 and not names[0].isidentifier():
         return (
             f"the first line is read as the single column '{shorten(names[0])}': what separates names is said by "
-            "--separator; --skip and --comment leave out titles and comments above them"
+            "--separator; titles and comments above them are left out by --skip N or --comment SIGN"
         )
     listed = ", ".join(f"'{shorten(column)}'" for column in names[:12])
     more = f" and {len(names) - 12} more" if len(names) > 12 else ""

@@ -33,7 +33,8 @@ class Coefficient:
     # None, or why there is no standard error: aliased (a linear combination of earlier terms, not estimated), at_limit
     # (of a parameter at the end of its range), infinite (the data are separated), not_identified (the likelihood has
     # no peak in this direction), boundary (the maximum lies on the edge of the link's domain, where Wald's theory
-    # does not hold) or cluster_rank (the clusters are too few for it, or it varies in none of them, or in one)
+    # does not hold), cluster_rank (the clusters are too few for it, or it varies in none of them, or in one) or
+    # exact_rows (rows of leverage 1 are fitted by it whatever the noise is, of which hc0 and hc1 know nothing)
     status: str | None = None
     df: float | None = None  # degrees of freedom of the t that it is tested by; None where that is the normal
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -75,7 +75,11 @@ def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) 
         references = [Reference(each) for each in cov.df.tolist()]
         reference = min(references, key=lambda one: one.df or 0.0)  # for what rests on several coefficients
     unseen = remarks.unsupported(found, cov)
-    coefficients, matrix = _coefficients(found, cov, references, spec.level, dropped, unseen if cov.clusters else ())
+    gone = _gone(data, found)
+    exact = [] if sums.perfect else remarks.exact_rows(found, cov, unseen, data.table.rows[~gone])
+    because = "cluster_rank" if cov.clusters else "exact_rows"
+    unsupported = dict.fromkeys(unseen, because) if cov.clusters or exact else {}
+    coefficients, matrix = _coefficients(found, cov, references, spec.level, dropped, unsupported)
     tests = joint_tests(coefficients, matrix, model.terms, reference)
     unprofiled: list[Finding] = []
     how = None
@@ -83,7 +87,6 @@ def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) 
         coefficients, how, unprofiled = wild.bootstrapped(data, found, coefficients, references, spec.level)
     if spec.ci == "profile":
         coefficients, unprofiled = _profiled(found, coefficients, unit, references, spec.level, terms)
-    gone = _gone(data, found)
     findings = [*data.table.findings, *data.response.findings]
     if found.separated is not None:
         findings.append(_separation(found, int(gone.sum()), dropped))
@@ -92,7 +95,7 @@ def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) 
     aliased = diagnose.aliased((found.whole or whole).aliased, whole.aliases)  # those that rows took with them are said
     findings += [] if aliased is None else [aliased]
     findings += remarks.of_clusters(model, cov, matrix, unseen)
-    findings += [] if sums.perfect else remarks.exact_rows(found, cov, unseen, data.table.rows[~gone])
+    findings += exact
     findings += remarks.of_spread(data, found, cov, scale, sums, df)
     return Fitted(
         version=__version__,
@@ -284,7 +287,7 @@ def _coefficients(
     references: Sequence[Reference],
     level: float,
     dropped: bool,
-    unsupported: Sequence[int],
+    unsupported: Mapping[int, str],
 ) -> tuple[tuple[Coefficient, ...], torch.Tensor | LowRank]:
     """Rows for every term of every formula, and the covariance aligned with them; aliased terms are NaN."""
     model, whole = found.model, found.whole
@@ -296,7 +299,7 @@ def _coefficients(
     matrix = among(size, kept, model.reported_covariance(working.matrix, working.half))
     errors = torch.sqrt(matrix.diagonal()).tolist()
     inside = dict(zip(model.kept, references, strict=True))
-    without = {model.kept[place]: "cluster_rank" for place in unsupported}
+    without = {model.kept[place]: reason for place, reason in unsupported.items()}
     if found.flat is not None:
         without |= {model.kept[place]: "not_identified" for place in found.flat.places}
     ends: dict[int, float] = {}

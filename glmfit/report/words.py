@@ -26,6 +26,7 @@ MISSING = {
     "not_identified": "(not identified)",
     "boundary": "(boundary)",
     "cluster_rank": "(too few clusters)",
+    "exact_rows": "(fitted exactly)",
 }
 WHERE = ("where", "where_missing")  # the reasons that --where is
 BIAS_REDUCTIONS = {"firth": "Firth (Jeffreys prior)"}

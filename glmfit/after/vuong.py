@@ -23,7 +23,7 @@ from glmfit.families import FAMILIES, make_family
 from glmfit.families.userfile import is_path
 from glmfit.reading import PLAIN, Reading
 from glmfit.result import Fitted
-from glmfit.table import open_data
+from glmfit.table import Source, open_data
 
 CORRECTIONS = ("Vuong", "Vuong, AIC-corrected", "Vuong, BIC-corrected")
 SAME = 1e-6  # relative: how near the sum over the rows of DATA is to the log-likelihood of the fit
@@ -41,10 +41,11 @@ class Rows:
 
 def by_rows(models: Mapping[str, Fitted], rows: Rows) -> dict[str, np.ndarray | str]:
     """(n,) the log-likelihoods of the rows of each model, NaN in rows that it left out; or why there are none."""
-    return {name: _by_rows(name, fit, rows) for name, fit in models.items()}
+    opened: dict[Reading, Source] = {}  # once for all that read alike: standard input ends
+    return {name: _by_rows(name, fit, rows, opened) for name, fit in models.items()}
 
 
-def _by_rows(name: str, fit: Fitted, rows: Rows) -> np.ndarray | str:
+def _by_rows(name: str, fit: Fitted, rows: Rows, opened: dict[Reading, Source]) -> np.ndarray | str:
     if math.isnan(fit.fit.log_likelihood):
         return f"{name} has no log-likelihood"
     if fit.model.freq_weights is not None:
@@ -55,8 +56,10 @@ def _by_rows(name: str, fit: Fitted, rows: Rows) -> np.ndarray | str:
     try:
         if not model.predictors or model.family.grouped:
             return f"the likelihood of {name} is no sum over rows"
-        source = open_data(rows.data, fit.blueprint.reading.again(rows.reading), spool=True)
-        found = row_log_likelihoods(model, source, Asked(missing="keep"))
+        reading = fit.blueprint.reading.again(rows.reading)
+        if reading not in opened:
+            opened[reading] = open_data(rows.data, reading, spool=True)
+        found = row_log_likelihoods(model, opened[reading], Asked(missing="keep"))
     except GlmfitError as error:
         raise type(error)(error.code, f"{name}: {error.message}", error.hint) from error
     known, total = int(np.isfinite(found).sum()), float(np.nansum(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from functools import cache
 from pathlib import Path
@@ -128,7 +129,9 @@ def test_tests_by_rows_are_those_of_r(case: dict[str, Any]) -> None:
     assert list(tests["p_value"]) == pytest.approx(case["p_value"], rel=1e-5)
 
 
-def test_what_is_at_the_edge_of_what(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_at_the_edge_of_what(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     poisson, large = fitted("Days ~ Sex", family="poisson"), fitted("Days ~ Sex + Eth", family="poisson")
     nb, zinb = (fitted("Days ~ Age", family=name) for name in ("negative-binomial", "zero-inflated-negative-binomial"))
     rows = Rows(str(ROOT / QUINE))
@@ -146,6 +149,9 @@ def test_what_is_at_the_edge_of_what(tmp_path: Path, capsys: pytest.CaptureFixtu
         fit.save(path)
     assert main(["compare", *paths, "--data", str(ROOT / QUINE), "--json"]) == 0
     jsonschema.validate(json.loads(capsys.readouterr().out), schema("glmfit/compare/1"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((ROOT / QUINE).read_bytes())))
+    assert main(["compare", *paths, "--data", "-"]) == 0
+    assert "Vuong, BIC-corrected" in capsys.readouterr().out
     assert main(["compare", *paths, "--json"]) == 0
     assert "add --data DATA" in capsys.readouterr().out
     assert main(["compare", *paths, "--data", str(ROOT / "sample_data" / "articles.csv")]) == 3

@@ -33,7 +33,8 @@ class Coefficient:
     # None, or why there is no standard error: aliased (a linear combination of earlier terms, not estimated), at_limit
     # (of a parameter at the end of its range), infinite (the data are separated), not_identified (the likelihood has
     # no peak in this direction), boundary (the maximum lies on the edge of the link's domain, where Wald's theory
-    # does not hold) or cluster_rank (the clusters are too few for it, or it varies in none of them, or in one)
+    # does not hold), cluster_rank (the clusters are too few for it, or it varies in none of them, or in one) or
+    # exact_rows (rows of leverage 1 are fitted by it whatever the noise is, of which hc0 and hc1 know nothing)
     status: str | None = None
     df: float | None = None  # degrees of freedom of the t that it is tested by; None where that is the normal
 
@@ -229,6 +230,19 @@ class Identification:
 
 
 @dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """How intervals were found from replicates, and what became of these."""
+
+    interval: str  # percentile | bca
+    by: str  # rows | cluster:COLUMN | parametric: what was drawn
+    replicates: int
+    seed: int
+    failures: Mapping[str, int]  # separated | not_converged | failed -> replicates
+    missing: Mapping[str, int]  # coefficient -> replicates in which it has no estimate
+    phi: tuple[float, ...] | None = None  # the ends of the interval of the dispersion, where it is estimated
+
+
+@dataclass(frozen=True, slots=True)
 class Fit:
     """A fitted model."""
 
@@ -238,11 +252,12 @@ class Fit:
     coefficients: tuple[Coefficient, ...]
     statistic: str  # z | t
     level: float
-    ci: str  # wald | profile | wild
+    ci: str  # wald | profile | wild | bootstrap
     covariance: CovarianceSummary
     dispersion: Dispersion
     auxiliary: tuple[Auxiliary, ...]
     joint_tests: tuple[JointTest, ...] = field(default=(), kw_only=True)  # of terms of several coefficients
+    bootstrap: Bootstrap | None = field(default=None, kw_only=True)  # where intervals are from replicates
     fit: FitStatistics
     convergence: Convergence
     identification: Identification

@@ -29,7 +29,7 @@ from glmfit.report.records import Records
 from glmfit.table import Source
 
 SCHEMA = "glmfit/diagnosis/1"
-MOST_NAMED = 5  # rows
+MOST_NAMED = 3  # rows
 MODERATE, HIGH = math.sqrt(5), math.sqrt(10)  # GVIF^(1/(2 df)): how many times a standard error is inflated
 
 
@@ -50,8 +50,10 @@ def diagnosis(model: SavedModel, source: Source, asked: Asked, seed: int) -> Rec
     if not len(found["y"]):
         raise DataError("no_rows", f"no row of {source.name} has an answer", "check --missing keep, and the data")
     rows = [*_of_counts(model, found), *_of_quantiles(found), *_of_influence(found)]
-    rows += [row for row in (link_check(model, found.columns),) if row]
-    rows += [*_collinearity(model, found.whole), *binary_checks(model, found.columns)]
+    whole = bool(np.isfinite(found["fitted"]).all())  # not so where data are separated, or nobody says what the mean is
+    rows += [row for row in (link_check(model, found.columns) if whole else None,) if row]
+    rows += [*_collinearity(model, found.whole), *(binary_checks(model, found.columns) if whole else ())]
+    rows = rows or [verdict("none", "nothing to rest a check on", math.nan)]
     facts = {
         "formulas": list(model.fit.model.formulas),
         "family": model.fit.model.family,
@@ -163,8 +165,8 @@ def _of_influence(found: Gathered) -> Iterator[Row]:
     rows = tuple(int(found["number"][at]) for at in order if large[at])
     words = "no row changes the fit much"
     if rows:
-        more = f" and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
-        words = f"look at row{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows[:MOST_NAMED]))}{more}"
+        more = f", {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
+        words = f"row{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows[:MOST_NAMED]))}{more}"
     yield verdict("influence", words, float(np.nanmax(cook)), "cook", None, None, rows)
 
 

@@ -38,6 +38,9 @@ def _findings(model: SavedModel, whole: Survey, dfbeta: bool) -> Iterator[Findin
     if model.fit.model.censor or model.fit.model.event:
         rows = "in rows whose response is only known to lie between bounds all but fitted and quantile are empty"
         yield Finding("empty_columns", rows)
+    if model.fit.identification.separation is not None:
+        rows = "rows that the model separates may have nothing: coefficients that cancel there are infinite"
+        yield Finding("empty_columns", rows)
     for reason, names in empty.items():
         listed = f"{', '.join(names[:-1])} and {names[-1]} are" if len(names) > 1 else f"{names[0]} is"
         yield Finding("empty_columns", f"{listed} empty: {reason}")

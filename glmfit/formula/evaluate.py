@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 
 _MOST_CHARACTERS = 10_000  # of a level
+# contrasts whose coefficients change with the order of the levels, unlike those of treatment and sum
+ORDERED = {"poly": "a polynomial", "helmert": "a contrast with the levels before", "diff": "a difference of neighbours"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +197,8 @@ class Evaluator:
         if "contrasts" in given:
             kind, nodes = contrast_of(given["contrasts"])
             options = {name: literal(value) for name, value in nodes.items()}
-        if kind == "poly" and chosen is None and expression not in self.state.levels and data.kind == "name":
-            self._refuse_alphabet(factor, data.value)
+        if kind in ORDERED and chosen is None and expression not in self.state.levels and data.kind == "name":
+            self._refuse_alphabet(factor, data.value, ORDERED[kind])
         base = self._observed(expression, codes, levels)
         if "ref" in given:
             options = {**options, "reference": literal(given["ref"])}
@@ -205,15 +207,15 @@ class Evaluator:
                 raise ModelError("reference", what, "leave out the reference, or the contrasts")
         return Levels(base.codes, base.levels, kind, options)
 
-    def _refuse_alphabet(self, factor: Factor, name: str) -> None:
-        """Polynomials in levels of text need their order, which the alphabet hardly is."""
+    def _refuse_alphabet(self, factor: Factor, name: str, use: str) -> None:
+        """Contrasts that compare neighbours in levels of text need their order, which the alphabet hardly is."""
         column = self.table[name]
         if column.alphabetical:
             natural = natural_order(column.levels or ())
             levels = natural or column.levels or ()
             call = render(replace(factor.tree, keywords=(*factor.tree.keywords, ("levels", _texts(levels)))))
             hint = f"write {call}" if natural else f"order these, the lowest first: {call}"
-            what = f"'{factor.text}': '{name}' is text, which has no order that a polynomial could use"
+            what = f"'{factor.text}': '{name}' is text, which has no order that {use} could use"
             raise UsageError("levels_needed", what, hint)
 
     def _value(self, node: Node) -> np.ndarray:

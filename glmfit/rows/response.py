@@ -198,7 +198,7 @@ def _two_numbers(label: str, values: np.ndarray, success: str, trials: bool) -> 
         what = f"--success names one of two values, and '{label}' has {len(distinct)}"
         raise ModelError("bad_response", what, "leave it out, or make a 0/1 column")
     if not is_number(success) or number(success) not in distinct:
-        hint = f"its values: {distinct[0]:.15g}, {distinct[1]:.15g}"
+        hint = f"write --success {distinct[0]:.15g} or --success {distinct[1]:.15g}"
         raise UsageError("bad_success", f"'{label}' is never {success}", hint)
     y = (values == number(success)).astype(np.float64)
     return Observed(label, y, np.ones_like(y) if trials else None, f"{number(success):.15g}")

@@ -324,9 +324,9 @@ def exact_rows(kind: str, rows: np.ndarray, terms: Sequence[str]) -> Finding:
     shown = ", ".join(str(row) for row in rows[:4]) + (" ..." if len(rows) > 4 else "")
     which = f"row {shown} is" if len(rows) == 1 else f"rows {shown} are"
     message = (
-        f"{which} fitted exactly by {_listed(terms)}, whatever the noise is, and {kind} takes that for certainty: "
-        f"{'their standard errors are' if len(terms) > 1 else 'its standard error is'} too small; use --se hessian, or "
-        "leave out the term or the row"
+        f"{which} fitted exactly by {_listed(terms)}, whatever the noise is, which {kind} would take for certainty: "
+        f"{'they have' if len(terms) > 1 else 'it has'} no standard error; use --se hessian, or leave out the term or "
+        "the row"
     )
     return Finding("exact_rows", message, tuple(terms))
 

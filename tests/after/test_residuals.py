@@ -185,6 +185,17 @@ def test_influential_rows_are_named() -> None:
     assert checks.loc["outliers", "rows"] == "20"
 
 
+def test_what_has_no_answer_is_left_out_of_the_check() -> None:
+    """Separated rows whose linear predictor is infinite less infinite, and a density that states no mean."""
+    data = {"y": [0, 0, 0, 1, 1, 1], "x": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]}
+    separated = glmfit.fit("y ~ x", data, family="binomial")
+    assert separated.residuals(data).isna().all(axis=None)
+    assert separated.check(data)["check"].tolist() == ["none"]
+    wind = pd.read_csv(ROOT / "sample_data" / "airquality.csv")
+    own = glmfit.fit("Wind ~ Temp", wind, family=str(ROOT / "sample_data" / "likelihoods" / "gumbel.py"))
+    assert own.check(wind)["verdict"].tolist() == ["nothing to rest a check on"]
+
+
 # ---- Simulation ----
 
 

@@ -44,7 +44,17 @@ WORDS = {
         *("'glmfit [a-z]+ --help'", "'glmfit COMMAND --help'", "write a number", "write ', ' for"),
     ),
     "there is nothing to type": ("nothing: ", "write the file alone", "write C\\(", "it has no parameter"),
+    "dates are numbers or levels in more than one way": ("make numbers of it", "say what of them counts"),
     "a path, or the code of a file": (
+        *(
+            "check the pattern",
+            "give the number of lines",
+            "write or download",
+            "take off",
+            "unpack",
+            "give an archive",
+        ),
+        *("write each of its values", "make all values", "if it is what you take it for", "write , or"),
         *("correct the file", "links for", "download it"),
         *("check the path", "did you mean 'data.csv'", "FILE.py first", "create the folder", "give another file"),
         *("give the name of a file", "give a shorter name", "free some space", "give a path"),
@@ -115,8 +125,8 @@ def given(meaning: str) -> str | None:
     """A value as it is given to an option that means this here."""
     slot = re.search(r"\{([A-Z,]+)\}", meaning)
     by_slot = {"FAMILY": "gaussian", "LINK": "identity", "COLUMN": "w", "COLUMN,COLUMN": "x,z", "CONDITION": "x > 0",
-               "TEXT": "NA", "KIND": "hc1", "SHARE": "0.9", "VALUE": "1.5", "N": "50", "T": "1e-8", "NAME": "bfgs",
-               "LIMIT": "0.5", "TRIALS": "m", "FILE": "FOLDER/out.txt"}  # fmt: skip
+               "TEXT": "NA", "B": "199", "KIND": "hc1", "SHARE": "0.9", "VALUE": "1.5", "N": "50", "T": "1e-8",
+               "NAME": "bfgs", "LIMIT": "0.5", "TRIALS": "m", "FILE": "FOLDER/out.txt"}  # fmt: skip
     return by_slot[slot[1]] if slot else None
 
 

@@ -172,9 +172,9 @@ def _put(part: str, known: dict[str, Option]) -> list[tuple[str, str | None]]:
         option, rest = known.get(at[0]), part[at.end() :].lstrip()
         value = None
         if option is not None and option.takes_value and re.match(r"[^\s-]|-\d", rest):
-            word = re.match(r"'(?:[^']|'\"'\"')*'|\S+", rest)
+            word = re.match(r"'(?:[^']|'\"'\"')*'|\"[^\"]*\"|\S+", rest)
             value = word[0].rstrip("?;:)") if word else None
-            if value and value.startswith("'") and value.endswith("'"):
+            if value and value[0] in "'\"" and value[-1] == value[0]:
                 value = shlex.split(value)[0]
             elif value:
                 value = value.rstrip(",")

@@ -16,13 +16,15 @@ from glmfit.version import __version__
 
 TYPE_CHECKING = False  # not from typing: nothing is imported before the command line is ready for signals
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from glmfit.fitted import FittedModel
     from glmfit.numerics import Trace
     from glmfit.result import Fitted
     from glmfit.spec import ModelSpec
+
+    Progress = Callable[[int, int], None]
 else:
 
     def __getattr__(name: str) -> object:
@@ -138,10 +140,10 @@ def compare(*, data: Any = None, **models: FittedModel) -> tuple[Any, Any]:
     return first.frame(), second.frame()
 
 
-def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fitted:
+def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None, progress: Progress | None = None) -> Fitted:
     """Fit the model that `spec` describes to `data`: a path, an opened source, a frame or a mapping of columns.
 
-    `trace` is called with the numbers of each iteration.
+    `trace` is called with the numbers of each iteration, `progress` with how many replicates of how many are done.
     """
     from glmfit.families.userfile import is_dense
     from glmfit.memory import running_out
@@ -150,10 +152,10 @@ def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fitted:
         if is_dense(spec.family):
             from glmfit.dense import fit_dense
 
-            return fit_dense(spec, data, trace)
+            return fit_dense(spec, data, trace, progress)
         from glmfit.rows import read
 
         rows = read(spec, data)  # what is wrong with the data is found before torch is imported
         from glmfit.estimate.pipeline import fit_data
 
-        return fit_data(rows, trace)
+        return fit_data(rows, trace, progress)

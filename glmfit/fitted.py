@@ -96,6 +96,43 @@ class FittedModel(Fitted):
 
         return wald_tests(self, hypotheses, terms=terms, adjust=adjust, level=level).frame()
 
+    def confint(
+        self,
+        data: Any = None,
+        method: str | None = None,
+        *,
+        terms: Sequence[str] = (),
+        level: float | None = None,
+        replicates: int | None = None,
+        by: str | None = None,
+        seed: int | None = None,
+        **reading: Any,
+    ) -> Any:
+        """A pandas DataFrame of intervals, one row for each estimate, as `glmfit confint` writes them.
+
+        `method` is profile, bootstrap or bca, which need the data of the fit again, or wald. `by` is what a bootstrap
+        draws: rows, cluster:COLUMN or parametric. What became of the replicates is in `attrs` of the frame. `reading`
+        are the options of reading the file.
+        """
+        from glmfit.after.confint import confidence_intervals
+        from glmfit.reading import from_options
+
+        records = confidence_intervals(
+            self,
+            data,
+            method=method,
+            terms=terms,
+            level=level,
+            replicates=replicates,
+            by=by,
+            seed=seed,
+            family=self.file,
+            reading=from_options(reading),
+        )
+        frame = records.frame()
+        frame.attrs = {**records.facts, "warnings": list(records.findings)}
+        return frame
+
     def residuals(
         self,
         data: Any,

@@ -230,6 +230,19 @@ class Identification:
 
 
 @dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """How intervals were found from replicates, and what became of these."""
+
+    interval: str  # percentile | bca
+    by: str  # rows | cluster:COLUMN | parametric: what was drawn
+    replicates: int
+    seed: int
+    failures: Mapping[str, int]  # separated | not_converged | failed -> replicates
+    missing: Mapping[str, int]  # coefficient -> replicates in which it has no estimate
+    phi: tuple[float, ...] | None = None  # the ends of the interval of the dispersion, where it is estimated
+
+
+@dataclass(frozen=True, slots=True)
 class Fit:
     """A fitted model."""
 
@@ -239,11 +252,12 @@ class Fit:
     coefficients: tuple[Coefficient, ...]
     statistic: str  # z | t
     level: float
-    ci: str  # wald | profile | wild
+    ci: str  # wald | profile | wild | bootstrap
     covariance: CovarianceSummary
     dispersion: Dispersion
     auxiliary: tuple[Auxiliary, ...]
     joint_tests: tuple[JointTest, ...] = field(default=(), kw_only=True)  # of terms of several coefficients
+    bootstrap: Bootstrap | None = field(default=None, kw_only=True)  # where intervals are from replicates
     fit: FitStatistics
     convergence: Convergence
     identification: Identification

@@ -303,10 +303,13 @@ def test_a_command_does_what_is_shown(example: Example, capsys: pytest.CaptureFi
         assert contains(printed, piece), f"not printed: {os.linesep.join(piece)}"
 
 
+TABLES = ("fit", "test", "compare", "anova", "step", "margins", "confint", "residuals")
+
+
 def is_table(command: str) -> bool:
     """Whether the command writes what people read: lines of a terminal's width."""
     words = arguments(command)
-    return words[0] in ("fit", "test", "compare") and not {"--json", "--format"} & set(words)
+    return words[0] in TABLES and not {"--json", "--format"} & set(words)
 
 
 def pieces(shown: tuple[str, ...]) -> list[list[str]]:

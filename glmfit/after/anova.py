@@ -27,7 +27,7 @@ from glmfit.inference.joint import wald
 from glmfit.report.records import Records
 from glmfit.result import Fitted
 from glmfit.rows import Data, read
-from glmfit.spec import ModelSpec, one_of
+from glmfit.spec import ModelSpec, one_of, without_intervals
 
 SCHEMA = "glmfit/anova/1"
 COLUMNS = (
@@ -94,7 +94,7 @@ def analysis(
     terms = terms_of(rows.formula.predictors, rows.family)
     full = fit_data(rows)
     chosen = _chosen(test, full)
-    rows = replace(rows, spec=replace(rows.spec, start={}, ci="wald", optimizer="newton"))
+    rows = replace(rows, spec=replace(without_intervals(rows.spec), start={}, optimizer="newton"))
     plan = [Tested(term, _left(term, terms, type), name) for term, name in zip(terms, names, strict=True)]
     fits = _Fits(rows, full)
     found = [_by_wald(full, one) if chosen == "wald" else _by_fits(fits, one, chosen) for one in plan]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from glmfit.after.averages import Setting, Value, Weighted, average
+from glmfit.after.averages import Average, Setting, Value, Weighted, average
 from glmfit.after.covariates import Covariate, named, number, values_of
 from glmfit.after.newdata import is_of_a_row
 from glmfit.after.prediction import standard_errors
@@ -41,10 +41,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class _Point:
-    """At one x: F, dF/dx, the standard error of F; and g(F) - g(t) with its standard error."""
+    """At one x: F and its standard error; and g(F) - g(t) with its standard error."""
 
     f: float
-    slope: float
     error: float
     distance: float
     distance_error: float
@@ -93,7 +92,8 @@ def inverse_rows(
         curve = _Curve(model, of, target, dict(held), _rows(model, target, held, sample))
         for x in _solutions(curve, facts.low, facts.high):
             point = curve(x)
-            error = point.error / abs(point.slope) if point.slope else math.nan
+            slope = curve.slope(x)
+            error = point.error / abs(slope) if slope else math.nan
             low, high = _fieller(curve, x, quantile, error)
             rows.append(_row(target, of, dict(held), x, error, quantile * error, low, high))
             where = f"'{target.column}' = {x:.6g} for {of.name} = {target.value:g}"
@@ -141,20 +141,28 @@ class _Curve:
 
     def points(self, xs: Sequence[float]) -> list[_Point]:
         """The curve at several x in one pass over the rows."""
-        held = [tuple(sorted({**self.held, self.target.column: x}.items())) for x in xs]
-        settings = [Setting(one, slope) for one in held for slope in (None, self.target.column)]
+        return [self._point(one) for one in self._averages([Setting(self._at(x)) for x in xs])]
+
+    def slope(self, x: float) -> float:
+        """dF/dx."""
+        (one,) = self._averages([Setting(self._at(x), self.target.column)])
+        return float(one.value[0])
+
+    def _at(self, x: float) -> tuple[tuple[str, Value], ...]:
+        return tuple(sorted({**self.held, self.target.column: x}.items()))
+
+    def _averages(self, settings: Sequence[Setting]) -> list[Average]:
         groups = average(self.model, self.of, settings, self.runs)
         (key,) = groups.sums
-        found = groups.averages(key)
-        return [self._point(found[2 * at], float(found[2 * at + 1].value[0])) for at in range(len(xs))]
+        return groups.averages(key)
 
-    def _point(self, one: Any, slope: float) -> _Point:
+    def _point(self, one: Average) -> _Point:
         leaf = one.value.clone().requires_grad_(True)
         scaled = self.of.scale.link(leaf)
         (stretch,) = torch.autograd.grad(scaled.sum(), leaf)
         error = float(standard_errors(self.model, one.jacobian)[0]) if one.finite and not one.undefined else math.nan
         f = math.nan if one.undefined else float(one.value[0])
-        return _Point(f, slope, error, float(scaled.detach()[0]) - self.goal, abs(float(stretch[0])) * error)
+        return _Point(f, error, float(scaled.detach()[0]) - self.goal, abs(float(stretch[0])) * error)
 
     def distance(self, x: float) -> float:
         """g(F) - g(t); NaN where the formula has no value."""

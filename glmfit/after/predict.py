@@ -41,9 +41,8 @@ class Predicted:
     @property
     def without_answer(self) -> int:
         """How many rows have nothing in any column."""
-        return int(
-            np.logical_and.reduce([np.isnan(v.reshape(self.n, -1)).all(axis=1) for v in self.values.values()]).sum()
-        )
+        nothing = [np.isnan(v).all(axis=tuple(range(1, v.ndim))) for v in self.values.values()]
+        return int(np.logical_and.reduce(nothing).sum())
 
 
 def predictions(

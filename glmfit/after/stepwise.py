@@ -23,7 +23,7 @@ from glmfit.report.records import Records
 from glmfit.result import Fitted
 from glmfit.rows import Data, read, resolve
 from glmfit.rows.asked import ask
-from glmfit.spec import ModelSpec, one_of
+from glmfit.spec import ModelSpec, one_of, without_intervals
 from glmfit.table import Source, open_data
 
 SCHEMA = "glmfit/step/1"
@@ -197,8 +197,8 @@ def _begin(spec: ModelSpec, source: Source, asked: Asked) -> tuple[_Walk, tuple[
 
 def _without_errors(spec: ModelSpec) -> ModelSpec:
     """The same without what standard errors and intervals ask for, which no criterion depends on."""
-    plain = replace(spec, se=None, small_sample=None, bread=None, wild_weights=None, replicates=None, seed=None)
-    return replace(plain, ci="wald", start={})
+    plain = replace(without_intervals(spec), se=None, small_sample=None, bread=None, wild_weights=None)
+    return replace(plain, replicates=None, seed=None, start={})
 
 
 def _formula(spec: ModelSpec, source: Source) -> ModelFormula:

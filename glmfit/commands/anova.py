@@ -25,7 +25,7 @@ SumContrasts = Annotated[
 ]
 
 
-@takes_model("ci", "level", "wild_weights", "replicates", "seed")
+@takes_model("ci", "bootstrap_by", "level", "wild_weights", "replicates", "seed")
 def anova_command(
     data: options.Data,
     spec: ModelSpec,

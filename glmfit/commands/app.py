@@ -17,6 +17,7 @@ from glmfit.commands.anova import anova_command
 from glmfit.commands.check import check_command
 from glmfit.commands.compare import compare_command
 from glmfit.commands.completion import completion_command
+from glmfit.commands.confint import confint_command
 from glmfit.commands.explain import explain_command
 from glmfit.commands.families import families_command
 from glmfit.commands.fit import fit_command
@@ -67,6 +68,7 @@ app.command("compare", cls=Command, short_help="Compare saved models of the same
 app.command("anova", cls=Command, short_help="Test each term of a model.")(anova_command)
 app.command("step", cls=Command, short_help="Choose the terms of a model.")(step_command)
 app.command("test", cls=Command, short_help="Test hypotheses about a saved model.")(hypotheses_command)
+app.command("confint", cls=Command, short_help="Intervals by profile likelihood or replicates.")(confint_command)
 app.command("residuals", cls=Command, short_help="Residuals and influence of rows; a check of the fit.")(
     residuals_command
 )

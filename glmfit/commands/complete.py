@@ -124,8 +124,8 @@ def _values(kind: str | None, left: str, current: str, given: Sequence[str], wor
     elif kind == "link":
         parameter, equals, _ = current.rpartition("=")
         yield from (left + parameter + equals + name for name in words["link"])
-    elif kind == "se":
-        yield from (left + name for name in words["se"])
+    elif kind in ("se", "drawn"):
+        yield from (left + name for name in words[kind])
         if current.startswith(("cluster:", "wild:")):
             stem = current[: max(current.rfind(":"), current.rfind(",")) + 1]
             yield from (left + stem + name for name in _columns(given))

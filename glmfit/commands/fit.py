@@ -10,6 +10,7 @@ from glmfit import fit_spec
 from glmfit.commands import options
 from glmfit.commands.model import takes_model
 from glmfit.commands.output import say, write_file, write_stdout
+from glmfit.commands.progress import progress
 from glmfit.commands.shared import check_output, check_save, warn
 from glmfit.spec import ModelSpec
 
@@ -44,7 +45,8 @@ def fit_command(
     check_output(output, data)
     check_save(save, output, data)
 
-    fit = fit_spec(spec, data, _trace if verbose else None)
+    with progress("replicates", quiet=quiet) as told:
+        fit = fit_spec(spec, data, _trace if verbose else None, told)
     if verbose:
         for column, text in fit.data.numeric_codes.items():
             say(f"{column}: {text}")

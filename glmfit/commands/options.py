@@ -115,7 +115,8 @@ WildWeights = Annotated[
     ),
 ]
 Replicates = Annotated[
-    str | None, option(_I, "--replicates", metavar="B", help="Samples of the bootstrap of --se wild; default 9999.")
+    str | None,
+    option(_I, "--replicates", metavar="B", help="Of a bootstrap: samples of --se wild (9999), or of --ci (2000)."),
 ]
 Seed = Annotated[str | None, option(_I, "--seed", metavar="N", help="Of random numbers; default 1.")]
 Bread = Annotated[
@@ -123,7 +124,10 @@ Bread = Annotated[
     option(_I, "--bread", metavar="KIND", help="Robust errors: observed (default) or expected information."),
 ]
 Ci = Annotated[
-    str, option(_I, "--ci", metavar="wald|profile", help="Intervals and tests: wald (default) or likelihood ratio.")
+    str, option(_I, "--ci", metavar="KIND", help="Intervals: wald (default), profile, bootstrap[:B] or bca[:B].")
+]
+BootstrapBy = Annotated[
+    str | None, option(_I, "--bootstrap-by", metavar="UNIT", help="rows, cluster:COL or parametric: what is drawn.")
 ]
 BiasReduction = Annotated[
     str | None, option(_I, "--bias-reduction", metavar="firth", help="Penalise the likelihood by Jeffreys' prior.")

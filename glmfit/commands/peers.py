@@ -50,6 +50,7 @@ TABLE = {
     "eim expected fisher": "--se expected",
     "conf conf-level confidence confidence-level conf-int ci-level conflevel": "--level {SHARE}",
     "confint profile": "--ci profile",
+    "bootstrap boot bs": "--ci bootstrap",
     "anova": "glmfit anova DATA FORMULA, which tests each term",
     "stepwise stepaic selection select": "glmfit step DATA FORMULA",
     "drop1 type2 type-ii": "glmfit anova DATA FORMULA --type 2",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,14 +12,18 @@ import torch
 from torch import Tensor
 
 from glmfit import result
+from glmfit.dense.intervals import natural_rows, with_profiles, with_replicates
 from glmfit.dense.prepare import Dense, prepare
 from glmfit.errors import Finding
-from glmfit.estimate.blueprint import asked, file_hash
+from glmfit.estimate.blueprint import asked as asked_options
+from glmfit.estimate.blueprint import file_hash
+from glmfit.estimate.bootstrap import asked_of
 from glmfit.estimate.maximum import settled_flat_directions
+from glmfit.estimate.replicates import Progress
 from glmfit.families.userfile import load, split, stem
 from glmfit.inference import Covariance, Reference, inverse_information, sandwich, unsupported_places, wald
 from glmfit.numerics import Optimum, Trace, full, newton, scipy_optimum, unit_diagonal
-from glmfit.result import Auxiliary, Blueprint, Coefficient, Fingerprint, Fitted
+from glmfit.result import Blueprint, Coefficient, Fingerprint, Fitted
 from glmfit.rows.fingerprint import hashed
 from glmfit.spec import ModelSpec
 from glmfit.table import open_data
@@ -31,17 +35,39 @@ FAR = 2.0  # standard errors, at which
 LEVEL = 0.1  # a log-likelihood that has fallen by less has no peak
 
 
-def fit_dense(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fitted:
+def fit_dense(
+    spec: ModelSpec,
+    data: Any,
+    trace: Trace | None = None,
+    progress: Progress | None = None,
+) -> Fitted:
     """The fit of the file that `spec.family` names to whatever holds the data, as for `glmfit.fit_spec`."""
     clock = time.perf_counter()
     path, _ = split(spec.family)
     model = prepare(spec, open_data(data, spec.reading), path, load(path))
-    read, clock = time.perf_counter() - clock, time.perf_counter()
+    read = time.perf_counter() - clock
+    fit = fit_prepared(model, trace, progress)
+    return replace(fit, seconds={"read": read, **fit.seconds})
+
+
+def fit_prepared(
+    model: Dense,
+    trace: Trace | None = None,
+    progress: Progress | None = None,
+    profiled: Collection[str] | None = None,
+) -> Fitted:
+    """The fit of a likelihood on its rows; `profiled` are the terms that need profiles, None all."""
+    clock = time.perf_counter()
     optimum = _search(model, trace)
     flat = _flat(model, optimum)
     optimize, clock = time.perf_counter() - clock, time.perf_counter()
     fit = _summarise(model, optimum, flat)
-    seconds = {"read": read, "design": 0.0, "optimize": optimize, "inference": time.perf_counter() - clock}
+    if model.spec.ci == "profile" and flat is None:
+        fit = with_profiles(model, optimum, fit, profiled)
+    asked = asked_of(model.spec)
+    if asked is not None:
+        fit = with_replicates(model, optimum, fit, asked, progress)
+    seconds = {"design": 0.0, "optimize": optimize, "inference": time.perf_counter() - clock}
     return replace(fit, seconds=seconds)
 
 
@@ -113,7 +139,7 @@ def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> F
             None if cov.kind == "hessian" else "observed",
         ),
         dispersion=result.Dispersion(math.nan, "none"),
-        auxiliary=_auxiliary(model, coefficients),
+        auxiliary=natural_rows(model, coefficients),
         fit=result.FitStatistics(
             log_likelihood=optimum.value,
             deviance=math.nan,
@@ -156,7 +182,7 @@ def _blueprint(model: Dense) -> Blueprint:
         transforms={},
         df=None,
         reading=model.spec.reading,
-        asked=asked(model.spec),
+        asked=asked_options(model.spec),
         fingerprint=fingerprint(model),
     )
 
@@ -200,21 +226,6 @@ def _coefficients(
         error = math.nan if at in without else errors[at]
         reference = Reference(references[at])
         rows.append(wald.coefficient(parameter, term, estimate, error, without.get(at), reference, model.spec.level))
-    return tuple(rows)
-
-
-def _auxiliary(model: Dense, coefficients: Sequence[Coefficient]) -> tuple[Auxiliary, ...]:
-    """Constrained parameters on their natural scales, element by element, and those that are held."""
-    each = iter(coefficients)
-    rows = []
-    for array in model.parameters.arrays:
-        if array.held is not None:
-            rows.append(wald.held(array.name, array.held))
-            continue
-        for term in array.labels:
-            row = next(each)
-            if array.link.name != "identity":
-                rows.append(wald.natural(array.label(term), array.parameter, array.link, row))
     return tuple(rows)
 
 

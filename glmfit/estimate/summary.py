@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -30,9 +30,9 @@ from glmfit.inference import (
 )
 from glmfit.inference.covariance import covariance
 from glmfit.inference.dispersion import dispersion
+from glmfit.inference.profiles import profiled
 from glmfit.model import Model
-from glmfit.numerics import LowRank, Optimum
-from glmfit.numerics.profile import profile as profile_of
+from glmfit.numerics import LowRank, Optimum, full
 from glmfit.result import (
     Auxiliary,
     Coefficient,
@@ -52,8 +52,8 @@ from glmfit.trust import diagnose, reported_map
 from glmfit.version import __version__
 
 
-def summarise(data: Data, found: Maximum) -> Fitted:
-    """Everything that is said of a maximum."""
+def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) -> Fitted:
+    """Everything that is said of a maximum; `terms` are those that need profiles, None all."""
     model, optimum, spec = found.model, found.optimum, data.spec
     dropped = found.rest is not None and spec.separation == "drop"
     whole = model if found.whole is None or dropped else found.whole  # what n, AIC and the null model are of
@@ -86,7 +86,7 @@ def summarise(data: Data, found: Maximum) -> Fitted:
     if cov.kind.startswith("wild:") and cov.clusters:
         coefficients, how, unprofiled = wild.bootstrapped(data, found, coefficients, references, spec.level)
     if spec.ci == "profile":
-        coefficients, unprofiled = _profiled(found, coefficients, unit, references, spec.level)
+        coefficients, unprofiled = _profiled(found, coefficients, unit, references, spec.level, terms)
     findings = [*data.table.findings, *data.response.findings]
     if found.separated is not None:
         findings.append(_separation(found, int(gone.sum()), dropped))
@@ -112,7 +112,7 @@ def summarise(data: Data, found: Maximum) -> Fitted:
         coefficients=coefficients,
         statistic=reference.statistic,
         level=spec.level,
-        ci=spec.ci if how is None else "wild",
+        ci="wild" if how is not None else "profile" if spec.ci == "profile" else "wald",
         covariance=CovarianceSummary(
             cov.kind,
             cov.correction,
@@ -328,25 +328,24 @@ def _coefficients(
 
 
 def _profiled(
-    found: Maximum, rows: Sequence[Coefficient], unit: float, references: Sequence[Reference], level: float
+    found: Maximum,
+    rows: Sequence[Coefficient],
+    unit: float,
+    references: Sequence[Reference],
+    level: float,
+    terms: Collection[str] | None,
 ) -> tuple[tuple[Coefficient, ...], list[Finding]]:
     """The rows with tests and intervals from profile likelihoods, and which of them there are none for."""
-    model, out, failed = found.model, list(rows), []
-    bread = found.bread.matrix() if isinstance(found.bread, LowRank) else found.bread
+    model = found.model
+    if found.bread is None:
+        return tuple(rows), []
     identity = torch.eye(model.size, dtype=torch.float64)
     reported = torch.stack([model.reported(unit_vector) for unit_vector in identity], dim=1)
-    for place, at in enumerate(model.kept):
-        row = out[at]
-        if row.status is not None or bread is None or not (row.std_error > 0 and unit > 0):
-            continue
-        reference = references[place]
-        quantile = reference.quantile(level)
-        profile = profile_of(found.objective, found.optimum.theta, unit * bread, reported[place], unit, quantile)
-        root, p_value = profile.root, reference.p_value(profile.root)
-        out[at] = replace(row, statistic=root, p_value=p_value, conf_low=profile.low, conf_high=profile.high)
-        if any(math.isnan(value) for value in (profile.root, profile.low, profile.high)):
-            failed.append(model.labels[place])
-    return tuple(out), [diagnose.not_profiled(failed)] if failed else []
+    directions = {at: (reported[place], references[place]) for place, at in enumerate(model.kept)}
+    theta, covariance = found.optimum.theta, unit * full(found.bread)
+    out, failed = profiled(found.objective, theta, covariance, unit, rows, directions, level, terms)
+    labels = dict(zip(model.kept, model.labels, strict=True))
+    return out, [diagnose.not_profiled([labels[at] for at in failed])] if failed else []
 
 
 def _auxiliary(data: Data, model: Model, coefficients: Sequence[Coefficient]) -> tuple[Auxiliary, ...]:

@@ -4,6 +4,7 @@ In: an `Objective` (a value and two derivatives of theta) and a start. Out: an `
 May use: the top of the package.
 """
 
+from glmfit.numerics.batch import BatchDerivatives, BatchObjective, BatchOptimum, newton_batch
 from glmfit.numerics.bordered import Bordered, BorderedFactor, Factor, LowRank, Symmetric
 from glmfit.numerics.curvature import cholesky, full, full_factor, stacked_root, unit_diagonal, well_conditioned
 from glmfit.numerics.objective import Objective
@@ -20,6 +21,9 @@ from glmfit.numerics.optimize import (
 from glmfit.numerics.precise import Pair, as_written, exact, normal_equations, product
 
 __all__ = [
+    "BatchDerivatives",
+    "BatchObjective",
+    "BatchOptimum",
     "Bordered",
     "BorderedFactor",
     "Factor",
@@ -38,6 +42,7 @@ __all__ = [
     "least_squares",
     "line_search",
     "newton",
+    "newton_batch",
     "normal_equations",
     "product",
     "refined",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from glmfit.report import numbers
 from glmfit.report.exponentiate import ratios
-from glmfit.result import Auxiliary, Coefficient, CovarianceSummary, Fit, WildBootstrap
+from glmfit.result import Auxiliary, Bootstrap, Coefficient, CovarianceSummary, Fit, WildBootstrap
 
 DISPERSION_METHODS = {"pearson": "Pearson", "deviance": "deviance", "ml": "maximum likelihood"}
 OTHER_KINDS = {
@@ -68,11 +68,21 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
     lines.append(("Std. errors", standard_errors(fit.covariance)))
     if fit.ci == "profile":
         lines.append(("Intervals", "profile likelihood; tests by likelihood ratio (signed root)"))
+    if fit.bootstrap is not None:
+        lines.append(("Intervals", resampled(fit.bootstrap)))
     if fit.covariance.wild is not None:
         lines.append(("Bootstrap", bootstrap(fit.covariance.wild)))
     if exp:
         lines.append(("Shown", exponentiated(fit)))
     return lines
+
+
+def resampled(found: Bootstrap) -> str:
+    """How intervals were found from replicates."""
+    kind = "BCa bootstrap" if found.interval == "bca" else "percentile bootstrap"
+    kind_of_unit, _, column = found.by.partition(":")
+    drawn = {"rows": "rows", "cluster": f"clusters of {column}", "parametric": "responses"}[kind_of_unit]
+    return f"{kind} of {drawn}, {found.replicates:,} replicates, seed {found.seed}; tests by standard errors"
 
 
 def _family(fit: Fit) -> str:

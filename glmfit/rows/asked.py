@@ -15,7 +15,7 @@ from glmfit.families import Family, Link, Parameter, make_family
 from glmfit.families.censored import censored
 from glmfit.formula import Factor, ModelFormula, condition, for_family, parse
 from glmfit.rows.censoring import Censoring, censoring
-from glmfit.spec import ModelSpec, cluster_columns
+from glmfit.spec import ModelSpec, cluster_columns, drawn_columns
 
 _BASE = "multinomial; of two levels write --success LEVEL for the one that counts as 1: the other is the base"
 
@@ -39,7 +39,8 @@ class Asked:
         """The columns that the model uses, each once."""
         spec = self.spec
         special = (spec.weights, spec.freq_weights, spec.sampling_weights, spec.offset, spec.exposure, spec.group)
-        used = [*self.formula.variables, *(name for name in special if name), *cluster_columns(spec.se)]
+        clusters = (*cluster_columns(spec.se), *drawn_columns(spec.bootstrap_by))
+        used = [*self.formula.variables, *(name for name in special if name), *clusters]
         return tuple(dict.fromkeys((*used, *self.family.columns, *self.observed.columns)))
 
     @property

@@ -212,7 +212,8 @@ def _numeric_hint(column: Column, word: Word) -> str:
     if column.kind == "date":
         return f"make numbers of it: {transforms(column.name, levels)}"
     if is_number(word.text):
-        return "the source stores these numbers as text; store them as numbers"
+        stored = "the source stores these numbers as text; store them as numbers"
+        return f"{stored}; where --decimal was given, this has another decimal sign" if "." in word.text else stored
     hidden = hidden_numbers(levels)
     if hidden.disguised.any() and word.text in (levels[at] for at in np.flatnonzero(hidden.disguised)):
         return hidden.remedy(word.text)

@@ -186,6 +186,7 @@ case("thousands and a dash", "y ~ x", 3, "disguised_numbers", "--thousands ,", "
      data=column(["-", *(f'"{1000 + value:,}"' for value in range(40))]))  # fmt: skip
 case("continental numbers", "y ~ x", 3, "disguised_numbers", "'1.000,50' in row 1", "--thousands . --decimal ,",
      data=b"y;x\n" + b"".join(b"%d;%d.000,50\n" % (at, at) for at in range(1, 40)))  # fmt: skip
+case("a decimal point under --decimal ,", ["y ~ x", "--decimal", ","], 3, "not_numeric", "'1.2' in row 1", "--decimal")
 for sign in ("-", "--", "?", "n.d.", ".a"):
     case(f"missing as {sign}", "y ~ x", 3, "mostly_numbers", f"'{sign}' in row 2 (and 1 more)", f"--na {quote(sign)}",
          data=column([1.5, sign, 2.5, sign, 4]))  # fmt: skip

@@ -49,7 +49,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[ModelSpec]]:
     def install(result: Any) -> list[ModelSpec]:
         asked: list[ModelSpec] = []
 
-        def fit_data(data: Any, trace: Any = None) -> Any:
+        def fit_data(data: Any, trace: Any = None, progress: Any = None) -> Any:
             asked.append(data.spec)
             if trace is not None:
                 trace({"iteration": 1, "log_likelihood": -12.5, "newton_decrement": 0.25})
@@ -573,7 +573,8 @@ def test_every_command_and_option_is_documented() -> None:
         for parameter in command.params:
             for option in parameter.opts:
                 assert not option.startswith("-") or f"`{option}" in section, f"{option} of {name} is not documented"
-    documented = set(re.findall(r"^\| `(--[\w-]+)", text, re.M))
+    own = text.split("\n## Options of other programs\n")[0]
+    documented = set(re.findall(r"^\| `(--[\w-]+)", own, re.M))
     known = {option for command in commands.values() for p in command.params for option in p.opts}
     assert documented - known - {"--help"} == set()
 

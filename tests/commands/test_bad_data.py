@@ -110,6 +110,13 @@ broken("JSON lines of other things", b'{"y": 1, "x": 2}\n[2, 3]\n', "not_a_table
 broken("JSON lines with an open brace", b'{"y": 1, "x": 2}\n{"y": 2, "x": 3\n', "damaged_file", "line 2")
 broken("JSON of lists", b'{"y": 1, "x": [1, 2]}\n', "unsupported_type", "'x' holds [1, 2] in row 1")
 broken("JSON of mixed types", b'{"y": 1, "x": 2}\n{"y": 2, "x": "a"}\n', "mixed_types", "'a' in row 2")
+broken(
+    "a saved model",
+    b'{"schema": "glmfit/model/1",\n "fit": {}}',
+    "not_a_table",
+    "it is glmfit/model/1, where data are asked for",
+    "goes to predict, test",
+)
 broken("JSON as one object", b'{"rows": [\n{"y": 1}]}', "not_a_table", "one JSON object", "'rows'", "jq -c")
 broken("web page", b"<!DOCTYPE html>\n<html><body>404</body></html>\n", "not_a_table", "web page", "download")
 broken("XML", b'<?xml version="1.0"?>\n<data><y>1</y></data>\n', "not_a_table", "XML", "CSV")

@@ -6,7 +6,7 @@ rows that are used, as it decides which these are.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from glmfit.errors import GlmfitError, ModelError, UsageError, shorten
 from glmfit.formula.admit import arguments, check
 from glmfit.formula.arithmetic import Arithmetic, is_condition
-from glmfit.formula.expression import Node, quote, read, render
+from glmfit.formula.expression import Node, calls, quote, read, render
 from glmfit.formula.learned import Learned
 from glmfit.formula.terms import Factor
 from glmfit.formula.tokens import tokenize
@@ -34,7 +34,7 @@ def condition(text: str, header: Collection[str]) -> Factor:
         check(tree, header, outer=False)
     except GlmfitError as error:
         raise type(error)(error.code, f"--where: {error.message}", error.hint) from error
-    for call in _calls(tree):
+    for call in calls(tree):
         if call.value in LEARN or (call.value == "days" and not arguments(call)):
             what = f"--where: '{render(call)}' is learned from the rows used, which --where decides"
             hint = "write days(d, origin='2024-01-01')" if call.value == "days" else "compare the column itself"
@@ -55,13 +55,6 @@ def _read(text: str) -> Node:
         if any(token.kind == "operator" and token.text == "=" for token in tokens):
             error.hint = "write == to compare"
         raise
-
-
-def _calls(node: Node) -> Iterator[Node]:
-    if node.kind == "call":
-        yield node
-    for child in node.args:
-        yield from _calls(child)
 
 
 def truth(where: Factor, table: Table, strict: bool = False) -> np.ndarray:

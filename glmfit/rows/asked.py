@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from glmfit.errors import ModelError, UsageError
+from glmfit.errors import ModelError, UsageError, shell
 from glmfit.families import Family, Link, Parameter, make_family
 from glmfit.families.censored import censored
 from glmfit.formula import Factor, ModelFormula, condition, for_family, parse
@@ -37,9 +37,9 @@ class Asked:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that the model uses, each once."""
-        spec = self.spec
-        special = (spec.weights, spec.freq_weights, spec.sampling_weights, spec.offset, spec.exposure, spec.group)
-        used = [*self.formula.variables, *(name for name in special if name), *cluster_columns(spec.se)]
+        group = [self.spec.group] if self.spec.group else []
+        of_rows = (name for factor in self.formula.roles.values() for name in factor.columns)
+        used = [*self.formula.variables, *of_rows, *group, *cluster_columns(self.spec.se)]
         return tuple(dict.fromkeys((*used, *self.family.columns, *self.observed.columns)))
 
     @property
@@ -85,7 +85,7 @@ def resolve(spec: ModelSpec) -> tuple[Family, dict[str, Link]]:
         raise UsageError(
             "bad_exposure",
             f"an exposure needs the log link, not {links[family.main].name}",
-            "use --link log, or --offset COLUMN",
+            f"use --link log, or {shell('--offset', spec.exposure)}",
         )
     return family, links
 

@@ -16,13 +16,15 @@ from glmfit.version import __version__
 
 TYPE_CHECKING = False  # not from typing: nothing is imported before the command line is ready for signals
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from glmfit.fitted import FittedModel
     from glmfit.numerics import Trace
     from glmfit.result import Fitted
     from glmfit.spec import ModelSpec
+
+    Progress = Callable[[int, int], None]
 else:
 
     def __getattr__(name: str) -> object:
@@ -125,18 +127,23 @@ def step(
     return FittedModel.of(found, family if is_path(family) else None), records.frame()
 
 
-def compare(**models: FittedModel) -> tuple[Any, Any]:
-    """Fits of the same data side by side: a frame of the models by name, and one of the tests between nested ones."""
-    from glmfit.after.compared import compared
+def compare(*, data: Any = None, **models: FittedModel) -> tuple[Any, Any]:
+    """Fits of the same data side by side: a frame of the models by name, and one of the tests between nested ones.
 
-    first, second = compared(list(models.items()))
+    With `data`, what they were fitted to, models that are not nested are compared by Vuong's test.
+    """
+    from glmfit.after.compared import compared
+    from glmfit.after.vuong import Rows
+
+    rows = None if data is None else Rows(data, {name: model.file for name, model in models.items()})
+    first, second = compared(list(models.items()), rows)
     return first.frame(), second.frame()
 
 
-def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fitted:
+def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None, progress: Progress | None = None) -> Fitted:
     """Fit the model that `spec` describes to `data`: a path, an opened source, a frame or a mapping of columns.
 
-    `trace` is called with the numbers of each iteration.
+    `trace` is called with the numbers of each iteration, `progress` with how many replicates of how many are done.
     """
     from glmfit.families.userfile import is_dense
     from glmfit.memory import running_out
@@ -145,10 +152,10 @@ def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fitted:
         if is_dense(spec.family):
             from glmfit.dense import fit_dense
 
-            return fit_dense(spec, data, trace)
+            return fit_dense(spec, data, trace, progress)
         from glmfit.rows import read
 
         rows = read(spec, data)  # what is wrong with the data is found before torch is imported
         from glmfit.estimate.pipeline import fit_data
 
-        return fit_data(rows, trace)
+        return fit_data(rows, trace, progress)

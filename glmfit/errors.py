@@ -7,6 +7,7 @@ where, a `hint` that says what to do next, and the exit status of the process.
 from __future__ import annotations
 
 import difflib
+import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -92,14 +93,16 @@ def column_hint(name: str, known: Iterable[str]) -> str:
     if len(names) == 1 and not names[0].isidentifier():
         return (
             f"the first line is read as the single column '{shorten(names[0])}': what separates names is said by "
-            "--separator; --skip and --comment leave out titles and comments above them"
+            "--separator; titles and comments above them are left out by --skip N or --comment SIGN"
         )
     listed = ", ".join(f"'{shorten(column)}'" for column in names[:12])
     more = f" and {len(names) - 12} more" if len(names) > 12 else ""
-    if near := did_you_mean(name, names):
+    computed = any(sign in name for sign in "()+*^")
+    of_columns = computed and not set(re.findall(r"[\w.]+", name)).isdisjoint(names)
+    if not of_columns and (near := did_you_mean(name, names)):  # of log(x) not x, which would be another model
         return near
-    if any(sign in name for sign in "()+*^"):
-        return "an option takes the name of a column; arithmetic stands in the formula, such as offset(log(x))"
+    if computed:
+        return "name a column here; arithmetic of columns is for formulas, weights, offsets and exposures"
     return f"the columns are {listed}{more}"
 
 

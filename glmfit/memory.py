@@ -17,6 +17,7 @@ from glmfit.errors import ModelError
 
 LEAST = 1 / 3  # of an estimate is needed at least; the truth lies within a factor of 2 (tests/whole/test_memory.py)
 NUMBER = 8  # bytes of a float64 or an int64
+FEW = 1_000  # coefficients of which a matrix always has room
 SQUARES = 16  # matrices (p, p) at the peak: the information, its factors, its spectrum, the covariance and its lists
 _NO_LIMIT = 1 << 60  # what the first version of control groups gives for none
 _REFUSED = ("can't allocate memory", "not enough memory", "bad_alloc", "bad allocation")
@@ -45,6 +46,19 @@ def squares_need(p: int, largest: tuple[str, int] | None) -> Need:
             "for groups within which outcomes are compared see conditional-logit"
         )
     return Need(NUMBER * SQUARES * p**2, f"{p:,} coefficients have {SQUARES} matrices of {p:,} x {p:,} numbers", hint)
+
+
+def border_need(p: int, border: int) -> Need:
+    """The need of p coefficients of which all but `border` are levels of one factor, which are set apart."""
+    what = f"{p:,} coefficients have {SQUARES} matrices of {p:,} x {border:,} numbers"
+    return Need(NUMBER * SQUARES * p * border, what, "leave out terms")
+
+
+def check_square(p: int) -> None:
+    """Raises ModelError where a matrix (p, p) of p coefficients, which is asked for only now, has no room."""
+    if p > FEW:
+        what = f"{p:,} coefficients have 3 matrices of {p:,} x {p:,} numbers"
+        check([Need(3 * NUMBER * p**2, what, "merge rare levels, or leave out terms")], "what comes next needs")
 
 
 def check(needs: Sequence[Need], task: str = "this fit needs") -> None:

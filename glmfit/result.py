@@ -8,10 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from glmfit.errors import Finding
+from glmfit import memory
+from glmfit.errors import DataError, Finding
 from glmfit.reading import Reading
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,8 @@ class Coefficient:
     # None, or why there is no standard error: aliased (a linear combination of earlier terms, not estimated), at_limit
     # (of a parameter at the end of its range), infinite (the data are separated), not_identified (the likelihood has
     # no peak in this direction), boundary (the maximum lies on the edge of the link's domain, where Wald's theory
-    # does not hold) or cluster_rank (the clusters are too few for it, or it varies in none of them, or in one)
+    # does not hold), cluster_rank (the clusters are too few for it, or it varies in none of them, or in one) or
+    # exact_rows (rows of leverage 1 are fitted by it whatever the noise is, of which hc0 and hc1 know nothing)
     status: str | None = None
     df: float | None = None  # degrees of freedom of the t that it is tested by; None where that is the normal
 
@@ -104,6 +109,15 @@ class DataSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class LowRankSummary:
+    """A matrix (p, p) as the sum diag(d) + F K F': `diagonal` d (p,), `columns` F (p, r), `core` K (r, r)."""
+
+    diagonal: tuple[float, ...]
+    columns: tuple[tuple[float, ...], ...]
+    core: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WildBootstrap:
     """How p-values and intervals were bootstrapped: which weights clusters had, in how many samples.
 
@@ -119,14 +133,35 @@ class WildBootstrap:
 
 @dataclass(frozen=True, slots=True)
 class CovarianceSummary:
-    """Covariance of the coefficients: (p, p), aligned with `Fit.coefficients`, NaN rows for aliased terms."""
+    """Covariance of the coefficients: (p, p), aligned with `Fit.coefficients`, NaN rows for aliased terms.
+
+    Where there are very many of them it may be given by its parts instead of as a matrix.
+    """
 
     kind: str
     correction: str | None  # the small-sample factor as a formula, such as "n/(n-k)"
-    matrix: tuple[tuple[float, ...], ...]
+    matrix: tuple[tuple[float, ...], ...] | None
     clusters: Mapping[str, int] | None = None  # clustering column -> number of clusters
     bread: str | None = None  # observed or expected: the information on either side of robust kinds; None for others
     wild: WildBootstrap | None = None  # where tests and intervals are those of a wild cluster bootstrap
+    low_rank: LowRankSummary | None = None  # in place of the matrix
+    reason: str | None = None  # why neither is written
+
+    def array(self) -> np.ndarray:
+        """The matrix (p, p); ModelError where there is no room for one, DataError where it was not written."""
+        import numpy as np
+
+        if self.matrix is not None:
+            return np.array(self.matrix, dtype=np.float64).reshape(len(self.matrix), -1)
+        parts = self.low_rank
+        if parts is None:
+            message = f"the covariance of the coefficients was not written: {self.reason}"
+            raise DataError("not_a_fit", message, "write it with --covariance, or save the model with --save")
+        memory.check_square(len(parts.diagonal))
+        columns = np.array(parts.columns, dtype=np.float64)
+        found = columns @ np.array(parts.core, dtype=np.float64) @ columns.T
+        found[np.diag_indices(len(found))] += np.array(parts.diagonal)
+        return 0.5 * (found + found.T)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +230,19 @@ class Identification:
 
 
 @dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """How intervals were found from replicates, and what became of these."""
+
+    interval: str  # percentile | bca
+    by: str  # rows | cluster:COLUMN | parametric: what was drawn
+    replicates: int
+    seed: int
+    failures: Mapping[str, int]  # separated | not_converged | failed -> replicates
+    missing: Mapping[str, int]  # coefficient -> replicates in which it has no estimate
+    phi: tuple[float, ...] | None = None  # the ends of the interval of the dispersion, where it is estimated
+
+
+@dataclass(frozen=True, slots=True)
 class Fit:
     """A fitted model."""
 
@@ -204,11 +252,12 @@ class Fit:
     coefficients: tuple[Coefficient, ...]
     statistic: str  # z | t
     level: float
-    ci: str  # wald | profile | wild
+    ci: str  # wald | profile | wild | bootstrap
     covariance: CovarianceSummary
     dispersion: Dispersion
     auxiliary: tuple[Auxiliary, ...]
     joint_tests: tuple[JointTest, ...] = field(default=(), kw_only=True)  # of terms of several coefficients
+    bootstrap: Bootstrap | None = field(default=None, kw_only=True)  # where intervals are from replicates
     fit: FitStatistics
     convergence: Convergence
     identification: Identification

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -15,11 +15,11 @@ from glmfit.reading import PLAIN, Reading
 SE_KINDS = ("hessian", "expected", "hc0", "hc1", "hc2", "hc3", "cluster:COL", "cluster:COL1,COL2", "wild:COL")
 SE_ALIASES = {"oim": "hessian", "observed": "hessian", "eim": "expected"}
 SE_ELSEWHERE = {  # words of other programs, and the kinds that they may mean here
-    "robust": "hc1 is that of Stata's regress and of fixest, hc0 that of R's sandwich(); Stata's glm has n/(n-1)",
-    "sandwich": "R's sandwich() is hc0, with --bread expected where the link is not canonical",
-    "opg": "the outer product of gradients is not offered: hessian is the observed information, hc0 robust",
-    "bootstrap": "hc3 is near to it, and wild:COLUMN is that of clusters",
-    "jackknife": "hc3 is near to it",
+    "robust": "write --se hc1, as Stata's regress and fixest have it, or --se hc0, as R's sandwich()",
+    "sandwich": "write --se hc0, or where the link is not canonical --se hc0 --bread expected, as R's sandwich()",
+    "opg": "write --se hessian, the observed information, or --se hc0, which is robust: this one is not offered",
+    "bootstrap": "write --ci bootstrap for intervals; or --se hc3, which is near, or of clusters --se wild:COLUMN",
+    "jackknife": "write --se hc3, which is near to it",
 }
 SMALL_SAMPLES = ("cr1", "cr2")
 WILD_WEIGHTS = ("rademacher", "webb")
@@ -30,10 +30,12 @@ DISPERSIONS = ("pearson", "deviance", "ml")
 MISSING = ("drop", "error")
 SEPARATIONS = ("report", "drop")
 BIAS_REDUCTIONS = ("firth",)
-INTERVALS = ("wald", "profile")
+INTERVALS = ("wald", "profile", "bootstrap", "bca")
+BOOTSTRAPS = {"bootstrap": "percentile", "bca": "bca"}  # kinds of intervals from replicates
+DRAWN = ("rows", "cluster:COL", "parametric")
 # Fields that name columns.
 _NAMES = ("formulas", "y", "x", "weights", "freq_weights", "sampling_weights", "offset", "exposure", "group", "event",
-          "censor", "se", "relax", "where")  # fmt: skip
+          "censor", "se", "relax", "where", "bootstrap_by")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,11 @@ class ModelSpec:
     se: str | None = None  # one of SE_KINDS
     small_sample: str | None = None  # one of SMALL_SAMPLES: what few clusters are allowed for by
     wild_weights: str | None = None  # one of WILD_WEIGHTS: what residuals of clusters are multiplied by
-    replicates: int | None = None  # samples of a wild bootstrap
+    replicates: int | None = None  # samples of a bootstrap
     seed: int | None = None  # of the random numbers of a bootstrap
     bread: str | None = None  # one of BREADS: the information on either side of robust standard errors
-    ci: str = "wald"  # one of INTERVALS: how intervals and tests of coefficients are found
+    ci: str = "wald"  # one of INTERVALS, BOOTSTRAPS with `:B` replicates: how intervals of coefficients are found
+    bootstrap_by: str | None = None  # one of DRAWN: what a replicate is made of; None: the clusters of `se`, or rows
     level: float = 0.95
     bias_reduction: str | None = None  # one of BIAS_REDUCTIONS
     where: str | None = None  # a condition: the rows in which it holds are the data
@@ -108,11 +111,24 @@ def cluster_columns(se: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in columns.split(",") if name.strip())
 
 
+def drawn_columns(bootstrap_by: str | None) -> tuple[str, ...]:
+    """The column of the clusters that a bootstrap draws, where it draws any."""
+    kind, _, column = (bootstrap_by or "").partition(":")
+    return (column,) if kind == "cluster" else ()
+
+
 def _composed(value: Any) -> Any:
     """Names with each letter and its accents as one character, whatever keyboard or file system they come from."""
     if isinstance(value, tuple | list):
         return tuple(map(_composed, value))
     return unicodedata.normalize("NFC", value) if isinstance(value, str) and not value.isascii() else value
+
+
+def without_intervals(spec: ModelSpec) -> ModelSpec:
+    """The same model without profiles or replicates of its estimates, for fits of which only the likelihood counts."""
+    wild = (spec.se or "").startswith("wild:")
+    replicates, seed = (spec.replicates, spec.seed) if wild else (None, None)
+    return replace(spec, ci="wald", bootstrap_by=None, replicates=replicates, seed=seed)
 
 
 def one_of(option: str, value: str, known: Sequence[str]) -> str:
@@ -135,7 +151,6 @@ def _validate(spec: ModelSpec) -> None:
     one_of("--optimizer", spec.optimizer, OPTIMIZERS)
     one_of("--missing", spec.missing, MISSING)
     one_of("--separation", spec.separation, SEPARATIONS)
-    one_of("--ci", spec.ci, INTERVALS)
     _validate_dispersion(spec)
     _validate_errors(spec)
     _validate_censoring(spec)
@@ -150,7 +165,9 @@ def _validate_types(spec: ModelSpec) -> None:
         "check_separation": (bool, "True or False"),
         **dict.fromkeys(("y", "weights", "freq_weights", "sampling_weights"), (str | None, "the name of a column")),
         **dict.fromkeys(("offset", "exposure", "group", "event"), (str | None, "the name of a column")),
-        **dict.fromkeys(("success", "base", "se", "small_sample", "wild_weights", "bread"), (str | None, "text")),
+        **dict.fromkeys(
+            ("success", "base", "se", "small_sample", "wild_weights", "bread", "bootstrap_by"), (str | None, "text")
+        ),
         **dict.fromkeys(("censor", "bias_reduction", "where"), (str | None, "text")),
         **dict.fromkeys(("level", "tol"), (Real, "a number")),
         "max_iter": (Integral, "a whole number"),
@@ -217,7 +234,7 @@ def _validate_errors(spec: ModelSpec) -> None:
         raise UsageError(
             "bad_se",
             f"--se {spec.se} is not valid with sampling weights: the log-likelihood is not that of the sample",
-            "leave --se out (linearized standard errors), or use hc0, hc1 or cluster:COLUMN",
+            "leave --se out for linearized standard errors, or write --se hc0, hc1 or cluster:COLUMN",
         )
 
 
@@ -227,7 +244,7 @@ def _validate_robust(spec: ModelSpec) -> None:
     if spec.small_sample is not None:
         one_of("--small-sample", spec.small_sample, SMALL_SAMPLES)
         if kind != "cluster":
-            hint = f"add --se cluster:COLUMN, or leave it out: --se {kind} has a factor of its own, or none"
+            hint = "add --se cluster:COLUMN, or leave it out: other kinds have a factor of their own, or none"
             raise UsageError("contradiction", "--small-sample is for clustered standard errors", hint)
         if spec.small_sample == "cr2" and len(cluster_columns(spec.se)) == 2:
             raise UsageError("bad_se", "--small-sample cr2 takes clusters of one way", "cluster by one column")
@@ -237,17 +254,22 @@ def _validate_robust(spec: ModelSpec) -> None:
     if spec.wild_weights is not None:
         one_of("--wild-weights", spec.wild_weights, WILD_WEIGHTS)
     of_bootstrap = {"--wild-weights": spec.wild_weights, "--replicates": spec.replicates, "--seed": spec.seed}
+    drawn = spec.ci.partition(":")[0] in BOOTSTRAPS
     for option, value in of_bootstrap.items():
-        if value is not None and kind != "wild":
+        if value is not None and kind != "wild" and not (drawn and option != "--wild-weights"):
             hint = f"add --se wild:COLUMN, or leave {option} out"
             raise UsageError("contradiction", f"{option} is for the wild cluster bootstrap", hint)
     for option, value in (("--replicates", spec.replicates), ("--seed", spec.seed)):
         if value is not None and value < (option == "--replicates"):
-            raise UsageError("invalid_value", f"{option}: {value} is too small", "9999 replicates and seed 1 are usual")
+            raise UsageError(
+                "invalid_value",
+                f"{option}: {value} is too small",
+                "write a number of replicates, and any seed from 0 up",
+            )
     if spec.bread is not None:
         one_of("--bread", spec.bread, BREADS)
         if kind in ("hessian", "expected"):
-            hint = "add --se hc0, hc1, hc2, hc3 or cluster:COLUMN; --se expected is the expected information itself"
+            hint = "add --se hc0, hc1, hc2, hc3 or cluster:COLUMN, or leave it out"
             raise UsageError("contradiction", "--bread is for robust standard errors", hint)
 
 
@@ -297,9 +319,33 @@ def _validate_bias_reduction(spec: ModelSpec) -> None:
 
 
 def _validate_intervals(spec: ModelSpec) -> None:
+    kind, colon, count = spec.ci.partition(":")
+    one_of("--ci", kind, INTERVALS)
+    if colon and not (kind in BOOTSTRAPS and count.isascii() and count.isdigit() and int(count) > 0):
+        hint = f"write {kind}:2000, for that many replicates" if kind in BOOTSTRAPS else f"write --ci {kind}"
+        raise UsageError("invalid_value", f"--ci: '{spec.ci}' is no kind of intervals", hint)
+    if kind in BOOTSTRAPS and (spec.se or "").startswith("wild:"):
+        message = f"--se {spec.se} makes intervals of its own, and so does --ci {kind}"
+        raise UsageError("contradiction", message, "give one of them; cluster:COLUMN goes with --ci bootstrap")
+    if count and spec.replicates is not None:
+        raise UsageError("contradiction", "--replicates says again what --ci says", f"write --ci {kind}")
+    if spec.bootstrap_by is not None:
+        drawn, _, column = spec.bootstrap_by.partition(":")
+        if spec.bootstrap_by not in DRAWN and not (drawn == "cluster" and column):
+            hint = "write rows, cluster:COLUMN or parametric"
+            raise UsageError("invalid_value", f"--bootstrap-by: '{spec.bootstrap_by}' cannot be drawn", hint)
+        if kind not in BOOTSTRAPS:
+            hint = "add --ci bootstrap, or leave it out"
+            raise UsageError("contradiction", "--bootstrap-by is for intervals by the bootstrap", hint)
+        if drawn == "parametric" and kind == "bca":
+            message = "BCa intervals leave out each unit in turn, and a parametric bootstrap has no units"
+            raise UsageError("contradiction", message, "write --ci bootstrap, or draw rows")
+    if kind in BOOTSTRAPS and spec.bias_reduction is None and spec.separation == "drop":
+        message = "--separation drop leaves out rows that each replicate would choose anew"
+        raise UsageError("contradiction", message, "leave it out: separated replicates are counted")
     if spec.ci == "profile" and (spec.sampling_weights or spec.se not in (None, "hessian", "expected")):
         raise UsageError(
             "contradiction",
             "profile intervals rest on the likelihood alone, not on robust standard errors",
-            "leave --ci profile out, or --se and --sampling-weights",
+            "leave --ci profile out" + ("" if spec.sampling_weights else f", or leave --se {spec.se} out"),
         )

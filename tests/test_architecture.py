@@ -28,7 +28,7 @@ BELOW = {
     "dense": "estimate trust inference design rows formula families table numerics",
     "explain": "",
     "report": "explain families",
-    "after": "report dense estimate inference rows design formula families table",
+    "after": "report dense estimate inference rows design formula families table numerics",
     "commands": "report explain after dense estimate rows formula families table",
 }
 # The ground floor, from the bottom; `__init__` is the Python API and `__main__` the command, above all packages.

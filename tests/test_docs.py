@@ -21,6 +21,7 @@ from rich.cells import cell_len
 
 from glmfit.commands.app import main
 from glmfit.commands.options import FORMATS
+from glmfit.commands.peers import TABLE
 from glmfit.families.catalogue import FAMILIES
 from glmfit.families.links import ALIASES, LINKS
 from glmfit.formula.words import CONTRAST_PARAMETERS, CONTRASTS, PARAMETERS, TRANSFORMS
@@ -152,6 +153,14 @@ def test_the_example_of_every_family_is_in_its_section() -> None:
     for family in FAMILIES:
         section = page("families.md").split(f"\n### {family.wrapper or family.name}\n")[1].split("\n##")[0]
         assert f"--family {family.wrapper or family.name}" in section or family.name == "gaussian"
+
+
+def test_options_of_other_programs_are_listed() -> None:
+    rows = {
+        f"| {', '.join(f'`--{name}`' for name in names.split())} | {re.sub('[{}]', '', meaning)} |"
+        for names, meaning in TABLE.items()
+    }
+    assert rows <= set(page("command-line.md").splitlines())
 
 
 # ---- Links between pages ----
@@ -294,10 +303,13 @@ def test_a_command_does_what_is_shown(example: Example, capsys: pytest.CaptureFi
         assert contains(printed, piece), f"not printed: {os.linesep.join(piece)}"
 
 
+TABLES = ("fit", "test", "compare", "anova", "step", "margins", "confint", "residuals")
+
+
 def is_table(command: str) -> bool:
     """Whether the command writes what people read: lines of a terminal's width."""
     words = arguments(command)
-    return words[0] in ("fit", "test", "compare") and not {"--json", "--format"} & set(words)
+    return words[0] in TABLES and not {"--json", "--format"} & set(words)
 
 
 def pieces(shown: tuple[str, ...]) -> list[list[str]]:

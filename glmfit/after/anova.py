@@ -27,7 +27,7 @@ from glmfit.inference.joint import wald
 from glmfit.report.records import Records
 from glmfit.result import Fitted
 from glmfit.rows import Data, read
-from glmfit.spec import ModelSpec
+from glmfit.spec import ModelSpec, one_of, without_intervals
 
 SCHEMA = "glmfit/anova/1"
 COLUMNS = (
@@ -94,7 +94,7 @@ def analysis(
     terms = terms_of(rows.formula.predictors, rows.family)
     full = fit_data(rows)
     chosen = _chosen(test, full)
-    rows = replace(rows, spec=replace(rows.spec, start={}, ci="wald", optimizer="newton"))
+    rows = replace(rows, spec=replace(without_intervals(rows.spec), start={}, optimizer="newton"))
     plan = [Tested(term, _left(term, terms, type), name) for term, name in zip(terms, names, strict=True)]
     fits = _Fits(rows, full)
     found = [_by_wald(full, one) if chosen == "wald" else _by_fits(fits, one, chosen) for one in plan]
@@ -109,8 +109,11 @@ def check(spec: ModelSpec, type: int, test: str | None) -> None:
     """`UsageError` for a type or a test that is none, and for one that the standard errors exclude."""
     if type not in TYPES:
         raise UsageError("invalid_value", f"--type: {type!r} is not 1, 2 or 3", "2 is usual")
-    if test is not None and test not in TESTS:
-        raise UsageError("invalid_value", f"--test: '{test}' is not one of {', '.join(TESTS)}", "leave it out")
+    if test is not None:
+        one_of("--test", test, TESTS)
+    if spec.se is not None and spec.se.startswith("wild:"):
+        message = "a wild bootstrap tests single coefficients, and a term may have several"
+        raise UsageError("bad_test", message, f"use --se {spec.se.replace('wild', 'cluster', 1)}")
     if test in (None, "wald"):
         return
     robust = "--sampling-weights" if spec.sampling_weights else None
@@ -241,6 +244,6 @@ def _distance(full: Fitted, places: Sequence[int]) -> float:
     if not places:
         return 0.0
     index = torch.tensor(places)
-    matrix = torch.tensor(full.covariance.matrix, dtype=torch.float64)
+    matrix = torch.from_numpy(full.covariance.array())
     estimates = torch.tensor([full.coefficients[at].estimate for at in places], dtype=torch.float64)
     return wald(estimates, matrix[index[:, None], index])

@@ -8,9 +8,10 @@ One model contains another where family, links and offsets are the same and the 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from glmfit.after.ratios import FROM_LIKELIHOOD, FROM_RESIDUALS, is_scaled, ratio
+from glmfit.after.vuong import CORRECTIONS, Rows, by_rows, no_test_at_the_edge, vuong
 from glmfit.errors import DataError, Finding, UsageError
 from glmfit.formula import Factor, PredictorFormula, parse
 from glmfit.report.records import Records
@@ -23,13 +24,16 @@ MODELS = (
     "df_residual",
 )
 LEAST = ("deviance", "df_residual", "aicc", "n_parameters")  # of little use beside the others, where the line is short
-TESTS = ("model", "against", "statistic", "statistic_kind", "df", "df_residual", "p_value", "reason")
+TESTS = ("model", "against", "test", "statistic", "statistic_kind", "df", "df_residual", "p_value", "reason")
 
 Named = tuple[str, Fitted]
 
 
-def compared(models: Sequence[Named]) -> tuple[Records, Records]:
-    """The models in their order, and a test of each but the smallest against the largest one that it contains."""
+def compared(models: Sequence[Named], rows: Rows | None = None) -> tuple[Records, Records]:
+    """The models in their order, and a test of each but the smallest against the largest one that it contains.
+
+    Where `rows` say what the models were fitted to, Vuong's test of every two of which neither contains the other.
+    """
     if len(models) < 2:
         raise UsageError("missing_argument", "there is nothing to compare with", "give two models or more")
     for other in models[1:]:
@@ -39,19 +43,53 @@ def compared(models: Sequence[Named]) -> tuple[Records, Records]:
     deltas = [value - least for value in criteria]
     shares = [math.exp(-0.5 * delta) if not math.isnan(delta) else math.nan for delta in deltas]
     total = math.fsum(share for share in shares if not math.isnan(share))
-    rows = [
+    figures = [
         dict(
             zip(MODELS, (name, *_figures(one), delta, share / total if total else math.nan, *_scale(one)), strict=True)
         )
         for (name, one), delta, share in zip(models, deltas, shares, strict=True)
     ]
     order = sorted(models, key=lambda named: named[1].fit.n_parameters)  # equal ones as they were given
-    tests = [_tested(order[at], order[:at]) for at in range(1, len(order))]
+    tests = [_tested(order[at], order[:at], hint=rows is None) for at in range(1, len(order))]
+    findings = _findings(models)
+    if rows is not None:
+        apart = [(a, b) for at, b in enumerate(order) for a in order[at + 1 :] if _why_not_nested(a[1], b[1])]
+        tests = [one for one in tests if one["reason"] is None or not _are(apart, one)]
+        tests += _by_rows(apart, rows)
+        edge = no_test_at_the_edge(apart)
+        findings += () if edge is None else (edge,)
     facts = {"response": models[0][1].model.response, "rows": models[0][1].blueprint.fingerprint.rows}
     return (
-        Records(SCHEMA, "models", MODELS, rows, facts, least=LEAST),
-        Records(SCHEMA, "tests", TESTS, tests, findings=_findings(models)),
+        Records(SCHEMA, "models", MODELS, figures, facts, least=LEAST),
+        Records(SCHEMA, "tests", TESTS, tests, findings=findings),
     )
+
+
+def _are(apart: Sequence[tuple[Named, Named]], test: Mapping[str, object]) -> bool:
+    """Whether a test is one of two models that do not contain each other."""
+    return any((a[0], b[0]) == (test["model"], test["against"]) for a, b in apart)
+
+
+def _by_rows(apart: Sequence[tuple[Named, Named]], rows: Rows) -> list[dict[str, object]]:
+    """Vuong's tests of models that do not contain each other, or why there are none."""
+    found: list[dict[str, object]] = []
+    each = by_rows({name: fit for pair in apart for name, fit in pair}, rows)
+    for (name, a), (against, b) in apart:
+        tests = vuong(a, b, each[name], each[against]) if not (why := _unfit(a) or _unfit(b)) else why
+        blank = dict.fromkeys(TESTS) | {"model": name, "against": against, "statistic": math.nan, "p_value": math.nan}
+        found += (
+            [blank | {"test": CORRECTIONS[0], "reason": tests}]
+            if isinstance(tests, str)
+            else [blank | one for one in tests]
+        )
+    return found
+
+
+def _unfit(one: Fitted) -> str | None:
+    """Why the likelihood of a fit is not at its maximum."""
+    if one.model.bias_reduction is not None:
+        return "the likelihood was penalised"
+    return None if one.convergence.converged else "a model has not converged"
 
 
 def _findings(models: Sequence[Named]) -> tuple[Finding, ...]:
@@ -116,7 +154,7 @@ def _lost(fit: Fitted) -> str:
 # ---- Tests ----
 
 
-def _tested(larger: Named, smaller: Sequence[Named]) -> dict[str, object]:
+def _tested(larger: Named, smaller: Sequence[Named], hint: bool) -> dict[str, object]:
     """The row of a model and those with no more parameters, in order; where it contains none, why not the last one."""
     name, large = larger
     reasons = [_why_not(large, small) for _, small in smaller]
@@ -129,7 +167,10 @@ def _tested(larger: Named, smaller: Sequence[Named]) -> dict[str, object]:
         statistic, kind, df_residual, p_value = found.statistic, found.kind, found.df_residual, found.p_value
         if math.isnan(statistic):
             reason = "the larger model fits worse, so that one of them is not at its maximum"
-    values = (name, against, statistic, kind, k, df_residual, p_value, reason)
+    test = None if kind is None else "F" if kind == "F" else "likelihood ratio"
+    if hint and reason is not None and _why_not_nested(large, small) is not None:
+        reason = f"{reason}; add --data DATA for Vuong's test"
+    values = (name, against, test, statistic, kind, k, df_residual, p_value, reason)
     return dict(zip(TESTS, values, strict=True))
 
 
@@ -138,10 +179,8 @@ def _why_not(large: Fitted, small: Fitted) -> str | None:
     for one in (large, small):
         if one.covariance.kind not in FROM_LIKELIHOOD:
             return f"the covariance is robust ({one.covariance.kind}): use glmfit test on the larger model"
-        if one.model.bias_reduction is not None:
-            return "the likelihood was penalised"
-        if not one.convergence.converged:
-            return "a model has not converged"
+        if (reason := _unfit(one)) is not None:
+            return reason
     if large.fit.n_parameters == small.fit.n_parameters:
         return "both have as many parameters: neither contains the other"
     reason = _why_not_nested(large, small)

@@ -30,7 +30,8 @@ OF_A_ROW = ("unknown_level", "not_finite", "transform", "outside_breaks", "not_a
 class Asked:
     """What a command says of new data; an offset or an exposure is a column's name, or a number for all rows.
 
-    `missing` is one of POLICIES; with `trials` the trials of a binomial response are needed too.
+    `missing` is one of POLICIES; with `trials` the trials of a binomial response are needed too. `numbers` are further
+    columns of the table, and complete rows have them.
     """
 
     offset: str | float | None = None
@@ -38,6 +39,7 @@ class Asked:
     missing: str = "error"
     keep: tuple[str, ...] = ()
     trials: bool = False
+    numbers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +95,8 @@ class Reader:
         self.trials = model.trials if asked.trials else ()
         header = source.header
         of_rows = [given for given in (self.offset, self.exposure) if isinstance(given, Factor)]
-        columns = [*self.variables, *(name for factor in (*of_rows, *self.trials) for name in factor.columns)]
+        columns = [*self.variables, *asked.numbers]
+        columns += [name for factor in (*of_rows, *self.trials) for name in factor.columns]
         self.source, self.further = source, frozenset(further)
         self.loose = frozenset(loose) - set(columns) - self.further
         self.words = [*words, *(name for name, variable in self.variables.items() if variable.kind in AS_TEXT)]

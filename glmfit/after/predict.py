@@ -38,6 +38,12 @@ class Predicted:
     kept: Mapping[str, Any]
     levels: tuple[str, ...] = ()
 
+    @property
+    def without_answer(self) -> int:
+        """How many rows have nothing in any column."""
+        nothing = [np.isnan(v).all(axis=tuple(range(1, v.ndim))) for v in self.values.values()]
+        return int(np.logical_and.reduce(nothing).sum())
+
 
 def predictions(
     model: SavedModel,

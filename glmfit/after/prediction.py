@@ -124,17 +124,21 @@ def _refuse_strange(model: SavedModel, parameter: str, matrix: Matrix, rows: New
 def linear_predictors(model: SavedModel, rows: Part, theta: Tensor | None = None) -> list[Tensor]:
     """(n,) eta of each estimated parameter; infinite or NaN where a coefficient is that its column multiplies."""
     theta = model.theta if theta is None else theta
-    found = []
-    for X, places, offset in zip(rows.matrices, rows.places, rows.offsets, strict=True):
-        beta = theta[places]
-        finite = torch.isfinite(beta)
-        eta = X.matvec(torch.where(finite, beta, 0.0)) + offset
-        if not bool(finite.all()):
-            out = torch.nonzero(~finite)[:, 0]
-            values = X.select(out.tolist()).dense()
-            eta = eta + torch.where(values != 0, values * beta[out], 0.0).sum(dim=1)
-        found.append(eta)
-    return found
+    return [
+        times(X, theta[places]) + offset
+        for X, places, offset in zip(rows.matrices, rows.places, rows.offsets, strict=True)
+    ]
+
+
+def times(X: Matrix, beta: Tensor) -> Tensor:
+    """X beta (n,), where a coefficient without a finite value counts on the rows alone on which its column is not 0."""
+    finite = torch.isfinite(beta)
+    product = X.matvec(torch.where(finite, beta, 0.0))
+    if not bool(finite.all()):
+        out = torch.nonzero(~finite)[:, 0]
+        values = X.select(out.tolist()).dense()
+        product = product + torch.where(values != 0, values * beta[out], 0.0).sum(dim=1)
+    return product
 
 
 def slopes(of: Quantity, etas: Sequence[Tensor], columns: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:

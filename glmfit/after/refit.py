@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from glmfit.after.saved import likelihood_file
@@ -54,16 +54,26 @@ def _frozen(value: Any) -> Any:
 
 
 def rows_of(
-    fit: Fitted, data: Any, family: str | None = None, name: str = "the model", reading: Reading = PLAIN
+    fit: Fitted,
+    data: Any,
+    family: str | None = None,
+    name: str = "the model",
+    reading: Reading = PLAIN,
+    **options: Any,
 ) -> Data:
-    """The rows of DATA as the fit saw them; `DataError` where they are not those that it was fitted to."""
-    found = read(specification(fit, family, name, reading), data)
+    """The rows of DATA as the fit saw them, for a fit with other `options`; `DataError` where they are others."""
+    found = read(replace(specification(fit, family, name, reading), **options), data)
     check_rows(fit.blueprint.fingerprint, fingerprint(found), found.table.source, name)
     return found
 
 
 def dense_rows_of(
-    fit: Fitted, data: Any, family: str | None = None, name: str = "the model", reading: Reading = PLAIN
+    fit: Fitted,
+    data: Any,
+    family: str | None = None,
+    name: str = "the model",
+    reading: Reading = PLAIN,
+    **options: Any,
 ) -> Dense:
     """The same for a model whose likelihood is no linear form."""
     from glmfit.dense.fit import fingerprint as dense_fingerprint
@@ -71,7 +81,7 @@ def dense_rows_of(
     from glmfit.families.userfile import load, split
     from glmfit.table import open_data
 
-    spec = specification(fit, family, name, reading)
+    spec = replace(specification(fit, family, name, reading), **options)
     path, _ = split(spec.family)
     found = prepare(spec, open_data(data, spec.reading), path, load(path))
     check_rows(fit.blueprint.fingerprint, dense_fingerprint(found), found.table.source, name)

@@ -21,7 +21,7 @@ from glmfit.after.prediction import Part, linear_predictors, parts
 from glmfit.after.saved import SavedModel
 from glmfit.errors import DataError, ModelError
 from glmfit.families.censored import censored
-from glmfit.formula import Evaluator, condition, parse, row_factors, truth
+from glmfit.formula import Evaluator, condition, learned_part, parse, row_factors, truth
 from glmfit.result import Fingerprint
 from glmfit.rows import hashed
 from glmfit.rows.censoring import censoring, read_censored
@@ -175,6 +175,12 @@ class _Observer(Reader):
         self.censoring = censoring(self.spec, header)
         observed = self.censoring
         self.response = parse(self.spec, header, (), observed.columns, observed.bounds).response
+        for part in self.response.parts:
+            if learned_part(part.tree) is not None:
+                message = (
+                    f"the response '{part.text}' rests on a mean or the like of the rows of the fit, which is not kept"
+                )
+                raise ModelError("no_prediction", message, "transform the column in the data, and fit that")
         self.where = None if said.where is None else condition(said.where, source.header)
         weighed = ModelSpec(
             weights=said.weights, freq_weights=said.freq_weights, sampling_weights=said.sampling_weights
@@ -293,7 +299,7 @@ class _Observer(Reader):
             values = response_numbers(self.response, Evaluator(table), self.model.family)
             column = Column(self.response.label, "number", values)
         levels, codes = as_text(column)
-        place = np.array([known.index(level) if level in known else math.nan for level in levels] or [math.nan])
+        place = np.array([float(known.index(level)) if level in known else math.nan for level in levels] or [math.nan])
         return self._known(table, column.name, levels, codes, place, known)
 
     def _success(self, table: Table, column: Column) -> np.ndarray:

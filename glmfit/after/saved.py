@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from glmfit.errors import DataError, GlmfitError, ModelError, UsageError
+from glmfit.errors import DataError, GlmfitError, ModelError, UsageError, shell
 from glmfit.estimate.blueprint import file_hash
 from glmfit.families import LINKS, Family, Link, Special, make_family
 from glmfit.families.userfile import is_path, split
@@ -78,7 +78,7 @@ class SavedModel:
     @cached_property
     def covariance(self) -> Tensor:
         """(p, p) that of the coefficients as it was saved, 0 where they are aliased and NaN where it does not exist."""
-        matrix = torch.tensor(self.fit.covariance.matrix, dtype=torch.float64).reshape(len(self.theta), -1)
+        matrix = torch.from_numpy(self.fit.covariance.array()).reshape(len(self.theta), -1)
         out = [at for at, row in enumerate(self.fit.coefficients) if row.status in NOTHING_LOST]
         matrix[out, :] = matrix[:, out] = 0.0
         return matrix
@@ -120,8 +120,8 @@ class SavedModel:
     def natural(self, etas: Sequence[Tensor]) -> list[Tensor]:
         """The family's parameters on their natural scales, (n,) each, from the linear predictors of those estimated."""
         return [
-            link.inverse(eta) if eta is not None else torch.full_like(etas[0], value)
-            for link, eta, value in self._each(etas)
+            torch.full_like(etas[0], value) if eta is None else eta if p.scale == "predictor" else link.inverse(eta)
+            for p, (link, eta, value) in zip(self.family.parameters, self._each(etas), strict=True)
         ]
 
     def working(self, etas: Sequence[Tensor]) -> list[Tensor]:
@@ -228,12 +228,12 @@ def likelihood_file(fit: Fitted, given: str | None, name: str) -> str:
         return asked
     if given is None:
         message = f"the likelihood of {name} is in {asked}, which is code and is run only where it is named again"
-        raise UsageError("family_file", message, f"add --family {asked}")
+        raise UsageError("family_file", message, f"add {shell('--family', asked)}")
     try:
         same = file_hash(given) == fit.blueprint.file_sha256
     except (OSError, ValueError) as error:
         message = f"cannot read {given}: {getattr(error, 'strerror', None) or error}"
-        raise UsageError("no_such_file", message, "check the path given to --family") from error
+        raise UsageError("no_such_file", message, "check the path of the file") from error
     if not same:
         message = f"{split(given)[0]} is not the file that {name} was fitted with: it was changed since"
         raise DataError("other_file", message, "fit again with --save, or give the file as it was")

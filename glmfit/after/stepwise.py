@@ -23,7 +23,7 @@ from glmfit.report.records import Records
 from glmfit.result import Fitted
 from glmfit.rows import Data, read, resolve
 from glmfit.rows.asked import ask
-from glmfit.spec import ModelSpec, one_of
+from glmfit.spec import ModelSpec, one_of, without_intervals
 from glmfit.table import Source, open_data
 
 SCHEMA = "glmfit/step/1"
@@ -179,7 +179,7 @@ def _begin(spec: ModelSpec, source: Source, asked: Asked) -> tuple[_Walk, tuple[
     upper, lower = (_scope(spec, source, start, texts) for texts in (asked.upper, asked.lower))
     whole = [start, *(one for one in (upper, lower) if one is not None)]
     data = read(_joined(spec, whole), source)
-    data = replace(data, spec=replace(data.spec, start={}, ci="wald"))
+    data = replace(data, spec=_without_errors(data.spec))
     base = data.formula.predictors
     known = {one.key: one for one in terms_of(base, data.family)}
 
@@ -193,6 +193,12 @@ def _begin(spec: ModelSpec, source: Source, asked: Asked) -> tuple[_Walk, tuple[
     offered = now if upper is None else named(upper)
     kept = frozenset(named(lower))
     return _Walk(data, base, kept, tuple(dict.fromkeys((*offered, *kept))), asked), now
+
+
+def _without_errors(spec: ModelSpec) -> ModelSpec:
+    """The same without what standard errors and intervals ask for, which no criterion depends on."""
+    plain = replace(without_intervals(spec), se=None, small_sample=None, bread=None, wild_weights=None)
+    return replace(plain, replicates=None, seed=None, start={})
 
 
 def _formula(spec: ModelSpec, source: Source) -> ModelFormula:

@@ -97,7 +97,7 @@ def wald_tests(
 def _at(fit: Fitted) -> _Fit:
     estimates = [row.estimate if math.isfinite(row.estimate) else math.nan for row in fit.coefficients]
     theta = torch.tensor(estimates, dtype=torch.float64)
-    covariance = torch.tensor(fit.covariance.matrix, dtype=torch.float64).reshape(len(theta), len(theta))
+    covariance = torch.from_numpy(fit.covariance.array()).reshape(len(theta), len(theta))
     known = torch.isfinite(torch.diagonal(covariance)) & (torch.diagonal(covariance) > 0) & torch.isfinite(theta)
     both = known[:, None] & known
     return _Fit(theta, torch.where(both, covariance, 0.0), known, Reference(fit.blueprint.df))

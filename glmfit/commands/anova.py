@@ -11,6 +11,8 @@ from glmfit.commands.model import takes_model
 from glmfit.commands.options import option
 from glmfit.spec import ModelSpec
 
+ROMAN = ("I", "II", "III")
+AS_IN_R = {"lrt": "lr", "chisq": "lr", "rao": "score"}
 Type = Annotated[
     str, option("Tests", "--type", metavar="1|2|3", help="Each term after those before it, not containing it, or all.")
 ]
@@ -23,7 +25,7 @@ SumContrasts = Annotated[
 ]
 
 
-@takes_model("ci", "level", "wild_weights", "replicates", "seed")
+@takes_model("ci", "bootstrap_by", "level", "wild_weights", "replicates", "seed")
 def anova_command(
     data: options.Data,
     spec: ModelSpec,
@@ -44,10 +46,11 @@ def anova_command(
     glmfit anova data.csv "y ~ x + g" -f poisson --se cluster:firm
     """
     chosen = options.output_format(json, format, output)
-    kind = options.whole_number("--type", type)
+    kind = ROMAN.index(type.upper()) + 1 if type.upper() in ROMAN else options.whole_number("--type", type)
+    named = None if test is None else AS_IN_R.get(test.casefold(), test.casefold())
     shared.check_output(output, data)
     from glmfit.after.anova import analysis
 
-    records, status = analysis(spec, data, type=kind, test=test, sum_contrasts=sum_contrasts)
+    records, status = analysis(spec, data, type=kind, test=named, sum_contrasts=sum_contrasts)
     shared.emit(records, chosen, output, quiet=quiet)
     raise typer.Exit(status)

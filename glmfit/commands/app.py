@@ -17,12 +17,16 @@ from glmfit.commands.anova import anova_command
 from glmfit.commands.check import check_command
 from glmfit.commands.compare import compare_command
 from glmfit.commands.completion import completion_command
+from glmfit.commands.confint import confint_command
 from glmfit.commands.explain import explain_command
 from glmfit.commands.families import families_command
 from glmfit.commands.fit import fit_command
+from glmfit.commands.margins import margins_command
 from glmfit.commands.output import output_error, say, write_stdout
 from glmfit.commands.parser import Command, CommandLineError, Group, usage_error
 from glmfit.commands.predict import predict_command
+from glmfit.commands.residuals import residuals_command
+from glmfit.commands.simulate import simulate_command
 from glmfit.commands.step import step_command
 from glmfit.commands.test import hypotheses_command
 from glmfit.errors import GlmfitError, OutputError, explain
@@ -64,6 +68,12 @@ app.command("compare", cls=Command, short_help="Compare saved models of the same
 app.command("anova", cls=Command, short_help="Test each term of a model.")(anova_command)
 app.command("step", cls=Command, short_help="Choose the terms of a model.")(step_command)
 app.command("test", cls=Command, short_help="Test hypotheses about a saved model.")(hypotheses_command)
+app.command("confint", cls=Command, short_help="Intervals by profile likelihood or replicates.")(confint_command)
+app.command("residuals", cls=Command, short_help="Residuals and influence of rows; a check of the fit.")(
+    residuals_command
+)
+app.command("simulate", cls=Command, short_help="Draw new responses from a saved model.")(simulate_command)
+app.command("margins", cls=Command, short_help="Average effects and adjusted predictions.")(margins_command)
 app.command("check", cls=Command, short_help="Check a likelihood of your own on data.")(check_command)
 app.command("families", cls=Command, short_help="List the families of distributions.")(families_command)
 app.command("completion", cls=Command, short_help="Let the shell complete words and columns.")(completion_command)

@@ -7,11 +7,10 @@ read.
 
 from __future__ import annotations
 
-import csv
+import glob
 import json
 import os
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,8 +18,6 @@ Words = dict[str, Any]  # {"commands": {name: {"arguments": [kind], "options": {
 VARIABLE = "GLMFIT_COMPLETION"  # where the script hands the table over
 FLAG = "--complete"
 
-_HEADER = 1 << 16  # bytes of a file that are looked at
-_DELIMITERS = ",\t;|"
 _PARTIAL = re.compile(r"(?:[^\W\d]|\.(?=[^\W\d]))[\w.]*$|$")  # the name at the end of an expression
 _PLAIN = re.compile(r"(?:[^\W\d]|\.(?=[^\W\d]))[\w.]*")
 _SPECIAL = re.compile(r"""([\s"'`\\$&|;<>()*?\[\]{}!#~])""")
@@ -127,8 +124,8 @@ def _values(kind: str | None, left: str, current: str, given: Sequence[str], wor
     elif kind == "link":
         parameter, equals, _ = current.rpartition("=")
         yield from (left + parameter + equals + name for name in words["link"])
-    elif kind == "se":
-        yield from (left + name for name in words["se"])
+    elif kind in ("se", "drawn"):
+        yield from (left + name for name in words[kind])
         if current.startswith(("cluster:", "wild:")):
             stem = current[: max(current.rfind(":"), current.rfind(",")) + 1]
             yield from (left + stem + name for name in _columns(given))
@@ -137,35 +134,21 @@ def _values(kind: str | None, left: str, current: str, given: Sequence[str], wor
 
 
 def _columns(given: Sequence[str]) -> list[str]:
-    """The columns of the first file among the arguments that has any."""
+    """The columns of the first file among the arguments that has any, or of the first file of a folder or a pattern."""
     for path in given:
-        if path.endswith(".py") or ".py:" in path or not os.path.isfile(os.path.expanduser(path)):
-            continue
-        try:
-            return [name for name in _header(os.path.expanduser(path)) if name]
-        except (OSError, ValueError, NotImplementedError, csv.Error, zlib.error):  # the fit will say what is wrong
-            return []
+        found = _first_file(os.path.expanduser(path))
+        if found is not None and not (path.endswith(".py") or ".py:" in path):
+            from glmfit.commands.headers import header
+
+            names = [name for name in header(found) if name]
+            if names:  # a saved model has none, and the data come after it
+                return names
     return []
 
 
-def _header(path: str) -> list[str]:
-    with open(path, "rb") as stream:
-        data = stream.read(_HEADER)
-    if data[:4] == b"PAR1":
-        from pyarrow import parquet
-
-        return [str(name) for name in parquet.read_schema(path).names]
-    if data[:2] == b"\x1f\x8b":
-        data = zlib.decompressobj(31).decompress(data, _HEADER)
-    elif data[:4] == b"\x28\xb5\x2f\xfd":
-        from pyarrow import CompressedInputStream
-
-        with CompressedInputStream(path, "zstd") as inside:
-            data = inside.read(_HEADER)
-    utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
-    lines = data.decode("utf-16" if utf16 else "utf-8-sig", "replace").splitlines()
-    lines = [line for line in lines if line.strip() and not line.lower().startswith("sep=")]
-    if not lines or "\0" in lines[0]:
-        return []
-    delimiter = max(_DELIMITERS, key=lines[0].count)
-    return [name.strip() for name in next(csv.reader(lines[:1], delimiter=delimiter))]
+def _first_file(path: str) -> str | None:
+    if os.path.isfile(path):
+        return path
+    pattern = os.path.join(glob.escape(path), "*.*") if os.path.isdir(path) else path
+    files = (found for found in glob.iglob(pattern) if os.path.isfile(found)) if glob.has_magic(pattern) else ()
+    return min(files, default=None)

@@ -13,7 +13,7 @@ import typer
 
 from glmfit.commands.complete import FLAG, VARIABLE, Words
 from glmfit.commands.output import write_stdout
-from glmfit.spec import DISPERSIONS, OPTIMIZERS, SE_KINDS, one_of
+from glmfit.spec import DISPERSIONS, INTERVALS, OPTIMIZERS, SE_KINDS, one_of
 
 SHELLS = {
     "bash": """\
@@ -60,10 +60,12 @@ complete -c glmfit -f -a '(__glmfit_complete)'
 # What an option takes, by its metavar, where that does not list the values itself; and by name where it does not tell.
 _KINDS = {
     "COLUMN": "column",
+    **dict.fromkeys(("COLUMNS", "NAME=VALUES", "NAME:WAY", "COLUMN|1"), "terms"),
     "TERMS": "terms",
     "LOWER,UPPER": "terms",
     "CONDITION": "formula",
     "[FORMULA]...": "formula",
+    "FORMULA": "formula",
     "FAMILY": "family",
     "[FAMILY]...": "family",
     "[P=]LINK": "link",
@@ -71,7 +73,13 @@ _KINDS = {
     "FORMAT": "format",
     "SHELL": "shell",
 }
-_BY_NAME = {"--se": "se", "--optimizer": "optimizer", "--dispersion": "dispersion"}
+_BY_NAME = {
+    "--se": "se",
+    "--ci": "ci",
+    "--bootstrap-by": "drawn",
+    "--optimizer": "optimizer",
+    "--dispersion": "dispersion",
+}
 
 Shell = Annotated[
     str,
@@ -122,6 +130,8 @@ def word_table(group: Any) -> Words:
         "family": [family.name for family in FAMILIES],
         "link": list(LINKS),
         "se": [kind for kind in SE_KINDS if ":" not in kind] + ["cluster:", "wild:"],
+        "ci": list(INTERVALS),
+        "drawn": ["rows", "parametric", "cluster:"],
         "optimizer": list(OPTIMIZERS),
         "dispersion": list(DISPERSIONS),
         "format": list(FORMATS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from textwrap import wrap
 from typing import Any, cast
 
@@ -9,9 +10,10 @@ from glmfit.dense.prepare import prepare
 from glmfit.estimate.check import check_data
 from glmfit.families.user import UserFamily
 from glmfit.families.userfile import is_dense, load, split
+from glmfit.report.words import rows_in_words
 from glmfit.rows import Data, read
 from glmfit.spec import ModelSpec
-from glmfit.table import open_data
+from glmfit.table import Table, open_data
 
 WIDTH = 79
 LABEL = 16
@@ -41,7 +43,7 @@ def _row_wise(spec: ModelSpec, data: Any) -> list[tuple[str, str]]:
         ("Likelihood", f"{family.path}: {cast(UserFamily, family).signature}"),
         ("Parameters", ", ".join(described)),
         ("Columns", ", ".join(columns) or "none but the response"),
-        ("Data", f"{prepared.table.source}: {len(prepared.table)} of {prepared.table.rows_read} rows used"),
+        ("Data", _rows(spec, prepared.table, prepared.dropped)),
         ("Start", ", ".join(f"{name} = {value:.6g}" for name, value in found.start.items())),
         ("Log-likelihood", f"{found.log_likelihood:.6f} there"),
         ("Derivatives", f"finite; largest of a row {found.gradient:.4g} (first), {found.hessian:.4g} (second)"),
@@ -57,7 +59,7 @@ def _dense(spec: ModelSpec, data: Any) -> list[tuple[str, str]]:
     return [
         ("Likelihood", f"{path}: log_likelihood(params, data)"),
         ("Parameters", ", ".join(model.parameters.labels)),
-        ("Data", f"{model.table.source}: {len(model.table)} of {model.table.rows_read} rows used"),
+        ("Data", _rows(spec, model.table, model.dropped)),
         ("Log-likelihood", f"{value:.6f} at the start"),
         (
             "Derivatives",
@@ -65,3 +67,7 @@ def _dense(spec: ModelSpec, data: Any) -> list[tuple[str, str]]:
         ),
         ("Linear form", "not needed: differentiated in the parameters"),
     ]
+
+
+def _rows(spec: ModelSpec, table: Table, dropped: Mapping[str, Mapping[str, int]]) -> str:
+    return f"{table.source}: {rows_in_words(table.rows_read, len(table), dropped, spec.where)}"

@@ -10,6 +10,7 @@ from glmfit import fit_spec
 from glmfit.commands import options
 from glmfit.commands.model import takes_model
 from glmfit.commands.output import say, write_file, write_stdout
+from glmfit.commands.progress import progress
 from glmfit.commands.shared import check_output, check_save, warn
 from glmfit.spec import ModelSpec
 
@@ -25,6 +26,7 @@ def fit_command(
     format: options.Format = None,
     output: options.Output = None,
     exp: options.Exp = False,
+    covariance: options.Covariance = False,
     save: options.Save = None,
     all_levels: options.AllLevels = False,
     quiet: options.Quiet = False,
@@ -43,7 +45,8 @@ def fit_command(
     check_output(output, data)
     check_save(save, output, data)
 
-    fit = fit_spec(spec, data, _trace if verbose else None)
+    with progress("replicates", quiet=quiet) as told:
+        fit = fit_spec(spec, data, _trace if verbose else None, told)
     if verbose:
         for column, text in fit.data.numeric_codes.items():
             say(f"{column}: {text}")
@@ -51,7 +54,7 @@ def fit_command(
         from glmfit.report.saved import model_json
 
         write_file(save, model_json(fit))
-    _report(fit, chosen, output, exp=exp, all_levels=all_levels, quiet=quiet)
+    _report(fit, chosen, output, exp=exp, covariance=covariance, all_levels=all_levels, quiet=quiet)
     raise typer.Exit(fit.exit_code)
 
 
@@ -59,7 +62,9 @@ def _trace(step: dict[str, Any]) -> None:
     say("  ".join(f"{key.replace('_', ' ')} {value:.10g}" for key, value in step.items()))
 
 
-def _report(fit: Fit, format: str, output: str | None, *, exp: bool, all_levels: bool, quiet: bool) -> None:
+def _report(
+    fit: Fit, format: str, output: str | None, *, exp: bool, covariance: bool, all_levels: bool, quiet: bool
+) -> None:
     from glmfit import report
 
     if format == "table":
@@ -67,8 +72,7 @@ def _report(fit: Fit, format: str, output: str | None, *, exp: bool, all_levels:
     elif format == "markdown":
         text = report.to_markdown(fit, exp=exp, all_levels=all_levels)
     else:
-        write = {"json": report.to_json, "csv": report.to_csv}[format]
-        text = write(fit, exp=exp)
+        text = report.to_csv(fit, exp=exp) if format == "csv" else report.to_json(fit, exp=exp, covariance=covariance)
     if output is None:
         write_stdout(text, machine=format != "table")
     else:

@@ -115,7 +115,8 @@ WildWeights = Annotated[
     ),
 ]
 Replicates = Annotated[
-    str | None, option(_I, "--replicates", metavar="B", help="Samples of the bootstrap of --se wild; default 9999.")
+    str | None,
+    option(_I, "--replicates", metavar="B", help="Of a bootstrap: samples of --se wild (9999), or of --ci (2000)."),
 ]
 Seed = Annotated[str | None, option(_I, "--seed", metavar="N", help="Of random numbers; default 1.")]
 Bread = Annotated[
@@ -123,7 +124,10 @@ Bread = Annotated[
     option(_I, "--bread", metavar="KIND", help="Robust errors: observed (default) or expected information."),
 ]
 Ci = Annotated[
-    str, option(_I, "--ci", metavar="wald|profile", help="Intervals and tests: wald (default) or likelihood ratio.")
+    str, option(_I, "--ci", metavar="KIND", help="Intervals: wald (default), profile, bootstrap[:B] or bca[:B].")
+]
+BootstrapBy = Annotated[
+    str | None, option(_I, "--bootstrap-by", metavar="UNIT", help="rows, cluster:COL or parametric: what is drawn.")
 ]
 BiasReduction = Annotated[
     str | None, option(_I, "--bias-reduction", metavar="firth", help="Penalise the likelihood by Jeffreys' prior.")
@@ -153,6 +157,9 @@ Save = Annotated[
 ]
 Output = Annotated[str | None, option(_O, "--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all.")]
 Exp = Annotated[bool, option(_O, "--exp", help="Show exponentiated coefficients: rate, odds or hazard ratios.")]
+Covariance = Annotated[
+    bool, option(_O, "--covariance", help="Write the covariance in JSON also of more than 1,000 coefficients.")
+]
 AllLevels = Annotated[bool, option(_O, "--all-levels", help="Show every level of a factor, however many there are.")]
 Quiet = Annotated[bool, option(_O, "--quiet", "-q", help="Nothing on stderr but errors.")]
 Verbose = Annotated[bool, option(_O, "--verbose", "-v", help="Iterations on stderr; tracebacks of internal errors.")]
@@ -310,11 +317,24 @@ def whole_formulas(texts: Sequence[str]) -> tuple[str, ...]:
     pieces = ["~" if text == os.path.expanduser("~") else text for text in texts]
     broken = [piece for piece in pieces if "~" not in piece or piece.rstrip().endswith("~")]
     if len(pieces) > 1 and broken:
-        hint = f"quote each formula as a whole: {shell(' '.join(pieces))}"
+        hint = f"quote each formula as a whole: {shell(*_joined(pieces))}"
         if os.path.isfile(broken[0]):
             hint = "give one file of data, and the formulas after it; quote a pattern of several: 'part-*.csv'"
         raise UsageError("formula", f"'{broken[0]}' is no formula: it has no '~' between two sides", hint)
     return tuple(texts)
+
+
+def _joined(pieces: Sequence[str]) -> list[str]:
+    """Formulas from their pieces: a whole one stands for itself, and a word before a lone `~` begins another."""
+    formulas: list[str] = []
+    for at, piece in enumerate(pieces):
+        whole = [text for text in (*formulas[-1:], piece) if "~" in text.rstrip().rstrip("~")]
+        begins = at + 1 < len(pieces) and pieces[at + 1] == "~"
+        if not formulas or (whole and (begins or len(whole) > 1 or piece in whole)):
+            formulas.append(piece)
+        else:
+            formulas[-1] += f" {piece}"
+    return formulas
 
 
 def links(texts: Sequence[str]) -> dict[str, str]:

@@ -11,9 +11,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from glmfit.commands import peers, slips
-from glmfit.errors import UsageError, did_you_mean
+from glmfit.errors import UsageError, did_you_mean, shell
 
 FIT = "glmfit fit DATA 'response ~ terms' --family FAMILY"
+LONGEST = 300  # characters of a command that a hint repeats
 # The base class of the errors of the parser (click's), wherever this version of Typer keeps it.
 CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
 
@@ -52,7 +53,9 @@ class Group(TyperGroup):
             return super().resolve_command(ctx, args)
         is_data = "." in word or "~" in word or os.path.exists(word)
         near = did_you_mean(word, names) or f"the commands are {', '.join(names)}"
-        raise UsageError("usage", f"no command '{word}'", FIT if is_data else near)
+        as_typed = shell("glmfit", "fit", *args)
+        forgotten = f"write {as_typed}" if is_data and len(as_typed) <= LONGEST else FIT
+        raise UsageError("usage", f"no command '{word}'", forgotten if is_data else near)
 
 
 class Command(TyperCommand):

@@ -12,10 +12,11 @@ from collections.abc import Collection
 
 from glmfit.errors import shell
 
-_MEANINGS = {
+TABLE = {
     "formula model": "'response ~ terms' without an option, after the file",
     "data file input infile in csv-file": "the file first, without an option: glmfit fit DATA 'response ~ terms'",
     "csv tsv": "--format csv for a result as CSV; the data come first, without an option",
+    "summary print": "nothing: the table is the summary",
     "markdown md": "--format markdown",
     "table text": "--format table, the default",
     "delimiter delim sep header": "the file alone: its delimiter is found by itself, and the first line is the header",
@@ -36,18 +37,35 @@ _MEANINGS = {
     "na-action missing-values": "--missing drop, or --missing error",
     "na-strings na-values null-values": "--na {TEXT}",
     "cov-type vce vcov se-type std-errors errors-type": "--se {KIND}",
-    "robust sandwich hc": "--se hc1",
+    "robust": "--se hc1, as Stata's regress has it",
+    "sandwich": "--se hc0, and --bread expected where the link is not canonical",
+    "hc": "--se hc0, hc1, hc2 or hc3",
+    "bootstrap boot": "--se wild:{COLUMN} where rows come in clusters, or --se hc3, which is near to it",
+    "jackknife": "--se hc3, which is near to it",
     "cluster clusters cluster-se id": "--se cluster:{COLUMN}",
     "oim observed": "--se hessian",
     "boottest wildboot wild wild-bootstrap fwildclusterboot": "--se wild:{COLUMN}",
-    "reps nreps nboot boot-reps": "--replicates {B}",
+    "reps nreps nboot nsim boot-reps": "--replicates {B}",
     "seed-number random-state rng": "--seed {N}",
     "eim expected fisher": "--se expected",
     "conf conf-level confidence confidence-level conf-int ci-level conflevel": "--level {SHARE}",
     "confint profile": "--ci profile",
-    "anova lrt lr-test drop1": "glmfit anova DATA FORMULA, which tests each term; --ci profile for each coefficient",
+    "bootstrap boot bs": "--ci bootstrap",
+    "anova": "glmfit anova DATA FORMULA, which tests each term",
     "stepwise stepaic selection select": "glmfit step DATA FORMULA",
+    "drop1 type2 type-ii": "glmfit anova DATA FORMULA --type 2",
     "type3 type-iii": "glmfit anova DATA FORMULA --type 3",
+    "lrt lr-test lrtest": "--save MODEL.json for both models, then: glmfit compare SMALL.json LARGE.json",
+    "lincom linear-hypothesis testparm wald": "--save MODEL.json, then: glmfit test MODEL.json 'x1 = x2'",
+    "predict predictions fitted newdata": "--save MODEL.json, then: glmfit predict MODEL.json DATA",
+    "margins dydx ame margeff marginal-effects": "--save MODEL.json, then: glmfit margins MODEL.json DATA",
+    "residuals resid residual influence": "--save MODEL.json, then: glmfit residuals MODEL.json DATA",
+    "simulate simulations": "--save MODEL.json, then: glmfit simulate MODEL.json DATA",
+    "vif collinearity collin": "nothing: terms that follow from others are found and named by every fit",
+    "lambda l1 l2 ridge lasso penalty elastic-net l1-ratio": "--bias-reduction firth, the only penalty here",
+    "cv k-fold kfold nfolds folds": "--save MODEL.json, then: glmfit compare gives AIC, AICc and BIC of several",
+    "random re mixed ranef": "--se cluster:COLUMN, or C(COLUMN) in the formula: no random effects here",
+    "correlation corstr": "--se cluster:COLUMN: rows are independent but for clusters",
     "irr or hr rrr rr eform exponentiate odds-ratio odds-ratios": "--exp",
     "strata stratum panel": "--group {COLUMN} with --family conditional-logit, or C({COLUMN}) in the formula",
     "absorb fixef fe fixed-effects": "C({COLUMN}) in the formula",
@@ -57,6 +75,7 @@ _MEANINGS = {
     "theta": "--fix alpha=VALUE, where alpha = 1/theta",
     "power var-power p xi": "--family tweedie --fix power={VALUE}",
     "scale disp-method": "--dispersion pearson",
+    "overdispersion phi": "--dispersion pearson, or --family quasi-poisson or negative-binomial",
     "firth brglm penalized penalised logistf": "--bias-reduction firth",
     "status death failure fail died censored": "--event {COLUMN}",
     "ll left lower": "--censor {LIMIT},",
@@ -70,7 +89,8 @@ _MEANINGS = {
     "digits precision": "--json, which has every digit",
     "outfile output-file to": "--output {FILE}",
 }
-MEANINGS = {name: meaning for names, meaning in _MEANINGS.items() for name in names.split()}
+MEANINGS = {name: meaning for names, meaning in TABLE.items() for name in names.split()}
+_OTHER_COMMAND = re.compile(r"glmfit [a-z]+ [^,;:]*")
 NEAR = 0.8  # how like an option's name a misspelling of it is at least,
 LONGER = 0.6  # and a longer form of it
 SHORTEST = 3  # letters that may stand for a longer name
@@ -79,11 +99,12 @@ SHORTEST = 3  # letters that may stand for a longer name
 def meaning(option: str, value: str | None, known: Collection[str]) -> str | None:
     """What to write for an option of another program; None where there is nothing here, or not in this command."""
     found = MEANINGS.get(_plain(option))
-    if found is None or not set(re.findall(r"--[a-z][a-z-]*", found)) <= set(known):
+    if found is None or not set(re.findall(r"--[a-z][a-z-]*", _OTHER_COMMAND.sub("", found))) <= set(known):
         return None
     if found.startswith("--se {"):
         value = None if value is None else _kind(value)
-    return "write " + re.sub(r"\{([A-Z,]+)\}", lambda slot: slot[1] if value is None else shell(value), found)
+    write = "" if found.startswith("nothing") else "write "
+    return write + re.sub(r"\{([A-Z,]+)\}", lambda slot: slot[1] if value is None else shell(value), found)
 
 
 def near(option: str, known: Collection[str]) -> str | None:

@@ -6,27 +6,17 @@ from typing import Annotated
 
 import typer
 
-from glmfit.commands import options, shared
+from glmfit.commands import options, rowoutput, shared
 from glmfit.commands.options import option
 from glmfit.errors import UsageError
 from glmfit.reading import PLAIN, Reading
 from glmfit.spec import one_of
 
-FORMATS = ("csv", "json", "parquet", "markdown", "table")
 Interval = Annotated[
     str,
     option("Inference", "--interval", metavar="KIND", help="none, confidence (default) or prediction."),
 ]
-Keep = Annotated[
-    list[str] | None,
-    option("Output", "--keep", metavar="COLUMNS", help="Columns of the input to write in front; all for all of them."),
-]
 Wide = Annotated[bool, option("Output", "--wide", help="Probabilities in one column for each level.")]
-Format = Annotated[
-    str | None,
-    option("Output", "--format", metavar="FORMAT", help="csv (default), json (lines), parquet, markdown or table."),
-]
-Json = Annotated[bool, option("Output", "--json", help="JSON lines: the same as --format json.")]
 
 
 @options.takes_data
@@ -41,10 +31,10 @@ def predict_command(
     missing: shared.NewMissing = "error",
     reading: Reading = PLAIN,
     family: shared.FamilyFile = None,
-    keep: Keep = None,
+    keep: rowoutput.Keep = None,
     wide: Wide = False,
-    json: Json = False,
-    format: Format = None,
+    json: rowoutput.Json = False,
+    format: rowoutput.Format = None,
     output: options.Output = None,
     quiet: options.Quiet = False,
 ) -> None:
@@ -59,7 +49,7 @@ def predict_command(
     from glmfit.after.predict import KINDS
 
     one_of("--interval", interval, KINDS)
-    chosen = _format(json, format, output)
+    chosen = rowoutput.row_format(json, format, output)
     asked = shared.asked(offset, exposure, missing, options.levels(keep))
     share = shared.level(level)
     shared.check_output(output, data, model)
@@ -76,14 +66,3 @@ def predict_command(
     if empty and not quiet:
         shared.say(f"{empty} {'row has' if empty == 1 else 'rows have'} no estimate: the fields are empty")
     raise typer.Exit(0)
-
-
-def _format(json: bool, format: str | None, output: str | None) -> str:
-    """The format asked for, or that of the name of the file."""
-    ending = "parquet" if output is not None and output.endswith(".parquet") else "csv"
-    chosen = one_of("--format", format or ("json" if json else ending), FORMATS)
-    if json and chosen != "json":
-        raise UsageError("contradiction", f"--json and --format {chosen} contradict each other", "give one of them")
-    if chosen == "parquet" and output is None:
-        raise UsageError("contradiction", "Parquet is for a file, not for standard output", "add -o FILE.parquet")
-    return chosen

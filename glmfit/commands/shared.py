@@ -46,6 +46,14 @@ Of = Annotated[
     option(_I, "--of", metavar="WHAT", help="mean (default), link, a parameter, zero, tail:V, probabilities ..."),
 ]
 NewLevel = Annotated[str | None, option(_I, "--level", metavar="SHARE", help="Level of the intervals; as in the fit.")]
+Seed = Annotated[str, option(_I, "--seed", metavar="N", help="Seed of the random numbers.")]
+
+
+def whole(option: str, text: str, least: int) -> int:
+    """A whole number from `least` on; `UsageError` otherwise."""
+    if text.strip().isdecimal() and int(text) >= least:
+        return int(text)
+    raise UsageError("invalid_value", f"{option}: '{text}' is not a whole number from {least} on", f"write {option} 7")
 
 
 def open_saved(model: str, family: str | None) -> SavedModel:

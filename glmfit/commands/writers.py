@@ -18,12 +18,13 @@ from glmfit.errors import UsageError
 
 if TYPE_CHECKING:
     from glmfit.after.predict import Predicted
+    from glmfit.after.simulate import Drawn
 
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
 
-def write(runs: Iterator[Predicted], format: str, output: str | None, *, wide: bool = False) -> int:
-    """All runs to a file or to standard output; the number of rows that have no estimate."""
+def write(runs: Iterator[Predicted | Drawn], format: str, output: str | None, *, wide: bool = False) -> int:
+    """All runs to a file or to standard output; the number of rows that have nothing in any column."""
     first = next(runs)  # what is wrong with the request is said before anything is opened
     empty = 0
 
@@ -31,8 +32,7 @@ def write(runs: Iterator[Predicted], format: str, output: str | None, *, wide: b
         nonlocal empty
         seen = 0
         for run in chain([first], runs):
-            estimate = run.values["estimate"]
-            empty += int(np.isnan(estimate if estimate.ndim == 1 else estimate[:, 0]).sum())
+            empty += run.without_answer
             yield columns(run, seen, wide=wide)
             seen += run.n
 
@@ -41,8 +41,12 @@ def write(runs: Iterator[Predicted], format: str, output: str | None, *, wide: b
     return empty
 
 
-def columns(run: Predicted, seen: int, *, wide: bool) -> dict[str, Any]:
+def columns(run: Predicted | Drawn, seen: int, *, wide: bool) -> dict[str, Any]:
     """A run as columns: numpy arrays of numbers, lists of texts, or Arrow arrays of what was kept."""
+    from glmfit.after.simulate import Drawn
+
+    if isinstance(run, Drawn):
+        return _draw_columns(run, seen, wide=wide)
     own: dict[str, Any] = dict(run.values)
     kept = dict(run.kept)
     if run.levels and wide:
@@ -53,6 +57,29 @@ def columns(run: Predicted, seen: int, *, wide: bool) -> dict[str, Any]:
         kept = {name: values.take(at) for name, values in kept.items()}
         own = {"row": seen + 1 + at, "level": list(run.levels) * run.n}
         own |= {name: values.reshape(-1) for name, values in run.values.items()}
+    return _beside(kept, own)
+
+
+def _draw_columns(run: Drawn, seen: int, *, wide: bool) -> dict[str, Any]:
+    """A run of draws as columns: a row for each draw of each row, or a column for each draw."""
+    draws = run.draws.shape[1]
+    if wide:
+        return _beside(dict(run.kept), {f"draw{j + 1}": _responses(run, run.draws[:, j]) for j in range(draws)})
+    at = np.repeat(np.arange(run.n), draws)
+    own = {"row": seen + 1 + at, "draw": np.tile(np.arange(1, draws + 1), run.n)}
+    own["response"] = _responses(run, run.draws.reshape(-1))
+    return _beside({name: values.take(at) for name, values in run.kept.items()}, own)
+
+
+def _responses(run: Drawn, values: np.ndarray) -> Any:
+    """Draws as numbers, whole ones where all are; or as levels."""
+    if run.levels:
+        return [None if value != value else run.levels[int(value)] for value in values.tolist()]
+    return values
+
+
+def _beside(kept: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a result after those kept of the input."""
     for name in own:
         if name in kept:
             message = f"--keep: the input has a column '{name}' too"

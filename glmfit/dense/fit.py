@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,14 +12,18 @@ import torch
 from torch import Tensor
 
 from glmfit import result
+from glmfit.dense.intervals import natural_rows, with_profiles, with_replicates
 from glmfit.dense.prepare import Dense, prepare
 from glmfit.errors import Finding
-from glmfit.estimate.blueprint import asked, file_hash
+from glmfit.estimate.blueprint import asked as asked_options
+from glmfit.estimate.blueprint import file_hash
+from glmfit.estimate.bootstrap import asked_of
 from glmfit.estimate.maximum import settled_flat_directions
+from glmfit.estimate.replicates import Progress
 from glmfit.families.userfile import load, split, stem
 from glmfit.inference import Covariance, Reference, inverse_information, sandwich, unsupported_places, wald
-from glmfit.numerics import Optimum, Trace, newton, scipy_optimum, unit_diagonal
-from glmfit.result import Auxiliary, Blueprint, Coefficient, Fingerprint, Fitted
+from glmfit.numerics import Optimum, Trace, full, newton, scipy_optimum, unit_diagonal
+from glmfit.result import Blueprint, Coefficient, Fingerprint, Fitted
 from glmfit.rows.fingerprint import hashed
 from glmfit.spec import ModelSpec
 from glmfit.table import open_data
@@ -31,17 +35,39 @@ FAR = 2.0  # standard errors, at which
 LEVEL = 0.1  # a log-likelihood that has fallen by less has no peak
 
 
-def fit_dense(spec: ModelSpec, data: Any, trace: Trace | None = None) -> Fitted:
+def fit_dense(
+    spec: ModelSpec,
+    data: Any,
+    trace: Trace | None = None,
+    progress: Progress | None = None,
+) -> Fitted:
     """The fit of the file that `spec.family` names to whatever holds the data, as for `glmfit.fit_spec`."""
     clock = time.perf_counter()
     path, _ = split(spec.family)
     model = prepare(spec, open_data(data, spec.reading), path, load(path))
-    read, clock = time.perf_counter() - clock, time.perf_counter()
+    read = time.perf_counter() - clock
+    fit = fit_prepared(model, trace, progress)
+    return replace(fit, seconds={"read": read, **fit.seconds})
+
+
+def fit_prepared(
+    model: Dense,
+    trace: Trace | None = None,
+    progress: Progress | None = None,
+    profiled: Collection[str] | None = None,
+) -> Fitted:
+    """The fit of a likelihood on its rows; `profiled` are the terms that need profiles, None all."""
+    clock = time.perf_counter()
     optimum = _search(model, trace)
     flat = _flat(model, optimum)
     optimize, clock = time.perf_counter() - clock, time.perf_counter()
     fit = _summarise(model, optimum, flat)
-    seconds = {"read": read, "design": 0.0, "optimize": optimize, "inference": time.perf_counter() - clock}
+    if model.spec.ci == "profile" and flat is None:
+        fit = with_profiles(model, optimum, fit, profiled)
+    asked = asked_of(model.spec)
+    if asked is not None:
+        fit = with_replicates(model, optimum, fit, asked, progress)
+    seconds = {"design": 0.0, "optimize": optimize, "inference": time.perf_counter() - clock}
     return replace(fit, seconds=seconds)
 
 
@@ -59,17 +85,22 @@ def _flat(model: Dense, optimum: Optimum) -> FlatDirections | None:
     So the likelihood is asked: it has a peak where it falls two standard errors away on either side.
     """
     labels = model.parameters.labels
-    values, vectors = torch.linalg.eigh(unit_diagonal(-optimum.hessian)[0])
+    values, vectors = torch.linalg.eigh(unit_diagonal(-full(optimum.hessian))[0])
     singular = vectors[:, values.abs() < SINGULAR]
     if singular.shape[1]:
         share = singular.abs().amax(dim=1).tolist()
         return diagnose.undetermined([place for place, part in enumerate(share) if part > 0.1], labels)
     flat = settled_flat_directions(model.likelihood, optimum, optimum.reference, labels)
-    bread = inverse_information(optimum)
+    bread = _bread(optimum)
     if flat is None or bread is None:
         return flat
     places = [place for place in flat.places if not _has_peak(model, optimum, bread[:, place], bread[place, place])]
     return diagnose.undetermined(places, labels) if places else None
+
+
+def _bread(optimum: Optimum) -> Tensor | None:
+    found = inverse_information(optimum)
+    return None if found is None else full(found)
 
 
 def _has_peak(model: Dense, optimum: Optimum, column: Tensor, variance: Tensor) -> bool:
@@ -80,14 +111,14 @@ def _has_peak(model: Dense, optimum: Optimum, column: Tensor, variance: Tensor) 
 def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> Fitted:
     """Everything that is said of a maximum."""
     spec, parameters = model.spec, model.parameters
-    bread = inverse_information(optimum)
+    bread = _bread(optimum)
     if bread is None and flat is not None:
         bread = diagnose.generalized_inverse(optimum, optimum.reference)
     cov = _covariance(model, optimum, bread)
     if flat is not None:
-        cov.matrix[list(flat.places), :] = cov.matrix[:, list(flat.places)] = math.nan
+        cov.whole[list(flat.places), :] = cov.whole[:, list(flat.places)] = math.nan
     unsupported = [] if bread is None else unsupported_places(cov.blind, torch.sqrt(torch.diagonal(bread)), torch.clone)
-    cov.matrix[unsupported, :] = cov.matrix[:, unsupported] = math.nan
+    cov.whole[unsupported, :] = cov.whole[:, unsupported] = math.nan
     coefficients = _coefficients(model, optimum, cov, flat, unsupported)
     size = len(coefficients)
     pseudo = spec.sampling_weights is not None
@@ -103,12 +134,12 @@ def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> F
         covariance=result.CovarianceSummary(
             cov.kind,
             cov.correction,
-            tuple(tuple(row) for row in cov.matrix.tolist()),
+            tuple(tuple(row) for row in cov.whole.tolist()),
             cov.clusters,
             None if cov.kind == "hessian" else "observed",
         ),
         dispersion=result.Dispersion(math.nan, "none"),
-        auxiliary=_auxiliary(model, coefficients),
+        auxiliary=natural_rows(model, coefficients),
         fit=result.FitStatistics(
             log_likelihood=optimum.value,
             deviance=math.nan,
@@ -151,7 +182,7 @@ def _blueprint(model: Dense) -> Blueprint:
         transforms={},
         df=None,
         reading=model.spec.reading,
-        asked=asked(model.spec),
+        asked=asked_options(model.spec),
         fingerprint=fingerprint(model),
     )
 
@@ -173,7 +204,7 @@ def _covariance(model: Dense, optimum: Optimum, bread: Tensor | None) -> Covaria
     spec = model.spec
     kind = spec.se or ("sampling" if spec.sampling_weights else "hessian")
     if bread is None:
-        return Covariance(torch.full_like(optimum.hessian, math.nan), kind)
+        return Covariance(torch.full_like(full(optimum.hessian), math.nan), kind)
     if kind == "hessian":
         return Covariance(bread, kind)
     return sandwich(kind, model.likelihood.scores(optimum.theta), bread, model.n, model.clusters)
@@ -186,7 +217,7 @@ def _coefficients(
     without = dict.fromkeys(unsupported, "cluster_rank")
     if flat is not None:
         without |= dict.fromkeys(flat.places, "not_identified")
-    errors = torch.sqrt(torch.diagonal(cov.matrix)).tolist()
+    errors = torch.sqrt(torch.diagonal(cov.whole)).tolist()
     references = [None] * len(errors) if cov.df is None else cov.df.tolist()
     rows = []
     for at, ((parameter, term), estimate) in enumerate(
@@ -195,21 +226,6 @@ def _coefficients(
         error = math.nan if at in without else errors[at]
         reference = Reference(references[at])
         rows.append(wald.coefficient(parameter, term, estimate, error, without.get(at), reference, model.spec.level))
-    return tuple(rows)
-
-
-def _auxiliary(model: Dense, coefficients: Sequence[Coefficient]) -> tuple[Auxiliary, ...]:
-    """Constrained parameters on their natural scales, element by element, and those that are held."""
-    each = iter(coefficients)
-    rows = []
-    for array in model.parameters.arrays:
-        if array.held is not None:
-            rows.append(wald.held(array.name, array.held))
-            continue
-        for term in array.labels:
-            row = next(each)
-            if array.link.name != "identity":
-                rows.append(wald.natural(array.label(term), array.parameter, array.link, row))
     return tuple(rows)
 
 
@@ -232,7 +248,7 @@ def _findings(
     if cov.clusters:
         found.append(diagnose.few_clusters(cov.clusters, []))
         found.append(diagnose.cluster_rank([names[place] for place in unsupported], cov.clusters))
-    negative = torch.diagonal(cov.matrix) < 0
+    negative = torch.diagonal(cov.whole) < 0
     found.append(diagnose.negative_variance([name for name, below in zip(names, negative, strict=True) if below]))
     return [finding for finding in found if finding is not None]
 

@@ -23,7 +23,7 @@ from glmfit.errors import Finding, GlmfitError, UsageError
 from glmfit.formula import INTERCEPT, Evaluator, Factor, ModelFormula, condition, extent, parse, row_factors
 from glmfit.memory import Need, rows_need, squares_need
 from glmfit.rows import group_codes, inside, of_factors, refuse_disguised, row_weights, without_weightless
-from glmfit.spec import ModelSpec, cluster_columns
+from glmfit.spec import ModelSpec, cluster_columns, drawn_columns
 from glmfit.table import Source, Table, complete_rows
 
 COPIES = 4  # of data.X at most: in blocks, standardised, side by side, without what is aliased
@@ -32,7 +32,7 @@ STEPS = 40  # vectors (n,) that autograd remembers of a likelihood of a few oper
 # What can be asked for; any other option of a model belongs to families.
 OPTIONS = {
     *("formulas", "y", "x", "intercept", "family", "links", "fixed", "freq_weights", "sampling_weights", "se", "level"),
-    *("where", "missing", "reading", "optimizer", "max_iter", "tol", "start"),
+    *("where", "missing", "reading", "optimizer", "max_iter", "tol", "start", "ci", "bootstrap_by", "seed"),
 }
 
 
@@ -47,6 +47,7 @@ class Dense:
     measure: str | None
     n: int
     clusters: Mapping[str, Tensor]
+    drawn: Mapping[str, Tensor]  # the same, of those that a bootstrap draws
     dropped: Mapping[str, Mapping[str, int]]
 
     @property
@@ -75,7 +76,9 @@ def prepare(spec: ModelSpec, source: Source, path: str, module: ModuleType) -> D
     formula = _formula(spec, source)
     where = None if spec.where is None else condition(spec.where, source.header)
     roles = row_factors(spec, source.header) if formula is None else formula.roles
-    used = [*(name for factor in roles.values() for name in factor.columns), *cluster_columns(spec.se)]
+    used = [name for factor in roles.values() for name in factor.columns]
+    drawn = drawn_columns(spec.bootstrap_by)
+    used += [*cluster_columns(spec.se), *drawn]
     used += [] if formula is None else formula.variables
     while True:
         chooses = () if where is None else where.columns
@@ -110,6 +113,7 @@ def prepare(spec: ModelSpec, source: Source, path: str, module: ModuleType) -> D
         measure=_measure(path, module),
         n=len(table) if frequency is None else round(float(frequency.sum())),
         clusters={name: torch.from_numpy(group_codes(table, name)) for name in cluster_columns(spec.se)},
+        drawn={name: torch.from_numpy(group_codes(table, name)) for name in drawn},
         dropped=dropped | {reason: counts for reason, counts in weightless.items() if counts},
     )
 

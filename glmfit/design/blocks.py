@@ -125,6 +125,10 @@ class Categorical:
             return self._same_codes(self._by_level(h), other)
         return self._crossed(h, other)
 
+    def squares(self, h: Tensor) -> Tensor:
+        """The diagonal (p,) of X' diag(h) X, and all of it: where columns indicate levels they never meet."""
+        return self._by_level(self._times(self._times(h)))[self.coding]
+
     def _with_dense(self, h: Tensor, other: Dense) -> Tensor:
         """coding' (sums over levels of the other block's rows); few columns are unrolled a slice of rows at a time."""
         few = self.shape[1] <= _FEW

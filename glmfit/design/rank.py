@@ -12,8 +12,10 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
+from glmfit import memory
+from glmfit.design.border import add_bordered, structure
 from glmfit.design.matrix import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix, Standardization
-from glmfit.numerics import stacked_root, unit_diagonal
+from glmfit.numerics import curvature, stacked_root, unit_diagonal
 
 TOLERANCE = 1e-10
 CLEARLY_INDEPENDENT = 1e-2  # unexplained parts this long are seen safely in X'X, which squares them
@@ -22,6 +24,7 @@ LARGEST_DENOMINATOR = 12  # of the coefficients that are written out
 EXACT = 1e-7  # relative difference of a coefficient from such a fraction
 MOST_TERMS = 6  # that are written out
 Combination = tuple[tuple[str, float], ...]  # columns with their coefficients
+BORDER_INDEPENDENT = 1e-5  # the same of the columns beside those of a large factor, which never meet each other
 GRAM_TOLERANCE = 1e-6  # with too many columns for QR X'X decides alone, at a tolerance above its rounding error
 
 
@@ -29,6 +32,15 @@ def aliased_columns(standard: Matrix) -> list[int]:
     """Positions of the columns of a standardised matrix that are linear combinations of those before them."""
     n, size = standard.shape
     ones = torch.ones(n, dtype=torch.float64)
+    sides = [(standard, torch.arange(size))]
+    apart = structure(sides, size)
+    if apart is not None:
+        square = apart.zeros()
+        add_bordered(square, sides, ones[:, None, None])
+        lower = curvature.cholesky(square)
+        if lower is not None and lower.well_conditioned(BORDER_INDEPENDENT):
+            return []
+    memory.check_square(size)
     correlation, length = unit_diagonal(standard.sandwich(ones, standard))
     empty = torch.diagonal(correlation) == 0  # a column of zeros
     if not bool(empty.any()) and _first_dependent(correlation, CLEARLY_INDEPENDENT) is None:

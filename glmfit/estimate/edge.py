@@ -39,7 +39,7 @@ def maximise_on_edge(
     while iterations < max_iter:
         basis = search.free_directions()
         reduced = basis.T @ gradient
-        step, decrement = _newton_step(-(basis.T @ hessian @ basis), reduced)
+        step, decrement = _newton_step(-(basis.T @ curvature.full(hessian) @ basis), reduced)
         if trace is not None:
             trace({"iteration": iterations, "log_likelihood": value, "newton_decrement": decrement})
         if decrement <= tol:

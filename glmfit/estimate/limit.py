@@ -13,6 +13,7 @@ from torch import Tensor
 
 from glmfit.design import Standardization
 from glmfit.model import Model, Predictor
+from glmfit.numerics import Factor, full_factor
 from glmfit.trust import Separated, last_independent, reported_map, reported_moves
 
 
@@ -28,8 +29,9 @@ class Rest:
         """Its coefficients with the same linear predictors on the rows left."""
         return self.complement @ theta
 
-    def reference(self, lower: Tensor) -> Tensor:
+    def reference(self, factor: Factor) -> Tensor:
         """The factor of a curvature L L' of the whole model, for these coefficients."""
+        lower = full_factor(factor)
         return torch.linalg.cholesky((lower @ lower.T)[self.places[:, None], self.places])
 
 

@@ -25,11 +25,14 @@ from glmfit.inference import goodness, inverse_information
 from glmfit.inference.dispersion import dispersion
 from glmfit.model import Jeffreys, Likelihood, Model
 from glmfit.numerics import (
+    Factor,
+    LowRank,
     Objective,
     Optimum,
     Trace,
     all_finite,
     curvature,
+    full_factor,
     least_squares,
     newton,
     refined,
@@ -57,7 +60,7 @@ class Maximum:
     optimum: Optimum
     constants: Mapping[str, float]
     phi: float
-    reference: Tensor  # factor L (p, p) of the curvature L L' where the search began, in units of phi
+    reference: Factor  # factor L (p, p) of the curvature L L' where the search began, in units of phi
     flat: FlatDirections | None
     overlapping: bool = False  # it is proved that the data are not separated in the main parameter
     undecided: bool = False  # separation was asked about, and no linear program could tell
@@ -72,7 +75,7 @@ class Maximum:
         return self.likelihood if self.penalised is None else Jeffreys(self.likelihood)
 
     @cached_property
-    def bread(self) -> Tensor | None:
+    def bread(self) -> Tensor | LowRank | None:
         """(-Hessian)^-1 (p, p), None where -Hessian is not positive definite beside its flat directions."""
         found = inverse_information(self.optimum)
         if found is not None or self.flat is None:
@@ -98,9 +101,9 @@ class Maximum:
 
 
 def _columns(model: Model, without: Collection[str]) -> Tensor:
-    """The columns of a model but those of some parameters."""
+    """The columns of a model but those of some parameters; predictors may share theirs."""
     kept = (predictor.columns for predictor in model.rows.predictors if predictor.parameter not in without)
-    return torch.cat([torch.arange(0), *kept])
+    return torch.unique(torch.cat([torch.arange(0), *kept]))
 
 
 def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Inspection | None = None) -> Maximum:
@@ -140,7 +143,7 @@ def _climbed(
     phi: float,
     spec: ModelSpec,
     trace: Trace | None,
-    begun: Tensor | None,
+    begun: Factor | None,
 ) -> Maximum:
     """The maximum from theta, with phi held at `phi`; `begun` is the reference of a search that this one continues."""
     likelihood = model.likelihood()
@@ -244,17 +247,21 @@ def _suspicious(found: Maximum) -> bool:
     """Whether a fit looks as those of separated data do."""
     if found.flat is not None or not found.optimum.converged or found.bread is None:
         return True
-    values, _ = diagnose.relative_information(found.optimum, found.reference)
-    if float(values.abs().min()) < diagnose.SUSPICIOUS:
-        return True
+    if not diagnose.is_plain(found.optimum, found.reference):
+        values, _ = diagnose.relative_information(found.optimum, found.reference)
+        if float(values.abs().min()) < diagnose.SUSPICIOUS:
+            return True
     return diagnose.boundary(found.likelihood, found.optimum.theta) is not None
 
 
 def settled_flat_directions(
-    objective: Objective, optimum: Optimum, reference: Tensor, names: Sequence[str]
+    objective: Objective, optimum: Optimum, reference: Factor, names: Sequence[str]
 ) -> FlatDirections | None:
     """What the data do not determine. Where the information is suspiciously small, Newton's method must agree and go on
     for as long as it can: on a slope that never ends it does so a unit at a time, at a maximum it stays."""
+    if diagnose.is_plain(optimum, reference):
+        return None
+    reference = full_factor(reference)
     values, _ = diagnose.relative_information(optimum, reference)
     if not optimum.converged or not diagnose.VANISHED < float(values.abs().min()) < diagnose.SUSPICIOUS:
         return diagnose.flat_directions(optimum, reference, names)
@@ -281,11 +288,14 @@ def _is_level(objective: Objective, optimum: Optimum, reference: Tensor, directi
     return False
 
 
-def _past_a_pause(likelihood: Likelihood, optimum: Optimum, reference: Tensor, spec: ModelSpec) -> Optimum:
+def _past_a_pause(likelihood: Likelihood, optimum: Optimum, reference: Factor, spec: ModelSpec) -> Optimum:
     """The same, or a higher maximum to either side of a point at which the likelihood does not curve.
 
     It may only pause there, as that of the skew normal does at the normal: the second derivative is 0, the third not.
     """
+    if diagnose.is_plain(optimum, reference):
+        return optimum
+    reference = full_factor(reference)
     values, vectors = diagnose.relative_information(optimum, reference)
     if not (optimum.converged and diagnose.VANISHED < float(values.abs()[0]) < diagnose.SUSPICIOUS):
         return optimum

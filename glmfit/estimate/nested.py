@@ -48,7 +48,7 @@ def higher(model: Model, theta: Tensor, value: float) -> Tensor | None:
         peak = _Explorer().highest(sample, [theta])
         begins += [] if peak is None else [peak.theta]
     for parameter, simpler in contained(model):
-        inner = _rival(simpler, _without(model, parameter, theta), value)
+        inner = _rival(simpler, without(model, parameter, theta), value)
         begins += [] if inner is None else beside(model, parameter, inner)
     peaks = [peak for begin in begins if (peak := climb(model, begin, CLIMBED, MOST_STEPS)) is not None]
     best = max(peaks, key=lambda peak: peak.value, default=None)
@@ -132,7 +132,7 @@ def beside(model: Model, parameter: str, inner: Peak) -> list[Tensor]:
     return [] if math.isinf(best) else [points[values.index(best)]]
 
 
-def _without(model: Model, parameter: str, theta: Tensor) -> Tensor:
+def without(model: Model, parameter: str, theta: Tensor) -> Tensor:
     """The coefficients of all other parameters."""
     return theta[torch.cat([p.columns for p in model.rows.predictors if p.parameter != parameter])]
 

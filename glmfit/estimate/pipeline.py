@@ -1,13 +1,16 @@
-"""A fit from start to end: data -> model -> maximum -> summary."""
+"""A fit from start to end: data -> model -> maximum -> summary, and replicates where intervals are made of them."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from itertools import pairwise
 
+from glmfit.estimate.bootstrap import asked_of, bootstrap, with_bootstrap
 from glmfit.estimate.check import inspection_of
 from glmfit.estimate.maximum import maximise
+from glmfit.estimate.replicates import Progress
 from glmfit.estimate.summary import summarise
 from glmfit.model import assemble
 from glmfit.numerics import Trace
@@ -17,14 +20,22 @@ from glmfit.rows import Data
 STAGES = ("design", "optimize", "inference")
 
 
-def fit_data(data: Data, trace: Trace | None = None) -> Fitted:
-    """The fit of prepared data; raises a `GlmfitError` where there can be none."""
+def fit_data(
+    data: Data, trace: Trace | None = None, progress: Progress | None = None, profiled: Collection[str] | None = None
+) -> Fitted:
+    """The fit of prepared data; raises a `GlmfitError` where there can be none.
+
+    `progress` is told of replicates that are done, `profiled` are the terms that need profiles, None all.
+    """
     clock = [time.perf_counter()]
     model = assemble(data)
     clock.append(time.perf_counter())
     found = maximise(model, data.spec, trace, inspection_of(data))
     clock.append(time.perf_counter())
-    fit = summarise(data, found)
+    fit = summarise(data, found, profiled)
+    asked = asked_of(data.spec)
+    if asked is not None:
+        fit = with_bootstrap(fit, bootstrap(data, model, found, fit, asked, data.spec.level, progress))
     clock.append(time.perf_counter())
     seconds = (after - before for before, after in pairwise(clock))
     return replace(fit, seconds={"read": data.seconds, **dict(zip(STAGES, seconds, strict=True))})

@@ -11,6 +11,7 @@ from glmfit.errors import Finding
 from glmfit.estimate.maximum import Maximum
 from glmfit.inference import Covariance, Goodness, Scale, unsupported_places
 from glmfit.model import Model
+from glmfit.numerics import LowRank
 from glmfit.rows import Data
 from glmfit.trust import diagnose
 from glmfit.trust.spread import spread
@@ -22,11 +23,11 @@ def unsupported(found: Maximum, cov: Covariance) -> list[int]:
     """Places of the coefficients that move along directions of which the scores that were summed say nothing."""
     if cov.blind is None or found.bread is None:
         return []
-    errors = torch.sqrt(torch.diagonal(found.model.reported_covariance(found.bread)))
+    errors = torch.sqrt(found.model.reported_covariance(found.bread).diagonal())
     return unsupported_places(cov.blind, errors, found.model.reported)
 
 
-def of_clusters(model: Model, cov: Covariance, matrix: torch.Tensor, without: Sequence[int]) -> list[Finding]:
+def of_clusters(model: Model, cov: Covariance, matrix: torch.Tensor | LowRank, without: Sequence[int]) -> list[Finding]:
     """Too few clusters, coefficients that they say nothing of, and variances below 0; `matrix` is as reported."""
     checks: list[Finding | None] = []
     if cov.clusters and cov.correction != "CR2" and not cov.kind.startswith("wild:"):
@@ -36,7 +37,8 @@ def of_clusters(model: Model, cov: Covariance, matrix: torch.Tensor, without: Se
         checks.append(diagnose.few_clusters(cov.clusters, helps))
     if cov.clusters:
         checks.append(diagnose.cluster_rank([model.labels[place] for place in without], cov.clusters))
-    negative = [label for label, at in zip(model.labels, model.kept, strict=True) if matrix[at, at] < 0]
+    below = (matrix.diagonal() < 0).tolist()
+    negative = [label for label, at in zip(model.labels, model.kept, strict=True) if below[at]]
     checks.append(diagnose.negative_variance(negative))
     return [finding for finding in checks if finding is not None]
 

@@ -19,7 +19,7 @@ from glmfit.design import Matrix
 from glmfit.errors import ModelError, UsageError, did_you_mean
 from glmfit.inference import Goodness, goodness
 from glmfit.model import Likelihood, Model, Rows
-from glmfit.numerics import cholesky, newton, well_conditioned
+from glmfit.numerics import Factor, cholesky, newton, well_conditioned
 from glmfit.trust import SUSPICIOUS, relative_information
 
 Inspection = Callable[[Likelihood, Tensor], None]  # of a likelihood where a search begins, before its first step
@@ -113,7 +113,7 @@ def _sample(model: Model, step: int) -> Model:
     return replace(model, rows=model.rows.rows(first + chosen))
 
 
-def ahead(model: Model, theta: Tensor) -> tuple[Tensor, Tensor] | None:
+def ahead(model: Model, theta: Tensor) -> tuple[Tensor, Factor] | None:
     """Working coefficients nearer to the maximum than theta, and the factor of the curvature at theta.
 
     With many rows the fit to a sample of them is nearly free and spares the whole half of the steps. None where there

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from glmfit.errors import Finding
 from glmfit.estimate import remarks, wild
 from glmfit.estimate.blueprint import blueprint
 from glmfit.estimate.maximum import Maximum
+from glmfit.estimate.placed import among, in_rows, parts, without_places
 from glmfit.families import make_family
 from glmfit.inference import (
     Covariance,
@@ -29,9 +30,9 @@ from glmfit.inference import (
 )
 from glmfit.inference.covariance import covariance
 from glmfit.inference.dispersion import dispersion
+from glmfit.inference.profiles import profiled
 from glmfit.model import Model
-from glmfit.numerics import Optimum
-from glmfit.numerics.profile import profile as profile_of
+from glmfit.numerics import LowRank, Optimum, full
 from glmfit.result import (
     Auxiliary,
     Coefficient,
@@ -51,8 +52,8 @@ from glmfit.trust import diagnose, reported_map
 from glmfit.version import __version__
 
 
-def summarise(data: Data, found: Maximum) -> Fitted:
-    """Everything that is said of a maximum."""
+def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) -> Fitted:
+    """Everything that is said of a maximum; `terms` are those that need profiles, None all."""
     model, optimum, spec = found.model, found.optimum, data.spec
     dropped = found.rest is not None and spec.separation == "drop"
     whole = model if found.whole is None or dropped else found.whole  # what n, AIC and the null model are of
@@ -74,15 +75,18 @@ def summarise(data: Data, found: Maximum) -> Fitted:
         references = [Reference(each) for each in cov.df.tolist()]
         reference = min(references, key=lambda one: one.df or 0.0)  # for what rests on several coefficients
     unseen = remarks.unsupported(found, cov)
-    coefficients, matrix = _coefficients(found, cov, references, spec.level, dropped, unseen if cov.clusters else ())
+    gone = _gone(data, found)
+    exact = [] if sums.perfect else remarks.exact_rows(found, cov, unseen, data.table.rows[~gone])
+    because = "cluster_rank" if cov.clusters else "exact_rows"
+    unsupported = dict.fromkeys(unseen, because) if cov.clusters or exact else {}
+    coefficients, matrix = _coefficients(found, cov, references, spec.level, dropped, unsupported)
     tests = joint_tests(coefficients, matrix, model.terms, reference)
     unprofiled: list[Finding] = []
     how = None
     if cov.kind.startswith("wild:") and cov.clusters:
         coefficients, how, unprofiled = wild.bootstrapped(data, found, coefficients, references, spec.level)
     if spec.ci == "profile":
-        coefficients, unprofiled = _profiled(found, coefficients, unit, references, spec.level)
-    gone = _gone(data, found)
+        coefficients, unprofiled = _profiled(found, coefficients, unit, references, spec.level, terms)
     findings = [*data.table.findings, *data.response.findings]
     if found.separated is not None:
         findings.append(_separation(found, int(gone.sum()), dropped))
@@ -91,7 +95,7 @@ def summarise(data: Data, found: Maximum) -> Fitted:
     aliased = diagnose.aliased((found.whole or whole).aliased, whole.aliases)  # those that rows took with them are said
     findings += [] if aliased is None else [aliased]
     findings += remarks.of_clusters(model, cov, matrix, unseen)
-    findings += [] if sums.perfect else remarks.exact_rows(found, cov, unseen, data.table.rows[~gone])
+    findings += exact
     findings += remarks.of_spread(data, found, cov, scale, sums, df)
     return Fitted(
         version=__version__,
@@ -108,14 +112,15 @@ def summarise(data: Data, found: Maximum) -> Fitted:
         coefficients=coefficients,
         statistic=reference.statistic,
         level=spec.level,
-        ci=spec.ci if how is None else "wild",
+        ci="wild" if how is not None else "profile" if spec.ci == "profile" else "wald",
         covariance=CovarianceSummary(
             cov.kind,
             cov.correction,
-            tuple(tuple(row) for row in matrix.tolist()),
+            None if isinstance(matrix, LowRank) else in_rows(matrix),
             cov.clusters,
             None if cov.kind in ("hessian", "expected") else spec.bread or "observed",
             how,
+            low_rank=parts(matrix),
         ),
         dispersion=Dispersion(scale.phi, scale.method),
         auxiliary=_auxiliary(data, model, coefficients),
@@ -282,8 +287,8 @@ def _coefficients(
     references: Sequence[Reference],
     level: float,
     dropped: bool,
-    unsupported: Sequence[int],
-) -> tuple[tuple[Coefficient, ...], torch.Tensor]:
+    unsupported: Mapping[int, str],
+) -> tuple[tuple[Coefficient, ...], torch.Tensor | LowRank]:
     """Rows for every term of every formula, and the covariance aligned with them; aliased terms are NaN."""
     model, whole = found.model, found.whole
     separated = None if dropped else found.separated
@@ -291,11 +296,10 @@ def _coefficients(
     kept = torch.tensor(model.kept)
     estimates = torch.full((size,), math.nan, dtype=torch.float64)
     estimates[kept] = _estimates(model, found.optimum)
-    matrix = torch.full((size, size), math.nan, dtype=torch.float64)
-    matrix[kept[:, None], kept] = model.reported_covariance(working.matrix, working.half)
-    errors = torch.sqrt(torch.diagonal(matrix)).tolist()
+    matrix = among(size, kept, model.reported_covariance(working.matrix, working.half))
+    errors = torch.sqrt(matrix.diagonal()).tolist()
     inside = dict(zip(model.kept, references, strict=True))
-    without = {model.kept[place]: "cluster_rank" for place in unsupported}
+    without = {model.kept[place]: reason for place, reason in unsupported.items()}
     if found.flat is not None:
         without |= {model.kept[place]: "not_identified" for place in found.flat.places}
     ends: dict[int, float] = {}
@@ -307,8 +311,7 @@ def _coefficients(
             places[place]: math.copysign(math.inf, term.direction) if term.direction else math.nan
             for place, term in zip(separated.infinite, separated.terms, strict=True)
         }
-    out = torch.tensor(sorted(without), dtype=torch.int64)
-    matrix[out, :] = matrix[:, out] = math.nan
+    matrix = without_places(matrix, torch.tensor(sorted(without), dtype=torch.int64))
     rows = []
     for at, ((parameter, term), estimate) in enumerate(zip(model.names, estimates.tolist(), strict=True)):
         error = math.nan if at in without else errors[at]
@@ -325,24 +328,24 @@ def _coefficients(
 
 
 def _profiled(
-    found: Maximum, rows: Sequence[Coefficient], unit: float, references: Sequence[Reference], level: float
+    found: Maximum,
+    rows: Sequence[Coefficient],
+    unit: float,
+    references: Sequence[Reference],
+    level: float,
+    terms: Collection[str] | None,
 ) -> tuple[tuple[Coefficient, ...], list[Finding]]:
     """The rows with tests and intervals from profile likelihoods, and which of them there are none for."""
-    model, out, failed = found.model, list(rows), []
+    model = found.model
+    if found.bread is None:
+        return tuple(rows), []
     identity = torch.eye(model.size, dtype=torch.float64)
     reported = torch.stack([model.reported(unit_vector) for unit_vector in identity], dim=1)
-    for place, at in enumerate(model.kept):
-        row = out[at]
-        if row.status is not None or found.bread is None or not (row.std_error > 0 and unit > 0):
-            continue
-        reference = references[place]
-        quantile = reference.quantile(level)
-        profile = profile_of(found.objective, found.optimum.theta, unit * found.bread, reported[place], unit, quantile)
-        root, p_value = profile.root, reference.p_value(profile.root)
-        out[at] = replace(row, statistic=root, p_value=p_value, conf_low=profile.low, conf_high=profile.high)
-        if any(math.isnan(value) for value in (profile.root, profile.low, profile.high)):
-            failed.append(model.labels[place])
-    return tuple(out), [diagnose.not_profiled(failed)] if failed else []
+    directions = {at: (reported[place], references[place]) for place, at in enumerate(model.kept)}
+    theta, covariance = found.optimum.theta, unit * full(found.bread)
+    out, failed = profiled(found.objective, theta, covariance, unit, rows, directions, level, terms)
+    labels = dict(zip(model.kept, model.labels, strict=True))
+    return out, [diagnose.not_profiled([labels[at] for at in failed])] if failed else []
 
 
 def _auxiliary(data: Data, model: Model, coefficients: Sequence[Coefficient]) -> tuple[Auxiliary, ...]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from glmfit.errors import Finding
 from glmfit.estimate.maximum import Maximum, quadratic
 from glmfit.inference import Reference, wild
+from glmfit.numerics import full
 from glmfit.numerics.profile import Search
 from glmfit.result import Coefficient, WildBootstrap
 from glmfit.rows import Data
@@ -39,8 +40,9 @@ def bootstrapped(
     seed = SEED if spec.seed is None else spec.seed
     made = wild.draws(spec.wild_weights, int(codes.max()) + 1, spec.replicates or REPLICATES, seed)
     reported, failed = reported_map(model), []
+    bread = None if found.bread is None else full(found.bread)
     for place, at in enumerate(model.kept):
-        row, bread = out[at], found.bread
+        row = out[at]
         if row.status is not None or bread is None or not row.std_error > 0:
             continue
         contrast = reported[place]

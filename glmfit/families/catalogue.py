@@ -86,7 +86,8 @@ def make_family(name: str, fixed: Mapping[str, float]) -> Family:
                     what = f"--fix {parameter}: a parameter is held at its natural value, not at its {own.scale}"
                     raise UsageError("unknown_parameter", what, f"write --fix {own.name}=VALUE")
             hint = f"it can fix: {', '.join(known)}" if known else "it has no parameter that can be fixed"
-            hint += f"; a coefficient is held at 1 with offset({parameter}) in the formula"
+            held = parameter if fixed[parameter] == 1 else f"{fixed[parameter]:g}*{parameter}"
+            hint += f"; a coefficient of a column is held by the term offset({held}) in its place"
             hint = peers.fixed_hint(parameter, fixed[parameter], known) or hint
             raise UsageError("unknown_parameter", f"--fix {parameter}: not a parameter of {cls.name}", hint)
     return cls.holding(fixed)

@@ -206,9 +206,7 @@ def find_link(name: str) -> Link:
             exponent = math.nan
         if math.isfinite(exponent):
             return _power(exponent)
-        raise UsageError(
-            "bad_link", f"the power link needs a number, not '{name}'", "write it as power:K, such as power:0.5"
-        )
+        raise UsageError("bad_link", f"the power link needs a number, not '{name}'", "write power:K, such as power:0.5")
     known = [*LINKS, "power:K"]
     raise UsageError("unknown_link", f"no link '{name}'", did_you_mean(key, known) or f"links: {', '.join(known)}")
 

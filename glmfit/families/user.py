@@ -17,7 +17,7 @@ from functools import wraps
 from types import ModuleType
 from typing import Any, ClassVar
 
-from glmfit.errors import GlmfitError, ModelError, UsageError, did_you_mean
+from glmfit.errors import GlmfitError, ModelError, UsageError, did_you_mean, shell
 from glmfit.families.base import Family, Parameter, Support
 from glmfit.families.links import POSITIVE_LINKS, REAL_LINKS, UNIT_LINKS
 from glmfit.families.userfile import is_outside_domain, load, running, split, stem
@@ -80,7 +80,7 @@ def _find(module: ModuleType, path: str, name: str | None) -> Any:
             return next(iter(candidates.values()))
         if candidates:
             what = f"{path} defines {', '.join(candidates)}: which of them is the likelihood?"
-            raise UsageError("no_density", what, f"name it: --family {path}:{next(iter(candidates))}")
+            raise UsageError("no_density", what, f"write {shell(f'{path}:{next(iter(candidates))}')} for {shell(path)}")
     raise UsageError("no_density", f"{path} defines no likelihood", "define: def log_density(y, mu, ...)")
 
 

@@ -92,7 +92,7 @@ def _load(path: str, absolute: str, modified: int, size: int) -> ModuleType:
 
 def _unreadable(path: str, error: Exception) -> UsageError:
     reason = getattr(error, "strerror", None) or error
-    return UsageError("no_such_file", f"cannot read {path}: {reason}", "check the path given to --family")
+    return UsageError("no_such_file", f"cannot read {path}: {reason}", "check the path of the file")
 
 
 @contextlib.contextmanager

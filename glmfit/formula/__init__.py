@@ -4,9 +4,10 @@ In: a specification and the header of a table. Out: a `ModelFormula`, terms whos
 columns; and an `Evaluator`, which turns factors into numbers and levels and remembers how. May use: families, table.
 """
 
-from glmfit.formula.condition import condition, truth
+from glmfit.formula.condition import condition, learned_part, truth
 from glmfit.formula.contrasts import Coding, combined
 from glmfit.formula.crossing import Extent, Scoped, code_terms, coding, extent
+from glmfit.formula.derivative import factor_slope, offset_slope
 from glmfit.formula.evaluate import DesignState, Evaluator, Levels, Numbers
 from glmfit.formula.order import natural_order
 from glmfit.formula.parameters import for_family
@@ -35,8 +36,11 @@ __all__ = [
     "combined",
     "condition",
     "extent",
+    "factor_slope",
     "for_family",
+    "learned_part",
     "natural_order",
+    "offset_slope",
     "parse",
     "role_factor",
     "row_factors",

@@ -149,7 +149,7 @@ class _Algebra:
         if self.single(node.args[0], base) and not (exponent.kind == "number" and exponent.value in (0, 1)):
             raise _square(node, base, exponent)
         if exponent.kind != "number" or not isinstance(exponent.value, int) or exponent.value < 1:
-            hint = "write I(x**2) for the square of a column"
+            hint = "leave the power out, or write the square of a column x as I(x**2)"
             raise UsageError("formula", f"the power of '{shorten(_plain(node))}' must be a positive whole number", hint)
         terms = base
         for _ in range(exponent.value - 1):
@@ -185,6 +185,8 @@ def _plain(node: Node) -> str:
         return f"({_plain(node.args[0])})"
     if node.kind == "unary":
         return f"{node.value}{_plain(node.args[0])}"
+    if node.kind == "binary" and node.typed:
+        return node.typed
     if node.kind == "binary":
         return f"{_plain(node.args[0])} {node.value} {_plain(node.args[1])}"
     return render(node)

@@ -34,11 +34,10 @@ def condition(text: str, header: Collection[str]) -> Factor:
         check(tree, header, outer=False)
     except GlmfitError as error:
         raise type(error)(error.code, f"--where: {error.message}", error.hint) from error
-    for call in calls(tree):
-        if call.value in LEARN or (call.value == "days" and not arguments(call)):
-            what = f"--where: '{render(call)}' is learned from the rows used, which --where decides"
-            hint = "write days(d, origin='2024-01-01')" if call.value == "days" else "compare the column itself"
-            raise UsageError("not_a_condition", what, hint)
+    if (call := learned_part(tree)) is not None:
+        what = f"--where: '{render(call)}' is learned from the rows used, which --where decides"
+        hint = "write days(d, origin='2024-01-01')" if call.value == "days" else "compare the column itself"
+        raise UsageError("not_a_condition", what, hint)
     if tree.kind != "name" and not is_condition(tree):
         what = f"--where: '{render(tree)}' is a number, not a condition"
         raise UsageError("not_a_condition", what, f"compare it, as in {render(tree, 6)} > 0")
@@ -55,6 +54,12 @@ def _read(text: str) -> Node:
         if any(token.kind == "operator" and token.text == "=" for token in tokens):
             error.hint = "write == to compare"
         raise
+
+
+def learned_part(node: Node) -> Node | None:
+    """The first part of an expression that depends on the rows used, such as a mean; None where there is none."""
+    found = (call for call in calls(node) if call.value in LEARN or (call.value == "days" and not arguments(call)))
+    return next(found, None)
 
 
 def truth(where: Factor, table: Table, strict: bool = False) -> np.ndarray:

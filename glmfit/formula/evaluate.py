@@ -7,6 +7,7 @@ transforms, so that new data are evaluated as the old ones were.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 
 _MOST_CHARACTERS = 10_000  # of a level
+# contrasts whose coefficients change with the order of the levels, unlike those of treatment and sum
+ORDERED = {"poly": "a polynomial", "helmert": "a contrast with the levels before", "diff": "a difference of neighbours"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,12 @@ class Evaluator:
         if factor.text not in self._factors:
             self._factors[factor.text] = self._evaluate(factor)
         return self._factors[factor.text]
+
+    def with_factor(self, factor: Factor, values: Numbers) -> Evaluator:
+        """The same, with other numbers for one factor."""
+        other = copy(self)
+        other._factors = {**self._factors, factor.text: values}
+        return other
 
     def numbers(self, factor: Factor) -> np.ndarray:
         """A numeric expression of one value per row, float64 (n,), such as a response or an offset."""
@@ -188,8 +197,8 @@ class Evaluator:
         if "contrasts" in given:
             kind, nodes = contrast_of(given["contrasts"])
             options = {name: literal(value) for name, value in nodes.items()}
-        if kind == "poly" and chosen is None and expression not in self.state.levels and data.kind == "name":
-            self._refuse_alphabet(factor, data.value)
+        if kind in ORDERED and chosen is None and expression not in self.state.levels and data.kind == "name":
+            self._refuse_alphabet(factor, data.value, ORDERED[kind])
         base = self._observed(expression, codes, levels)
         if "ref" in given:
             options = {**options, "reference": literal(given["ref"])}
@@ -198,15 +207,15 @@ class Evaluator:
                 raise ModelError("reference", what, "leave out the reference, or the contrasts")
         return Levels(base.codes, base.levels, kind, options)
 
-    def _refuse_alphabet(self, factor: Factor, name: str) -> None:
-        """Polynomials in levels of text need their order, which the alphabet hardly is."""
+    def _refuse_alphabet(self, factor: Factor, name: str, use: str) -> None:
+        """Contrasts that compare neighbours in levels of text need their order, which the alphabet hardly is."""
         column = self.table[name]
         if column.alphabetical:
             natural = natural_order(column.levels or ())
             levels = natural or column.levels or ()
             call = render(replace(factor.tree, keywords=(*factor.tree.keywords, ("levels", _texts(levels)))))
             hint = f"write {call}" if natural else f"order these, the lowest first: {call}"
-            what = f"'{factor.text}': '{name}' is text, which has no order that a polynomial could use"
+            what = f"'{factor.text}': '{name}' is text, which has no order that {use} could use"
             raise UsageError("levels_needed", what, hint)
 
     def _value(self, node: Node) -> np.ndarray:
@@ -272,7 +281,9 @@ def _number_names(values: np.ndarray, boolean: bool) -> list[str]:
 def _spelled_levels(chosen: Any, levels: Sequence[str], name: str) -> tuple[str, ...]:
     """The levels listed in C(..., levels=[...]) as the data spell them; levels that do not occur are left out."""
     if not isinstance(chosen, list) or not chosen:
-        raise ModelError("levels", f"the levels of '{name}' must be a list", "write levels=['b', 'a']")
+        raise ModelError(
+            "levels", f"the levels of '{name}' must be a list", "write them in brackets: levels=['b', 'a']"
+        )
     known = {level: level for level in levels}
     found = [known.get(str(value), known.get(str(float(value)) if isinstance(value, int) else "")) for value in chosen]
     if len(set(map(str, chosen))) < len(chosen):

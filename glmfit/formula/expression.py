@@ -12,11 +12,11 @@ import keyword
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any
 
-from glmfit.errors import UsageError
+from glmfit.errors import UsageError, shell, shorten
 from glmfit.formula.tokens import NAME, Token, syntax, tokenize
 from glmfit.formula.words import ALLOWED
 
@@ -42,13 +42,17 @@ _BARE = re.compile(NAME)
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node of an expression: `kind` is number, string, constant, name, list, call, unary or binary."""
+    """One node of an expression: `kind` is number, string, constant, name, list, call, unary or binary.
+
+    `typed` is the text of a product or a power between terms, for messages.
+    """
 
     kind: str
     value: Any
     args: tuple[Node, ...] = ()
     keywords: tuple[tuple[str, Node], ...] = ()
     depth: int = 0
+    typed: str = field(default="", compare=False)
 
 
 class _Parser:
@@ -88,7 +92,10 @@ class _Parser:
         """What to write for (1 | g), in which reading stopped."""
         after = self.tokens[self.place + 1]
         name = after.text if after.kind in ("name", "quoted") else "COLUMN"
-        return f"no random effects here: write C({name}) in their place, or leave them out, with --se cluster:{name}"
+        found = re.search(r"\([^()|]*\|[^()|]*\)", self.text)
+        term = shorten(found[0]) if found else "the term"
+        clusters = shell("--se", f"cluster:{name.strip('`')}")
+        return f"no random effects here: leave {term} out and add {clusters}, or write C({name}) for {term}"
 
     def accept(self, text: str) -> bool:
         if self.token.kind == "operator" and self.token.text == text:
@@ -119,6 +126,7 @@ class _Parser:
         if self.nesting > _MAX_DEPTH:
             raise self.too_deep()
         powers = _ARITHMETIC if arithmetic else _TERM
+        start = self.place
         left = self.operand(arithmetic)
         while powers.get(operator := self.infix(arithmetic), -1) >= minimum:
             self.place += 1 + (operator == "not in")
@@ -128,8 +136,10 @@ class _Parser:
             else:
                 right = self.expression(powers[operator] + (operator != "**"), arithmetic)
                 left = self.node("binary", operator, (left, right), flat=not arithmetic and operator in "+-")
+                if not arithmetic and operator in ("**", "*", ":"):
+                    left = replace(left, typed=self.text[self.tokens[start].start : self.token.start].strip())
             if operator in _TESTS and self.infix(arithmetic) in _TESTS:
-                raise self.fail("comparisons cannot be chained", "write (1 < x) & (x < 3)")
+                raise self.fail("comparisons cannot be chained", "write each by itself, as in (1 < x) & (x < 3)")
         self.nesting -= 1
         return left
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 
-from glmfit.errors import ModelError, UsageError, did_you_mean, shorten
+from glmfit.errors import ModelError, UsageError, did_you_mean, shell, shorten
 from glmfit.formula.admit import columns_of, unknown_name
 from glmfit.formula.algebra import admitted, expand
 from glmfit.formula.expression import Node, quote, read, render
@@ -51,21 +51,21 @@ def parse(
     answer = {*response.parts[0].columns, *outcome}  # trials may well be a covariate, successes may not
     for role in ("offset", "exposure"):
         if role in roles:
-            _refuse_response(answer, roles[role].columns, f"is --{role} as well")
+            _refuse_response(answer, roles[role].columns, f"is --{role} as well", f"leave --{role} out")
     for predictor in predictors:
         for factor in predictor.factors:
-            _refuse_response(answer, factor.columns, f"is also on the right, in '{factor.text}'")
+            _refuse_response(answer, factor.columns, f"is also on the right, in '{factor.text}'", "take it out")
             variables.update(dict.fromkeys(factor.columns))
     lefts = [response.spelled, *(quote(p.parameter) for p in predictors[1:])]
     texts = tuple(f"{left} ~ {p.spelled}".lstrip() for left, p in zip(lefts, predictors, strict=True))
     return ModelFormula(response, tuple(predictors), tuple(variables), texts, roles)
 
 
-def _refuse_response(answer: Collection[str], names: Iterable[str], what: str) -> None:
+def _refuse_response(answer: Collection[str], names: Iterable[str], what: str, remedy: str) -> None:
     for name in names:
         if name in answer:
             message = f"'{name}' is the response, or says more of it, and {what}"
-            raise ModelError("response_on_right", message, "take it out: a response does not explain itself")
+            raise ModelError("response_on_right", message, f"{remedy}: a response does not explain itself")
 
 
 def _given(asked: Response | None, formulas: Sequence[str]) -> Response:
@@ -112,13 +112,15 @@ def _main(
             return response, [right], sides[1:]
         if left.kind != "name" or (not spec.x and left.value in header):
             raise UsageError(
-                "usage", f"--y asks for the response '{y}', the formula '{text}' for '{render(left)}'", "give one"
+                "usage", f"--y asks for the response '{y}', the formula '{text}' for '{render(left)}'", "leave --y out"
             )
     return response, [_item(text, header) for text in _items(spec.x, header)], sides
 
 
 def _two_lists(text: str) -> UsageError:
-    return UsageError("usage", f"both --x and the formula '{shorten(text)}' list terms", "give one of them")
+    return UsageError(
+        "usage", f"both --x and the formula '{shorten(text)}' list terms", "leave --x out, and name all terms there"
+    )
 
 
 def _sides(text: str, family: str) -> _Sides:
@@ -126,10 +128,11 @@ def _sides(text: str, family: str) -> _Sides:
     tokens = tokenize(text)
     tildes = [i for i, token in enumerate(tokens) if token.kind == "operator" and token.text == "~"]
     if len(tokens) == 1:
-        raise UsageError("formula", "the formula is empty", "write 'response ~ terms', or use --y and --x")
+        raise UsageError("formula", "the formula is empty", "write 'response ~ terms', or use --y COLUMN --x COLUMNS")
     if not tildes:
-        like = re.sub("==?|<-", " ~ ", text) if re.search("=|<-", text) else f"{text} ~ x"
-        hint = f"write 'response ~ terms', for example '{shorten(' '.join(like.split()))}', or use --y and --x"
+        hint = "write 'response ~ terms', such as 'y ~ x', or use --y COLUMN --x COLUMNS"
+        if len(sides := re.split("==?|<-", text)) == 2:
+            hint = f"write {shell(shorten(' ~ '.join(side.strip() for side in sides)))}"
         raise UsageError("formula", f"the formula '{shorten(text)}' has no '~'", hint)
     if len(tildes) > 1:
         what = f"the formula '{shorten(text)}' has more than one '~'"
@@ -137,7 +140,7 @@ def _sides(text: str, family: str) -> _Sides:
     cut = tildes[0]
     left = tokens[:cut]
     if tokens[cut + 1].kind == "end":
-        hint = "write ~ 1 for an intercept alone"
+        hint = f"write {shell(shorten(f'{text.strip()} 1'))} for an intercept alone"
         raise UsageError("formula", f"the formula '{shorten(text)}' has nothing to the right of '~'", hint)
     if error := two_parts(text, tokens[cut + 1 : -1], text[: tokens[cut].start].strip(), family):
         raise error

@@ -26,14 +26,14 @@ _CALLS = {
     "rcs": "ns({x}, df={df})",
     "ncs": "ns({x}, df={y})",
     **dict.fromkeys(("s", "te", "ti", "t2", "pspline", "lo", "smooth"), "cr({x}, df=4, constraints='center')"),
-    "strata": "C({x}), or leave it out and add --family conditional-logit --group {x}",
-    **dict.fromkeys(("cluster", "frailty"), "nothing in its place, and add --se cluster:{x}"),
+    "strata": "C({x}), or leave it out and add --family conditional-logit --group {column}",
+    **dict.fromkeys(("cluster", "frailty"), "nothing in its place, and add --se {clusters}"),
     "interaction": "{cells}",
 }
 _RESPONSES = {  # as a response
     **dict.fromkeys(("ordered", "as.ordered"), "{x}, with --family ordinal --levels LOW,MIDDLE,HIGH"),
     **dict.fromkeys(("factor", "as.factor", "C"), "{x}, with --family binomial for two levels, multinomial for more"),
-    "Surv": "{x}, with --event {y} and --family weibull",
+    "Surv": "{x}, with --event {second} and --family weibull",
     "as.numeric": "{x}",
 }
 
@@ -54,6 +54,8 @@ def _hint(node: Node, known: Mapping[str, str]) -> str | None:
         return None
     second = render(node.args[1]) if len(node.args) > 1 else next((render(v) for _, v in node.keywords[:1]), "2")
     slots = {"x": render(node.args[0]), "y": second, "df": second}
+    column, event = slots["x"].strip("`"), second.strip("`")
+    slots |= {"column": shell(column), "clusters": shell(f"cluster:{column}"), "second": shell(event)}
     slots["level"] = second if len(node.args) > 1 or node.keywords else "'LEVEL'"
     slots["cells"] = ":".join(f"C({render(x)})" if x.kind == "name" else render(x) for x in node.args)
     if name == "rcs" and second.isdigit():  # whose argument counts knots

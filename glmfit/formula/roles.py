@@ -7,9 +7,10 @@ from collections.abc import Collection
 from glmfit.errors import ModelError, UsageError, column_hint, did_you_mean
 from glmfit.formula.admit import columns_of, unknown_name
 from glmfit.formula.algebra import admitted
+from glmfit.formula.condition import learned_part
 from glmfit.formula.expression import calls, read, render
 from glmfit.formula.terms import Factor
-from glmfit.formula.words import DATES, LEARN
+from glmfit.formula.words import DATES
 from glmfit.spec import ModelSpec
 
 WEIGHTS = ("weights", "freq_weights", "sampling_weights")
@@ -39,7 +40,8 @@ def role_factor(role: str, text: str, header: Collection[str]) -> Factor:
     if tree.kind == "name" and tree.value not in header:
         raise ModelError("unknown_column", f"no column '{tree.value}'", column_hint(tree.value, header))
     factor = admitted(tree, header, outer=False)
-    if learned := next((call for call in calls(factor.tree) if call.value in (*LEARN, *DATES)), None):
+    dates = (call for call in calls(factor.tree) if call.value in DATES)
+    if learned := learned_part(factor.tree) or next(dates, None):
         what = f"{option}: '{render(learned)}' depends on the rows used, or on dates"
         raise UsageError("formula", what, f"write a column with these values into the file: {option} COLUMN")
     if not any(columns_of(tree)):

@@ -67,7 +67,7 @@ def _no_meaning(text: str, place: int) -> UsageError:
     if sign in "\"'`":
         return syntax(text, place, f"{sign} opens and nothing closes it", "what opens must close")
     if sign == "$":
-        return syntax(text, place, "'$' has no meaning here", "write the name of the column alone, as x for data$x")
+        return syntax(text, place, "'$' has no meaning here", "write the name of the column alone: x, not data$x")
     if sign == "#":
         hint = f"write {shell(stata.translated(text))}" if shorten(text) == text else "write * for ##, and : for #"
         return syntax(text, place, "'#' has no meaning here", hint)

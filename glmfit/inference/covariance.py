@@ -21,7 +21,7 @@ from glmfit.errors import ModelError
 from glmfit.inference.clusters import Scores, cluster_count, clustered, not_seen_by_rows, root_of
 from glmfit.inference.reduced import reduced
 from glmfit.model import Likelihood
-from glmfit.numerics import Optimum, curvature
+from glmfit.numerics import BorderedFactor, Factor, LowRank, Optimum, Symmetric, curvature
 
 SCORE_CELLS = 4_000_000  # scores are formed for at most this many numbers at a time
 
@@ -30,11 +30,13 @@ SCORE_CELLS = 4_000_000  # scores are formed for at most this many numbers at a 
 class Covariance:
     """Covariance (p, p) of the working coefficients, its kind, and its small-sample factor as a formula.
 
+    Of a model whose Hessian is bordered it is the sum of a diagonal and a matrix of low rank, where its kind allows it.
+
     `half` V (p, p) has V'V = the matrix and more of its digits. `df` (p,) are the degrees of freedom of the tests
     of the reported coefficients, where clusters give them; `blind` (p, q) are directions that clusters say nothing of.
     """
 
-    matrix: Tensor
+    matrix: Tensor | LowRank
     kind: str
     correction: str | None = None
     clusters: Mapping[str, int] | None = None
@@ -42,14 +44,23 @@ class Covariance:
     df: Tensor | None = None
     blind: Tensor | None = None
 
+    @property
+    def whole(self) -> Tensor:
+        """The matrix itself."""
+        return curvature.full(self.matrix)
 
-def inverse_information(optimum: Optimum) -> Tensor | None:
+
+def inverse_information(optimum: Optimum) -> Tensor | LowRank | None:
     """(-Hessian)^-1 (p, p), from its half where there is one; None where -Hessian is not positive definite."""
     half = inverse_half(optimum)
     if half is not None:
         return half.T @ half
     lower = curvature.cholesky(-optimum.hessian)
-    return None if lower is None else torch.cholesky_inverse(lower)
+    return None if lower is None else _inverse(lower)
+
+
+def _inverse(lower: Factor) -> Tensor | LowRank:
+    return lower.inverse() if isinstance(lower, BorderedFactor) else torch.cholesky_inverse(lower)
 
 
 def inverse_half(optimum: Optimum) -> Tensor | None:
@@ -64,7 +75,7 @@ def covariance(
     kind: str,
     likelihood: Likelihood,
     optimum: Optimum,
-    bread: Tensor,
+    bread: Tensor | LowRank,
     scale: float,
     n: float,
     clusters: Mapping[str, Tensor],
@@ -80,6 +91,7 @@ def covariance(
         return Covariance(scale * bread, kind, half=None if half is None else math.sqrt(scale) * half)
     if kind == "expected":
         return Covariance(scale * inverse_expected(likelihood, optimum), kind)
+    bread = curvature.full(bread)
     if kind in ("hc2", "hc3"):
         meat = _leverage_meat(likelihood, optimum, kind)
         return Covariance(_sandwiched(bread, meat), kind, "1/(1-h)" if kind == "hc2" else "1/(1-h)^2")
@@ -98,7 +110,7 @@ def _reduced(
 ) -> Covariance:
     ((name, codes),) = clusters.items()
     count = cluster_count(name, codes)
-    lower = curvature.cholesky(-_expected(likelihood, optimum))
+    lower = curvature.cholesky(-curvature.full(_expected(likelihood, optimum)))
     if lower is None:
         return Covariance(torch.full_like(bread, math.nan), kind, "CR2", {name: count})
     found = reduced(likelihood, optimum, lower, codes, reported)
@@ -131,7 +143,7 @@ def _sandwiched(bread: Tensor, meat: Tensor) -> Tensor:
     return 0.5 * (product + product.T)
 
 
-def _expected(likelihood: Likelihood, optimum: Optimum) -> Tensor:
+def _expected(likelihood: Likelihood, optimum: Optimum) -> Symmetric:
     """The Hessian (p, p) with expected rows for the mean."""
     information = likelihood.expected(optimum.theta)
     if information is None:
@@ -143,7 +155,7 @@ def _expected(likelihood: Likelihood, optimum: Optimum) -> Tensor:
     return information
 
 
-def inverse_expected(likelihood: Likelihood, optimum: Optimum) -> Tensor:
+def inverse_expected(likelihood: Likelihood, optimum: Optimum) -> Tensor | LowRank:
     """The inverse of the expected information (p, p); NaN where it is singular, as under separation."""
     information = _expected(likelihood, optimum)
     lower = curvature.cholesky(-information)
@@ -151,7 +163,8 @@ def inverse_expected(likelihood: Likelihood, optimum: Optimum) -> Tensor:
         root = likelihood.information_root(optimum.theta, expected=True)
         if root is not None and bool((torch.diagonal(root) != 0).all()):
             return torch.cholesky_inverse(root, upper=True)
-    return torch.full_like(information, math.nan) if lower is None else torch.cholesky_inverse(lower)
+    nothing = torch.full((likelihood.size, likelihood.size), math.nan, dtype=torch.float64)
+    return nothing if lower is None else _inverse(lower)
 
 
 def row_scores(likelihood: Likelihood, theta: Tensor) -> Iterator[Scores]:
@@ -172,7 +185,7 @@ def row_scores(likelihood: Likelihood, theta: Tensor) -> Iterator[Scores]:
 
 def _leverage_meat(likelihood: Likelihood, optimum: Optimum, kind: str) -> Tensor:
     """(p, p) for hc2 and hc3, of a model with one linear predictor (`data.check_model` sees to that)."""
-    covariance = inverse_expected(likelihood, optimum)
+    covariance = curvature.full(inverse_expected(likelihood, optimum))
     total = torch.zeros_like(covariance)
     for chunk, etas, row in likelihood.rows(optimum.theta):
         x = chunk.predictors[0].X.dense()

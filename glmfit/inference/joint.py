@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from glmfit.inference.covariance import Reference
-from glmfit.numerics import curvature
+from glmfit.numerics import LowRank, curvature
 from glmfit.result import Coefficient, JointTest
+
+MOST_TOGETHER = 1_000  # coefficients whose covariance is looked at as a matrix
 
 
 def wald(estimates: Tensor, covariance: Tensor) -> float:
@@ -48,8 +50,18 @@ def places_of_terms(rows: Sequence[Coefficient], terms: Sequence[str]) -> Mappin
     return places
 
 
+def wald_of_places(estimates: Tensor, covariance: Tensor | LowRank, places: Tensor) -> float:
+    """`wald` of the coefficients at `places`, from the covariance of all."""
+    if isinstance(covariance, Tensor):
+        return wald(estimates, covariance[places[:, None], places])
+    if len(places) <= MOST_TOGETHER or not bool((covariance.d[places] > 0).all()):
+        return wald(estimates, covariance.block(places))
+    found = covariance.inverse_square(places, estimates)
+    return found if found >= 0 else math.nan
+
+
 def joint_tests(
-    rows: Sequence[Coefficient], covariance: Tensor, terms: Sequence[str], reference: Reference
+    rows: Sequence[Coefficient], covariance: Tensor | LowRank, terms: Sequence[str], reference: Reference
 ) -> tuple[JointTest, ...]:
     """A test for each term of several coefficients, of which at least one is estimated; `covariance` is that of all."""
     found = []
@@ -59,7 +71,7 @@ def joint_tests(
             continue
         index = torch.tensor(kept)
         estimates = torch.tensor([rows[at].estimate for at in kept], dtype=torch.float64)
-        statistic = wald(estimates, covariance[index[:, None], index])
+        statistic = wald_of_places(estimates, covariance, index)
         kind, value, p_value = joint_test(statistic, len(kept), reference)
         residual = None if reference.df is None else float(reference.df)
         test = JointTest(parameter, term, places[0], len(places), len(kept), residual, value, kind, p_value)

@@ -5,11 +5,13 @@ formula, families, numerics.
 """
 
 from glmfit.model.assembly import assemble
+from glmfit.model.batch import BatchLikelihood
 from glmfit.model.likelihood import Likelihood, Predictor, Rows, add_gradient, add_hessian, row_derivatives
 from glmfit.model.model import Model
 from glmfit.model.penalised import Jeffreys
 
 __all__ = [
+    "BatchLikelihood",
     "Jeffreys",
     "Likelihood",
     "Model",

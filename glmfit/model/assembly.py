@@ -28,11 +28,12 @@ from glmfit.design import (
 from glmfit.errors import ModelError
 from glmfit.families import LINKS, Family
 from glmfit.formula import INTERCEPT, Evaluator, Extent, Factor, PredictorFormula, Term, extent
-from glmfit.memory import Need, rows_need, squares_need
+from glmfit.memory import Need, border_need, rows_need, squares_need
 from glmfit.model.groups import side_by_side, within
 from glmfit.model.likelihood import CHUNK_CELLS, Predictor, Rows
 from glmfit.model.model import Model
 from glmfit.rows import Data
+from glmfit.spec import ModelSpec
 
 SMALLEST_SCALE = 1e-150  # of a column: its square is far enough from the end of the doubles, at 1e-308
 
@@ -143,10 +144,18 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
         rows_need(cells, 3, f"{k} predictors have {k} x {k} second derivatives in each row"),
         rows_need(chunk, side_by_side * p, f"{chunk:,} rows of {p:,} columns are laid side by side"),
         rows_need(scores, 5, f"rows have a score for each of {p:,} coefficients"),
-        squares_need(p, evaluator.largest()),
+        _curvature_need(data.spec, p, evaluator.largest()),
         rows_need(sums, 3 * p, f"{sums:,} clusters have a sum for each of {p:,} coefficients"),
         rows_need(once.contrasts, 3, f"contrasts have {once.contrasts:,} numbers"),
     ]
+
+
+def _curvature_need(spec: ModelSpec, p: int, largest: tuple[str, int] | None) -> Need:
+    """Of the Hessian and what is made of it: a border of the levels that are set apart, where nothing asks for more."""
+    border = p if largest is None else p - largest[1] + 1
+    plain = spec.se in (None, "hessian", "expected") and spec.ci == "wald" and spec.bias_reduction is None
+    whole = border > p / 2 or not plain or spec.optimizer != "newton" or spec.sampling_weights is not None
+    return squares_need(p, largest) if whole else border_need(p, border)
 
 
 _Standardized = tuple[Matrix, Standardization, list[str], list[int], dict[str, Combination]]

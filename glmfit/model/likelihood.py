@@ -16,9 +16,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from glmfit.design import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix
+from glmfit import memory
+from glmfit.design import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix, add_bordered, structure
 from glmfit.families import LINKS, Family, Link, Parameter
-from glmfit.numerics import Pair, as_written, exact, normal_equations, product, stacked_root
+from glmfit.numerics import Bordered, Pair, Symmetric, as_written, exact, normal_equations, product, stacked_root
 
 CHUNK_CELLS = 4_000_000  # of the Hessians of rows worked on together
 FEWEST_ROWS = 16
@@ -126,6 +127,7 @@ class Likelihood:
         self.links = links
         self.chunks = chunks
         self.size = size
+        self.structure = structure([(p.X, p.columns) for p in chunks[0].predictors], size)
 
     def working(self, chunk: Rows, etas: Sequence[Tensor]) -> list[Tensor]:
         """The family's parameters on their working scales, (n,) each, from the linear predictors of a chunk."""
@@ -193,16 +195,23 @@ class Likelihood:
             etas = self.etas(chunk, theta)
             yield chunk, etas, row_derivatives(lambda *eta, chunk=chunk: self.log_density(chunk, *eta), etas)
 
-    def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Tensor]:
+    def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Symmetric]:
         """Value, gradient (size,) and Hessian (size, size) of the log-likelihood."""
         value = 0.0
         gradient = theta.new_zeros(self.size)
-        hessian = theta.new_zeros((self.size, self.size))
+        hessian = self.no_curvature()
         for chunk, _, row in self.rows(theta):
             value += float((chunk.weight * row.l).sum())
             add_gradient(gradient, chunk, chunk.weight[:, None] * row.g)
             add_hessian(hessian, chunk, chunk.weight[:, None, None] * row.h)
         return value, gradient, hessian
+
+    def no_curvature(self) -> Symmetric:
+        """(size, size) zeros to add the Hessians of chunks to, in the form that suits the design."""
+        if self.structure is None:
+            memory.check_square(self.size)
+            return torch.zeros((self.size, self.size), dtype=torch.float64)
+        return self.structure.zeros()
 
     def information(self, chunk: Rows, etas: Sequence[Tensor]) -> Tensor:
         """(n, K, K) -E(h) of all linear predictors, to be differentiated in them, which require it.
@@ -269,11 +278,11 @@ class Likelihood:
         names = [parameter.name for parameter in self.family.parameters]
         return parameters[names.index("phi")] if self.family.has_dispersion else 1.0
 
-    def expected(self, theta: Tensor) -> Tensor | None:
+    def expected(self, theta: Tensor) -> Symmetric | None:
         """(size, size) the Hessian with expected rows for the mean; None where there is no mean or no variance."""
         if not self.has_expected:
             return None
-        hessian = theta.new_zeros((self.size, self.size))
+        hessian = self.no_curvature()
         for chunk, etas, row in self.rows(theta):
             add_hessian(hessian, chunk, chunk.weight[:, None, None] * self.expected_rows(chunk, etas, row.h))
         return hessian
@@ -320,9 +329,12 @@ def add_gradient(total: Tensor, chunk: Rows, g: Tensor) -> None:
         total.index_add_(0, predictor.columns, predictor.X.rmatvec(g[:, k]))
 
 
-def add_hessian(total: Tensor, chunk: Rows, h: Tensor) -> None:
+def add_hessian(total: Symmetric, chunk: Rows, h: Tensor) -> None:
     """total += sum_jk X_j' diag(h_jk) X_k, for symmetric rows h (n, K, K)."""
     predictors = chunk.predictors
+    if isinstance(total, Bordered):
+        add_bordered(total, [(p.X, p.columns) for p in predictors], h)
+        return
     if len(predictors) > 1 and all(predictor.columns is predictors[0].columns for predictor in predictors):
         # Side by side with the same coefficients: one product of X (n, K, p) in place of K^2.
         X = torch.stack([predictor.X.dense() for predictor in predictors], dim=1)

@@ -16,6 +16,7 @@ from glmfit.design import CHUNK_ROWS, Combination, Dense, Matrix, Shift, Standar
 from glmfit.families import Family, Link, Special
 from glmfit.formula import DesignState, PredictorFormula
 from glmfit.model.likelihood import Likelihood, Predictor, Rows
+from glmfit.numerics import LowRank
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,7 +160,7 @@ class Model:
         found = self._each("gradient", gradient)
         return found if self.shift is None else self.shift.gradient(found)
 
-    def reported_covariance(self, matrix: Tensor, half: Tensor | None = None) -> Tensor:
+    def reported_covariance(self, matrix: Tensor | LowRank, half: Tensor | None = None) -> Tensor | LowRank:
         """Covariance (size, size) of theta from that of gamma: T M T', block by block, or (V T')'(V T') by its half.
 
         Where an intercept is far outside of the data, most of T M T' cancels; the half cancels half as many digits.
@@ -167,6 +168,10 @@ class Model:
         if half is not None:
             rows = torch.stack([self.reported(row) for row in half])
             return rows.T @ rows
+        if isinstance(matrix, LowRank):
+            if self.lift is None:
+                return matrix.mapped(self._scale(), self.reported)
+            matrix = matrix.matrix()
         if self.lift is not None:
             return self.lift @ matrix @ self.lift.T
         out = torch.zeros_like(matrix)
@@ -176,6 +181,13 @@ class Model:
                 block = matrix[first.columns[:, None], second.columns]
                 out[first.columns[:, None], second.columns] = left.sandwich(block, right)
         return out if self.shift is None else self.shift.covariance(out)
+
+    def _scale(self) -> Tensor:
+        """(size,) reported coefficients in units of the working ones, where nothing is added to them."""
+        out = torch.zeros(self.size, dtype=torch.float64)
+        for predictor, standardization in self.pairs:
+            out[predictor.columns] = 1 / standardization.scale
+        return out
 
     def _each(self, operation: str, vector: Tensor) -> Tensor:
         out = torch.zeros_like(vector)

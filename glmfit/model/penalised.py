@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from glmfit.model.likelihood import Likelihood, Rows, add_gradient, add_hessian, row_derivatives
-from glmfit.numerics import curvature
+from glmfit.numerics import Symmetric, curvature, full
 
 EXACT_COLUMNS = 100  # beyond, the p products X' diag(i' x_a) X cost more than the steps that they save
 
@@ -47,7 +47,8 @@ class Jeffreys:
 
     def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Tensor]:
         """Value, gradient (p,) and Hessian (p, p); of wide models the expected information stands for the Hessian."""
-        value, gradient, hessian = self.likelihood.derivatives(theta)
+        value, gradient, found = self.likelihood.derivatives(theta)
+        hessian = full(found)
         etas = [self.likelihood.etas(chunk, theta) for chunk in self.likelihood.chunks]
         information = self._information(etas)
         lower = curvature.cholesky(information)
@@ -75,7 +76,7 @@ class Jeffreys:
             hessian = hessian - 0.5 * (whole @ whole.T)
         return value + _half_log_det(lower), gradient, hessian
 
-    def expected(self, theta: Tensor) -> Tensor | None:
+    def expected(self, theta: Tensor) -> Symmetric | None:
         return self.likelihood.expected(theta)
 
     def information_root(self, theta: Tensor) -> Tensor | None:

@@ -4,7 +4,9 @@ In: an `Objective` (a value and two derivatives of theta) and a start. Out: an `
 May use: the top of the package.
 """
 
-from glmfit.numerics.curvature import cholesky, stacked_root, unit_diagonal, well_conditioned
+from glmfit.numerics.batch import BatchDerivatives, BatchObjective, BatchOptimum, newton_batch
+from glmfit.numerics.bordered import Bordered, BorderedFactor, Factor, LowRank, Symmetric
+from glmfit.numerics.curvature import cholesky, full, full_factor, stacked_root, unit_diagonal, well_conditioned
 from glmfit.numerics.objective import Objective
 from glmfit.numerics.optimize import (
     Optimum,
@@ -19,17 +21,28 @@ from glmfit.numerics.optimize import (
 from glmfit.numerics.precise import Pair, as_written, exact, normal_equations, product
 
 __all__ = [
+    "BatchDerivatives",
+    "BatchObjective",
+    "BatchOptimum",
+    "Bordered",
+    "BorderedFactor",
+    "Factor",
+    "LowRank",
     "Objective",
     "Optimum",
     "Pair",
+    "Symmetric",
     "Trace",
     "all_finite",
     "as_written",
     "cholesky",
     "exact",
+    "full",
+    "full_factor",
     "least_squares",
     "line_search",
     "newton",
+    "newton_batch",
     "normal_equations",
     "product",
     "refined",

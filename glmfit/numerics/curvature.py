@@ -8,10 +8,13 @@ Only steps are made from a repaired matrix, never standard errors.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import overload
 
 import torch
 from torch import Tensor
 
+from glmfit.numerics.bordered import Bordered, BorderedFactor, Factor, LowRank, Symmetric
 from glmfit.numerics.objective import Objective
 
 ILL_CONDITIONED = 1e-4  # a column of which earlier ones leave less than this unexplained
@@ -39,8 +42,26 @@ def stacked_root(blocks: Iterable[Tensor], size: int) -> Tensor:
     return root
 
 
-def cholesky(matrix: Tensor) -> Tensor | None:
+def full(matrix: Symmetric | LowRank) -> Tensor:
+    """(p, p): what cannot do without the matrix asks for it here."""
+    return matrix if isinstance(matrix, Tensor) else matrix.matrix()
+
+
+def full_factor(lower: Factor) -> Tensor:
+    """Lower triangular L (p, p)."""
+    return torch.linalg.cholesky(lower.of.matrix()) if isinstance(lower, BorderedFactor) else lower
+
+
+@overload
+def cholesky(matrix: Tensor) -> Tensor | None: ...
+@overload
+def cholesky(matrix: Bordered) -> BorderedFactor | None: ...
+def cholesky(matrix: Symmetric) -> Factor | None:
     """The lower Cholesky factor (p, p), or None where the matrix is not (numerically) positive definite."""
+    if isinstance(matrix, Bordered):
+        found = bool((matrix.diagonal > 0).all())
+        lower = cholesky(matrix.schur()) if found and matrix.is_finite() else None
+        return None if lower is None else BorderedFactor(matrix, lower)
     if not bool(torch.isfinite(matrix).all()) or not bool((torch.diagonal(matrix) > 0).all()):
         return None
     scaled, scale = unit_diagonal(matrix)
@@ -48,8 +69,19 @@ def cholesky(matrix: Tensor) -> Tensor | None:
     return scale[:, None] * factor if int(info) == 0 else None
 
 
-def well_conditioned(factor: Tensor, limit: float = ILL_CONDITIONED) -> bool:
+def diagonal(matrix: Symmetric) -> Tensor:
+    """(p,)"""
+    return matrix.whole_diagonal() if isinstance(matrix, Bordered) else torch.diagonal(matrix)
+
+
+def is_finite(matrix: Symmetric) -> bool:
+    return matrix.is_finite() if isinstance(matrix, Bordered) else bool(torch.isfinite(matrix).all())
+
+
+def well_conditioned(factor: Factor, limit: float = ILL_CONDITIONED) -> bool:
     """Whether a Cholesky factor kept most of its digits: no column is nearly a combination of those before it."""
+    if isinstance(factor, BorderedFactor):
+        return factor.well_conditioned(limit)
     return bool((torch.diagonal(factor) > limit * torch.linalg.vector_norm(factor, dim=1)).all())
 
 
@@ -63,10 +95,10 @@ def usable_root(objective: Objective, theta: Tensor) -> Tensor | None:
     return root if bool((diagonal > floor).all()) else None
 
 
-def factor(objective: Objective, theta: Tensor, hessian: Tensor) -> Tensor:
+def factor(objective: Objective, theta: Tensor, hessian: Symmetric) -> Factor:
     """Lower triangular L (p, p) with L L' = C at theta, where the Hessian is `hessian` and finite."""
     found = cholesky(-hessian)
-    if found is None or not well_conditioned(found, STEP_CONDITIONED):
+    if isinstance(hessian, Tensor) and (found is None or not well_conditioned(found, STEP_CONDITIONED)):
         root = usable_root(objective, theta)
         if root is not None:
             return root.T
@@ -76,8 +108,22 @@ def factor(objective: Objective, theta: Tensor, hessian: Tensor) -> Tensor:
     return repaired(-hessian) if found is None else found
 
 
-def repaired(matrix: Tensor) -> Tensor:
-    """The Cholesky factor of a symmetric matrix whose eigenvalues, at unit diagonal, are made positive and floored."""
+@overload
+def repaired(matrix: Tensor) -> Tensor: ...
+@overload
+def repaired(matrix: Bordered) -> BorderedFactor: ...
+def repaired(matrix: Symmetric) -> Factor:
+    """The Cholesky factor of a symmetric matrix whose eigenvalues, at unit diagonal, are made positive and floored.
+
+    Of a bordered matrix those of its diagonal are, and of what is left of its corner.
+    """
+    if isinstance(matrix, Bordered):
+        positive = matrix.diagonal.abs()
+        positive = torch.maximum(positive, SMALLEST_EIGENVALUE * positive.max())
+        matrix = replace(matrix, diagonal=positive)
+        schur = matrix.schur()
+        lower = repaired(schur)
+        return BorderedFactor(replace(matrix, corner=matrix.corner - schur + lower @ lower.T), lower)
     scaled, scale = unit_diagonal(matrix)
     values, vectors = torch.linalg.eigh(scaled)
     size = values.abs()
@@ -87,7 +133,9 @@ def repaired(matrix: Tensor) -> Tensor:
     return scale[:, None] * root.T
 
 
-def solve(lower: Tensor, vector: Tensor) -> Tensor:
+def solve(lower: Factor, vector: Tensor) -> Tensor:
     """(L L')^-1 v for v (p,)."""
+    if isinstance(lower, BorderedFactor):
+        return lower.solve(vector)
     half = torch.linalg.solve_triangular(lower, vector[:, None], upper=False)
     return torch.linalg.solve_triangular(lower.T, half, upper=True)[:, 0]

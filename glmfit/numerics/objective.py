@@ -7,17 +7,19 @@ from typing import Protocol
 
 from torch import Tensor
 
+from glmfit.numerics.bordered import Symmetric
+
 
 class Objective(Protocol):
     """A function of theta (p,) to be maximised."""
 
-    def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Tensor]:
+    def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Symmetric]:
         """Value (NaN or -inf where it is not defined), gradient (p,), Hessian (p, p)."""
 
     def along(self, theta: Tensor, direction: Tensor) -> Callable[[float], float]:
         """t -> the value at theta + t direction."""
 
-    def expected(self, theta: Tensor) -> Tensor | None:
+    def expected(self, theta: Tensor) -> Symmetric | None:
         """(p, p) an expected Hessian to step with where the observed one is not negative definite, or None."""
 
     def information_root(self, theta: Tensor) -> Tensor | None:

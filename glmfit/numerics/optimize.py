@@ -18,6 +18,7 @@ from torch import Tensor
 
 from glmfit.errors import ModelError
 from glmfit.numerics import curvature
+from glmfit.numerics.bordered import Factor, Symmetric
 from glmfit.numerics.objective import Objective
 from glmfit.numerics.precise import Pair, exact
 
@@ -56,12 +57,12 @@ class Optimum:
     theta: Tensor
     value: float
     gradient: Tensor
-    hessian: Tensor
+    hessian: Symmetric
     decrement: float
     iterations: int
     status: str
     optimizer: str
-    reference: Tensor
+    reference: Factor
     root: Tensor | None = None
     edge: tuple[int, ...] = ()  # positions of rows held at a bound of the link's domain
     low: Tensor | None = None
@@ -76,12 +77,12 @@ class Optimum:
         return STATUS_TEXT[self.status]
 
 
-def scaled_gradient(gradient: Tensor, hessian: Tensor) -> float:
+def scaled_gradient(gradient: Tensor, hessian: Symmetric) -> float:
     """max_j |g_j| / sqrt(|H_jj|), the gradient in units of each coefficient's conditional standard error."""
     if gradient.numel() == 0:
         return 0.0
-    curvature = torch.diagonal(hessian).abs()
-    return float(torch.where(gradient == 0, 0.0, gradient.abs() / torch.sqrt(curvature)).max())
+    size = torch.sqrt(curvature.diagonal(hessian).abs())
+    return float(torch.where(gradient == 0, 0.0, gradient.abs() / size).max())
 
 
 def newton(
@@ -96,7 +97,7 @@ def newton(
             "the log-likelihood or its derivatives are not finite at the starting values",
             "give feasible ones with --start TERM=VALUE, or use a link whose domain is the whole line, such as log",
         )
-    reference: Tensor | None = None
+    reference: Factor | None = None
     status, iterations, decrement, previous, short = "max_iter", 0, math.inf, math.inf, 0
     while True:
         lower = curvature.factor(objective, theta, hessian)
@@ -141,7 +142,7 @@ def newton(
     return _optimum(objective, theta, (value, gradient, hessian), decrement, iterations, status, "newton", reference)
 
 
-def _decrement(objective: Objective, theta: Tensor, gradient: Tensor, hessian: Tensor) -> float:
+def _decrement(objective: Objective, theta: Tensor, gradient: Tensor, hessian: Symmetric) -> float:
     step = curvature.solve(curvature.factor(objective, theta, hessian), gradient)
     return math.sqrt(max(float(gradient @ step), 0.0))
 
@@ -149,12 +150,12 @@ def _decrement(objective: Objective, theta: Tensor, gradient: Tensor, hessian: T
 def _optimum(
     objective: Objective,
     theta: Tensor,
-    derivatives: tuple[float, Tensor, Tensor],
+    derivatives: tuple[float, Tensor, Symmetric],
     decrement: float,
     iterations: int,
     status: str,
     optimizer: str,
-    reference: Tensor,
+    reference: Factor,
 ) -> Optimum:
     """The optimum, with the root of its information where the Hessian has lost too many digits."""
     value, gradient, hessian = derivatives
@@ -164,9 +165,9 @@ def _optimum(
     return Optimum(theta, value, gradient, hessian, decrement, iterations, status, optimizer, reference, root)
 
 
-def all_finite(derivatives: tuple[float, Tensor, Tensor]) -> bool:
+def all_finite(derivatives: tuple[float, Tensor, Symmetric]) -> bool:
     value, gradient, hessian = derivatives
-    return math.isfinite(value) and bool(torch.isfinite(gradient).all()) and bool(torch.isfinite(hessian).all())
+    return math.isfinite(value) and bool(torch.isfinite(gradient).all()) and curvature.is_finite(hessian)
 
 
 def line_search(value_at: Callable[[float], float], value: float, slope: float) -> float | None:
@@ -246,7 +247,7 @@ def scipy_optimum(
     from scipy.optimize import minimize
 
     _, _, hessian = objective.derivatives(start)
-    lower = curvature.factor(objective, start, hessian)
+    lower = curvature.full_factor(curvature.factor(objective, start, hessian))
     size = start.numel()
     cache: dict[bytes, tuple[float, np.ndarray, np.ndarray]] = {}
 
@@ -263,7 +264,7 @@ def scipy_optimum(
                 cache[key] = (math.inf, np.zeros(size), np.eye(size))  # a rejected step
             else:
                 g = torch.linalg.solve_triangular(lower, gradient[:, None], upper=False)
-                half = torch.linalg.solve_triangular(lower, hessian, upper=False)
+                half = torch.linalg.solve_triangular(lower, curvature.full(hessian), upper=False)
                 h = torch.linalg.solve_triangular(lower, half.T, upper=False)
                 cache[key] = (-value, -g[:, 0].numpy(), -h.numpy())
         return cache[key]

@@ -52,14 +52,14 @@ class Hyperplane:
 
     def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Tensor]:
         value, gradient, hessian = self.objective.derivatives(self.at(theta))
-        return value, self.basis.T @ gradient, self.basis.T @ hessian @ self.basis
+        return value, self.basis.T @ gradient, self.basis.T @ curvature.full(hessian) @ self.basis
 
     def along(self, theta: Tensor, direction: Tensor) -> Callable[[float], float]:
         return self.objective.along(self.at(theta), self.basis @ direction)
 
     def expected(self, theta: Tensor) -> Tensor | None:
         found = self.objective.expected(self.at(theta))
-        return None if found is None else self.basis.T @ found @ self.basis
+        return None if found is None else self.basis.T @ curvature.full(found) @ self.basis
 
     def information_root(self, theta: Tensor) -> Tensor | None:
         root = self.objective.information_root(self.at(theta))

@@ -10,29 +10,43 @@ import json
 import math
 import types
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass, replace
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from glmfit import explain
 from glmfit.errors import DataError, GlmfitError
 from glmfit.report.exponentiate import ratios
-from glmfit.result import Auxiliary, Coefficient, Fit, JointTest
+from glmfit.result import Auxiliary, Coefficient, CovarianceSummary, Fit, JointTest
 
 FIT = "glmfit/fit/1"
 MODEL = "glmfit/model/1"
 ERROR = "glmfit/error/1"
+MOST_WRITTEN = 1_000  # coefficients whose covariance is written unasked
 NOT_FINITE = "not_finite"  # the status of a row in which a number had to become null
 SCHEMAS = {FIT: "fit-1.json", MODEL: "model-1.json", ERROR: "error-1.json", explain.SCHEMA: "explain-1.json"}
-OF_RECORDS = ("anova", "compare", "step", "test")  # commands that write them
+OF_RECORDS = ("anova", "compare", "confint", "diagnosis", "margins", "step", "test")  # commands that write them
 SCHEMAS |= {f"glmfit/{name}/1": f"{name}-1.json" for name in OF_RECORDS}
 
 
-def to_json(fit: Fit, *, exp: bool = False) -> str:
-    """The fit as JSON; `exp` adds the exponentiated coefficients of mu and changes nothing else."""
-    document = fit_document(fit)
+def to_json(fit: Fit, *, exp: bool = False, covariance: bool = False) -> str:
+    """The fit as JSON; `exp` adds the exponentiated coefficients of mu and changes nothing else.
+
+    The covariance of very many coefficients is written where `covariance` asks for it.
+    """
+    document = fit_document(replace(fit, covariance=_written(fit.covariance, len(fit.coefficients), covariance)))
     if exp:
         document["exponentiated"] = plain(_exponentiated(fit))
     return layout(document) + "\n"
+
+
+def _written(summary: CovarianceSummary, size: int, asked: bool) -> CovarianceSummary:
+    """What of a covariance of `size` coefficients is written in a report."""
+    if size <= MOST_WRITTEN or summary.reason is not None:
+        return summary
+    if asked:
+        return replace(summary, matrix=tuple(tuple(row) for row in summary.array().tolist()), low_rank=None)
+    reason = f"{size:,} coefficients have {size**2:,} covariances, which --covariance writes"
+    return replace(summary, matrix=None, low_rank=None, reason=reason)
 
 
 def fit_document(fit: Fit) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def check_measure(measure: str | None, family: str, link: str) -> str:
         raise UsageError(
             "exp_has_no_meaning",
             f"--exp: exponentiated coefficients have no meaning with the {link} link of {family}",
-            "leave out --exp, or use a log, logit or cloglog link",
+            "leave --exp out, or use a log, logit or cloglog link",
         )
     return measure
 

@@ -21,7 +21,7 @@ from glmfit.report.markdown import escape, table, to_markdown
 from glmfit.report.terminal import GAP, Line, printed, sentence, terminal, to_table, wrapped
 from glmfit.result import Fit
 
-IN_UNIT = ("estimate", "std_error", "conf_low", "conf_high", "pred_low", "pred_high")
+IN_UNIT = ("estimate", "std_error", "conf_low", "conf_high", "pred_low", "pred_high", "fieller_low", "fieller_high")
 HEADINGS = {
     "std_error": "Std. Error",
     "statistic_kind": "Kind",
@@ -34,6 +34,8 @@ HEADINGS = {
     "aicc": "AICc",
     "bic": "BIC",
     "df": "df",
+    "fieller_low": "F {low}",
+    "fieller_high": "F {high}",
 }
 SHORT = {  # headings where the line is too short for the usual ones
     "std_error": "SE",
@@ -148,7 +150,8 @@ def records_markdown(records: Records) -> str:
     heading = [column.headings[0] for column in columns]
     cells = [list(row) for row in zip(*(column.cells[0] for column in columns), strict=True)]
     texts = sum(column.is_text for column in columns)
-    blocks = ["\n".join(f"- {_label(name)}: {escape(_fact(value))}" for name, value in records.facts.items())]
+    facts = {name: value for name, value in records.facts.items() if value != {}}
+    blocks = ["\n".join(f"- {_label(name)}: {escape(_fact(value))}" for name, value in facts.items())]
     blocks.append(table(heading, cells, max(1, texts)))
     blocks += [f"> **Warning** ({finding.code}): {escape(finding.message)}" for finding in records.findings]
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -161,8 +164,9 @@ def records_table(records: Records, *, file: bool = False, width: int | None = N
 
 
 def _lines(records: Records, width: int, fits: bool) -> Iterator[Line]:
-    labels = max((len(_label(name)) for name in records.facts), default=0) + len(GAP)
-    for name, value in records.facts.items():
+    facts = {name: value for name, value in records.facts.items() if value != {}}
+    labels = max((len(_label(name)) for name in facts), default=0) + len(GAP)
+    for name, value in facts.items():
         for at, part in enumerate(wrapped(_fact(value), max(width - labels, 20)) or [""]):
             yield [((_label(name) if at == 0 else "").ljust(labels), "bold"), (part, "")]
     if records.facts:
@@ -237,8 +241,12 @@ def _label(name: str) -> str:
 
 
 def _fact(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
     if isinstance(value, float):
         return numbers.short(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_word(item)}" for name, item in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else _word(value)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from glmfit.errors import DataError, shorten
 from glmfit.report.document import MODEL, fit_document, layout, plain, read, read_fit
-from glmfit.result import Blueprint, Fit, Fitted
+from glmfit.result import Blueprint, CovarianceSummary, Fit, Fitted
 
 FAMILY = "glmfit/model/"
 MOST_BYTES = 1 << 30
@@ -44,7 +44,7 @@ def model_from_json(text: str | bytes, name: str) -> Fitted:
     except DataError as error:
         raise _damaged(name, error.message) from error
     size = len(fit.coefficients)
-    if len(fit.covariance.matrix) != size or any(len(row) != size for row in fit.covariance.matrix):
+    if not _is_of_size(fit.covariance, size):
         raise _damaged(name, f"the covariance is not one of {size} coefficients")
     if blueprint.predictors and len(blueprint.terms) != size:
         raise _damaged(name, f"the terms are not those of {size} coefficients")
@@ -54,6 +54,18 @@ def model_from_json(text: str | bytes, name: str) -> Fitted:
         **{f.name: getattr(fit, f.name) for f in fields(Fit)},
         blueprint=Blueprint(**{**values, "transforms": transforms}),
     )
+
+
+def _is_of_size(covariance: CovarianceSummary, size: int) -> bool:
+    """Whether a covariance, a matrix or its parts, is one of `size` coefficients."""
+    parts = covariance.low_rank
+    if covariance.matrix is not None:
+        return len(covariance.matrix) == size and all(len(row) == size for row in covariance.matrix)
+    if parts is None:
+        return False
+    rank = len(parts.core)
+    columns = len(parts.columns) == size and all(len(row) == rank for row in parts.columns)
+    return columns and len(parts.diagonal) == size and all(len(row) == rank for row in parts.core)
 
 
 def fitted(fit: Fit, blueprint: Blueprint) -> Fitted:

@@ -6,11 +6,12 @@ Each function returns plain sentences or (label, text) pairs and leaves their lo
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from glmfit.report import numbers
 from glmfit.report.exponentiate import ratios
-from glmfit.result import Auxiliary, Coefficient, CovarianceSummary, Fit, WildBootstrap
+from glmfit.result import Auxiliary, Bootstrap, Coefficient, CovarianceSummary, Fit, WildBootstrap
 
 DISPERSION_METHODS = {"pearson": "Pearson", "deviance": "deviance", "ml": "maximum likelihood"}
 OTHER_KINDS = {
@@ -25,6 +26,7 @@ MISSING = {
     "not_identified": "(not identified)",
     "boundary": "(boundary)",
     "cluster_rank": "(too few clusters)",
+    "exact_rows": "(fitted exactly)",
 }
 WHERE = ("where", "where_missing")  # the reasons that --where is
 BIAS_REDUCTIONS = {"firth": "Firth (Jeffreys prior)"}
@@ -53,7 +55,9 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
         lines.append(("Categories", join.join(model.levels)))
     if model.base is not None:
         lines.append(("Base", f"{model.base}, with which each of the others is compared"))
-    lines.append(("Data", f"{fit.data.source}: {_rows(fit)}"))
+    data = fit.data
+    rows = rows_in_words(data.rows_read, data.rows_used, data.dropped, model.where)
+    lines.append(("Data", f"{data.source}: {rows}"))
     lines += [(label, text) for label, text in _roles(fit) if text is not None]
     if not math.isnan(fit.dispersion.estimate):
         lines.append(("Dispersion", dispersion(fit)))
@@ -64,11 +68,21 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
     lines.append(("Std. errors", standard_errors(fit.covariance)))
     if fit.ci == "profile":
         lines.append(("Intervals", "profile likelihood; tests by likelihood ratio (signed root)"))
+    if fit.bootstrap is not None:
+        lines.append(("Intervals", resampled(fit.bootstrap)))
     if fit.covariance.wild is not None:
         lines.append(("Bootstrap", bootstrap(fit.covariance.wild)))
     if exp:
         lines.append(("Shown", exponentiated(fit)))
     return lines
+
+
+def resampled(found: Bootstrap) -> str:
+    """How intervals were found from replicates."""
+    kind = "BCa bootstrap" if found.interval == "bca" else "percentile bootstrap"
+    kind_of_unit, _, column = found.by.partition(":")
+    drawn = {"rows": "rows", "cluster": f"clusters of {column}", "parametric": "responses"}[kind_of_unit]
+    return f"{kind} of {drawn}, {found.replicates:,} replicates, seed {found.seed}; tests by standard errors"
 
 
 def _family(fit: Fit) -> str:
@@ -80,21 +94,21 @@ def _family(fit: Fit) -> str:
     return ", ".join(parts)
 
 
-def _rows(fit: Fit) -> str:
-    data = fit.data
-    text = f"{data.rows_used} of {data.rows_read} rows used"
-    outside, unknown = (sum(data.dropped.get(reason, {}).values()) for reason in WHERE)
-    if fit.model.where is not None:
+def rows_in_words(read: int, used: int, dropped: Mapping[str, Mapping[str, int]], where: str | None) -> str:
+    """How many rows were read and used, and why which others were not."""
+    text = f"{used} of {read} rows used"
+    outside, unknown = (sum(dropped.get(reason, {}).values()) for reason in WHERE)
+    if where is not None:
         text += f", {outside} outside --where" + (f" ({unknown} for missing values)" if unknown else "")
-    dropped = data.rows_read - data.rows_used - outside
-    if not dropped:
+    lost = read - used - outside
+    if not lost:
         return text
     reasons = [
         f"{reason.replace('_', ' ')}: " + ", ".join(f"{column} {count}" for column, count in columns.items())
-        for reason, columns in data.dropped.items()
+        for reason, columns in dropped.items()
         if columns and reason not in WHERE
     ]
-    return f"{text}, {dropped} dropped" + (f" ({'; '.join(reasons)})" if reasons else "")
+    return f"{text}, {lost} dropped" + (f" ({'; '.join(reasons)})" if reasons else "")
 
 
 def _roles(fit: Fit) -> list[tuple[str, str | None]]:

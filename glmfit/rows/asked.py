@@ -15,9 +15,9 @@ from glmfit.families import Family, Link, Parameter, make_family
 from glmfit.families.censored import censored
 from glmfit.formula import Factor, ModelFormula, condition, for_family, parse
 from glmfit.rows.censoring import Censoring, censoring
-from glmfit.spec import ModelSpec, cluster_columns
+from glmfit.spec import ModelSpec, cluster_columns, drawn_columns
 
-_BASE = "multinomial; of two levels --success names the one that counts as 1, and the other is the base"
+_BASE = "multinomial; of two levels write --success LEVEL for the one that counts as 1: the other is the base"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,9 +37,11 @@ class Asked:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that the model uses, each once."""
-        group = [self.spec.group] if self.spec.group else []
+        spec = self.spec
         of_rows = (name for factor in self.formula.roles.values() for name in factor.columns)
-        used = [*self.formula.variables, *of_rows, *group, *cluster_columns(self.spec.se)]
+        group = (spec.group,) if spec.group else ()
+        clusters = (*cluster_columns(spec.se), *drawn_columns(spec.bootstrap_by))
+        used = [*self.formula.variables, *of_rows, *group, *clusters]
         return tuple(dict.fromkeys((*used, *self.family.columns, *self.observed.columns)))
 
     @property
@@ -96,22 +98,26 @@ def _check_kind(spec: ModelSpec, family: Family) -> None:
         raise UsageError("missing_group", f"the {family.name} family compares within groups", "add --group COLUMN")
     only = (
         ("--group", spec.group, family.grouped, "conditional-logit"),
-        ("--levels", spec.levels, family.categories, "ordinal and multinomial"),
+        ("--levels", spec.levels, family.categories, "ordinal or multinomial"),
         ("--base", spec.base, family.shared_formula, _BASE if family.trials else "multinomial"),
         ("--relax", spec.relax, family.categories and family.location, "ordinal"),
     )
     for option, value, allowed, names in only:
         if value and not allowed:
             raise UsageError(
-                "contradiction", f"{option} has no meaning for the {family.name} family", f"it is for {names}"
+                "contradiction",
+                f"{option} has no meaning for the {family.name} family",
+                f"leave it out: it is for {names}",
             )
     if (spec.check_separation or spec.separation == "drop") and not family.has_recession:
         option = "--check-separation" if spec.check_separation else "--separation drop"
         message = f"{option} is not for the {family.name} family: separation is not decided for it"
         raise UsageError("bad_separation", message, "leave it out")
     if family.shared_formula and (spec.offset or spec.exposure):
+        option = "--offset" if spec.offset else "--exposure"
         message = f"an offset is that of one linear predictor, and the {family.name} family has one for each category"
-        raise UsageError("bad_offset", message, "leave it out, or write offset(COLUMN) in the formula of a category")
+        hint = f"leave {option} out, or write offset(COLUMN) in the formula of a category"
+        raise UsageError("bad_offset", message, hint)
 
 
 def _check_model(spec: ModelSpec, family: Family, formula: ModelFormula) -> None:
@@ -120,10 +126,10 @@ def _check_model(spec: ModelSpec, family: Family, formula: ModelFormula) -> None
     for name in terms:
         if name in spec.fixed:
             raise UsageError(
-                "fixed_and_modelled", f"{name} has a formula and is fixed as well", "leave one of them out"
+                "fixed_and_modelled", f"{name} has a formula and is fixed as well", f"leave --fix {name} out"
             )
         if not terms[name] and name != family.main and not family.shared_formula:
-            raise UsageError("formula", f"the formula for {name} has no terms", f"write {name} ~ 1")
+            raise UsageError("formula", f"the formula for {name} has no terms", f"write '{name} ~ 1'")
     if "phi" in terms and family.quasi:
         raise ModelError(
             "quasi_phi",
@@ -136,18 +142,19 @@ def _check_model(spec: ModelSpec, family: Family, formula: ModelFormula) -> None
     _check_dispersion(spec, family, modelled="phi" in terms or family.joint_dispersion)
     # phi without a formula is found after the coefficients, which do not depend on it
     estimated = [p for p in family.parameters if p.name in terms or p.name not in {"phi", *spec.fixed}]
-    _check_robust(spec, family, one_predictor=len(estimated) == 1)
+    _check_robust(spec, family, [p.name for p in estimated if p.name != family.main])
     if spec.bias_reduction is not None:
         _check_bias_reduction(family, [p.name for p in estimated])
 
 
-def _check_robust(spec: ModelSpec, family: Family, *, one_predictor: bool) -> None:
+def _check_robust(spec: ModelSpec, family: Family, others: Sequence[str]) -> None:
     """Leverages are those of one linear predictor, and an expected information needs a variance."""
-    if not one_predictor and (spec.se in ("hc2", "hc3") or spec.small_sample == "cr2"):
+    if others and (spec.se in ("hc2", "hc3") or spec.small_sample == "cr2"):
         option = "--small-sample cr2" if spec.small_sample == "cr2" else f"--se {spec.se}"
         hint = "leave --small-sample out" if spec.small_sample == "cr2" else "use --se hc0 or hc1"
         message = f"{option} needs the leverage of a model with one linear predictor"
-        raise UsageError("bad_se", message, f"{hint}, or hold the other parameters with --fix")
+        held = " ".join(f"--fix {name}=VALUE" for name in others)
+        raise UsageError("bad_se", message, f"{hint}, or hold what else is estimated with {held}")
     expected = {"--bread expected": spec.bread == "expected", "--small-sample cr2": spec.small_sample == "cr2"}
     for option, given in expected.items():
         if given and not (family.has_moments and family.orthogonal_mean):
@@ -196,7 +203,7 @@ def _check_fixed(parameter: Parameter, value: float) -> None:
 
 def _check_dispersion(spec: ModelSpec, family: Family, *, modelled: bool) -> None:
     if spec.dispersion is not None and modelled:
-        raise UsageError("bad_dispersion", "phi has a formula, and a dispersion is given", "leave one of them out")
+        raise UsageError("bad_dispersion", "phi has a formula, and a dispersion is given", "leave --dispersion out")
     if spec.dispersion == "ml" and (family.quasi or not family.has_dispersion):
         raise UsageError(
             "bad_dispersion",
@@ -209,4 +216,4 @@ def _check_dispersion(spec: ModelSpec, family: Family, *, modelled: bool) -> Non
     ):
         if spec.dispersion == method and not stated:
             message = f"--dispersion {method} rests on a {rests_on}, and the {family.name} family has none"
-            raise UsageError("bad_dispersion", message, "leave it out; --se hc1 allows for more spread")
+            raise UsageError("bad_dispersion", message, "leave it out, or write --se hc1, which allows for more spread")

@@ -21,7 +21,7 @@ from glmfit.rows.response import Observed, response_numbers
 from glmfit.spec import ModelSpec
 from glmfit.table import Column, Table, is_number, refuse
 
-FORMS = "write --censor LOWER,UPPER with two columns, or with numbers: --censor 0, or --censor ,100 or --censor 0,100"
+FORMS = "write --censor LOWER,UPPER with two columns or two numbers; a number is left out where there is no limit"
 _CORRECT = "correct the value, drop the row, or choose another family"
 
 

@@ -29,7 +29,7 @@ from glmfit.rows.weights import (
     without_weightless,
 )
 from glmfit.rows.where import inside
-from glmfit.spec import ModelSpec, cluster_columns
+from glmfit.spec import ModelSpec, cluster_columns, drawn_columns
 from glmfit.table import Source, Table, complete_rows, open_data
 
 
@@ -54,6 +54,7 @@ class Data:
     offset: np.ndarray
     clusters: Mapping[str, np.ndarray]
     groups: np.ndarray | None  # codes (n,) of the units of a grouped family
+    drawn: Mapping[str, np.ndarray]  # the same as `clusters`, of those that a bootstrap draws
     dropped: Mapping[str, Mapping[str, int]]
     seconds: float = 0.0
 
@@ -81,6 +82,7 @@ def prepare(asked: Asked, source: Source) -> Data:
     if asked.family.categories:
         asked = asked.of_categories(response.levels)
     groups, clusters = _units(asked, table)
+    drawn = drawn_columns(spec.bootstrap_by)
     return Data(
         spec=spec,
         family=asked.family,
@@ -92,8 +94,9 @@ def prepare(asked: Asked, source: Source) -> Data:
         frequency=frequency,
         sampling=sampling,
         offset=offset(roles, table, asked.links[asked.family.main].name),
-        clusters=clusters,
+        clusters={name: clusters[name] for name in cluster_columns(spec.se)},
         groups=groups,
+        drawn={name: clusters[name] for name in drawn},
         dropped=dropped,
     )
 
@@ -126,7 +129,8 @@ def _response(asked: Asked, table: Table, prior: np.ndarray | None) -> Observed:
 def _units(asked: Asked, table: Table) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
     """The groups (n,) of a grouped family, and the clusters of robust errors, of the groups where there are any."""
     spec = asked.spec
-    clusters = {name: group_codes(table, name) for name in cluster_columns(spec.se)}
+    named = (*cluster_columns(spec.se), *drawn_columns(spec.bootstrap_by))
+    clusters = {name: group_codes(table, name) for name in named}
     if not asked.family.grouped:
         return None, clusters
     groups = group_codes(table, str(spec.group))

@@ -89,13 +89,15 @@ def _categories(
         if unknown.any():
             at = int(np.argmax(unknown))
             message = f"'{what.label}' is '{levels[codes[at]]}' in row {table.rows[at]}, which --levels does not list"
-            raise ModelError("unknown_level", message, f"list all of them: {', '.join(levels[:12])}")
+            raise ModelError("unknown_level", message, _ordered(levels))
         absent = [level for level in order if level not in levels]
         if absent:
-            raise ModelError("unknown_level", f"no row of '{what.label}' is '{absent[0]}'", "leave it out of --levels")
+            hint = f"write {_listed([level for level in order if level in levels])}"
+            raise ModelError("unknown_level", f"no row of '{what.label}' is '{absent[0]}'", hint)
         if len(set(order)) != len(order):
             twice = next(level for level in order if order.count(level) > 1)
-            raise UsageError("invalid_value", f"--levels {','.join(order)} names '{twice}' twice", "name each once")
+            hint = f"write {_listed(list(dict.fromkeys(order)))}"
+            raise UsageError("invalid_value", f"--levels {','.join(order)} names '{twice}' twice", hint)
         place = {level: j for j, level in enumerate(order)}
         codes = np.array([place[level] for level in levels], dtype=np.int64)[codes]
         levels = tuple(order)
@@ -183,7 +185,8 @@ def _two_levels(label: str, column: Column, success: str | None, trials: bool) -
     if column.kind == "boolean":  # whatever the file spells
         chosen = {"true": "True", "t": "True", "false": "False", "f": "False"}.get(chosen.casefold(), chosen)
     if chosen not in levels:
-        raise UsageError("bad_success", f"'{label}' has no level '{chosen}'", f"its levels: {levels[0]}, {levels[1]}")
+        hint = f"write {' or '.join(shell('--success', level) for level in levels)}"
+        raise UsageError("bad_success", f"'{label}' has no level '{chosen}'", hint)
     y = (column.values == levels.index(chosen)).astype(np.float64)
     return Observed(label, y, np.ones_like(y) if trials else None, chosen)
 
@@ -195,7 +198,7 @@ def _two_numbers(label: str, values: np.ndarray, success: str, trials: bool) -> 
         what = f"--success names one of two values, and '{label}' has {len(distinct)}"
         raise ModelError("bad_response", what, "leave it out, or make a 0/1 column")
     if not is_number(success) or number(success) not in distinct:
-        hint = f"its values: {distinct[0]:.15g}, {distinct[1]:.15g}"
+        hint = f"write --success {distinct[0]:.15g} or --success {distinct[1]:.15g}"
         raise UsageError("bad_success", f"'{label}' is never {success}", hint)
     y = (values == number(success)).astype(np.float64)
     return Observed(label, y, np.ones_like(y) if trials else None, f"{number(success):.15g}")

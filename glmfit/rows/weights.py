@@ -87,7 +87,8 @@ def check_trials(roles: Mapping[str, Factor], asked: Response, response: Observe
             "twice"
         )
         share = f"I({asked.parts[0].spelled} / {given.spelled})" if given.column else "I(successes / trials)"
-        hint = f"write '{asked.label} ~ ...' without {option}, or '{share} ~ ...' with {shell('--weights', given.text)}"
+        weights = shell("--weights", given.text)
+        hint = f"leave {option} out, or write {shell(f'{share} ~ ...')} with {weights}, prior weights as in R"
         raise ModelError("trials_counted_twice", what, hint)
 
 

@@ -212,7 +212,8 @@ def _numeric_hint(column: Column, word: Word) -> str:
     if column.kind == "date":
         return f"make numbers of it: {transforms(column.name, levels)}"
     if is_number(word.text):
-        return "the source stores these numbers as text; store them as numbers"
+        stored = "the source stores these numbers as text; store them as numbers"
+        return f"{stored}; where --decimal was given, this has another decimal sign" if "." in word.text else stored
     hidden = hidden_numbers(levels)
     if hidden.disguised.any() and word.text in (levels[at] for at in np.flatnonzero(hidden.disguised)):
         return hidden.remedy(word.text)
@@ -221,6 +222,8 @@ def _numeric_hint(column: Column, word: Word) -> str:
         return f"if it is a unit, leave out the line below the header with --skip 0,1; {missing}"
     if "," in word.text and is_number(word.text.replace(",", "")):
         return "write numbers with a decimal point and without thousands separators"
+    if sum(not is_number(level) for level in levels) > 1:  # --na would lead from each to the next
+        return "the column holds text: name one of numbers in its place, or correct the values"
     return f"correct the value, or {missing}"
 
 

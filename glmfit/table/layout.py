@@ -107,11 +107,21 @@ def remedy(text: str, separated: bool, above: int = 0) -> str | None:
     best = max(DELIMITERS, key=lambda sign: (usual[sign][0] > 1, usual[sign][1], usual[sign][0]))
     width = usual[best][0]
     if width > 1:
-        first = widths[best].index(width)
-        names = _split([filled[first][1]], best)[0]
-        above_it = first > 0 and 2 * sum(map(is_number, names)) < width  # else it is a row, and there is no header
+        rows = _split([line for _, line in filled], best)
+        first = _header(rows, width)
+        above_it = (
+            first > 0 and 2 * sum(map(is_number, rows[first])) < width
+        )  # else it is a row, and there is no header
         return _above(filled[:first], above + filled[first][0]) if above_it else None
     return None if separated else _another_separator([line for _, line in filled])
+
+
+def _header(rows: list[list[str]], width: int) -> int:
+    """The first line as wide as most, titles apart that a spreadsheet has filled up with delimiters."""
+    full = [sum(bool(field.strip()) for field in fields) for fields in rows]
+    usual = Counter(full[len(full) // 3 :]).most_common(1)[0][0]
+    wide = [at for at, fields in enumerate(rows) if len(fields) == width]
+    return next((at for at in wide if 2 * full[at] > usual), wide[0])
 
 
 def _above(filled: list[tuple[int, str]], header: int) -> str:

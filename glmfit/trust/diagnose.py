@@ -16,7 +16,18 @@ from torch import Tensor
 
 from glmfit.errors import Finding
 from glmfit.model import Likelihood
-from glmfit.numerics import Optimum, cholesky, unit_diagonal
+from glmfit.numerics import (
+    Bordered,
+    BorderedFactor,
+    Factor,
+    Optimum,
+    Symmetric,
+    cholesky,
+    full,
+    full_factor,
+    unit_diagonal,
+    well_conditioned,
+)
 from glmfit.trust.separation import Separated
 
 VANISHED = 1e-11  # information relative to that at the start
@@ -37,18 +48,28 @@ class FlatDirections:
     finding: Finding
 
 
-def relative_information(optimum: Optimum, reference: Tensor) -> tuple[Tensor, Tensor]:
+def is_plain(optimum: Optimum, reference: Factor) -> bool:
+    """Whether it is clear that the information is nowhere suspiciously small: of bordered matrices factors say it."""
+    if not (optimum.converged and isinstance(optimum.hessian, Bordered) and isinstance(reference, BorderedFactor)):
+        return False
+    lower = cholesky(-optimum.hessian)
+    more = cholesky((-optimum.hessian).minus(SUSPICIOUS, reference.of))
+    return lower is not None and more is not None and well_conditioned(lower)
+
+
+def relative_information(optimum: Optimum, reference: Factor) -> tuple[Tensor, Tensor]:
     """Information at the optimum relative to L L' with L = `reference` (p, p): ascending values, directions (p, p)."""
+    reference, hessian = full_factor(reference), full(optimum.hessian)
     if optimum.root is not None:
         half = torch.linalg.solve_triangular(reference, optimum.root.T, upper=False)
         vectors, values, _ = torch.linalg.svd(half)
         return values.flip(0) ** 2, vectors.flip(1)
-    lower = cholesky(-optimum.hessian)
+    lower = cholesky(-hessian)
     if lower is not None:
         # Of (-H)^(-1/2) L, as the small values are lost beside large ones where information has grown beyond measure.
         _, sizes, directions = torch.linalg.svd(torch.linalg.solve_triangular(lower, reference, upper=False))
         return sizes**-2, directions.T
-    half = torch.linalg.solve_triangular(reference, -optimum.hessian, upper=False)
+    half = torch.linalg.solve_triangular(reference, -hessian, upper=False)
     relative = torch.linalg.solve_triangular(reference, half.T, upper=False)
     if not bool(torch.isfinite(relative).all()):  # it has grown beyond the doubles, and says nothing
         return torch.full_like(relative[0], math.nan), torch.eye(len(relative), dtype=torch.float64)
@@ -56,11 +77,14 @@ def relative_information(optimum: Optimum, reference: Tensor) -> tuple[Tensor, T
     return values, vectors
 
 
-def flat_directions(optimum: Optimum, reference: Tensor, names: Sequence[str]) -> FlatDirections | None:
+def flat_directions(optimum: Optimum, reference: Factor, names: Sequence[str]) -> FlatDirections | None:
     """The coefficients along which the information has vanished between the start and the end of the fit.
 
     On a slope like exp(-t) Newton's steps keep their length however small the gradient is; near a maximum they do not.
     """
+    if is_plain(optimum, reference):
+        return None
+    reference = full_factor(reference)
     values, vectors = relative_information(optimum, reference)
     half = torch.linalg.solve_triangular(reference, optimum.gradient[:, None], upper=False)
     rising = (values.abs() < SUSPICIOUS) & ((vectors.T @ half)[:, 0].abs() > RISING * values.abs())
@@ -68,8 +92,9 @@ def flat_directions(optimum: Optimum, reference: Tensor, names: Sequence[str]) -
     return along(vectors[:, gone], reference, names) if len(gone) else None
 
 
-def along(directions: Tensor, reference: Tensor, names: Sequence[str]) -> FlatDirections:
+def along(directions: Tensor, reference: Factor, names: Sequence[str]) -> FlatDirections:
     """The coefficients that take part in `directions` (p, q), in coordinates where the start's information is I."""
+    reference = full_factor(reference)
     # In units of the starting standard errors: a term takes part where it moves along a flat direction.
     moved = torch.linalg.solve_triangular(reference.T, directions, upper=True)
     scale = torch.sqrt(torch.diagonal(torch.cholesky_inverse(reference)))
@@ -77,11 +102,12 @@ def along(directions: Tensor, reference: Tensor, names: Sequence[str]) -> FlatDi
     return undetermined([place for place, part in enumerate(share.tolist()) if part > TAKES_PART], names)
 
 
-def generalized_inverse(optimum: Optimum, reference: Tensor) -> Tensor | None:
+def generalized_inverse(optimum: Optimum, reference: Factor) -> Tensor | None:
     """One of -H (p, p) where it is singular along flat directions; None where it is not positive along the others.
 
     What does not move along a flat direction has the same variance under every generalized inverse.
     """
+    reference = full_factor(reference)
     values, vectors = relative_information(optimum, reference)
     kept = ~((values < VANISHED) & (values > -SUSPICIOUS))  # a little below 0 is what rounding leaves of nothing
     if not bool((values[kept] > 0).all()):
@@ -137,9 +163,9 @@ def separation_undecided() -> Finding:
     )
 
 
-def not_a_maximum(hessian: Tensor, names: Sequence[str]) -> Finding:
+def not_a_maximum(hessian: Symmetric, names: Sequence[str]) -> Finding:
     """The Hessian is not negative definite: the terms along which it curves the wrong way, or not at all."""
-    vector = torch.linalg.eigh(unit_diagonal(-hessian)[0]).eigenvectors[:, 0]
+    vector = torch.linalg.eigh(unit_diagonal(-full(hessian))[0]).eigenvectors[:, 0]
     terms = _involved(names, vector)
     return Finding(
         "hessian_not_positive_definite",
@@ -176,13 +202,13 @@ def on_the_edge(link: str, rows: np.ndarray) -> Finding:
 
 def collinearity(optimum: Optimum, names: Sequence[str]) -> Finding | None:
     """The condition number of the information's root with unit columns, where it costs digits, and its terms."""
-    if len(names) < 2:
+    if len(names) < 2 or _clearly_apart(optimum.hessian):
         return None
     if optimum.root is not None:
         values, vectors = torch.linalg.svd(optimum.root / torch.linalg.vector_norm(optimum.root, dim=0))[1:]
         condition, vector = float(values[0] / values[-1]), vectors[-1]
     else:
-        squares, columns = torch.linalg.eigh(unit_diagonal(-optimum.hessian)[0])
+        squares, columns = torch.linalg.eigh(unit_diagonal(-full(optimum.hessian))[0])
         condition = math.sqrt(float(squares[-1]) / float(squares[0])) if float(squares[0]) > 0 else math.inf
         vector = columns[:, 0]
     if condition < COLLINEAR:
@@ -194,6 +220,16 @@ def collinearity(optimum: Optimum, names: Sequence[str]) -> Finding | None:
         "their separate estimates rest on little information",
         terms,
     )
+
+
+def _clearly_apart(hessian: Symmetric) -> bool:
+    """Whether the terms of a bordered information are far from linear combinations of each other."""
+    if not isinstance(hessian, Bordered):
+        return False
+    unit = (-hessian).unit()
+    rows = torch.cat([1 + unit.border.abs().sum(dim=1), unit.border.abs().sum(dim=0) + unit.corner.abs().sum(dim=0)])
+    most = float(rows.max())  # no eigenvalue is larger
+    return cholesky(unit.less(most / COLLINEAR**2)) is not None
 
 
 def boundary(likelihood: Likelihood, theta: Tensor) -> Finding | None:
@@ -288,9 +324,9 @@ def exact_rows(kind: str, rows: np.ndarray, terms: Sequence[str]) -> Finding:
     shown = ", ".join(str(row) for row in rows[:4]) + (" ..." if len(rows) > 4 else "")
     which = f"row {shown} is" if len(rows) == 1 else f"rows {shown} are"
     message = (
-        f"{which} fitted exactly by {_listed(terms)}, whatever the noise is, and {kind} takes that for certainty: "
-        f"{'their standard errors are' if len(terms) > 1 else 'its standard error is'} too small; use --se hessian, or "
-        "leave out the term or the row"
+        f"{which} fitted exactly by {_listed(terms)}, whatever the noise is, which {kind} would take for certainty: "
+        f"{'they have' if len(terms) > 1 else 'it has'} no standard error; use --se hessian, or leave out the term or "
+        "the row"
     )
     return Finding("exact_rows", message, tuple(terms))
 

@@ -115,7 +115,11 @@ def test_the_command_and_python(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert (tmp_path / "a.csv").read_text().startswith(header)
     assert main(["anova", QUINE, "Days ~ 0 + Sex", "-f", "poisson", "--json"]) == 5
     jsonschema.validate(json.loads(capsys.readouterr().out), schema("glmfit/anova/1"))
+    for spelled in (["--type", "II", "--test", "Chisq"], ["--type", "2", "--test", "LRT"]):
+        assert main(["anova", *asked, *spelled, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == document
     assert main(["anova", *asked, "--type", "4"]) == 2
+    assert main(["anova", *asked, "--se", "wild:Age"]) == 2
     assert main(["anova", *asked, "--test", "exact"]) == 2
     capsys.readouterr()
     frame = glmfit.anova("Days ~ Sex + Eth", QUINE, family="nb")

@@ -20,9 +20,9 @@ FITS: dict[str, list[str]] = {
     "plain": ["mtcars.csv", "--y", "mpg", "--x", "wt,hp", "--no-intercept", "--level", "0.9"],
     "counts": [
         *("quine.csv", "Days ~ Sex*Age + Eth", "alpha ~ Sex", "-f", "nb", "--where", "Lrn == 'AL'"),
-        *("--se", "cluster:Age", "--small-sample", "cr1", "--start", "SexM=0.1", "--missing", "error"),
+        *("--se", "cluster:Age", "--small-sample", "cr1", "--start", "Sex[T.M]=0.1", "--missing", "error"),
     ],
-    "trials": ["budworm.csv", "dead/n ~ sex*ldose", "-f", "binomial", "--link", "probit", "--se", "hc0"],
+    "trials": ["budworm.csv", "dead/n ~ sex*log(dose)", "-f", "binomial", "--link", "probit", "--se", "hc0"],
     "exposure": ["insurance.csv", "Claims ~ District", "-f", "poisson", "--exposure", "Holders", "--ci", "profile"],
     "ordered": ["housing.csv", "Sat ~ Infl", "-f", "ordinal", "--freq-weights", "Freq", "--levels", "Low,Medium,High"],
     "held": ["quine.csv", "Days ~ Sex", "-f", "nb", "--fix", "alpha=1", "--tol", "1e-9", "--na", "n/a"],
@@ -41,8 +41,8 @@ def test_a_model_is_fitted_again(name: str, tmp_path: Path) -> None:
     data = SAMPLE / FITS[name][0]
     model = read_fitted(save(tmp_path, FITS[name]))
     again = fit_data(rows_of(model, data))
-    assert again.coefficients == model.coefficients
-    assert again.covariance == model.covariance
+    assert str(again.coefficients) == str(model.coefficients)  # NaN is NaN
+    assert str(again.covariance) == str(model.covariance)
     assert again.model == model.model
     assert specification(again) == specification(model)
     check_estimates(model, again, "the data")

@@ -45,6 +45,9 @@ def test_a_response_that_the_model_does_not_know_is_named() -> None:
         with pytest.raises(DataError, match=said):
             rows(fit, other, "error")
         assert np.flatnonzero(np.isnan(rows(fit, other))).tolist() == [2]
+    scaled = {"x": DATA["x"], "y": DATA["x"][::-1]}
+    with pytest.raises(glmfit.errors.ModelError, match=r"scale\(y\).* not kept"):
+        rows(glmfit.fit("scale(y) ~ x", scaled), scaled)
     counts = {"n": [3, 1, 4, 1, 5, 9], "x": [1.0, 2, 3, 4, 5, 6]}
     with pytest.raises(glmfit.errors.ModelError, match="-1 in row 2"):
         rows(glmfit.fit("n ~ x", counts, family="poisson"), {"n": [1, -1], "x": [1.0, 2.0]})

@@ -70,6 +70,13 @@ def test_offsets_and_the_plain_way_stay() -> None:
     assert {row["step"] for row in records.rows} == {1, 2, 3}
 
 
+def test_standard_errors_are_those_of_the_model_in_the_end() -> None:
+    _, final = chosen({"formulas": ["Days ~ Sex + Eth"], "family": "negative-binomial", "se": "hc0"}, QUINE, {})
+    alone = glmfit.fit("Days ~ Eth", QUINE, family="negative-binomial", se="hc0")
+    assert final.covariance.kind == "hc0"
+    assert [row.std_error for row in final.coefficients] == [row.std_error for row in alone.coefficients]
+
+
 def test_rows_are_those_of_the_whole_scope() -> None:
     air = str(ROOT / "sample_data" / "airquality.csv")
     asked = {"upper": ["~ Wind + Solar.R + Temp"]}

@@ -38,8 +38,8 @@ for option, value, *words in [
     ("--dispersion", "0", "positive"),
     ("--dispersion", "pearsn", "did you mean 'pearson'"),
     ("--se", "robust", "'robust'", "hc1"),
-    ("--se", "sandwich", "'sandwich'", "hc0, with --bread expected"),
-    ("--se", "OPG", "'opg'", "hessian is the observed"),
+    ("--se", "sandwich", "'sandwich'", "--se hc0 --bread expected"),
+    ("--se", "OPG", "'opg'", "--se hessian, the observed"),
     ("--small-sample", "cr3", "'cr3'", "did you mean 'cr"),
     ("--bread", "fisher", "'fisher'", "observed, expected"),
     ("--se", "cluster", "cluster:COL"),
@@ -51,17 +51,17 @@ for option, value, *words in [
 ]:
     code = {"cluster": "bad_se"}.get(value, "invalid_value")
     case(f"{option} {value}", ["y ~ x", option, value], 2, code, option, *words)
-for option, near in [
-    ("--max-iterations", "--max-iter"),
-    ("--tolerance", "--tol"),
-    ("--familly", "--family"),
-    ("--fam", "--family"),
-    ("--weight", "--weights"),
-    ("--out", "--output"),
-    ("--FAMILY", "--family"),
-    ("--robust", "--se"),
+for option, value, near in [
+    ("--max-iterations", "50", "--max-iter"),
+    ("--tolerance", "1e-9", "--tol"),
+    ("--familly", "gaussian", "--family"),
+    ("--fam", "gaussian", "--family"),
+    ("--weight", "w", "--weights"),
+    ("--out", "FOLDER/out.txt", "--output"),
+    ("--FAMILY", "gaussian", "--family"),
+    ("--robust", "w", "--se"),
 ]:
-    case(option, ["y ~ x", option, "w"], 2, "unknown_option", option, near)
+    case(option, ["y ~ x", option, value], 2, "unknown_option", option, near)
 for name, arguments, code, *words in [
     ("two kinds of weights", ["--weights", "w", "--freq-weights", "w"], "two_weights", "give one"),
     ("dispersion twice", ["--dispersion", "2", "--fix", "phi=2"], "contradiction", "--fix phi and --dispersion"),
@@ -89,6 +89,7 @@ for name, arguments, code, *words in [
     ("fixed that is none", ["--fix", "alpha=1"], "unknown_parameter", "alpha", "phi"),
     ("fixed mean", ["--fix", "mu=1"], "unknown_parameter", "mu", "phi"),
     ("fixed coefficient", ["--fix", "x=1"], "unknown_parameter", "offset(x)"),
+    ("fixed coefficient, not at 1", ["--fix", "x=-2.5"], "unknown_parameter", "offset(-2.5*x)"),
     ("fixed outside", ["--fix", "phi=-1"], "invalid_value", "positive"),
     ("link unknown", ["--link", "lgo"], "unknown_link", "'lgo'", "did you mean 'log'"),
     ("link unlike any", ["--link", "arctan"], "unknown_link", "'arctan'", "identity"),
@@ -100,8 +101,8 @@ for name, arguments, code, *words in [
     ("family that is a link", ["-f", "probit"], "unknown_family", "--family binomial --link probit"),
     ("family unlike any", ["-f", "qqq"], "unknown_family", "gaussian", "poisson"),
     ("family file missing", ["-f", "gumble.py"], "no_such_file", "gumble.py"),
-    ("--x beside a formula", ["--x", "z"], "usage", "--x", "y ~ x", "give one of them"),
-    ("--y beside a formula", ["--y", "n"], "usage", "'n'", "'y'", "give one"),
+    ("--x beside a formula", ["--x", "z"], "usage", "--x", "y ~ x", "leave --x out"),
+    ("--y beside a formula", ["--y", "n"], "usage", "'n'", "'y'", "leave --y out"),
 ]:
     case(name, ["y ~ x", *arguments], 2, code, *words)
 for option in (["--sampling-weights", "w"], ["--event", "b"], ["--separation", "drop"], ["--check-separation"]):
@@ -117,7 +118,7 @@ case("offset of categories", ["g ~ x", "-f", "multinomial", "--offset", "z"], 2,
 
 # ---- The command as a whole ----
 
-case("fit forgotten", ["DATA", "y ~ x"], 2, "usage", "glmfit fit", "data.csv")
+case("fit forgotten", ["DATA", "y ~ x"], 2, "usage", "write glmfit fit", "data.csv 'y ~ x'")
 case("fit forgotten, options first", ["--family", "poisson", "DATA", "n ~ x"], 2, "unknown_option", "glmfit fit")
 case("command misspelt", ["fitt", "DATA", "y ~ x"], 2, "usage", "'fitt'", "did you mean 'fit'")
 case("command unlike any", ["regress", "DATA", "y ~ x"], 2, "usage", "'regress'", "fit, predict, compare")
@@ -130,7 +131,7 @@ case(
     "formula without quotes, ~ made a folder", ["fit", "DATA", "y", os.path.expanduser("~"), "x"], 2, "formula", "quote"
 )
 case("formula half quoted", ["fit", "DATA", "y ~", "x"], 2, "formula", "quote", "'y ~ x'")
-case("second formula without quotes", ["fit", "DATA", "y ~ x", "phi", "~", "x"], 2, "formula", "quote")
+case("second formula without quotes", ["fit", "DATA", "y ~ x", "phi", "~", "x"], 2, "formula", "'y ~ x' 'phi ~ x'")
 case("two files", ["fit", "DATA", "DATA", "y ~ x"], 2, "formula", "has no '~'", "one file")
 case("--x of an empty variable", ["--y", "y", "--x", ""], 2, "invalid_value", "--x has an empty value")
 case("--x without --y", ["--x", "x"], 2, "usage", "--y")
@@ -174,8 +175,9 @@ for formula, code, *words in [
     ("y ~ 2", "formula", "'2'", "`2`"),
     ("y ~ x + 5", "formula", "'5'", "intercept"),
     ("y ~ x^0", "formula", "positive whole number", "I(x**2)"),
-    ("y ~ x + x^2", "formula", "'x ** 2' is 'x' alone", "write I(x ** 2)"),
-    ("y ~ x*x", "formula", "'x * x' is 'x' alone", "write I(x ** 2)"),
+    ("y ~ x + x^2", "formula", "'x^2' is 'x' alone", "write I(x ** 2)"),
+    ("y ~ x**2 + z", "formula", "'x**2' is 'x' alone", "write I(x ** 2)"),
+    ("y ~ x*x", "formula", "'x*x' is 'x' alone", "write I(x ** 2)"),
     ("y ~ x:x", "formula", "is 'x' alone", "write I(x ** 2)"),
     ("y ~ (log(x))^2", "formula", "'log(x)' alone", "write I(log(x) ** 2)"),
     ("y ~ I(x)^3", "formula", "alone", "write I(x ** 3)"),
@@ -209,6 +211,8 @@ for formula, code, *words in [
     ("y ~ ib3.k", "unknown_column", "write C(k, ref=3)"),
     ("y ~ c.x##i.k", "formula", "'#'", "write 'y ~ x*C(k)'"),
     ("y ~ x | z + g", "formula", "two parts", "'phi ~ z + g'"),
+    ("y ~ C(g, contr.helmert)", "levels_needed", "no order", "C(g, contr.helmert, levels=['a', 'b', 'c'])"),
+    ("y ~ C(g, Diff(backward=False))", "levels_needed", "no order", "Diff(backward=False), levels=['a', 'b', 'c'])"),
     ("y ~ C(g, Poly)", "levels_needed", "no order", "order these", "levels=['a', 'b', 'c']"),
     ("y ~ (1 | g)", "formula", "'|'", "random"),
     ("y ~ log()", "formula", "needs a column"),
@@ -331,8 +335,8 @@ for name, arguments, status, code, *words in [
     ("no bound", ["y ~ x", "--censor", ","], 2, "bad_censoring", "no range"),
     ("bounds and a response", ["y ~ x", "--censor", "t,u"], 2, "bad_censoring", "not 'y'", "'~ terms'"),
     ("censored counts", ["n ~ x", "-f", "poisson", "--event", "b"], 2, "bad_censoring", "poisson"),
-    ("levels of other names", ["g ~ x", "-f", "ordinal", "--levels", "1,2,3"], 3, "unknown_level", "a, b, c"),
-    ("levels in quotes", ["g ~ x", "-f", "ordinal", "--levels", "'a','b','c'"], 3, "unknown_level", "a, b, c"),
+    ("levels of other names", ["g ~ x", "-f", "ordinal", "--levels", "1,2,3"], 3, "unknown_level", "--levels a,b,c"),
+    ("levels in quotes", ["g ~ x", "-f", "ordinal", "--levels", "'a','b','c'"], 3, "unknown_level", "--levels a,b,c"),
     ("group of each row", ["b ~ x", "-f", "conditional-logit", "--group", "y"], 3, "no_rows", "'y'", "compared"),
     (
         "relaxed groups",
@@ -359,7 +363,14 @@ for name, arguments, status, code, *words in [
     ("start without value", ["y ~ x", "--start", "x="], 2, "invalid_value", "TERM=VALUE"),
     ("link without name", ["y ~ x", "--link", "mu="], 2, "invalid_value", "P=LINK"),
     ("two links in one", ["y ~ x", "--link", "log,log"], 2, "unknown_link", "'log,log'"),
-    ("success of numbers", ["b ~ x", "-f", "binomial", "--success", "2"], 2, "bad_success", "never 2", "0, 1"),
+    (
+        "success of numbers",
+        ["b ~ x", "-f", "binomial", "--success", "2"],
+        2,
+        "bad_success",
+        "never 2",
+        "--success 0 or --success 1",
+    ),
     ("format in capitals", ["y ~ x", "--format", "JSON"], 2, "invalid_value", "did you mean 'json'"),
     (
         "help for no command",

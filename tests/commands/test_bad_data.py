@@ -186,6 +186,7 @@ case("thousands and a dash", "y ~ x", 3, "disguised_numbers", "--thousands ,", "
      data=column(["-", *(f'"{1000 + value:,}"' for value in range(40))]))  # fmt: skip
 case("continental numbers", "y ~ x", 3, "disguised_numbers", "'1.000,50' in row 1", "--thousands . --decimal ,",
      data=b"y;x\n" + b"".join(b"%d;%d.000,50\n" % (at, at) for at in range(1, 40)))  # fmt: skip
+case("a decimal point under --decimal ,", ["y ~ x", "--decimal", ","], 3, "not_numeric", "'1.2' in row 1", "--decimal")
 for sign in ("-", "--", "?", "n.d.", ".a"):
     case(f"missing as {sign}", "y ~ x", 3, "mostly_numbers", f"'{sign}' in row 2 (and 1 more)", f"--na {quote(sign)}",
          data=column([1.5, sign, 2.5, sign, 4]))  # fmt: skip
@@ -198,6 +199,9 @@ case("neither 1 nor 2", ["y ~ x", "-f", "binomial", "--success", "3"], 2, "bad_s
      data=b"y,x\n1,2\n2,3\n1,4\n2,6\n")  # fmt: skip
 broken("% comments", b"% made by X\n% 2024\n" + table(), "unknown_column", "line 3", "--comment '%'")
 broken("// comments", b"// made by X\n" + table(), "unknown_column", "--comment '//'")
+broken("a title of a spreadsheet", TITLE, "unknown_column", "line 2", "--skip 1", formula="n ~ x")
+broken("a title and commas", b"Sales" + 2 * (b"," * 16 + b"\n") + table(), "unknown_column", "line 3", "--skip 2")
+case("a pattern that matches nothing", ["glmfit", "fit", "FOLDER/*.tab", "y ~ x"], 3, "not_found", "no file matches")
 broken("a title with as few commas", b"Sales, 2024\n" + table(), "unknown_column", "line 2", "--skip 1")
 case("more lines left out than there are", ["y ~ x", "--skip", "99"], 3, "empty_file", "13 lines", "99")
 case("--skip of text", ["y ~ x", "--skip", "a"], 2, "invalid_value", "--skip", "'a'")
@@ -310,9 +314,23 @@ case("negative failures", ["cbind(n, m) ~ x", "-f", "binomial"], 3, "outside_sup
 case("three levels of two", ["g ~ x", "-f", "binomial"], 3, "bad_response", "3: 'a', 'b', 'c'", "--family multinomial",
      "--family ordinal --levels a,b,c")  # fmt: skip
 case("one level of two", ["s ~ x", "-f", "binomial"], 3, "bad_response", "'s' has 1: 'no'", data=table(s="no"))
-case("success unknown", ["s ~ x", "-f", "binomial", "--success", "maybe"], 2, "bad_success", "'maybe'", "no, yes")
+case(
+    "success unknown",
+    ["s ~ x", "-f", "binomial", "--success", "maybe"],
+    2,
+    "bad_success",
+    "'maybe'",
+    "--success no or --success yes",
+)
 case("text without order", ["g ~ x", "-f", "ordinal"], 2, "levels_needed", "--levels a,b,c")
-case("level not listed", ["g ~ x", "-f", "ordinal", "--levels", "a,b"], 3, "unknown_level", "'c' in row 3", "a, b, c")
+case(
+    "level not listed",
+    ["g ~ x", "-f", "ordinal", "--levels", "a,b"],
+    3,
+    "unknown_level",
+    "'c' in row 3",
+    "--levels a,b,c",
+)
 case("level that is none", ["g ~ x", "-f", "ordinal", "--levels", "a,b,c,D"], 3, "unknown_level", "'D'")
 case("base that is none", ["g ~ x", "-f", "multinomial", "--base", "B"], 3, "unknown_level", "'g' is 'B'", "'b'")
 case("base of an ordinal", ["g ~ x", "-f", "ordinal", "--base", "b"], 2, "contradiction", "--base", "multinomial")

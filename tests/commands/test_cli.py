@@ -49,7 +49,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[ModelSpec]]:
     def install(result: Any) -> list[ModelSpec]:
         asked: list[ModelSpec] = []
 
-        def fit_data(data: Any, trace: Any = None) -> Any:
+        def fit_data(data: Any, trace: Any = None, progress: Any = None) -> Any:
             asked.append(data.spec)
             if trace is not None:
                 trace({"iteration": 1, "log_likelihood": -12.5, "newton_decrement": 0.25})
@@ -568,10 +568,13 @@ def test_every_command_and_option_is_documented() -> None:
         section = text.split(f"## glmfit {name}\n")[1].split("\n## ")[0]
         if "(#reading-the-data)" in section:  # where the options of every command with DATA stand
             section += text.split("### Reading the data\n")[1].split("\n### ")[0]
+        if "(#glmfit-fit)" in section:  # which stands for the options of the model
+            section += text.split("## glmfit fit\n")[1].split("\n## ")[0]
         for parameter in command.params:
             for option in parameter.opts:
                 assert not option.startswith("-") or f"`{option}" in section, f"{option} of {name} is not documented"
-    documented = set(re.findall(r"^\| `(--[\w-]+)", text, re.M))
+    own = text.split("\n## Options of other programs\n")[0]
+    documented = set(re.findall(r"^\| `(--[\w-]+)", own, re.M))
     known = {option for command in commands.values() for p in command.params for option in p.opts}
     assert documented - known - {"--help"} == set()
 

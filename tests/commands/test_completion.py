@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +23,7 @@ from glmfit.commands.complete import VARIABLE, complete
 from glmfit.commands.completion import SHELLS, word_table
 
 WORDS = word_table(typer.main.get_command(app))
+FILES = Path(__file__).resolve().parents[1] / "table" / "files"
 HEADER = "y,age,my col,Solar.R,sex\n"
 
 
@@ -34,6 +38,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "binary").write_bytes(bytes(range(256)) * 300)
     (tmp_path / "own.py").write_text("y,age\n", encoding="utf-8")
     parquet.write_table(pa.table({"p": [1], "q": [2]}), tmp_path / "d.parquet")
+    for name in ("haven.dta", "openxlsx.xlsx", "pandas.ods", "pandas.feather", "pandas.jsonl", "protected.xlsx"):
+        shutil.copy(FILES / name, tmp_path)
+    (tmp_path / "d.bz2").write_bytes(bz2.compress(HEADER.encode()))
+    (tmp_path / "d.xz").write_bytes(lzma.compress(HEADER.encode()))
+    with zipfile.ZipFile(tmp_path / "d.zip", "w") as archive:
+        archive.writestr("folder/d.csv", HEADER)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "part-1.csv").write_text(HEADER, encoding="utf-8")
     return tmp_path
 
 
@@ -49,6 +61,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("glmfit check own.py d.csv --wh", ["--where"]),
         ("glmfit fit d.csv --y ", ["y", "age", "my col", "Solar.R", "sex"]),
         ("glmfit fit --y s d.csv", []),
+        *((f"glmfit fit d.{ending} --y s", ["sex"]) for ending in ("bz2", "xz", "zip")),
+        *((f"glmfit fit {path} --y s", ["sex"]) for path in ("folder", "'folder/*.csv'")),
+        *((f"glmfit fit {name} --y bre", ["breaks"]) for name in ("haven.dta", "openxlsx.xlsx", "pandas.ods")),
+        *((f"glmfit fit {name} --y bre", ["breaks"]) for name in ("pandas.feather", "pandas.jsonl")),
+        ("glmfit fit protected.xlsx --y ", []),
         ("glmfit fit d.csv --json --weights s", ["sex"]),
         ("glmfit fit d.csv --weights=s", ["--weights=sex"]),
         ("glmfit fit d.csv --x age,S", ["age,Solar.R"]),

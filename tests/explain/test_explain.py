@@ -42,7 +42,6 @@ WITHOUT_EXAMPLE = {
     "malformed_file",
     "no_permission",  # the superuser has every permission
     "output",
-    "other_data",
     "hessian_not_positive_definite",
     "negative_variance",
     "worse_than_null",

@@ -218,7 +218,7 @@ def test_the_name_of_a_power_link_gives_the_same_link_back(exponent: float) -> N
 def test_a_power_link_needs_a_number(word: str) -> None:
     with pytest.raises(UsageError, match="needs a number") as caught:
         find_link(word)
-    assert caught.value.hint == "write it as power:K, such as power:0.5"
+    assert caught.value.hint == "write power:K, such as power:0.5"
 
 
 def test_an_unknown_link_suggests_a_near_one_or_lists_all() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from glmfit.errors import Finding
 from glmfit.result import (
     Auxiliary,
+    Bootstrap,
     Coefficient,
     Convergence,
     CovarianceSummary,
@@ -193,6 +194,12 @@ def at_limit() -> Fit:
         covariance=CovarianceSummary("hessian", None, diagonal(rows)),
         auxiliary=(Auxiliary("alpha", 0.0, NAN, NAN, NAN),),
     )
+
+
+def bootstrapped() -> Fit:
+    """A fit whose intervals are from replicates."""
+    found = Bootstrap("bca", "rows", 500, 1, {}, {}, (0.9, 1.2))
+    return replace(poisson(), ci="bootstrap", bootstrap=found)
 
 
 def wild() -> Fit:

@@ -94,7 +94,7 @@ FITS = {
     "leverage": ("long.csv", f"y ~ {NUMERIC}", "-f", "poisson", "--se", "hc3"),
     "own density": ("long.csv", f"y ~ {NUMERIC}", "-f", "own.py"),
     "whole likelihood": ("long.csv", f"y ~ {NUMERIC}", "-f", "whole.py", "--se", "hc1"),
-    "levels": ("wide.csv", "y ~ x + g", "-f", "poisson"),
+    "levels": ("wide.csv", "y ~ x + g", "-f", "poisson", "--se", "hc1"),
     "contrasts": ("wide.csv", "y ~ x + C(g, contr.sum)", "-f", "poisson"),
     "levels and leverage": ("wide.csv", "y ~ x + g", "-f", "poisson", "--se", "hc3"),
     "levels and clusters": ("wide.csv", "y ~ x + g", "-f", "poisson", "--se", "cluster:h"),
@@ -129,7 +129,7 @@ def leveled(n: int) -> dict[str, list[Any]]:
 def test_a_fit_far_too_large_is_refused_before_it_starts(free: Callable[[float], None]) -> None:
     free(12e9)
     with pytest.raises(ModelError) as caught:
-        glmfit.fit("y ~ g", leveled(120_000))
+        glmfit.fit("y ~ g", leveled(120_000), se="hc1")
     assert (caught.value.code, caught.value.exit_code) == ("too_large", 3)
     assert caught.value.message.startswith(
         "this fit needs about 461 GB of memory, and 12 GB are free: 60,000 coefficients have 16 matrices of "
@@ -366,7 +366,7 @@ def test_a_limit_on_memory_is_an_error_and_no_crash(tmp_path: Path) -> None:
 
     path = tmp_path / "data.csv"
     path.write_text("y,g\n" + "".join(f"{i % 7},g{i // 2}\n" for i in range(12_000)))
-    command = [sys.executable, "-m", "glmfit", "fit", str(path), "y ~ g", "-f", "poisson"]
+    command = [sys.executable, "-m", "glmfit", "fit", str(path), "y ~ g", "--se", "hc1", "-f", "poisson"]
     limit = 3_000_000_000  # the libraries fit; eleven matrices of 288 MB do not
     done = subprocess.run(
         command,

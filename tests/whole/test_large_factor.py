@@ -1,0 +1,78 @@
+"""A factor of more levels than a matrix is written of: the same numbers from the matrix, from saved models, in JSON."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import glmfit
+from glmfit.after.tested import wald_tests
+from glmfit.design import border
+from glmfit.errors import DataError
+from glmfit.report import fit_from_json, to_json
+from glmfit.report.saved import model_from_json, model_json
+from glmfit.result import Fitted
+
+LEVELS, ROWS = 1_200, 9_600
+FORMULA = "y ~ x + g"
+SAME = 1e-10
+
+
+@pytest.fixture(scope="module")
+def table() -> dict[str, list]:
+    random = np.random.default_rng(11)
+    g = np.arange(ROWS) % LEVELS
+    x = random.normal(size=ROWS)
+    y = random.poisson(np.exp(1 + 0.3 * x + 0.4 * random.normal(size=LEVELS)[g]))
+    y[:LEVELS] += 1  # no level without a count
+    return {"y": y.tolist(), "x": x.tolist(), "g": [f"g{level:04d}" for level in g]}
+
+
+@pytest.fixture(scope="module")
+def fit(table: dict[str, list]) -> Fitted:
+    return glmfit.fit(FORMULA, table, family="poisson")
+
+
+def test_the_matrix_gives_the_same(fit: Fitted, table: dict[str, list], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(border, "MANY_LEVELS", LEVELS + 1)
+    plain = glmfit.fit(FORMULA, table, family="poisson")
+    assert fit.covariance.matrix is None
+    assert plain.covariance.matrix is not None
+    for name in ("estimate", "std_error", "p_value"):
+        found, known = ([getattr(row, name) for row in one.coefficients] for one in (fit, plain))
+        np.testing.assert_allclose(found, known, rtol=SAME, atol=SAME)
+    np.testing.assert_allclose(fit.covariance.array(), plain.covariance.array(), rtol=SAME, atol=1e-14)
+    (test,), (known_test,) = fit.joint_tests, plain.joint_tests
+    assert test.statistic == pytest.approx(known_test.statistic, rel=SAME)
+    assert [finding.code for finding in fit.warnings] == [finding.code for finding in plain.warnings]
+
+
+def test_the_score_equations_of_every_level_hold(fit: Fitted, table: dict[str, list]) -> None:
+    """With its own constant a level's fitted counts add up to what was counted."""
+    y, x, g = np.array(table["y"]), np.array(table["x"]), np.arange(ROWS) % LEVELS
+    b = np.array([row.estimate for row in fit.coefficients])
+    effects = np.concatenate([[0.0], b[2:]])
+    mu = np.exp(b[0] + b[1] * x + effects[g])
+    np.testing.assert_allclose(np.bincount(g, mu), np.bincount(g, y), rtol=1e-9)
+    # With a constant of each level's own, the information on the slope is what is left within levels.
+    within = np.bincount(g, mu * x * x) - np.bincount(g, mu * x) ** 2 / np.bincount(g, mu)
+    assert fit.coefficients[1].std_error == pytest.approx(within.sum() ** -0.5, rel=1e-9)
+
+
+def test_json_has_the_matrix_on_request_and_saved_models_its_parts(fit: Fitted) -> None:
+    short, long = (json.loads(to_json(fit, covariance=asked))["covariance"] for asked in (False, True))
+    assert (short["matrix"], short["low_rank"]) == (None, None)
+    assert short["reason"] == "1,201 coefficients have 1,442,401 covariances, which --covariance writes"
+    np.testing.assert_allclose(np.array(long["matrix"]), fit.covariance.array(), rtol=1e-15)
+    assert long["reason"] is None
+    with pytest.raises(DataError, match="was not written"):
+        fit_from_json(to_json(fit)).covariance.array()
+    saved = model_from_json(model_json(fit), "the model")
+    assert saved.covariance == fit.covariance
+    (row,) = wald_tests(saved, ["`g[T.g0007]` = `g[T.g0008]`"]).rows
+    V = fit.covariance.array()
+    at = [row.term for row in fit.coefficients].index("g[T.g0007]")
+    error = np.sqrt(V[at, at] + V[at + 1, at + 1] - 2 * V[at, at + 1])
+    assert row["std_error"] == pytest.approx(error, rel=1e-12)

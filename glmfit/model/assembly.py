@@ -202,15 +202,17 @@ class _Parts:
         """
         standard, standardization = matrix.standardized()
         out = aliased_columns(standard)
-        texts = combinations(standard, standardization, [j for j in range(matrix.shape[1]) if j not in out], out)
+        without = set(out)
+        texts = combinations(standard, standardization, [j for j in range(matrix.shape[1]) if j not in without], out)
         own = [j for j, name in enumerate(matrix.names) if not _left(name, location)]
-        kept = [j for j in own if j not in out]
+        kept = [j for j in own if j not in without]
         if len(kept) < matrix.shape[1]:
             standard, standardization = matrix.select(kept).standardized(location and self.centre)
         _refuse_scales(standardization, standard.names)
         names = [matrix.names[j] for j in own]
+        place = {j: at for at, j in enumerate(own)}
         said = {matrix.names[j]: text for j, text in texts.items() if j in own}
-        return standard, standardization, names, [own.index(j) for j in kept], said
+        return standard, standardization, names, [place[j] for j in kept], said
 
     def shift(self) -> Shift | None:
         """Where the centres of a location without an intercept go: to the constants of all other predictors."""

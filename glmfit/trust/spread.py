@@ -25,8 +25,7 @@ INSTEAD = {
 
 
 def spread(likelihood: Likelihood, theta: torch.Tensor, pearson: float, df: int) -> Finding | None:
-    """Over- or underdispersion; nothing of Bernoulli trials, which have no variance but that of their mean, nor
-    of responses that are all as fitted, which have none."""
+    """Over- or underdispersion; nothing of Bernoulli trials, which have no variance but that of their mean."""
     family = likelihood.family
     if family.name not in INSTEAD or df <= 0:
         return None
@@ -42,7 +41,7 @@ def spread(likelihood: Likelihood, theta: torch.Tensor, pearson: float, df: int)
                 kurtosis = 1 / mean if family.name == "poisson" else 6 + 1 / (mean * (1 + mean))
             total += float((chunk.frequency * (2 + kurtosis)).sum())
     ratio = pearson / df
-    if not tried or not math.isfinite(total) or not pearson > 0 or abs(pearson - df) < SURPRISING * math.sqrt(total):
+    if not tried or not math.isfinite(total) or abs(pearson - df) < SURPRISING * math.sqrt(total):
         return None
     numbers = (
         f"Pearson's chi-square is {pearson:.5g} on {df} df, {ratio:.3g} times what the {family.name} family allows"

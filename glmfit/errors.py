@@ -82,6 +82,8 @@ def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6, most: 
     names = list(known)
     folded = {name.casefold(): name for name in names}
     close = difflib.get_close_matches(word.casefold(), folded, n=most, cutoff=cutoff)
+    if word.casefold() in close:  # but for capitals it is the word itself
+        close = [word.casefold()]
     if not close:
         return None
     return "did you mean " + " or ".join(f"'{folded[name]}'" for name in close) + "?"

@@ -195,8 +195,8 @@ case("units of the response", "y ~ 1", 3, "not_numeric", "'kg' in row 1", "--ski
      data=b"y,x\nkg,m\n" + column(NUMBERS)[4:])  # fmt: skip
 case("1 and 2", ["y ~ x", "-f", "binomial"], 3, "outside_support", "'y' is 2 in row 2", "--success 2",
      data=b"y,x\n1,2\n2,3\n1,4\n2,6\n")  # fmt: skip
-case("neither 1 nor 2", ["y ~ x", "-f", "binomial", "--success", "3"], 2, "bad_success", "never 3", "1, 2",
-     data=b"y,x\n1,2\n2,3\n1,4\n2,6\n")  # fmt: skip
+case("neither 1 nor 2", ["y ~ x", "-f", "binomial", "--success", "3"], 2, "bad_success", "never 3",
+     "--success 1 or --success 2", data=b"y,x\n1,2\n2,3\n1,4\n2,6\n")  # fmt: skip
 broken("% comments", b"% made by X\n% 2024\n" + table(), "unknown_column", "line 3", "--comment '%'")
 broken("// comments", b"// made by X\n" + table(), "unknown_column", "--comment '//'")
 broken("a title of a spreadsheet", TITLE, "unknown_column", "line 2", "--skip 1", formula="n ~ x")

@@ -36,7 +36,7 @@ def role_factor(role: str, text: str, header: Collection[str]) -> Factor:
     except UsageError as error:
         if did_you_mean(text, header):
             raise unknown_name(text, header) from error
-        raise UsageError(error.code, f"{option}: {error.message}", error.hint) from error
+        raise type(error)(error.code, f"{option}: {error.message}", error.hint) from error
     if tree.kind == "name" and tree.value not in header:
         raise ModelError("unknown_column", f"no column '{tree.value}'", column_hint(tree.value, header))
     factor = admitted(tree, header, outer=False)

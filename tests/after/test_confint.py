@@ -290,4 +290,6 @@ def test_a_parameter_alone_has_the_profile_that_it_has_among_all() -> None:
     data = str(SAMPLE / "quine.csv")
     fit = glmfit.fit("Days ~ Sex + Age + Eth*Lrn", data, family="nb")
     found = fit.confint(data, method="profile", terms=["alpha"])
-    assert found[["conf_low", "conf_high"]].to_numpy().ravel().tolist() == pytest.approx([0.6006795, 0.9880974], rel=1e-6)
+    assert found[["conf_low", "conf_high"]].to_numpy().ravel().tolist() == pytest.approx(
+        [0.6006795, 0.9880974], rel=1e-6
+    )

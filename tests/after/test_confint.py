@@ -286,7 +286,7 @@ def test_what_makes_no_sense_is_refused(
 
 
 def test_a_parameter_alone_has_the_profile_that_it_has_among_all() -> None:
-    """R: the ends at which glm.nb's log-likelihood with theta held is 1.92 below its maximum, 0.6006795 and 0.9880974."""
+    """R: the ends, 1.92 below the maximum of glm.nb's log-likelihood with theta held, are 0.6006795 and 0.9880974."""
     data = str(SAMPLE / "quine.csv")
     fit = glmfit.fit("Days ~ Sex + Age + Eth*Lrn", data, family="nb")
     found = fit.confint(data, method="profile", terms=["alpha"])

@@ -67,7 +67,7 @@ def of_spread(data: Data, found: Maximum, cov: Covariance, scale: Scale, sums: G
     troubled = (
         found.flat is not None or found.separated is not None or not found.optimum.converged or found.model.limits
     )
-    if weighed or allowed or troubled or found.optimum.edge or sums.perfect:
+    if weighed or allowed or troubled or found.optimum.edge:
         return []
     finding = spread(found.likelihood, found.optimum.theta, sums.pearson, df)
     return [] if finding is None else [finding]

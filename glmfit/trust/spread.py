@@ -17,6 +17,7 @@ from glmfit.model import Likelihood
 
 RATIO = 1.5  # standard errors are then wrong by a factor of 1.22
 SURPRISING = 3.29  # standard deviations, which chance exceeds once in a thousand times
+NONE = 1e-8  # a ratio that is rounding error: the responses do not vary at all
 INSTEAD = {
     "poisson": ("--family quasi-poisson or negative-binomial", "--family quasi-poisson or conway-maxwell-poisson"),
     "binomial": ("--family quasi-binomial or beta-binomial", "--family quasi-binomial"),
@@ -50,6 +51,7 @@ def spread(likelihood: Likelihood, theta: torch.Tensor, pearson: float, df: int)
         message = f"{numbers}: standard errors are too small by a factor of about {math.sqrt(ratio):.2g}"
         return Finding("overdispersion", f"{message}; use {INSTEAD[family.name][0]}, or --se hc1")
     if ratio <= 1 / RATIO:
-        message = f"{numbers}: standard errors are too large by a factor of about {math.sqrt(1 / ratio):.2g}"
+        factor = f"by a factor of about {math.sqrt(1 / ratio):.2g}" if ratio > NONE else "by far"
+        message = f"{numbers}: standard errors are too large {factor}"
         return Finding("underdispersion", f"{message}; use {INSTEAD[family.name][1]}, or --se hc1")
     return None

@@ -325,7 +325,7 @@ def test_weights_that_are_the_trials_are_refused(option: str, response: str, fam
         ("over", {"family": "negative-binomial"}, set()),
         ("count", {"family": "poisson"}, set()),
         ("even", {"family": "poisson"}, {"underdispersion"}),
-        ("ten", {"family": "poisson"}, set()),  # nothing varies
+        ("ten", {"family": "poisson"}, {"underdispersion"}),  # nothing varies
         ("even > 3", {"family": "binomial"}, set()),  # of Bernoulli trials there is none
         ("even/ten", {"family": "binomial"}, {"underdispersion"}),
         ("odd/ten", {"family": "binomial"}, {"overdispersion"}),

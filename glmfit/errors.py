@@ -82,6 +82,8 @@ def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6, most: 
     names = list(known)
     folded = {name.casefold(): name for name in names}
     close = difflib.get_close_matches(word.casefold(), folded, n=most, cutoff=cutoff)
+    if word.casefold() in close:  # but for capitals it is the word itself
+        close = [word.casefold()]
     if not close:
         return None
     return "did you mean " + " or ".join(f"'{folded[name]}'" for name in close) + "?"
@@ -102,7 +104,7 @@ def column_hint(name: str, known: Iterable[str]) -> str:
     if not of_columns and (near := did_you_mean(name, names)):  # of log(x) not x, which would be another model
         return near
     if computed:
-        return "an option takes the name of a column; arithmetic stands in the formula, such as offset(log(x))"
+        return "name a column here; arithmetic of columns is for formulas, weights, offsets and exposures"
     return f"the columns are {listed}{more}"
 
 

@@ -54,10 +54,10 @@ class ModelSpec:
     family: str = "gaussian"
     links: Mapping[str, str] = field(default_factory=dict)  # parameter -> link name; "mu" is the mean
     fixed: Mapping[str, float] = field(default_factory=dict)  # parameter -> value on its natural scale
-    weights: str | None = None  # prior weights: Var(y) = phi V(mu) / w
+    weights: str | None = None  # prior weights, a column or arithmetic of columns: Var(y) = phi V(mu) / w
     freq_weights: str | None = None  # a row seen w times
     sampling_weights: str | None = None  # inverse inclusion probabilities
-    offset: str | None = None  # column added to the mean's linear predictor
+    offset: str | None = None  # column, or arithmetic of columns, added to the mean's linear predictor
     exposure: str | None = None  # column whose logarithm is the offset
     success: str | None = None  # level of a two-level text response that counts as 1
     levels: tuple[str, ...] = ()  # categories of the response in order, the first the lowest, or the base

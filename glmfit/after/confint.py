@@ -65,7 +65,7 @@ def confidence_intervals(
     kind = method if replicates is None else f"{method}:{replicates}"
     options = {"ci": kind, "level": level, "bootstrap_by": by, "seed": seed, "check_separation": False}
     again = rows_of if fit.blueprint.predictors else dense_rows_of
-    found = _fitted(again(fit, data, family, name, reading, **options), wanted, progress)
+    found = _fitted(again(fit, data, family, name, reading, **options), _with_constants(fit, wanted), progress)
     check_estimates(fit, found, found.data.source, name)
     return _records(fit, found, method, level, wanted)
 
@@ -89,9 +89,17 @@ def _wanted(fit: Fitted, terms: Sequence[str]) -> Collection[str] | None:
     known |= {row.name for row in fit.auxiliary} | ({"phi"} if _estimates_phi(fit) else set())
     for term in terms:
         if term not in known:
-            hint = did_you_mean(term, known) or f"write one of: {', '.join(row.term for row in fit.coefficients[:12])}"
+            names = dict.fromkeys([*(row.term for row in fit.coefficients[:12]), *(row.name for row in fit.auxiliary)])
+            hint = did_you_mean(term, known) or f"write one of: {', '.join(names)}"
             raise UsageError("unknown_term", f"--terms: the model has no term '{term}'", hint)
     return frozenset(terms)
+
+
+def _with_constants(fit: Fitted, wanted: Collection[str] | None) -> Collection[str] | None:
+    """The terms wanted, and the constants that parameters on their natural scales are made of."""
+    if wanted is None:
+        return None
+    return {*wanted, *(f"{one.name}:Intercept" for one in fit.auxiliary if one.name in wanted)}
 
 
 def _estimates_phi(fit: Fitted) -> bool:

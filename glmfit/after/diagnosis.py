@@ -18,8 +18,8 @@ from glmfit.after.influence import NAMES as INFLUENCE
 from glmfit.after.influence import Survey, influence, survey
 from glmfit.after.links import link_check
 from glmfit.after.newdata import Asked
-from glmfit.after.rows import observed_rows, pieces
-from glmfit.after.rowwise import NAMES, residuals
+from glmfit.after.rows import Piece, observed_rows, pieces
+from glmfit.after.rowwise import NAMES, quantiles, residuals
 from glmfit.after.saved import SavedModel
 from glmfit.after.verdicts import COLUMNS, UNLIKELY, Row, verdict
 from glmfit.errors import DataError, Finding
@@ -30,15 +30,20 @@ from glmfit.table import Source
 
 SCHEMA = "glmfit/diagnosis/1"
 MOST_NAMED = 3  # rows
+MOST_UNITS = 1_000_000  # of frequency weights, each with a quantile residual of its own
 MODERATE, HIGH = math.sqrt(5), math.sqrt(10)  # GVIF^(1/(2 df)): how many times a standard error is inflated
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gathered:
-    """Columns (m,) of all rows that have an answer: residuals, influence, number, y, trials, weights, Pr(y = 0)."""
+    """Columns (m,) of all rows that have an answer: residuals, influence, number, y, trials, weights, Pr(y = 0).
+
+    `units` are the quantile residuals of all units, those of a row in turn, or why these were not drawn.
+    """
 
     columns: dict[str, np.ndarray]
     whole: Survey
+    units: np.ndarray | str
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.columns[name]
@@ -71,6 +76,7 @@ def _gather(model: SavedModel, source: Source, asked: Asked, seed: int) -> Gathe
     whole, random, family = survey(model, source, asked), np.random.default_rng(seed), model.family
     parts: dict[str, list[np.ndarray]] = {}
     counts = family.has_distribution and family.support.integer and family.support.lower == 0
+    units = _Units(model, seed) if model.fit.model.freq_weights else None
     seen = 0
     for run in observed_rows(model, source, asked):
         uniform = random.random(run.new.n)
@@ -78,6 +84,8 @@ def _gather(model: SavedModel, source: Source, asked: Asked, seed: int) -> Gathe
             own = residuals(model, piece, torch.from_numpy(uniform[piece.part.place]), whole.unit)
             if whole.reason is None:
                 own |= influence(model, piece, whole, own, dfbeta=False)
+            if units is not None:
+                units.add(piece)
             ones = torch.ones_like(piece.y)
             own |= {"y": piece.y, "weight": whole.unit * piece.square_weight, "frequency": piece.frequency}
             own |= {"trials": piece.columns["trials"] if family.trials else ones, "eta": piece.etas[_main(model)]}
@@ -88,7 +96,32 @@ def _gather(model: SavedModel, source: Source, asked: Asked, seed: int) -> Gathe
                 parts.setdefault(name, []).append(values.numpy())
         seen += run.new.n
     names = (*NAMES, *INFLUENCE, "y", "weight", "frequency", "trials", "eta", "zero", "number")
-    return Gathered({name: np.concatenate(parts.get(name, [np.zeros(0)])) for name in names}, whole)
+    columns = {name: np.concatenate(parts.get(name, [np.zeros(0)])) for name in names}
+    return Gathered(columns, whole, columns["quantile"] if units is None else units.drawn())
+
+
+class _Units:
+    """Quantile residuals of units: a row of frequency f has f, as if it were that many rows."""
+
+    def __init__(self, model: SavedModel, seed: int) -> None:
+        self.model, self.random = model, np.random.default_rng((seed, 1))
+        self.parts, self.count, self.reason = [np.zeros(0)], 0.0, ""
+
+    def add(self, piece: Piece) -> None:
+        self.count += float(piece.frequency.sum())
+        if bool((piece.frequency != torch.round(piece.frequency)).any()):
+            self.reason = "frequencies are not whole"
+        elif self.count > MOST_UNITS:
+            self.reason = self.reason or f"over {MOST_UNITS} units"
+        if self.reason:
+            self.parts.clear()
+            return
+        times = piece.frequency.long()
+        uniform = torch.from_numpy(self.random.random(int(times.sum())))
+        self.parts.append(quantiles(self.model, piece, uniform, times).numpy())
+
+    def drawn(self) -> np.ndarray | str:
+        return self.reason or np.concatenate(self.parts)
 
 
 def _main(model: SavedModel) -> int:
@@ -134,9 +167,15 @@ def _binary(model: SavedModel, found: Gathered) -> bool:
 
 
 def _of_quantiles(found: Gathered) -> Iterator[Row]:
-    r, numbers = found["quantile"], found["number"]
-    if not len(r) or np.isnan(r).any():
+    if np.isnan(found["quantile"]).any():
         return
+    if isinstance(found.units, str):
+        for check in ("uniformity", "outliers"):
+            yield verdict(check, f"cannot be tested: {found.units}", math.nan)
+        return
+    r, numbers = found.units, found["number"]
+    if len(r) > len(numbers):
+        numbers = np.repeat(numbers, found["frequency"].astype(np.int64))
     from scipy.stats import kstest
 
     test = kstest(r, "norm")

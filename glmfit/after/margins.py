@@ -69,7 +69,7 @@ def margins(model: SavedModel, source: Source, asked: Asked, request: Request) -
         "family": model.fit.model.family,
         "of": plan.of.name,
         "covariance": model.fit.covariance.kind,
-        "weights": sample.weights if isinstance(sample.weights, str) else None,
+        "weights": sample.weights.text if sample.weights else None,
         "rows": survey.rows,
         "statistic_kind": model.reference.statistic,
         "adjust": request.adjust,

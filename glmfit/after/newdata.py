@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from glmfit.after.saved import SavedModel
-from glmfit.errors import DataError, GlmfitError, UsageError, shorten
-from glmfit.formula import Evaluator
+from glmfit.errors import DataError, GlmfitError, ModelError, UsageError, shorten
+from glmfit.formula import Evaluator, Factor, role_factor
 from glmfit.result import Variable
+from glmfit.rows.weights import called, values_of
 from glmfit.table import Column, Source, Table, number_names, refuse
 
 POLICIES = ("error", "keep")
@@ -93,9 +94,9 @@ class Reader:
         self.exposure = _given(model, source, "exposure", model.fit.model.exposure, asked.exposure)
         self.trials = model.trials if asked.trials else ()
         header = source.header
-        columns = [*self.variables, *(name for name in (self.offset, self.exposure) if isinstance(name, str))]
-        columns += asked.numbers
-        columns += [name for factor in self.trials for name in factor.columns]
+        of_rows = [given for given in (self.offset, self.exposure) if isinstance(given, Factor)]
+        columns = [*self.variables, *asked.numbers]
+        columns += [name for factor in (*of_rows, *self.trials) for name in factor.columns]
         self.source, self.further = source, frozenset(further)
         self.loose = frozenset(loose) - set(columns) - self.further
         self.words = [*words, *(name for name, variable in self.variables.items() if variable.kind in AS_TEXT)]
@@ -174,11 +175,11 @@ class Reader:
         for option, given in (("offset", self.offset), ("exposure", self.exposure)):
             if given is None:
                 continue
-            values = table.numbers(given) if isinstance(given, str) else np.full(len(table), float(given))
+            values = values_of(given, table) if isinstance(given, Factor) else np.full(len(table), given)
             wrong = ~np.isfinite(values) if option == "offset" else ~((values > 0) & np.isfinite(values))
             rule = "an offset is a finite number" if option == "offset" else "an exposure is positive, finite"
             error = DataError("bad_offset", rule, "correct the value, or leave the row out")
-            refuse(f"column '{given}'", values, wrong, table.rows, error)
+            refuse(called(given) if isinstance(given, Factor) else f"--{option}", values, wrong, table.rows, error)
             offset = offset + (values if option == "offset" else np.log(values))
         trials = None
         if self.trials:
@@ -229,30 +230,31 @@ def _chosen(table: Table, rows: np.ndarray) -> Table:
     return replace(table, columns=columns, rows=table.rows[rows])
 
 
-def _given(model: SavedModel, source: Source, option: str, known: str | None, asked: Any) -> str | float | None:
-    """The column of an offset or an exposure, or its value; it is never left out silently."""
+def _given(model: SavedModel, source: Source, option: str, known: str | None, asked: Any) -> Factor | float | None:
+    """What an offset or an exposure is on new data, or its value; it is never left out silently."""
     if known is None:
         if asked is not None:
             message = f"{model.name} was fitted without an {option}"
             raise UsageError("bad_offset", message, f"leave out --{option}")
         return None
     if asked is None:
-        if known not in source.header:
+        try:
+            return role_factor(option, known, source.header)
+        except (ModelError, UsageError) as error:
             message = f"{model.name} has the {option} '{known}', and {source.name} has no such column"
             hint = f"name another column or set it: --{option} COLUMN, or --{option} {1 if option == 'exposure' else 0}"
-            raise DataError("unknown_column", message, hint)
-        return known
-    if isinstance(asked, str) and asked not in source.header:
-        try:
-            value = float(asked)
-        except ValueError:
-            return asked  # which reading refuses, naming those that are there
-        if not math.isfinite(value) or (option == "exposure" and value <= 0):
-            rule = "a positive number" if option == "exposure" else "a finite number"
-            raise UsageError("bad_offset", f"--{option} {asked} is not {rule}", f"write {rule}, or a column's name")
-        return value
-    found: str | float = asked
-    return found
+            raise DataError("unknown_column", message, hint) from error
+    text = str(asked)
+    try:
+        value = float(text)
+    except ValueError:
+        return role_factor(option, text, source.header)
+    if text in source.header:
+        return Factor.of_column(text)
+    if not math.isfinite(value) or (option == "exposure" and value <= 0):
+        rule = "a positive number" if option == "exposure" else "a finite number"
+        raise UsageError("bad_offset", f"--{option} {text} is not {rule}", f"write {rule}, or a column's name")
+    return value
 
 
 def complete(values: np.ndarray, place: np.ndarray, n: int) -> np.ndarray:

@@ -21,12 +21,12 @@ from glmfit.after.prediction import Part, linear_predictors, parts
 from glmfit.after.saved import SavedModel
 from glmfit.errors import DataError, ModelError
 from glmfit.families.censored import censored
-from glmfit.formula import Evaluator, condition, learned_part, parse, truth
+from glmfit.formula import Evaluator, condition, learned_part, parse, row_factors, truth
 from glmfit.result import Fingerprint
 from glmfit.rows import hashed
 from glmfit.rows.censoring import censoring, read_censored
 from glmfit.rows.response import Observed, of_shares, response_numbers, successes, supported
-from glmfit.rows.weights import positive
+from glmfit.rows.weights import positive, values_of
 from glmfit.spec import ModelSpec
 from glmfit.table import Column, Source, Table, is_number
 
@@ -182,10 +182,14 @@ class _Observer(Reader):
                 )
                 raise ModelError("no_prediction", message, "transform the column in the data, and fit that")
         self.where = None if said.where is None else condition(said.where, source.header)
-        self.weighed = [name for name in (said.weights, said.freq_weights, said.sampling_weights) if name]
+        weighed = ModelSpec(
+            weights=said.weights, freq_weights=said.freq_weights, sampling_weights=said.sampling_weights
+        )
+        self.weighed = row_factors(weighed, source.header)  # one of them at most
+        of_weights = [name for factor in self.weighed.values() for name in factor.columns]
         clusters = [name for name in model.fit.covariance.clusters or () if name in source.header]
         bounds = observed.bounds or ()
-        needed = [*self.response.columns, *observed.columns, *self.weighed, *clusters]
+        needed = [*self.response.columns, *observed.columns, *of_weights, *clusters]
         super().__init__(
             model,
             source,
@@ -223,8 +227,8 @@ class _Observer(Reader):
 
     def counted(self, table: Table) -> np.ndarray:
         keep = np.ones(len(table), dtype=bool)
-        for name in self.weighed:
-            keep &= table.numbers(name) != 0
+        for factor in self.weighed.values():
+            keep &= values_of(factor, table) != 0
         if self.model.family.trials and self.response.kind in ("ratio", "cbind"):
             evaluator = Evaluator(table)
             first, second = (evaluator.numbers(part) for part in self.response.parts)
@@ -234,13 +238,9 @@ class _Observer(Reader):
     def _observe(self, rows: NewRows) -> Run:
         table, n = rows.table, rows.n
         said = self.model.fit.model
-        given = next((table.numbers(name) for name in self.weighed), None)
-        for name, option in (
-            (said.weights, "--weights"),
-            (said.freq_weights, "--freq-weights"),
-            (said.sampling_weights, "--sampling-weights"),
-        ):
-            positive(table, name, option)
+        given = None
+        for role, factor in self.weighed.items():
+            given = positive(table, factor, f"--{role.replace('_', '-')}")
         y, trials, bounds = self._response(table)
         told = {"y": y, **({} if trials is None else {"trials": trials})}
         told |= {name: bounds[name] for name in sorted(bounds)}
@@ -283,7 +283,7 @@ class _Observer(Reader):
             return self._success(table, column), np.ones(len(table)) if family.trials else None, {}
         evaluator = Evaluator(table)
         if self.trials_are_weights:
-            trials = table.numbers(str(self.model.fit.model.weights))
+            trials = values_of(self.weighed["weights"], table)
             found = Observed(what.label, of_shares(evaluator.numbers(what.parts[0]), trials), trials)
         elif family.trials:
             found = successes(what, evaluator, None, table.rows, quasi=True)

@@ -127,13 +127,17 @@ def _anscombe(family: Family, piece: Piece) -> Tensor:
 # ---- Quantiles ----
 
 
-def quantiles(model: SavedModel, piece: Piece, uniform: Tensor) -> Tensor:
-    """(m,) Phi^-1 of the distribution function at y, from the smaller tail; between its two values where it jumps."""
+def quantiles(model: SavedModel, piece: Piece, uniform: Tensor, times: Tensor | None = None) -> Tensor:
+    """(m,) Phi^-1 of the distribution function at y, from the smaller tail; between its two values where it jumps.
+
+    With `times` (m,) whole numbers each row has so many in turn, and `uniform` as many numbers as there are of these.
+    """
     with torch.no_grad():
         tails = _between(model, piece)
     if tails is None:
-        return torch.full_like(piece.y, math.nan)
-    (up_to_before, above_before), (up_to, above) = tails
+        return torch.full_like(uniform, math.nan)
+    each = [tail if times is None else torch.repeat_interleave(tail, times) for pair in tails for tail in pair]
+    up_to_before, above_before, up_to, above = each
     return _normal(_mixed(up_to_before, up_to, uniform), _mixed(above, above_before, 1 - uniform))
 
 

@@ -15,7 +15,9 @@ import numpy as np
 from glmfit.after.averages import Weighted
 from glmfit.after.newdata import Asked, NewRows, new_rows
 from glmfit.after.saved import SavedModel
-from glmfit.errors import DataError, UsageError
+from glmfit.errors import DataError, ModelError, UsageError
+from glmfit.formula import WEIGHTS, Factor, role_factor
+from glmfit.rows.weights import called, values_of
 from glmfit.table import Source, is_number, refuse, unknown_column
 
 MOST_GROUPS = 1_000
@@ -67,7 +69,7 @@ class Sample:
         for name in by:
             if name not in source.header:
                 raise unknown_column(name, source.header, source.name)
-        extra = (self.weights,) if isinstance(self.weights, str) else ()
+        extra = self.weights.columns if self.weights else ()
         self.asked = replace(asked, keep=tuple(name for name in by if name not in known), numbers=extra)
         self.keys: dict[tuple[Any, ...], int] = {}
         self._only: list[Weighted] = []
@@ -101,13 +103,13 @@ class Sample:
 
     def _weight(self, rows: NewRows) -> np.ndarray:
         n = len(rows.place)
-        if not isinstance(self.weights, str):
+        if self.weights is None:
             return np.ones(n)
-        values = rows.table.numbers(self.weights)
+        values = values_of(self.weights, rows.table)
         error = DataError(
             "bad_weight", "weights are finite numbers from 0 up", "correct the value, or leave the row out"
         )
-        refuse(f"column '{self.weights}'", values, ~((values >= 0) & np.isfinite(values)), rows.table.rows, error)
+        refuse(called(self.weights), values, ~((values >= 0) & np.isfinite(values)), rows.table.rows, error)
         return values
 
     def _groups(self, rows: NewRows) -> tuple[np.ndarray, list[tuple[Any, ...]]]:
@@ -154,20 +156,21 @@ def _plain(value: Any) -> Any:
     )
 
 
-def _weights(model: SavedModel, source: Source, asked: str | float | None) -> str | float | None:
-    """The column of the weights; a model's are never left out silently."""
-    summary = model.fit.model
-    known = summary.sampling_weights or summary.freq_weights or summary.weights
-    if asked is not None and not (isinstance(asked, str) and asked in source.header):
-        if str(asked) in ("1", "1.0"):
-            return 1.0
-        raise unknown_column(str(asked), source.header, source.name)
-    name = known if asked is None else str(asked)
-    if name is not None and name not in source.header:
-        message = f"{model.name} was fitted with the weights '{name}', and {source.name} has no such column"
+def _weights(model: SavedModel, source: Source, asked: str | float | None) -> Factor | None:
+    """The column of the weights, or arithmetic of columns; a model's are never left out silently."""
+    if asked is not None:
+        alone = str(asked) in ("1", "1.0") and asked not in source.header
+        return None if alone else role_factor("weights", str(asked), source.header)
+    roles = ((role, getattr(model.fit.model, role)) for role in WEIGHTS)
+    role, known = next(((role, text) for role, text in roles if text), ("", ""))
+    if not known:
+        return None
+    try:
+        return role_factor(role, known, source.header)
+    except (ModelError, UsageError) as error:
+        message = f"{model.name} was fitted with the weights '{known}', and {source.name} has no such column"
         hint = "name another column: --weights COLUMN, or count all rows alike: --weights 1"
-        raise DataError("unknown_column", message, hint)
-    return name
+        raise DataError("unknown_column", message, hint) from error
 
 
 def in_order(model: SavedModel, by: Sequence[str], keys: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -19,6 +19,7 @@ from glmfit.after.rows import with_prior
 from glmfit.after.saved import SavedModel
 from glmfit.errors import ModelError
 from glmfit.families import Family
+from glmfit.formula import Factor, role_factor
 from glmfit.rows.weights import positive
 from glmfit.table import Source
 
@@ -42,11 +43,11 @@ def simulations(model: SavedModel, source: Source, asked: Asked, draws: int = 1,
     """Draws for all rows of a source, a run at a time; the same seed gives the same draws."""
     _check(model)
     random = np.random.default_rng(seed)
-    weights = model.fit.model.weights
-    divides = weights is not None and model.family.weighs_phi
-    reader = Reader(model, source, replace(asked, trials=True), further=[str(weights)] if divides else [])
+    said, divides = model.fit.model.weights, model.family.weighs_phi
+    weights = role_factor("weights", said, source.header) if said is not None and divides else None
+    reader = Reader(model, source, replace(asked, trials=True), further=weights.columns if weights else ())
     for rows in reader.runs():
-        yield _drawn(model, rows, str(weights) if divides else None, draws, random, asked.missing == "keep")
+        yield _drawn(model, rows, weights, draws, random, asked.missing == "keep")
 
 
 def _check(model: SavedModel) -> None:
@@ -63,7 +64,7 @@ def _check(model: SavedModel) -> None:
 
 
 def _drawn(
-    model: SavedModel, rows: NewRows, weights: str | None, draws: int, random: np.random.Generator, keep: bool
+    model: SavedModel, rows: NewRows, weights: Factor | None, draws: int, random: np.random.Generator, keep: bool
 ) -> Drawn:
     prior = positive(rows.table, weights, "--weights")
     log_prior = complete(np.log(np.ones(len(rows.place)) if prior is None else prior), rows.place, rows.n)

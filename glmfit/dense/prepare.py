@@ -20,7 +20,7 @@ from glmfit.dense.likelihood import DenseLikelihood, check
 from glmfit.dense.parameters import Parameters, file_error, read_parameters
 from glmfit.design import aliased_columns, build
 from glmfit.errors import Finding, GlmfitError, UsageError
-from glmfit.formula import INTERCEPT, Evaluator, Factor, ModelFormula, condition, extent, parse
+from glmfit.formula import INTERCEPT, Evaluator, Factor, ModelFormula, condition, extent, parse, row_factors
 from glmfit.memory import Need, rows_need, squares_need
 from glmfit.rows import group_codes, inside, of_factors, refuse_disguised, row_weights, without_weightless
 from glmfit.spec import ModelSpec, cluster_columns, drawn_columns
@@ -75,9 +75,10 @@ def prepare(spec: ModelSpec, source: Source, path: str, module: ModuleType) -> D
         raise file_error(path, "there is no function log_likelihood", "write def log_likelihood(params, data)")
     formula = _formula(spec, source)
     where = None if spec.where is None else condition(spec.where, source.header)
-    special = (spec.freq_weights, spec.sampling_weights)
+    roles = row_factors(spec, source.header) if formula is None else formula.roles
+    used = [name for factor in roles.values() for name in factor.columns]
     drawn = drawn_columns(spec.bootstrap_by)
-    used = [*(name for name in special if name), *cluster_columns(spec.se), *drawn]
+    used += [*cluster_columns(spec.se), *drawn]
     used += [] if formula is None else formula.variables
     while True:
         chooses = () if where is None else where.columns
@@ -87,8 +88,8 @@ def prepare(spec: ModelSpec, source: Source, path: str, module: ModuleType) -> D
             refuse_disguised(table, formula)
         table = complete_rows(table, used, spec.missing)
         dropped = {**outside, "missing": dict(table.dropped)}
-        table, weightless = without_weightless(spec, table)
-        frequency, sampling = (None if w is None else torch.from_numpy(w) for w in row_weights(spec, table))
+        table, weightless = without_weightless(roles, table)
+        frequency, sampling = (None if w is None else torch.from_numpy(w) for w in row_weights(roles, table))
         given, aliased = _given(path, module, formula, table, frequency)
         reader = Reader(source, table, given)
         try:

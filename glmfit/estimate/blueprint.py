@@ -65,5 +65,5 @@ def _trials(data: Data) -> tuple[Factor, ...]:
     if data.response.trials is None:
         return ()
     if data.response.weights_are_trials:
-        return (Factor.of_column(str(data.spec.weights)),)
+        return (data.formula.roles["weights"],)
     return {"ratio": response.parts[1:], "cbind": response.parts}.get(response.kind, ())

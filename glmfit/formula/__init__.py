@@ -12,11 +12,13 @@ from glmfit.formula.evaluate import DesignState, Evaluator, Levels, Numbers
 from glmfit.formula.order import natural_order
 from glmfit.formula.parameters import for_family
 from glmfit.formula.parse import parse
+from glmfit.formula.roles import WEIGHTS, role_factor, row_factors
 from glmfit.formula.terms import INTERCEPT, Factor, ModelFormula, PredictorFormula, Response, Term
 from glmfit.formula.tokens import split_list, tokenize
 
 __all__ = [
     "INTERCEPT",
+    "WEIGHTS",
     "Coding",
     "DesignState",
     "Evaluator",
@@ -40,6 +42,8 @@ __all__ = [
     "natural_order",
     "offset_slope",
     "parse",
+    "role_factor",
+    "row_factors",
     "split_list",
     "tokenize",
     "truth",

@@ -6,7 +6,7 @@ rows that are used, as it decides which these are.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from glmfit.errors import GlmfitError, ModelError, UsageError, shorten
 from glmfit.formula.admit import arguments, check
 from glmfit.formula.arithmetic import Arithmetic, is_condition
-from glmfit.formula.expression import Node, quote, read, render
+from glmfit.formula.expression import Node, calls, quote, read, render
 from glmfit.formula.learned import Learned
 from glmfit.formula.terms import Factor
 from glmfit.formula.tokens import tokenize
@@ -58,15 +58,8 @@ def _read(text: str) -> Node:
 
 def learned_part(node: Node) -> Node | None:
     """The first part of an expression that depends on the rows used, such as a mean; None where there is none."""
-    found = (call for call in _calls(node) if call.value in LEARN or (call.value == "days" and not arguments(call)))
+    found = (call for call in calls(node) if call.value in LEARN or (call.value == "days" and not arguments(call)))
     return next(found, None)
-
-
-def _calls(node: Node) -> Iterator[Node]:
-    if node.kind == "call":
-        yield node
-    for child in node.args:
-        yield from _calls(child)
 
 
 def truth(where: Factor, table: Table, strict: bool = False) -> np.ndarray:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import keyword
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any
@@ -254,6 +255,14 @@ def read(text: str, tokens: list[Token] | None = None, *, arithmetic: bool) -> N
 def quote(name: str) -> str:
     """A column's name as a formula spells it: bare where the grammar can read it so, else in backticks."""
     return name if _BARE.fullmatch(name) and name not in _CONSTANTS and name != "not" else f"`{name}`"
+
+
+def calls(node: Node) -> Iterator[Node]:
+    """The calls in an expression, the outer ones first."""
+    if node.kind == "call":
+        yield node
+    for child in node.args:
+        yield from calls(child)
 
 
 def render(node: Node, precedence: int = 0) -> str:

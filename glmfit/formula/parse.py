@@ -14,6 +14,7 @@ from glmfit.formula.admit import columns_of, unknown_name
 from glmfit.formula.algebra import admitted, expand
 from glmfit.formula.expression import Node, quote, read, render
 from glmfit.formula.peers import response_hint, two_parts
+from glmfit.formula.roles import row_factors
 from glmfit.formula.terms import Factor, ModelFormula, Response
 from glmfit.formula.tokens import Token, split_list, tokenize
 from glmfit.spec import ModelSpec
@@ -36,8 +37,9 @@ def parse(
     header = dict.fromkeys(header).keys()  # in order, and quick to look up
     asked, main, rest = _main(spec, [_sides(text, spec.family) for text in spec.formulas], header, bounds)
     response = _interval(asked, bounds) if bounds is not None else _given(asked, spec.formulas)
-    named = {spec.weights, spec.freq_weights, spec.sampling_weights, spec.offset, spec.exposure, *special, *outcome}
-    excluded = named | set(response.columns)
+    roles = row_factors(spec, header)
+    named = {name for factor in roles.values() for name in factor.columns}
+    excluded = {*named, *special, *outcome, *response.columns}
     dot = tuple(name for name in header if name.strip() and name not in excluded)
     predictors = [expand("mu", main, header, dot, spec.intercept)]
     for text, left, right in rest:
@@ -47,18 +49,19 @@ def parse(
         predictors.append(expand(parameter, [right], header, dot, True))
     variables = dict.fromkeys(response.columns)
     answer = {*response.parts[0].columns, *outcome}  # trials may well be a covariate, successes may not
-    for option, name in (("--offset", spec.offset), ("--exposure", spec.exposure)):
-        _refuse_response(answer, (name,), f"is {option} as well", f"leave {option} out")
+    for role in ("offset", "exposure"):
+        if role in roles:
+            _refuse_response(answer, roles[role].columns, f"is --{role} as well", f"leave --{role} out")
     for predictor in predictors:
         for factor in predictor.factors:
             _refuse_response(answer, factor.columns, f"is also on the right, in '{factor.text}'", "take it out")
             variables.update(dict.fromkeys(factor.columns))
     lefts = [response.spelled, *(quote(p.parameter) for p in predictors[1:])]
     texts = tuple(f"{left} ~ {p.spelled}".lstrip() for left, p in zip(lefts, predictors, strict=True))
-    return ModelFormula(response, tuple(predictors), tuple(variables), texts)
+    return ModelFormula(response, tuple(predictors), tuple(variables), texts, roles)
 
 
-def _refuse_response(answer: Collection[str], names: Iterable[str | None], what: str, remedy: str) -> None:
+def _refuse_response(answer: Collection[str], names: Iterable[str], what: str, remedy: str) -> None:
     for name in names:
         if name in answer:
             message = f"'{name}' is the response, or says more of it, and {what}"

@@ -6,6 +6,7 @@ text is its name, in reports and in the states of transforms.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from glmfit.formula.admit import columns_of
@@ -130,3 +131,4 @@ class ModelFormula:
     predictors: tuple[PredictorFormula, ...]
     variables: tuple[str, ...]
     texts: tuple[str, ...]  # normalised, each can be read again
+    roles: Mapping[str, Factor] = field(default_factory=dict)  # weights, offset, exposure by their options

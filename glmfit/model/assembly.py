@@ -136,7 +136,7 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
     cells = min(n * k**2, CHUNK_CELLS)
     chunk = min(n, CHUNK_ROWS)
     side_by_side = 4 if data.spec.se in ("hc2", "hc3") else 3 if k == 1 and p <= MOST_DENSE_COLUMNS else 0
-    robust = bool(data.spec.sampling_weights) or (data.spec.se or "").startswith(("hc0", "hc1", "cluster"))
+    robust = bool(data.spec.sampling_weights) or (data.spec.se or "").startswith(("hc0", "hc1", "cluster", "wild"))
     scores = min(n * p, CHUNK_CELLS) if robust else 0
     sums = sum(int(codes.max()) + 1 for codes in data.clusters.values())
     return [

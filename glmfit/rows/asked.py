@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from glmfit.errors import ModelError, UsageError
+from glmfit.errors import ModelError, UsageError, shell
 from glmfit.families import Family, Link, Parameter, make_family
 from glmfit.families.censored import censored
 from glmfit.formula import Factor, ModelFormula, condition, for_family, parse
@@ -38,9 +38,10 @@ class Asked:
     def columns(self) -> tuple[str, ...]:
         """The columns that the model uses, each once."""
         spec = self.spec
-        special = (spec.weights, spec.freq_weights, spec.sampling_weights, spec.offset, spec.exposure, spec.group)
+        of_rows = (name for factor in self.formula.roles.values() for name in factor.columns)
+        group = (spec.group,) if spec.group else ()
         clusters = (*cluster_columns(spec.se), *drawn_columns(spec.bootstrap_by))
-        used = [*self.formula.variables, *(name for name in special if name), *clusters]
+        used = [*self.formula.variables, *of_rows, *group, *clusters]
         return tuple(dict.fromkeys((*used, *self.family.columns, *self.observed.columns)))
 
     @property
@@ -86,7 +87,7 @@ def resolve(spec: ModelSpec) -> tuple[Family, dict[str, Link]]:
         raise UsageError(
             "bad_exposure",
             f"an exposure needs the log link, not {links[family.main].name}",
-            "use --link log, or --offset COLUMN",
+            f"use --link log, or {shell('--offset', spec.exposure)}",
         )
     return family, links
 

@@ -13,13 +13,21 @@ from typing import Any
 import numpy as np
 
 from glmfit.families import Family, Link
-from glmfit.formula import ModelFormula
+from glmfit.formula import WEIGHTS, ModelFormula
 from glmfit.rows.asked import Asked, ask, resolve
 from glmfit.rows.censoring import read_censored
 from glmfit.rows.factors import of_factors, refuse_disguised
 from glmfit.rows.groups import by_group, check_groups, group_codes
 from glmfit.rows.response import Observed, read_response
-from glmfit.rows.weights import check_trials, offset, positive, row_weights, without_trials, without_weightless
+from glmfit.rows.weights import (
+    check_trials,
+    offset,
+    positive,
+    row_weights,
+    values_of,
+    without_trials,
+    without_weightless,
+)
 from glmfit.rows.where import inside
 from glmfit.spec import ModelSpec, cluster_columns, drawn_columns
 from glmfit.table import Source, Table, complete_rows, open_data
@@ -66,10 +74,11 @@ def prepare(asked: Asked, source: Source) -> Data:
     """Read the columns that the model uses and check everything that can be checked without fitting."""
     spec = asked.spec
     table, dropped = _rows(asked, source)
-    prior = positive(table, spec.weights, "--weights")
-    frequency, sampling = row_weights(spec, table)
+    roles = asked.formula.roles
+    prior = positive(table, roles.get("weights"), "--weights")
+    frequency, sampling = row_weights(roles, table)
     response = _response(asked, table, prior)
-    check_trials(spec, asked.formula.response, response, table)
+    check_trials(roles, asked.formula.response, response, table)
     if asked.family.categories:
         asked = asked.of_categories(response.levels)
     groups, clusters = _units(asked, table)
@@ -84,7 +93,7 @@ def prepare(asked: Asked, source: Source) -> Data:
         weights=None if response.weights_are_trials else prior,
         frequency=frequency,
         sampling=sampling,
-        offset=offset(spec, table),
+        offset=offset(roles, table, asked.links[asked.family.main].name),
         clusters={name: clusters[name] for name in cluster_columns(spec.se)},
         groups=groups,
         drawn={name: clusters[name] for name in drawn},
@@ -101,7 +110,7 @@ def _rows(asked: Asked, source: Source) -> tuple[Table, dict[str, dict[str, int]
     table = complete_rows(table, asked.observed.complete(asked.columns), spec.missing)
     table = replace(table, findings=(*table.findings, *of_factors(spec, asked.formula, table, source)))
     missing = {**outside, "missing": dict(table.dropped)}
-    table, weightless = without_weightless(spec, table)
+    table, weightless = without_weightless(asked.formula.roles, table)
     table, trialless = without_trials(asked.formula.response, family, table)
     same: dict[str, dict[str, int]] = {}
     if family.grouped:
@@ -125,8 +134,8 @@ def _units(asked: Asked, table: Table) -> tuple[np.ndarray | None, dict[str, np.
     if not asked.family.grouped:
         return None, clusters
     groups = group_codes(table, str(spec.group))
-    weights = (spec.weights, spec.freq_weights, spec.sampling_weights)
-    weighed = {name: table.numbers(name) for name in weights if name}
+    weights = (asked.formula.roles.get(role) for role in WEIGHTS)
+    weighed = {factor.text: values_of(factor, table) for factor in weights if factor}
     check_groups(table, str(spec.group), groups, {**weighed, **clusters})
     first = np.unique(groups, return_index=True)[1]
     return groups, {name: codes[first] for name, codes in clusters.items()}

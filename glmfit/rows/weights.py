@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from glmfit.errors import DataError, ModelError, shell
 from glmfit.families import Family
-from glmfit.formula import Evaluator, Factor, Response
+from glmfit.formula import WEIGHTS, Evaluator, Factor, Response
 from glmfit.rows.response import Observed
-from glmfit.spec import ModelSpec
 from glmfit.table import Table, refuse
 
+WIDEST = 700.0  # between offsets under the log link: exp of it is all that a double can hold
 _CORRECT = "correct the value, or leave the row out"
 Dropped = dict[str, dict[str, int]]  # reason -> column -> rows
 
 
-def without_weightless(spec: ModelSpec, table: Table) -> tuple[Table, Dropped]:
+def values_of(factor: Factor, table: Table) -> np.ndarray:
+    """A column (n,) as it is, or the value of an expression, which is finite."""
+    return table.numbers(factor.text) if factor.column is not None else Evaluator(table).numbers(factor)
+
+
+def without_weightless(roles: Mapping[str, Factor], table: Table) -> tuple[Table, Dropped]:
     """The rows of positive weight, and how many were left out for want of it."""
     dropped: Dropped = {}
-    for name in (spec.weights, spec.freq_weights, spec.sampling_weights):
-        if name:  # one of them at most
-            table, dropped["zero_weight"] = _without(table, table.numbers(name) == 0, "zero weight", name)
+    for role in WEIGHTS:
+        if factor := roles.get(role):  # one of them at most
+            table, dropped["zero_weight"] = _without(table, values_of(factor, table) == 0, "zero weight", factor.text)
     return table, dropped
 
 
@@ -44,57 +51,74 @@ def _without(table: Table, out: np.ndarray, reason: str, name: str) -> tuple[Tab
     return table.keep(~out), {name: int(out.sum())}
 
 
-def row_weights(spec: ModelSpec, table: Table) -> tuple[np.ndarray | None, np.ndarray | None]:
+def row_weights(roles: Mapping[str, Factor], table: Table) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Frequency and sampling weights (n,), which multiply the log-likelihood of a row; None where not asked for."""
-    frequency = positive(table, spec.freq_weights, "--freq-weights")
+    frequency = positive(table, roles.get("freq_weights"), "--freq-weights")
     if frequency is not None:
         error = DataError("bad_weight", "whole numbers of repetitions", _CORRECT)
-        refuse(f"column '{spec.freq_weights}'", frequency, frequency != np.rint(frequency), table.rows, error)
-    sampling = positive(table, spec.sampling_weights, "--sampling-weights")
+        refuse(called(roles["freq_weights"]), frequency, frequency != np.rint(frequency), table.rows, error)
+    sampling = positive(table, roles.get("sampling_weights"), "--sampling-weights")
     if sampling is not None:
         sampling = sampling / sampling.mean()  # only their ratios mean anything, and phi must not grow with their unit
     return frequency, sampling
 
 
-def positive(table: Table, name: str | None, option: str) -> np.ndarray | None:
-    """The weights (n,) in a column, None where there is none; DataError for one that is no weight."""
-    if name is None:
+def positive(table: Table, factor: Factor | None, option: str) -> np.ndarray | None:
+    """The weights (n,) of the rows, None where there are none; DataError for one that is no weight."""
+    if factor is None:
         return None
-    values = table.numbers(name)
+    found = values_of(factor, table)
     error = DataError("bad_weight", f"{option} are positive, finite numbers", _CORRECT)
-    refuse(f"column '{name}'", values, ~((values > 0) & np.isfinite(values)), table.rows, error)
-    return values
+    refuse(called(factor), found, ~((found > 0) & np.isfinite(found)), table.rows, error)
+    return found
 
 
-def check_trials(spec: ModelSpec, asked: Response, response: Observed, table: Table) -> None:
+def check_trials(roles: Mapping[str, Factor], asked: Response, response: Observed, table: Table) -> None:
     """Raise where weights are the trials that the response has already: R's glm(y/n ~ x, weights = n), literally."""
     trials = response.trials
-    options = {"--weights": spec.weights, "--freq-weights": spec.freq_weights}
-    option, name = next(((option, name) for option, name in options.items() if name), ("", ""))
-    if trials is None or not name or response.weights_are_trials or bool((trials == 1).all()):
+    options = {"--weights": roles.get("weights"), "--freq-weights": roles.get("freq_weights")}
+    option, given = next(((option, given) for option, given in options.items() if given), ("", None))
+    if trials is None or given is None or response.weights_are_trials or bool((trials == 1).all()):
         return
-    named = asked.kind == "ratio" and asked.parts[1].column == name
-    if bool((table.numbers(name) == trials).all()) and (named or len(np.unique(trials)) > 1):
+    named = asked.kind == "ratio" and asked.parts[1].column is not None and asked.parts[1].column == given.column
+    if bool((values_of(given, table) == trials).all()) and (named or len(np.unique(trials)) > 1):
         what = (
-            f"{option} {name}: these are the trials of '{asked.label}', which has them already; they would count twice"
+            f"{option} {given.text}: these are the trials of '{asked.label}', which has them already; they would count "
+            "twice"
         )
-        share = f"I({asked.parts[0].spelled} / {Factor.of_column(name).spelled})"
-        weights = shell("--weights", name)
+        share = f"I({asked.parts[0].spelled} / {given.spelled})" if given.column else "I(successes / trials)"
+        weights = shell("--weights", given.text)
         hint = f"leave {option} out, or write {shell(f'{share} ~ ...')} with {weights}, prior weights as in R"
         raise ModelError("trials_counted_twice", what, hint)
 
 
-def offset(spec: ModelSpec, table: Table) -> np.ndarray:
-    """--offset and the logarithm of --exposure, (n,)."""
+def offset(roles: Mapping[str, Factor], table: Table, link: str) -> np.ndarray:
+    """--offset and the logarithm of --exposure, (n,), of a mean under some link."""
     total = np.zeros(len(table))
-    if spec.offset:
-        values = table.numbers(spec.offset)
+    if given := roles.get("offset"):
+        found = values_of(given, table)
         error = DataError("bad_offset", "an offset is a finite number", _CORRECT)
-        refuse(f"column '{spec.offset}'", values, ~np.isfinite(values), table.rows, error)
-        total = total + values
-    if spec.exposure:
-        values = table.numbers(spec.exposure)
+        refuse(called(given), found, ~np.isfinite(found), table.rows, error)
+        if link == "log" and np.ptp(found) > WIDEST and (found > 0).all():
+            raise _wide(given, found, table)
+        total = total + found
+    if given := roles.get("exposure"):
+        found = values_of(given, table)
         error = DataError("bad_offset", "an exposure is positive, finite", _CORRECT)
-        refuse(f"column '{spec.exposure}'", values, ~((values > 0) & np.isfinite(values)), table.rows, error)
-        total = total + np.log(values)
+        refuse(called(given), found, ~((found > 0) & np.isfinite(found)), table.rows, error)
+        total = total + np.log(found)
     return total
+
+
+def _wide(factor: Factor, found: np.ndarray, table: Table) -> DataError:
+    """The error for positive offsets whose exponentials no numbers can hold side by side: an exposure was meant."""
+    at = int(np.argmax(found))
+    span = f"from {found.min():.6g} to {found[at]:.6g} (row {table.rows[at]})"
+    what = f"the offset '{factor.text}' goes {span}, and under the log link means are multiplied by its exponential"
+    hint = f"for a quantity that means are proportional to write {shell('--exposure', factor.text)}"
+    return DataError("bad_offset", what, hint)
+
+
+def called(factor: Factor) -> str:
+    """What messages call it."""
+    return f"'{factor.text}'" if factor.column is None else f"column '{factor.text}'"

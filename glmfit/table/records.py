@@ -61,6 +61,10 @@ def _records(name: str, data: bytes | mmap) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             found = [_parsed(name, line, f"line {number}") for number, line in lines]  # which names the line
         else:
+            if isinstance(whole, dict) and str(whole.get("schema")).startswith("glmfit/"):
+                message = f"{name} was written by glmfit: it is {whole['schema']}, where data are asked for"
+                hint = "a saved model goes to predict, test, margins, confint, residuals, simulate or compare"
+                raise DataError("not_a_table", message, hint) from None
             message = f"{name} is one JSON object, with the keys {', '.join(map(repr, list(whole)[:6]))}"
             hint = "give an array of objects, or one object a line: jq -c '.KEY[]' FILE | glmfit fit - ..."
             raise DataError("not_a_table", message, hint.replace("FILE", f"'{name}'")) from None

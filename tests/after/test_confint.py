@@ -283,3 +283,13 @@ def test_what_makes_no_sense_is_refused(
     status, out, _ = run(capsys, "confint", saved, *(files.get(word, word) for word in arguments), "--json")
     assert status in (2, 3)
     assert json.loads(out)["error"]["code"] == code
+
+
+def test_a_parameter_alone_has_the_profile_that_it_has_among_all() -> None:
+    """R: the ends, 1.92 below the maximum of glm.nb's log-likelihood with theta held, are 0.6006795 and 0.9880974."""
+    data = str(SAMPLE / "quine.csv")
+    fit = glmfit.fit("Days ~ Sex + Age + Eth*Lrn", data, family="nb")
+    found = fit.confint(data, method="profile", terms=["alpha"])
+    assert found[["conf_low", "conf_high"]].to_numpy().ravel().tolist() == pytest.approx(
+        [0.6006795, 0.9880974], rel=1e-6
+    )

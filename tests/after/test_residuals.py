@@ -176,6 +176,28 @@ def test_the_check_is_a_table_and_a_document(claims: Run) -> None:
     assert document["warnings"] == []
 
 
+def test_units_of_frequency_weights_are_checked_as_rows_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Grouped and single rows have the same verdicts, of a true model and of a wrong one; else the reason is said."""
+    random = np.random.default_rng(5)
+    x = random.integers(0, 2, 2000)
+    single = pd.DataFrame({"x": x, "y": random.poisson(3 + x), "wide": random.negative_binomial(2, 0.4, 2000)})
+    for y, true in (("y", True), ("wide", False)):
+        grouped = single.groupby(["x", y]).size().reset_index(name="f")
+        one = glmfit.fit(f"{y} ~ x", single, family="poisson").check(single).set_index("check")
+        fit = glmfit.fit(f"{y} ~ x", grouped, family="poisson", freq_weights="f")
+        many = fit.check(grouped).set_index("check")
+        for checks in (one, many):
+            assert (checks.loc["uniformity", "p_value"] > 0.05) == true
+            assert (checks.loc["outliers", "p_value"] > 0.05) == true
+        assert many.loc["uniformity", "statistic"] == pytest.approx(one.loc["uniformity", "statistic"], abs=0.02)
+    monkeypatch.setattr("glmfit.after.diagnosis.MOST_UNITS", 1999)
+    verdicts = fit.check(grouped).set_index("check")["verdict"]
+    assert verdicts["uniformity"] == verdicts["outliers"] == "cannot be tested: over 1999 units"
+    halves = grouped.assign(f=grouped["f"] / 2)
+    verdicts = fit.check(halves).set_index("check")["verdict"]
+    assert verdicts["uniformity"] == "cannot be tested: frequencies are not whole"
+
+
 def test_influential_rows_are_named() -> None:
     x = [float(v) for v in range(20)]
     y = [2.0 + 0.5 * v + 0.1 * (-1) ** int(v) for v in x]

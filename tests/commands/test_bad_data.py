@@ -110,6 +110,13 @@ broken("JSON lines of other things", b'{"y": 1, "x": 2}\n[2, 3]\n', "not_a_table
 broken("JSON lines with an open brace", b'{"y": 1, "x": 2}\n{"y": 2, "x": 3\n', "damaged_file", "line 2")
 broken("JSON of lists", b'{"y": 1, "x": [1, 2]}\n', "unsupported_type", "'x' holds [1, 2] in row 1")
 broken("JSON of mixed types", b'{"y": 1, "x": 2}\n{"y": 2, "x": "a"}\n', "mixed_types", "'a' in row 2")
+broken(
+    "a saved model",
+    b'{"schema": "glmfit/model/1",\n "fit": {}}',
+    "not_a_table",
+    "it is glmfit/model/1, where data are asked for",
+    "goes to predict, test",
+)
 broken("JSON as one object", b'{"rows": [\n{"y": 1}]}', "not_a_table", "one JSON object", "'rows'", "jq -c")
 broken("web page", b"<!DOCTYPE html>\n<html><body>404</body></html>\n", "not_a_table", "web page", "download")
 broken("XML", b'<?xml version="1.0"?>\n<data><y>1</y></data>\n', "not_a_table", "XML", "CSV")
@@ -195,8 +202,8 @@ case("units of the response", "y ~ 1", 3, "not_numeric", "'kg' in row 1", "--ski
      data=b"y,x\nkg,m\n" + column(NUMBERS)[4:])  # fmt: skip
 case("1 and 2", ["y ~ x", "-f", "binomial"], 3, "outside_support", "'y' is 2 in row 2", "--success 2",
      data=b"y,x\n1,2\n2,3\n1,4\n2,6\n")  # fmt: skip
-case("neither 1 nor 2", ["y ~ x", "-f", "binomial", "--success", "3"], 2, "bad_success", "never 3", "1, 2",
-     data=b"y,x\n1,2\n2,3\n1,4\n2,6\n")  # fmt: skip
+case("neither 1 nor 2", ["y ~ x", "-f", "binomial", "--success", "3"], 2, "bad_success", "never 3",
+     "--success 1 or --success 2", data=b"y,x\n1,2\n2,3\n1,4\n2,6\n")  # fmt: skip
 broken("% comments", b"% made by X\n% 2024\n" + table(), "unknown_column", "line 3", "--comment '%'")
 broken("// comments", b"// made by X\n" + table(), "unknown_column", "--comment '//'")
 broken("a title of a spreadsheet", TITLE, "unknown_column", "line 2", "--skip 1", formula="n ~ x")
@@ -363,6 +370,12 @@ for option in ("--weights", "--freq-weights", "--sampling-weights"):
 case("fractional frequency", ["y ~ x", "--freq-weights", "w"], 3, "bad_weight", "1.5 in row 4", "whole",
      data=table(w={4: 1.5}))  # fmt: skip
 case("infinite offset", ["y ~ x", "--offset", "z"], 3, "bad_offset", "inf in row 4", data=table(z={4: "-inf"}))
+given = ["n ~ x", "-f", "poisson", "--offset"]
+case("offset of an exposure", [*given, "z"], 3, "bad_offset", "from 1 to 3000 (row 4)", "write --exposure z",
+     data=table(z={4: 3000}))  # fmt: skip
+case("logarithm of 0 as an offset", [*given, "log(z)"], 3, "not_finite", "row 4", "z = 0", data=table(z={4: 0}))
+case("arithmetic of text as weights", ["y ~ x", "--weights", "g + 1"], 3, "not_numeric", "column 'g'")
+case("negative arithmetic as weights", ["y ~ x", "--weights", "w - 2"], 3, "bad_weight", "'w - 2' is -1 in row 1")
 case("offset as text", ["y ~ x", "--offset", "g"], 3, "not_numeric", "column 'g'", "'a' in row 1")
 case("offset of dates", ["y ~ x", "--offset", "d"], 3, "not_numeric", "column 'd'", "dates")
 for value in ("0", "-3", "inf"):

@@ -31,7 +31,7 @@ WORDS = {
         *("the columns are", "'glmfit families' lists", "the transforms are", "a formula holds", "coefficients:"),
         *("it has:", "it can fix:", "it takes", "it defines:", "the levels are", "links:", "use a continuous one"),
         *("it is for", "use gaussian, gamma", "leave out the reference", "the first line is read", "give one file"),
-        *("a further formula is", "the parameters are", "an option takes the name of a column", "0 or -1 drops"),
+        *("a further formula is", "the parameters are", "name a column here", "0 or -1 drops"),
     ),
     "what was to stand there is not known": (
         *("complete the formula", "what opens must close", "remove it, or open it", "join t", "put a column name"),

@@ -76,7 +76,7 @@ for text, code, *words in [
 HOSTILE = "__import__('os').system('id')"
 case("hostile --x", ["--y", "y", "--x", HOSTILE], 2, "formula", ALLOWED)
 case("hostile --y", ["--y", "__import__('os')", "--x", "x"], 2, "unknown_transform", TRANSFORMS)
-case("hostile --offset", ["y ~ x", "--offset", HOSTILE], 3, "unknown_column", "name of a column")
+case("hostile --offset", ["y ~ x", "--offset", HOSTILE], 2, "formula", "--offset: cannot read", ALLOWED)
 case("hostile --censor", ["y ~ x", "--censor", HOSTILE], 2, "bad_censoring", "not two columns or numbers")
 case("hostile --relax", ["n ~ x", "-f", "ordinal", "--relax", HOSTILE], 2, "unknown_term", "no such term")
 case("hostile --link", ["n ~ x", "--link", "__import__"], 2, "unknown_link", "__import__")

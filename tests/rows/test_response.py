@@ -252,7 +252,7 @@ def test_an_exposure_needs_the_log_link() -> None:
 
 
 def test_an_unknown_column_suggests_a_near_one() -> None:
-    with pytest.raises(DataError, match="no column 'wgt'"):
+    with pytest.raises(ModelError, match="no column 'wgt'"):
         glmfit.fit("y ~ x", columns(), weights="wgt")
 
 

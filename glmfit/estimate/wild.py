@@ -39,7 +39,8 @@ def bootstrapped(
     ((_, codes),) = cluster_codes(data, found).items()
     seed = SEED if spec.seed is None else spec.seed
     made = wild.draws(spec.wild_weights, int(codes.max()) + 1, spec.replicates or REPLICATES, seed)
-    reported, failed = reported_map(model), []
+    reported = reported_map(model)
+    failed: dict[str, list[str]] = {}
     bread = None if found.bread is None else full(found.bread)
     for place, at in enumerate(model.kept):
         row = out[at]
@@ -51,12 +52,14 @@ def bootstrapped(
         begin = references[place].quantile(level) * row.std_error / error
         test = wild.tested(statistics, made, row.estimate, error, level, begin)
         out[at] = replace(row, p_value=test.p_value, conf_low=test.low, conf_high=test.high)
-        if any(math.isnan(value) for value in (test.p_value, test.low, test.high)):
-            failed.append(model.labels[place])
+        parts = {"p-value": test.p_value, "lower end": test.low, "upper end": test.high}
+        missing = [part for part, value in parts.items() if math.isnan(value)]
+        if missing:
+            failed[model.labels[place]] = missing
     least = made.p_value(0)
     checks = [
         diagnose.not_bootstrapped(failed) if failed else None,
-        diagnose.coarse_p_values(made.kind, made.codes.shape[1], least, 1 - level),
+        diagnose.coarse_p_values(made.kind, made.codes.shape[1], least, 1 - level, enumerated=made.enumerated),
     ]
     how = WildBootstrap(
         made.kind,

@@ -130,19 +130,28 @@ def linear(likelihood: Likelihood, theta: Tensor, bread: Tensor, row: Tensor, co
 def scored(
     likelihood: Likelihood, search: Search, row: Tensor, codes: Tensor, made: Draws, *, expected: bool
 ) -> Statistics:
-    """For any family, of row'theta; `search` finds maxima on its hyperplanes, A~ is observed or expected there."""
-    count = made.codes.shape[1]
+    """For any family, of row'theta; `search` finds maxima on its hyperplanes, A~ is observed or expected there.
+
+    T and T* have no scale, and A~^-1 row is a multiple of z - K (K'A~ K)^-1 K'A~ z, row'z = 1, K a basis of row'u = 0.
+    That needs K'A~ K alone positive definite, as it is at a maximum: far from the estimate an observed A~ need not be.
+    """
+    count, basis, across = made.codes.shape[1], search.basis, row / float(row @ row)
 
     def statistics(t: float) -> tuple[float, Tensor]:
         theta = search.maximum_at(t)
         if theta is None:
             return math.nan, torch.full((len(made.codes),), math.nan, dtype=torch.float64)
         hessian = likelihood.expected(theta) if expected else likelihood.derivatives(theta)[2]
-        lower = None if hessian is None else curvature.cholesky(-hessian)
+        lower, move = None, across
+        if hessian is not None:
+            information = -curvature.full(hessian)
+            lower = curvature.cholesky(basis.T @ information @ basis)
         if lower is None:
             return math.nan, torch.full((len(made.codes),), math.nan, dtype=torch.float64)
+        if basis.shape[1]:
+            move = across - basis @ curvature.solve(lower, basis.T @ information @ across)
         sums = cluster_sums(row_scores(likelihood, theta), codes, count, len(theta))
-        a = sums @ curvature.solve(lower, row)
+        a = sums @ move
         drawn = [(v @ a).abs() / torch.linalg.vector_norm(v * a, dim=1) for v in made.runs()]
         return abs(float(a.sum())) / float(torch.linalg.vector_norm(a)), torch.cat(drawn)
 

@@ -37,6 +37,7 @@ TAKES_PART = 1e-3  # share of a term's own starting standard error that a flat d
 COLLINEAR = 1e4  # condition number of the scaled information's root, with unit columns
 FEW_CLUSTERS = 30
 COARSE = 0.01  # p-values that a bootstrap must be able to give
+HOPELESS = 3  # clusters, up to which nothing makes p-values finer
 BOUNDARY = 1e-14  # fitted means this near to an end of their range, about where R's glm warns
 
 
@@ -276,20 +277,29 @@ def not_profiled(terms: Sequence[str]) -> Finding:
     return Finding("no_profile", message, tuple(terms))
 
 
-def not_bootstrapped(terms: Sequence[str]) -> Finding:
-    """The likelihood with one of these coefficients held, which a score bootstrap starts from, was not maximised."""
-    message = f"no maximum was found with {_listed(terms)} held: their tests or intervals by the bootstrap are missing"
-    return Finding("no_profile", message, tuple(terms))
+def not_bootstrapped(missing: Mapping[str, Sequence[str]]) -> Finding:
+    """What a score bootstrap did not find, by coefficient: it starts from a maximum with the coefficient held."""
+    shown = [f"the {' and the '.join(parts)} of '{term}'" for term, parts in list(missing.items())[:6]]
+    if len(missing) > 6:
+        shown.append(f"those of {len(missing) - 6} more")
+    message = f"the bootstrap did not find {', '.join(shown)}: with the coefficient held there, no maximum was found"
+    return Finding("no_profile", message, tuple(missing))
 
 
-def coarse_p_values(kind: str, clusters: int, least: float, level: float) -> Finding | None:
+def coarse_p_values(kind: str, clusters: int, least: float, level: float, *, enumerated: bool) -> Finding | None:
     """Samples of a bootstrap too few for a small p-value, of which `least` is the smallest that there can be."""
     if least <= COARSE:
         return None
     message = f"{clusters} clusters with {kind} weights, in samples so many, give no p-value below {least:.2g}"
     if least > level:
         message += ", and no interval of this level ends"
-    return Finding("coarse_p_values", f"{message}; use more --replicates, --wild-weights webb, or --small-sample cr2")
+    if clusters <= HOPELESS:
+        return Finding("coarse_p_values", f"{message}; with so few clusters no method helps")
+    helps = [] if enumerated else ["more --replicates"]
+    if kind == "rademacher" and 2.0 ** (1 - clusters) > COARSE:
+        helps.append("--wild-weights webb")
+    helps.append("--small-sample cr2 with --se cluster")
+    return Finding("coarse_p_values", f"{message}; use {' or '.join(helps)}")
 
 
 def few_clusters(clusters: Mapping[str, int], helps: Sequence[str]) -> Finding | None:

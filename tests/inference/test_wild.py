@@ -13,6 +13,7 @@ import pytest
 import glmfit
 from glmfit.errors import UsageError
 from glmfit.report import schema, to_json, to_table
+from glmfit.trust import diagnose
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = json.loads((ROOT / "tests" / "reference" / "wild" / "wild.json").read_text())
@@ -85,6 +86,66 @@ def test_too_few_samples_for_a_small_p_value_are_said() -> None:
     jsonschema.validate(json.loads(to_json(fit)), schema())
     assert max(map(len, to_table(fit, plain=True).splitlines())) <= 80
     assert not glmfit.fit("normal ~ x", INTERIOR, se="wild:firm").warnings
+
+
+def test_an_end_is_found_where_the_whole_observed_information_is_indefinite(tmp_path: Path) -> None:
+    # beyond 3.90 alpha's curvature along the maxima is of the wrong sign; the maximum with b held is one all the same
+    fit = glmfit.fit("Days ~ Sex", QUINE, family="negative-binomial", se="wild:Age")
+    assert "no_profile" not in [finding.code for finding in fit.warnings]
+    low, high = fit.coefficients[0].conf_low, fit.coefficients[0].conf_high
+    assert low < fit.coefficients[0].estimate < 3.9 < high < 4.2
+    lines = Path(QUINE).read_text().splitlines()
+    (tmp_path / "quine.csv").write_text("\n".join([lines[0] + ",one", *(line + ",1.0" for line in lines[1:])]) + "\n")
+    for end, inside in ((low, 1), (high, -1)):
+        for side in (inside, -inside):
+            formula = f"Days ~ Sex + offset({end + 1e-3 * side:.12f}*one)"
+            moved = glmfit.fit(formula, str(tmp_path / "quine.csv"), family="negative-binomial", se="wild:Age")
+            assert (moved.coefficients[0].p_value > 0.05) == (side == inside)
+
+
+def test_what_was_not_found_is_said_by_its_end() -> None:
+    said = diagnose.not_bootstrapped({"Intercept": ["upper end"], "x": ["p-value", "lower end"]})
+    assert "the upper end of 'Intercept', the p-value and the lower end of 'x'" in said.message
+    assert said.code == "no_profile"
+    warp = str(ROOT / "sample_data" / "warpbreaks.csv")
+    fit = glmfit.fit("breaks ~ wool", warp, family="poisson", links={"mu": "identity"}, se="wild:tension")
+    missing = next(finding for finding in fit.warnings if finding.code == "no_profile")
+    parts = {"p-value": "p_value", "lower end": "conf_low", "upper end": "conf_high"}
+    for row in fit.coefficients:
+        absent = [part for part, name in parts.items() if math.isnan(getattr(row, name))]
+        if absent:
+            assert f"the {' and the '.join(absent)} of '{row.term}'" in missing.message
+        else:
+            assert f"'{row.term}'" not in missing.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "clusters", "enumerated", "advised"),
+    [
+        ("rademacher", 5, True, "use --wild-weights webb or --small-sample cr2 with --se cluster"),
+        (
+            "rademacher",
+            5,
+            False,
+            "use more --replicates or --wild-weights webb or --small-sample cr2 with --se cluster",
+        ),
+        ("rademacher", 20, False, "use more --replicates or --small-sample cr2 with --se cluster"),
+        ("webb", 5, False, "use more --replicates or --small-sample cr2 with --se cluster"),
+        ("webb", 3, True, "with so few clusters no method helps"),
+        ("rademacher", 2, True, "with so few clusters no method helps"),
+    ],
+)
+def test_what_is_in_force_is_not_advised(kind: str, clusters: int, enumerated: bool, advised: str) -> None:
+    finding = diagnose.coarse_p_values(kind, clusters, 0.03, 0.05, enumerated=enumerated)
+    assert finding is not None
+    assert finding.message.endswith("; " + advised)
+
+
+def test_three_clusters_are_beyond_help() -> None:
+    fit = glmfit.fit("breaks ~ wool", str(ROOT / "sample_data" / "warpbreaks.csv"), se="wild:tension")
+    (finding,) = (one for one in fit.warnings if one.code == "coarse_p_values")
+    assert "no method helps" in finding.message
+    assert "--" not in finding.message
 
 
 @pytest.mark.parametrize(

@@ -199,8 +199,9 @@ def _of_influence(found: Gathered) -> Iterator[Row]:
     df = found.whole.units - p
     if df <= 0 or not np.isfinite(cook).any():
         return
-    large = (fdtr(p, df, np.nan_to_num(cook)) > 0.5) | (np.abs(np.nan_to_num(dffits)) > 3 * math.sqrt(p / df))
-    order = np.argsort(-np.nan_to_num(cook), kind="stable")
+    # Of a row of leverage 1 neither exists: it is not large, and comes last.
+    large = (fdtr(p, df, cook) > 0.5) | (np.abs(dffits) > 3 * math.sqrt(p / df))
+    order = np.argsort(-cook, kind="stable")
     rows = tuple(int(found["number"][at]) for at in order if large[at])
     words = "no row changes the fit much"
     if rows:

@@ -133,7 +133,8 @@ def row_log_likelihoods(model: SavedModel, source: Source, asked: Asked) -> np.n
     log_phi = _likeliest_phi(model, [piece for run in found for piece in run])
     unit = 1.0
     if model.fit.model.sampling_weights:  # only their ratios mean anything
-        unit = 1 / float(np.nanmean(np.concatenate([run.weight for run in runs])))
+        weights = np.concatenate([run.weight for run in runs])
+        unit = 1 / float(weights[~np.isnan(weights)].mean())  # of the rows that have one
     values = []
     for run, own in zip(runs, found, strict=True):
         out = np.full(run.new.n, math.nan)

@@ -62,7 +62,8 @@ def _by_rows(name: str, fit: Fitted, rows: Rows, opened: dict[Reading, Source]) 
         found = row_log_likelihoods(model, opened[reading], Asked(missing="keep"))
     except GlmfitError as error:
         raise type(error)(error.code, f"{name}: {error.message}", error.hint) from error
-    known, total = int(np.isfinite(found).sum()), float(np.nansum(found))
+    finite = np.isfinite(found)  # the others are rows that the fit left out
+    known, total = int(finite.sum()), float(found[finite].sum())
     if known != fit.data.rows_used or not abs(total - fit.fit.log_likelihood) <= SAME * (1 + abs(total)):
         message = (
             f"DATA are not the rows that {name} was fitted to: {known} rows with log-likelihood {total:.6f}, and the "

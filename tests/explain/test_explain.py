@@ -51,6 +51,8 @@ WITHOUT_EXAMPLE = {
     "password",  # a program that encrypts would be needed,
     "missing_extra",  # a library not installed,
     "some_labels",  # or a program that writes such files
+    "bad_spill",
+    "spill_full",  # a disk of their own
 }
 
 

@@ -20,7 +20,7 @@ from glmfit.estimate import nested, start
 from glmfit.estimate.check import Inspection
 from glmfit.estimate.edge import maximise_on_edge
 from glmfit.estimate.limit import Rest, rest
-from glmfit.families import Link, Special
+from glmfit.families import Family, Link, Special
 from glmfit.inference import goodness, inverse_information
 from glmfit.inference.dispersion import dispersion
 from glmfit.model import Jeffreys, Likelihood, Model
@@ -339,11 +339,11 @@ def _ends(model: Model) -> Iterator[tuple[str, Model]]:
         if predictor.X.names == ("Intercept",):
             parameter, link = model.family.parameter(predictor.parameter), model.links[predictor.parameter]
             for special in parameter.special:
-                if special.end and not _inside(link, parameter.scale, special):
+                if special.end and not is_inside(link, parameter.scale, special):
                     yield predictor.parameter, model.holding(predictor.parameter, special)
 
 
-def _inside(link: Link, scale: str, special: Special) -> bool:
+def is_inside(link: Link, scale: str, special: Special) -> bool:
     """Whether a link reaches the value as any other, so that a search comes by it."""
     eta = link.link(torch.tensor(special.value, dtype=torch.float64))
     return bool(torch.isfinite(eta) and torch.isfinite(link.to(scale, eta)))
@@ -366,4 +366,9 @@ def _search(likelihood: Likelihood, theta: Tensor, spec: ModelSpec, trace: Trace
 
 def quadratic(likelihood: Likelihood) -> bool:
     """Whether the log-likelihood is quadratic in the coefficients."""
-    return likelihood.links[likelihood.family.main].name in likelihood.family.quadratic_links
+    return quadratic_links(likelihood.family, likelihood.links)
+
+
+def quadratic_links(family: Family, links: Mapping[str, Link]) -> bool:
+    """The same of a family with its links."""
+    return links[family.main].name in family.quadratic_links

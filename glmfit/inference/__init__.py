@@ -5,7 +5,7 @@ In: a likelihood and its optimum. Out: `Covariance`, rows of coefficients, phi. 
 
 from glmfit.inference.clusters import unsupported_places
 from glmfit.inference.covariance import Covariance, Reference, Scores, inverse_expected, inverse_information, sandwich
-from glmfit.inference.dispersion import Goodness, Scale, goodness, null_deviance
+from glmfit.inference.dispersion import Goodness, Scale, goodness, goodness_of_rows, null_deviance
 from glmfit.inference.freedom import null_df, residual_df
 from glmfit.inference.joint import MOST_TOGETHER, joint_test, joint_tests
 
@@ -17,6 +17,7 @@ __all__ = [
     "Scale",
     "Scores",
     "goodness",
+    "goodness_of_rows",
     "inverse_expected",
     "inverse_information",
     "joint_test",

@@ -4,10 +4,18 @@ In: `Data`. Out: a `Model` and its `Likelihood`, an objective that numerics can 
 formula, families, numerics.
 """
 
-from glmfit.model.assembly import assemble
+from glmfit.model.assembly import (
+    assemble,
+    columns_of,
+    estimated_formulas,
+    held_parameters,
+    linear_predictors,
+    weighed,
+)
 from glmfit.model.batch import BatchLikelihood
 from glmfit.model.likelihood import Likelihood, add_gradient, add_hessian, row_derivatives
 from glmfit.model.model import Model
+from glmfit.model.panel import Panel, PanelObjective, PanelPredictor
 from glmfit.model.penalised import Jeffreys
 from glmfit.model.rows import Chunks, Predictor, Rows
 
@@ -17,10 +25,18 @@ __all__ = [
     "Jeffreys",
     "Likelihood",
     "Model",
+    "Panel",
+    "PanelObjective",
+    "PanelPredictor",
     "Predictor",
     "Rows",
     "add_gradient",
     "add_hessian",
     "assemble",
+    "columns_of",
+    "estimated_formulas",
+    "held_parameters",
+    "linear_predictors",
     "row_derivatives",
+    "weighed",
 ]

@@ -6,7 +6,7 @@ multiplier of the log-density, as in R. Predictors with the same formula share o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -43,27 +43,21 @@ def assemble(data: Data) -> Model:
     """The model of prepared data."""
     family, table = data.family, data.table
     formulas = {predictor.parameter: predictor for predictor in data.formula.predictors}
-    y, weight, frequency, log_prior = _weighed(data)
-    held = _held(data, formulas, log_prior)
+    y, weight, frequency, log_prior = weighed(data)
+    held = held_parameters(data, log_prior)
     constants = (formulas[p.name].terms for p in family.parameters[1:] if p.name in formulas)
     parts = _Parts(family, centre=all(INTERCEPT in terms for terms in constants))
-    estimated = {
-        parameter.name: formulas.get(parameter.name, PredictorFormula(parameter.name, (INTERCEPT,)))
-        for parameter in family.parameters
-        if parameter.name not in held
-    }
+    estimated = estimated_formulas(data, held)
     evaluator = Evaluator(table, frequency=data.frequency)
-    _add_predictors(parts, data, estimated, evaluator, log_prior)
+    memory.check(needs(data, estimated, evaluator))
+    for name, matrix, offset in linear_predictors(data, estimated, evaluator, log_prior):
+        parts.add(name, matrix, offset)
     if not parts.kept:
         raise ModelError("empty_model", "the model has no coefficient to estimate", "add a term, or the intercept")
     if parts.size > summed(frequency):
         message = f"{parts.size} coefficients cannot be estimated from {len(y)} rows"
         raise ModelError("too_few_rows", message, "leave out terms, or add data")
-    columns = {name: torch.from_numpy(values) for name, values in data.response.extra.items()}
-    columns |= {name: torch.from_numpy(table.numbers(name)) for name in family.columns if name not in columns}
-    if data.response.trials is not None:
-        columns["trials"] = torch.from_numpy(data.response.trials)
-    rows = Rows(y, weight, frequency, columns, tuple(parts.predictors), held, log_prior)
+    rows = Rows(y, weight, frequency, columns_of(data), tuple(parts.predictors), held, log_prior)
     if data.groups is not None:
         rows = side_by_side(rows, torch.from_numpy(data.groups))
         family = family.of_groups(len(rows.predictors))
@@ -83,7 +77,7 @@ def assemble(data: Data) -> Model:
     )
 
 
-def _weighed(data: Data) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def weighed(data: Data) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The response, the weight of each row's log-density, how many rows it stands for, and its log prior weight: (n,)
     each. A prior weight is one or the other: it weighs the row where there is no phi that it could divide."""
     y = torch.from_numpy(data.response.y)
@@ -99,11 +93,26 @@ def _weighed(data: Data) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return y, weight, frequency, log_prior
 
 
-def _add_predictors(
-    parts: _Parts, data: Data, estimated: Mapping[str, PredictorFormula], evaluator: Evaluator, log_prior: Tensor
-) -> None:
-    """A linear predictor for every parameter that is not held; those with the same formula share one matrix."""
-    memory.check(needs(data, estimated, evaluator))
+def columns_of(data: Data) -> dict[str, Tensor]:
+    """The columns (n,) that the density takes by name."""
+    columns = {name: torch.from_numpy(values) for name, values in data.response.extra.items()}
+    columns |= {name: torch.from_numpy(data.table.numbers(name)) for name in data.family.columns if name not in columns}
+    if data.response.trials is not None:
+        columns["trials"] = torch.from_numpy(data.response.trials)
+    return columns
+
+
+def estimated_formulas(data: Data, held: Collection[str]) -> dict[str, PredictorFormula]:
+    """The linear predictor of every parameter that is not held."""
+    formulas = {predictor.parameter: predictor for predictor in data.formula.predictors}
+    names = (parameter.name for parameter in data.family.parameters if parameter.name not in held)
+    return {name: formulas.get(name, PredictorFormula(name, (INTERCEPT,))) for name in names}
+
+
+def linear_predictors(
+    data: Data, estimated: Mapping[str, PredictorFormula], evaluator: Evaluator, log_prior: Tensor
+) -> Iterator[tuple[str, Matrix, Tensor]]:
+    """The matrix and the offset (n,) of each of them; those with the same formula share one matrix."""
     built: dict[tuple[tuple[Term, ...], tuple[Factor, ...], frozenset[Term]], tuple[Matrix, Tensor]] = {}
     for name, formula in estimated.items():
         key = formula.terms, formula.offsets, formula.without
@@ -116,7 +125,7 @@ def _add_predictors(
             matrix = within(matrix, torch.from_numpy(data.groups))
         if name == "phi":
             offset = by_rows(torch.sub, offset, log_prior)
-        parts.add(name, matrix, offset)
+        yield name, matrix, offset
 
 
 def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evaluator) -> list[Need]:
@@ -242,8 +251,9 @@ def _refuse_scales(standardization: Standardization, names: tuple[str, ...]) -> 
             raise ModelError("covariate_scale", what, "multiply the column by a number that brings it near to 1")
 
 
-def _held(data: Data, formulas: Mapping[str, PredictorFormula], log_prior: Tensor) -> dict[str, Tensor]:
+def held_parameters(data: Data, log_prior: Tensor) -> dict[str, Tensor]:
     """Parameters that are not estimated with the coefficients, (n,) on their working scales."""
+    formulas = {predictor.parameter for predictor in data.formula.predictors}
     held = {}
     for parameter in data.family.parameters:
         joint = data.family.joint_dispersion or parameter.name in formulas

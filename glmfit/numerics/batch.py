@@ -118,6 +118,7 @@ def newton_batch(objective: BatchObjective, start: Tensor, tol: float = 1e-8, ma
         status[live] = said
         polished = live[arrived & ~singular & (now > POLISHED)]
         theta[polished] += step[arrived & ~singular & (now > POLISHED)]  # the error of one more step is its square
+        iterations[polished] += 1
         going = said == RUNNING
         live, step, slope = live[going], step[going], slope[going]
         if not len(live):

@@ -20,5 +20,10 @@ def numeric_codes(table: Table, formula: ModelFormula) -> dict[str, str]:
             continue
         values = np.unique(column.values)
         if FEWEST_CODES <= len(values) <= MOST_CODES and bool((values == np.rint(values)).all()):
-            found[name] = f"numeric; C({Factor.of_column(name).spelled}) makes it a factor"
+            found[name] = code_text(Factor.of_column(name))
     return found
+
+
+def code_text(column: Factor) -> str:
+    """What is said of such a column."""
+    return f"numeric; C({column.spelled}) makes it a factor"

@@ -77,7 +77,9 @@ def answers(block: Block, laid: Laid, found: Maxima) -> Answers:
     rows = _coefficients(out, estimates, matrix, t_df, spec.level)
     _joint_tests(out, block, estimates, matrix, t_df)
     _auxiliary(out, block, rows)
-    out.values["covariance", "matrix"] = [tuple(map(tuple, one)) for one in matrix.tolist()]
+    for i, row in enumerate(matrix.permute(1, 2, 0)):
+        for j, column in enumerate(row):
+            out.finite("covariance", "matrix", i, j, of=column)
     if cov.clusters is not None:
         out.values["covariance", "clusters"] = [{cov.clusters[0]: count} for count in cov.clusters[1].tolist()]
     out.finite("dispersion", "estimate", of=scale.phi)

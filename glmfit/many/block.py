@@ -5,7 +5,7 @@ A group stays in the batch while nothing about it is out of the ordinary; what i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +35,7 @@ PANEL_ROWS = 1 << 16  # of a panel, filling among them: what autograd keeps of t
 FILLING = 1.25  # the largest of a panel over its smallest
 MOST_ROWS = 50_000  # of a group: a larger one gains nothing
 MOST_COLUMNS = 100
+FEWEST_ALIKE = 4  # groups that are worth a block of their own
 MANY_LEVELS, FEW_LEVELS = 0.8, 10  # see rows/factors
 WIDEST = 700.0  # between offsets under the log link, see rows/weights
 
@@ -80,11 +81,13 @@ class Laid:
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
     """The complete rows of several groups, those of group g at start[g]:start[g + 1]; `plain` (groups,) are those of
-    which nothing is known yet that a batch could not do. `names` are (parameter, term) of the coefficients."""
+    which nothing is known yet that a batch could not do. `names` are (parameter, term) of the coefficients. `classes`
+    are groups that lack levels of factors, the same ones each, and are a block by themselves."""
 
     data: Data
     start: np.ndarray
     plain: np.ndarray
+    classes: tuple[np.ndarray, ...]
     rows: Mapping[str, Tensor]
     columns: Mapping[str, Tensor]
     held: Mapping[str, Tensor]
@@ -155,13 +158,21 @@ def block_of(data: Data, before: Table, start: np.ndarray) -> Block | None:
     counts = np.bincount(group, minlength=len(start) - 1)
     first = np.concatenate([[0], np.cumsum(counts)])
     plain = (counts > 0) & (counts <= MOST_ROWS) & _ordinary_response(data, group, counts)
-    plain &= _all_levels(evaluator, data, group, counts) & _is_plain(evaluator, predictors)
+    complete, alike = _levels(evaluator, data, group, counts)
+    classes = [np.flatnonzero(plain & ~complete & (alike == one)) for one in np.unique(alike[plain & ~complete])]
+    plain &= complete
+    for offset in (offset.numpy() for _, _, offset in predictors):
+        low, high = _ends(offset, group, len(counts))
+        plain &= ~(high - low > WIDEST)
+    plain &= not evaluator.state.transforms  # which learn from the rows, of each group by itself
+    plain &= 0 < sum(matrix.shape[1] for _, matrix, _ in predictors) <= MOST_COLUMNS
     names = tuple((name, column) for name, matrix, _ in predictors for column in matrix.names)
     main = data.formula.predictors[0] if data.formula.predictors else None
     return Block(
         data=data,
         start=first,
         plain=plain,
+        classes=tuple(one for one in classes if len(one) >= FEWEST_ALIKE) if not complete.all() else (),
         rows=rows,
         columns=columns_of(data),
         held=held,
@@ -185,21 +196,19 @@ def _evaluated(data: Data) -> _Evaluated:
     return evaluator, predictors, rows, held
 
 
-def _is_plain(evaluator: Evaluator, predictors: Sequence[tuple[str, Matrix, Tensor]]) -> bool:
-    """Whether no transform learns from the rows, which are those of each group, and columns and offsets are few and
-    not far apart."""
-    columns = sum(matrix.shape[1] for _, matrix, _ in predictors)
-    wide = any(float(offset.max() - offset.min()) > WIDEST for _, _, offset in predictors)
-    return not evaluator.state.transforms and 0 < columns <= MOST_COLUMNS and not wide
+def _ends(values: np.ndarray, group: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The smallest and the largest value of each group, (size,) each; inf and -inf of one without rows."""
+    low, high = np.full(size, np.inf), np.full(size, -np.inf)
+    np.minimum.at(low, group, values)
+    np.maximum.at(high, group, values)
+    return low, high
 
 
 def _ordinary_response(data: Data, group: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """(groups,) whether the response varies, and is read as that of all is: of two levels has both, of shares some."""
     y, family, G = data.response.y, data.family, len(counts)
     share = y if data.response.trials is None else y / data.response.trials
-    low, high = np.full(G, np.inf), np.full(G, -np.inf)
-    np.minimum.at(low, group, share)
-    np.maximum.at(high, group, share)
+    low, high = _ends(share, group, G)
     fine = low < high
     if data.response.weights_are_trials:
         prior = data.response.trials
@@ -211,19 +220,24 @@ def _ordinary_response(data: Data, group: np.ndarray, counts: np.ndarray) -> np.
     return fine
 
 
-def _all_levels(evaluator: Evaluator, data: Data, group: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """(groups,) whether every level of every factor occurs, none of them nearly once a row."""
-    fine = np.ones(len(counts), dtype=bool)
+def _levels(evaluator: Evaluator, data: Data, group: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(groups,) whether every level of every factor occurs, none of them nearly once a row; and (groups,) a number that
+    groups with the same levels share."""
+    fine, seen = np.ones(len(counts), dtype=bool), []
     factors = {factor.text: factor for p in data.formula.predictors for term in p.terms for factor in term.factors}
     for factor in factors.values():
         found = evaluator.factor(factor)
         if not isinstance(found, Levels):
             continue
         size = len(found.levels)
-        seen = np.unique(group * size + found.codes)
-        fine &= np.bincount(seen // size, minlength=len(counts)) == size
+        there = np.zeros((len(counts), size), dtype=bool)
+        there[group, found.codes] = True
+        seen.append(np.packbits(there, axis=1))
+        fine &= there.all(axis=1)
         if size > FEW_LEVELS:
             fine &= size < MANY_LEVELS * counts
         if factor.column is not None and data.table[factor.column].kind == "text":
             fine &= not hidden_numbers(found.levels).numbers.any()
-    return fine
+    if not seen:
+        return fine, np.zeros(len(counts), dtype=np.int64)
+    return fine, np.unique(np.concatenate(seen, axis=1), axis=0, return_inverse=True)[1].reshape(-1)

@@ -43,9 +43,9 @@ class GroupedFit:
 
     def records(self, told: Callable[[int, int], None] | None = None, *, overall: bool = False) -> Iterator[Record]:
         """One for each group, in order; at last, where it is asked for, that of all rows."""
-        patterns = self._patterns()
-        for block in self._blocks():
-            together = {} if patterns is None else self._together(block, patterns)
+        patterns = self.patterns()
+        for block in self.blocks():
+            together = {} if patterns is None else self.together(block, patterns)
             for group in block:
                 key = self.groups.key(group)
                 labels = tuple(map(str, key.values()))
@@ -65,19 +65,19 @@ class GroupedFit:
 
     def single(self, group: int) -> Fit | GlmfitError:
         """What the pipeline of a single fit makes of a group."""
-        return _one(self._spec, self._rows(group, group + 1), self.spec.where)
+        return _one(self._spec, self._rows([group]), self.spec.where)
 
     @property
     def _spec(self) -> ModelSpec:
         return replace(self.spec, where=None)
 
-    def _rows(self, first: int, last: int) -> Selection:
-        """The rows of groups side by side."""
-        start = self.groups.start
-        index = self.groups.order[start[first] : start[last]]
+    def _rows(self, groups: Sequence[int]) -> Selection:
+        """The rows of some groups, one group after the other."""
+        index = np.concatenate([self.groups.rows(group) for group in groups])
         return Selection(self.source, self.table, index, self.groups.names)
 
-    def _blocks(self) -> Iterator[range]:
+    def blocks(self) -> Iterator[range]:
+        """The groups in runs of about so many rows."""
         first, start = 0, self.groups.start
         while first < len(self.groups):
             last = int(np.searchsorted(start, start[first] + BLOCK_ROWS, side="right")) - 1
@@ -85,7 +85,7 @@ class GroupedFit:
             yield range(first, last)
             first = last
 
-    def _patterns(self) -> Patterns | None:
+    def patterns(self) -> Patterns | None:
         """Where patterns of documents are kept; None where nothing can be fitted in a batch."""
         if self.asked is None or len(self.groups) < 2:
             return None
@@ -94,16 +94,17 @@ class GroupedFit:
 
         return Patterns() if batchable(self.asked) else None
 
-    def _together(self, block: range, patterns: Patterns) -> dict[int, tuple[Filled, int]]:
-        """The groups of a block that a batch can fit, with their place in it. Where something about the rows is out of
-        the ordinary each half is looked at by itself."""
-        if len(block) < 2:
+    def together(self, groups: Sequence[int], patterns: Patterns) -> dict[int, tuple[Filled, int]]:
+        """Those of some groups that a batch can fit, with their place in it. Where something about the rows is out of
+        the ordinary each half is looked at by itself, and so are groups that lack the same levels of factors."""
+        if len(groups) < 2:
             return {}
         from glmfit.many.batch import fit_block
         from glmfit.many.block import block_of
 
-        part = self._rows(block.start, block.stop)
-        start = self.groups.start[block.start : block.stop + 1] - self.groups.start[block.start]
+        part = self._rows(groups)
+        counts = np.diff(self.groups.start)[np.asarray(groups)]
+        start = np.concatenate([[0], np.cumsum(counts)])
         try:
             with running_out():
                 data = read(self._spec, part)
@@ -111,16 +112,17 @@ class GroupedFit:
         except GlmfitError:
             ready = None
         if ready is None:
-            half = block.start + len(block) // 2
-            halves = range(block.start, half), range(half, block.stop)
-            return {g: found for each in halves for g, found in self._together(each, patterns).items()}
+            parts = [groups[: len(groups) // 2], groups[len(groups) // 2 :]]
+            return {g: found for each in parts for g, found in self.together(each, patterns).items()}
         missing, plain = _missing(self.asked, data, part.table, start)
         ready = replace(ready, plain=ready.plain & plain)
         found: dict[int, tuple[Filled, int]] = {}
-        for filled in fit_block(ready, np.diff(start), missing, lambda at: self.single(block.start + at), patterns):
-            groups = [block.start + at for at in filled.groups]
-            filled.heads = [{"group": self.groups.key(group)} for group in groups]
-            found |= {group: (filled, at) for at, group in enumerate(groups)}
+        for filled in fit_block(ready, counts, missing, lambda at: self.single(groups[at]), patterns):
+            members = [groups[at] for at in filled.groups]
+            filled.heads = [{"group": self.groups.key(group)} for group in members]
+            found |= {group: (filled, at) for at, group in enumerate(members)}
+        for alike in ready.classes:
+            found |= self.together([groups[at] for at in alike.tolist()], patterns)
         return found
 
 

@@ -54,8 +54,11 @@ def _spread(
     tried: list[bool] = [True] * len(good)
     if family.trials:
         tried = (panel.columns["trials"] > 1).any(dim=1)[torch.tensor(good)].tolist()
-    numbers = zip(values["fit", "pearson_chi2"], values["fit", "df_residual"], total, tried, strict=True)
-    return [said_of(family.name, chi2, df, sum_) if some and df > 0 else None for chi2, df, sum_, some in numbers]
+    chi2, df = values["fit", "pearson_chi2"], values["fit", "df_residual"]
+    return [
+        said_of(family.name, chi2[at], df[at], total[at]) if tried[at] and df[at] > 0 else None
+        for at in range(len(good))
+    ]
 
 
 def dropped(missing: Mapping[str, np.ndarray], groups: np.ndarray) -> list[dict[str, dict[str, int]]]:
@@ -64,10 +67,10 @@ def dropped(missing: Mapping[str, np.ndarray], groups: np.ndarray) -> list[dict[
     if not missing:
         return [none] * len(groups)
     counts = np.stack([column[groups] for column in missing.values()], axis=1)
-    names, any_ = list(missing), counts.any(axis=1)
+    names = list(missing)
     return [
-        {"missing": {name: n for name, n in zip(names, row, strict=True) if n}} if some else none
-        for row, some in zip(counts.tolist(), any_.tolist(), strict=True)
+        {"missing": {name: n for name, n in zip(names, row, strict=True) if n}} if any(row) else none
+        for row in counts.tolist()
     ]
 
 

@@ -74,8 +74,8 @@ class Predictor:
         """(n,) the linear predictor at theta + low, in twice the working precision."""
         return product(self.X.dense(), Pair(theta[self.columns], low[self.columns])) + exact(self.offset)
 
-    def rows(self, part: slice | Tensor) -> Predictor:
-        return Predictor(self.parameter, self.X.rows(part), self.columns, self.offset[part])
+    def rows(self, part: slice | Tensor, taken: dict[int, Tensor] | None = None) -> Predictor:
+        return Predictor(self.parameter, self.X.rows(part, taken), self.columns, self.offset[part])
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +102,13 @@ class Rows:
         return self.weight * torch.exp(self.log_prior)
 
     def rows(self, part: slice | Tensor) -> Rows:
+        taken: dict[int, Tensor] = {}
         return Rows(
             self.y[part],
             self.weight[part],
             self.frequency[part],
             {name: column[part] for name, column in self.columns.items()},
-            tuple(predictor.rows(part) for predictor in self.predictors),
+            tuple(predictor.rows(part, taken) for predictor in self.predictors),
             {name: value[part] for name, value in self.held.items()},
             self.log_prior[part],
         )
@@ -127,7 +128,7 @@ class Likelihood:
         self.links = links
         self.chunks = chunks
         self.size = size
-        self.structure = structure([(p.X, p.columns) for p in chunks[0].predictors], size)
+        self.structure = structure(sides_of(chunks[0]), size)
 
     def working(self, chunk: Rows, etas: Sequence[Tensor]) -> list[Tensor]:
         """The family's parameters on their working scales, (n,) each, from the linear predictors of a chunk."""
@@ -203,7 +204,7 @@ class Likelihood:
         for chunk, _, row in self.rows(theta):
             value += float((chunk.weight * row.l).sum())
             add_gradient(gradient, chunk, chunk.weight[:, None] * row.g)
-            add_hessian(hessian, chunk, chunk.weight[:, None, None] * row.h)
+            self.add_hessian(hessian, chunk, chunk.weight[:, None, None] * row.h)
         return value, gradient, hessian
 
     def no_curvature(self) -> Symmetric:
@@ -212,6 +213,14 @@ class Likelihood:
             memory.check_square(self.size)
             return torch.zeros((self.size, self.size), dtype=torch.float64)
         return self.structure.zeros()
+
+    def add_hessian(self, total: Symmetric, chunk: Rows, h: Tensor) -> None:
+        """total += sum_jk X_j' diag(h_jk) X_k, for symmetric rows h (n, K, K), in the form of `no_curvature`."""
+        if isinstance(total, Bordered):
+            assert self.structure is not None
+            add_bordered(total, self.structure, sides_of(chunk), h)
+        else:
+            add_hessian(total, chunk, h)
 
     def information(self, chunk: Rows, etas: Sequence[Tensor]) -> Tensor:
         """(n, K, K) -E(h) of all linear predictors, to be differentiated in them, which require it.
@@ -284,7 +293,7 @@ class Likelihood:
             return None
         hessian = self.no_curvature()
         for chunk, etas, row in self.rows(theta):
-            add_hessian(hessian, chunk, chunk.weight[:, None, None] * self.expected_rows(chunk, etas, row.h))
+            self.add_hessian(hessian, chunk, chunk.weight[:, None, None] * self.expected_rows(chunk, etas, row.h))
         return hessian
 
     def information_root(self, theta: Tensor, expected: bool = False) -> Tensor | None:
@@ -329,12 +338,14 @@ def add_gradient(total: Tensor, chunk: Rows, g: Tensor) -> None:
         total.index_add_(0, predictor.columns, predictor.X.rmatvec(g[:, k]))
 
 
-def add_hessian(total: Symmetric, chunk: Rows, h: Tensor) -> None:
-    """total += sum_jk X_j' diag(h_jk) X_k, for symmetric rows h (n, K, K)."""
+def sides_of(chunk: Rows) -> list[tuple[Matrix, Tensor]]:
+    """The matrix of each predictor with the places of its columns."""
+    return [(predictor.X, predictor.columns) for predictor in chunk.predictors]
+
+
+def add_hessian(total: Tensor, chunk: Rows, h: Tensor) -> None:
+    """total += sum_jk X_j' diag(h_jk) X_k (p, p), for symmetric rows h (n, K, K)."""
     predictors = chunk.predictors
-    if isinstance(total, Bordered):
-        add_bordered(total, [(p.X, p.columns) for p in predictors], h)
-        return
     if len(predictors) > 1 and all(predictor.columns is predictors[0].columns for predictor in predictors):
         # Side by side with the same coefficients: one product of X (n, K, p) in place of K^2.
         X = torch.stack([predictor.X.dense() for predictor in predictors], dim=1)

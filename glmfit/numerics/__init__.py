@@ -5,8 +5,9 @@ May use: the top of the package.
 """
 
 from glmfit.numerics.batch import BatchDerivatives, BatchObjective, BatchOptimum, newton_batch
-from glmfit.numerics.bordered import Bordered, BorderedFactor, Factor, LowRank, Symmetric
+from glmfit.numerics.bordered import Bordered, BorderedFactor, Factor, Symmetric
 from glmfit.numerics.curvature import cholesky, full, full_factor, stacked_root, unit_diagonal, well_conditioned
+from glmfit.numerics.lowrank import LowRank, Meat, Root
 from glmfit.numerics.objective import Objective
 from glmfit.numerics.optimize import (
     Optimum,
@@ -28,9 +29,11 @@ __all__ = [
     "BorderedFactor",
     "Factor",
     "LowRank",
+    "Meat",
     "Objective",
     "Optimum",
     "Pair",
+    "Root",
     "Symmetric",
     "Trace",
     "all_finite",

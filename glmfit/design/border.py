@@ -15,7 +15,7 @@ from torch import Tensor
 
 from glmfit.design.blocks import Block, Categorical
 from glmfit.design.matrix import Matrix
-from glmfit.numerics import Bordered
+from glmfit.numerics import Bordered, LowRank
 
 MANY_LEVELS = 200  # columns of a factor from which on it is worth while to set them apart,
 WIDEST_BORDER = 1.0  # where there are no more others for each of them
@@ -59,7 +59,7 @@ class Structure:
                 if (side, at) not in of:
                     others.append((side, block, mine))
                 elif len(left):
-                    others.append((side, block.select(left), mine[left]))
+                    others.append((side, block.select(left.tolist()), mine[left]))
         apart = []
         for slot in self.slots:
             block = sides[slot.side][0].blocks[slot.block]
@@ -76,8 +76,8 @@ class Structure:
         level = self.level[apart[0][1].codes]
         for k, (side, block) in enumerate(apart):
             inner[side, :, k] = (level >= 0).double() if block.multiplier is None else block.multiplier * (level >= 0)
-        for side, block, columns in others:
-            outer[side][:, columns] = block.dense()
+        for side, other, columns in others:
+            outer[side][:, columns] = other.dense()
         return Split(level, inner, outer)
 
 
@@ -89,13 +89,14 @@ class Split:
     inner: Tensor
     outer: Tensor
 
-    def products(self, columns: Tensor, places: Structure) -> Tensor:
-        """(K, n, r) x'F for F (p, r)."""
+    def quadratic(self, V: LowRank, apart: Structure) -> Tensor:
+        """(n, K, K) x_j' V x_k, of a covariance without roots."""
         at = self.level.clamp(min=0)
-        out = self.outer @ columns[places.outer]
+        moved = self.outer @ V.F[apart.outer]  # F'x
         for k in range(self.inner.shape[2]):
-            out += self.inner[:, :, k, None] * columns[places.inner[:, k]][at]
-        return out
+            moved += self.inner[:, :, k, None] * V.F[apart.inner[:, k]][at]
+        own = torch.einsum("jnd,nde,kne->njk", self.inner, V.blocks[at], self.inner)
+        return own + torch.einsum("jnr,knr->njk", moved @ V.K, moved)
 
 
 def structure(sides: Sides, size: int) -> Structure | None:

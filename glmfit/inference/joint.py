@@ -13,12 +13,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from glmfit.inference.covariance import Reference
+from glmfit.inference.covariance import MOST_TOGETHER, Reference
 from glmfit.numerics import LowRank, curvature
 from glmfit.result import Coefficient, JointTest
 
-MOST_TOGETHER = 1_000  # coefficients whose covariance is looked at as a matrix,
-MOST_INVERTED = 5_000  # and so many where its parts have no inverse of their own
+MOST_INVERTED = 5_000  # coefficients whose covariance is a matrix where its parts have no inverse of their own
 
 
 def wald(estimates: Tensor, covariance: Tensor) -> float:

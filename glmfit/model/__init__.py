@@ -6,7 +6,15 @@ formula, families, numerics.
 
 from glmfit.model.assembly import assemble
 from glmfit.model.batch import BatchLikelihood
-from glmfit.model.likelihood import Likelihood, Predictor, Rows, add_gradient, add_hessian, row_derivatives
+from glmfit.model.likelihood import (
+    Likelihood,
+    Predictor,
+    RowDerivatives,
+    Rows,
+    add_gradient,
+    add_hessian,
+    row_derivatives,
+)
 from glmfit.model.model import Model
 from glmfit.model.penalised import Jeffreys
 
@@ -16,6 +24,7 @@ __all__ = [
     "Likelihood",
     "Model",
     "Predictor",
+    "RowDerivatives",
     "Rows",
     "add_gradient",
     "add_hessian",

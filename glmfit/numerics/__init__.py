@@ -20,6 +20,7 @@ from glmfit.numerics.optimize import (
     scipy_optimum,
 )
 from glmfit.numerics.precise import Pair, as_written, exact, normal_equations, product
+from glmfit.numerics.sums import Sums
 
 __all__ = [
     "BatchDerivatives",
@@ -34,6 +35,7 @@ __all__ = [
     "Optimum",
     "Pair",
     "Root",
+    "Sums",
     "Symmetric",
     "Trace",
     "all_finite",

@@ -1,6 +1,7 @@
 """Symmetric matrices of many small diagonal blocks with a border, as a factor of many levels makes them.
 
-    H = [D B; B' S] = L L',  L = [R 0; B'R^-T C],  R R' = D, C C' = S - B'D^-1 B    H^-1 = diag(D^-1, 0) + F (C C')^-1 F'
+    H = [D B; B' S] = L L',  L = [R 0; B'R^-T C],  R R' = D, C C' = S - B'D^-1 B
+    H^-1 = diag(D^-1, 0) + F (C C')^-1 F'
 
 with F = [-D^-1 B; I]. D has m blocks (d, d), one for each level, and S is (q, q): everything takes O(m d q^2) time and
 O(m d q) memory. What is made of such inverses is in `numerics/lowrank.py`.
@@ -65,7 +66,9 @@ class Bordered:
         """The same with a diagonal of 1, which must be positive."""
         m, q = torch.sqrt(_diagonals(self.blocks)), torch.sqrt(torch.diagonal(self.corner))
         blocks = self.blocks / (m[:, :, None] * m[:, None, :])
-        return replace(self, blocks=blocks, border=self.border / m[:, :, None] / q, corner=self.corner / torch.outer(q, q))
+        return replace(
+            self, blocks=blocks, border=self.border / m[:, :, None] / q, corner=self.corner / torch.outer(q, q)
+        )
 
     def longest_row(self) -> float:
         """The largest sum of absolute values in a row, which no eigenvalue exceeds."""

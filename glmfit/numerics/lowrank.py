@@ -64,6 +64,13 @@ class LowRank:
     roots: tuple[Root, ...] = ()
     unknown: Tensor | None = None
 
+    @classmethod
+    def unknown_of(cls, size: int) -> LowRank:
+        """One of which nothing is known."""
+        none = torch.zeros((size, 0), dtype=torch.float64)
+        blocks = torch.zeros((0, 1, 1), dtype=torch.float64)
+        return cls(torch.zeros((0, 1), dtype=torch.int64), blocks, none, none[:0], unknown=torch.arange(size))
+
     def __len__(self) -> int:
         return len(self.F)
 
@@ -133,7 +140,9 @@ class LowRank:
             return None
         rows = torch.where(out[:, :, None], 0.0, self.F[self.inner[level]])
         own = torch.where(out, 0.0, x[where.clamp(min=0)])
-        half = torch.linalg.solve_triangular(lower, torch.cat([rows, own[:, :, None]], dim=2), upper=False).flatten(0, 1)
+        half = torch.linalg.solve_triangular(lower, torch.cat([rows, own[:, :, None]], dim=2), upper=False).flatten(
+            0, 1
+        )
         inner, side = half[:, :-1].T @ half[:, :-1], half[:, :-1].T @ half[:, -1]
         middle = torch.eye(len(self.K), dtype=torch.float64) + self.K @ inner
         return float(half[:, -1] @ half[:, -1] - side @ torch.linalg.solve(middle, self.K @ side))

@@ -84,7 +84,6 @@ class Sums:
         return self.values @ (self.values.T @ x)
 
     def between(self, inner: Tensor, blocks: Tensor) -> tuple[None, Root]:
-        m, d = inner.shape
         parts = (blocks @ self.values[inner]).flatten(0, 1)
         rows, columns = torch.nonzero(parts, as_tuple=True)
         return None, Root(1.0, inner.flatten()[rows], columns, parts[rows, columns], parts.shape[1])

@@ -35,10 +35,11 @@ def of_clusters(model: Model, cov: Covariance, matrix: torch.Tensor | LowRank, w
         reducible = one_way and len(model.rows.predictors) == 1 and model.likelihood().has_expected
         helps = ["--small-sample cr2"] * reducible + [f"--se wild:{name}" for name in cov.clusters if one_way]
         checks.append(diagnose.few_clusters(cov.clusters, helps))
+    labels = model.labels
     if cov.clusters:
-        checks.append(diagnose.cluster_rank([model.labels[place] for place in without], cov.clusters))
+        checks.append(diagnose.cluster_rank([labels[place] for place in without], cov.clusters))
     below = (matrix.diagonal() < 0).tolist()
-    negative = [label for label, at in zip(model.labels, model.kept, strict=True) if below[at]]
+    negative = [label for label, at in zip(labels, model.kept, strict=True) if below[at]]
     checks.append(diagnose.negative_variance(negative))
     return [finding for finding in checks if finding is not None]
 
@@ -53,7 +54,8 @@ def exact_rows(found: Maximum, cov: Covariance, terms: Sequence[int], rows: np.n
         sees.append(torch.stack(moves, dim=1).amax(dim=1))
     seen = torch.cat(sees)
     numbers = rows[(seen > SEES * seen.max()).numpy()]
-    return [diagnose.exact_rows(cov.kind, numbers, [found.model.labels[place] for place in terms])]
+    labels = found.model.labels
+    return [diagnose.exact_rows(cov.kind, numbers, [labels[place] for place in terms])]
 
 
 def of_spread(data: Data, found: Maximum, cov: Covariance, scale: Scale, sums: Goodness, df: int) -> list[Finding]:

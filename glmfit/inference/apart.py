@@ -59,21 +59,48 @@ def _trace(bread: LowRank, middle: Bordered) -> float:
 def _not_seen(sums: Sums, middle: Bordered | None, bread: LowRank, information: Bordered, least: float) -> Unseen:
     """What sums by cluster do not see.
 
-    Where many clusters cross levels only directions within a level, or beside all of them, are looked at.
+    Where very many clusters cross levels, they are taken to see as much as sums of their number can, but for what can
+    be told of each level alone, and of the others alone.
     """
     if middle is not None:
         return Unseen(_unseen(middle, information, least))
     size = len(bread)
     if sums.count <= MOST_CLUSTERS and sums.count * size <= MOST_SEEN:
         return Unseen(_seen(sums, bread, least), complement=True)
-    blocks = torch.zeros_like(information.blocks)
-    d = sums.inner.shape[1]
+    poor = _with_few_clusters(sums, least * torch.diagonal(information.blocks, dim1=1, dim2=2).flatten())
+    if poor is None:
+        return Unseen(torch.zeros((size, 0), dtype=torch.float64), complement=True)
+    blocks, d = torch.zeros_like(information.blocks), sums.inner.shape[1]
     for k in range(d):
         for other in range(d):
-            both = (sums.levels[k::d] * sums.levels[other::d]).sum(axis=1)
-            blocks[:, k, other] = torch.from_numpy(both)
-    apart = Bordered(sums.inner, sums.outer, blocks, torch.zeros_like(information.border), sums.others.T @ sums.others)
+            blocks[:, k, other] = torch.from_numpy((sums.levels[k::d] * sums.levels[other::d]).sum(axis=1))
+    blocks[poor] = 0.0
+    none = torch.zeros_like(information.border)
+    apart = Bordered(sums.inner, sums.outer, blocks, none, sums.others.T @ sums.others)
     return Unseen(_unseen(apart, information, least))
+
+
+def _with_few_clusters(sums: Sums, least: Tensor) -> Tensor | None:
+    """(m,) bool: levels in a network of levels and clusters with no more clusters than columns of levels; None where
+    all networks have so few that nothing at all is seen.
+
+    The scores of a level add up to 0, and so the sums of a network of G clusters have a rank of G - 1. Sums whose
+    squares are below `least` (m d,) are 0.
+    """
+    from scipy.sparse import block_array
+    from scipy.sparse.csgraph import connected_components
+
+    m, d = sums.inner.shape
+    level = sums.levels.tocoo()
+    some = level.data**2 >= least.numpy()[level.row]
+    met = type(level)((level.data[some], (level.row[some] // d, level.col[some])), shape=(m, sums.count))
+    _, label = connected_components(block_array([[None, met], [met.T, None]]), directed=False)
+    network = torch.from_numpy(label).long()
+    columns = d * torch.bincount(network[:m], minlength=int(network.max()) + 1)
+    clusters = torch.bincount(network[m:], minlength=len(columns))
+    if bool(((columns > 0) & (columns >= clusters - 1))[clusters > 0].all()):
+        return None
+    return (columns > clusters - 1)[network[:m]]
 
 
 def _seen(sums: Sums, bread: LowRank, least: float) -> Tensor:

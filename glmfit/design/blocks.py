@@ -16,6 +16,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from glmfit.numerics import taken
+
 _ROWS = 8192  # rows multiplied at once: X * h for a slice stays in cache
 _FEW = 16  # columns up to which a slice of a factor is cheaper as a matrix than as codes
 
@@ -49,9 +51,9 @@ class Dense:
             out.addmm_(self.values[part].T, other.values[part] * h[part, None])
         return out
 
-    def rows(self, part: slice | Tensor, taken: dict[int, Tensor] | None = None) -> Dense:
+    def rows(self, part: slice | Tensor, shared: dict[int, Tensor] | None = None) -> Dense:
         """Some of the rows: a slice is not a copy."""
-        return Dense(self.values[part])
+        return Dense(taken(self.values, part))
 
     def select(self, columns: Sequence[int]) -> Dense:
         """Some of the columns."""
@@ -184,13 +186,13 @@ class Categorical:
         column[self.coding] = torch.arange(p)
         return column[self.codes], p + 1
 
-    def rows(self, part: slice | Tensor, taken: dict[int, Tensor] | None = None) -> Categorical:
-        """Some of the rows: a slice is not a copy; codes that were `taken` already are the same memory again."""
-        multiplier = None if self.multiplier is None else self.multiplier[part]
-        taken, key = {} if taken is None else taken, self.codes.data_ptr()
-        if key not in taken:
-            taken[key] = self.codes[part]
-        return replace(self, codes=taken[key], multiplier=multiplier)
+    def rows(self, part: slice | Tensor, shared: dict[int, Tensor] | None = None) -> Categorical:
+        """Some of the rows: a slice is not a copy; codes that are `shared` by their memory stay so."""
+        multiplier = None if self.multiplier is None else taken(self.multiplier, part)
+        shared, key = {} if shared is None else shared, self.codes.data_ptr()
+        if key not in shared:
+            shared[key] = taken(self.codes, part)
+        return replace(self, codes=shared[key], multiplier=multiplier)
 
     def select(self, columns: Sequence[int] | Tensor) -> Categorical:
         """Some of the columns."""

@@ -30,6 +30,7 @@ from glmfit.formula import (
     coding,
     combined,
 )
+from glmfit.numerics import rows_of
 from glmfit.table import Table
 
 CHUNK_ROWS = 65_536  # rows worked on together: torch splits what is longer than 32,768 among its threads
@@ -81,14 +82,14 @@ class Matrix:
                     out[column[:, None], row] = part.T
         return out
 
-    def rows(self, part: slice | Tensor, taken: dict[int, Tensor] | None = None) -> Matrix:
+    def rows(self, part: slice | Tensor, shared: dict[int, Tensor] | None = None) -> Matrix:
         """Some of the rows, by a slice, which is no copy, or by their positions.
 
-        `taken` are codes of which these rows were taken before, by their memory: blocks of one factor share them on.
+        `shared` are codes of which these rows were taken before, by their memory: blocks of one factor share them on.
         """
-        taken = {} if taken is None else taken
+        shared = {} if shared is None else shared
         n = len(range(*part.indices(self.n_rows))) if isinstance(part, slice) else len(part)
-        return Matrix(tuple(block.rows(part, taken) for block in self.blocks), self.places, self.names, n, self.terms)
+        return Matrix(tuple(block.rows(part, shared) for block in self.blocks), self.places, self.names, n, self.terms)
 
     def select(self, columns: Sequence[int]) -> Matrix:
         """The columns listed, in that order."""
@@ -229,7 +230,7 @@ def build(formula: PredictorFormula, table: Table, evaluator: Evaluator | None =
     assembly.close()
     names = tuple(assembly.names)
     matrix = Matrix(tuple(assembly.blocks), tuple(assembly.places), names, len(table), tuple(terms))
-    offset = np.zeros(len(table))
+    offset = np.broadcast_to(0.0, len(table))
     for part in formula.offsets:
         offset = offset + evaluator.numbers(part)
-    return matrix, torch.from_numpy(offset)
+    return matrix, rows_of(offset)

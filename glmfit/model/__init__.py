@@ -6,20 +6,14 @@ formula, families, numerics.
 
 from glmfit.model.assembly import assemble
 from glmfit.model.batch import BatchLikelihood
-from glmfit.model.likelihood import (
-    Likelihood,
-    Predictor,
-    RowDerivatives,
-    Rows,
-    add_gradient,
-    add_hessian,
-    row_derivatives,
-)
+from glmfit.model.likelihood import Likelihood, RowDerivatives, add_gradient, add_hessian, row_derivatives
 from glmfit.model.model import Model
 from glmfit.model.penalised import Jeffreys
+from glmfit.model.rows import Chunks, Predictor, Rows
 
 __all__ = [
     "BatchLikelihood",
+    "Chunks",
     "Jeffreys",
     "Likelihood",
     "Model",

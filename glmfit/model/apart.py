@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from glmfit.design import Split
-from glmfit.model.likelihood import Likelihood, RowDerivatives, Rows, sides_of
+from glmfit.model.likelihood import Likelihood, RowDerivatives
+from glmfit.model.rows import Rows
 from glmfit.numerics import Bordered, LowRank, Sums
 
 CELLS = 4_000_000  # numbers of rows that are laid out at a time
@@ -69,4 +70,4 @@ def _splits(likelihood: Likelihood, chunk: Rows) -> Iterator[tuple[slice, Split]
     step = max(1, CELLS // max(1, len(chunk.predictors) * len(apart.outer)))
     for start in range(0, len(chunk.y), step):
         part = slice(start, min(start + step, len(chunk.y)))
-        yield part, apart.rows(sides_of(chunk.rows(part)))
+        yield part, apart.rows(chunk.rows(part).sides)

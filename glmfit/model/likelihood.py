@@ -10,19 +10,17 @@ Predictors may share coefficients: `columns` may overlap, and contributions add 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from glmfit import memory
-from glmfit.design import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix, add_bordered, structure
+from glmfit.design import MOST_DENSE_COLUMNS, add_bordered, structure
 from glmfit.families import LINKS, Family, Link, Parameter
-from glmfit.numerics import Bordered, Pair, Symmetric, as_written, exact, normal_equations, product, stacked_root
+from glmfit.model.rows import Chunks, Rows
+from glmfit.numerics import Bordered, Pair, Symmetric, as_written, exact, normal_equations, stacked_root
 
-CHUNK_CELLS = 4_000_000  # of the Hessians of rows worked on together
-FEWEST_ROWS = 16
 MOST_PRECISE_CELLS = 1_000_000  # products of two columns that take a twentieth of a second
 
 
@@ -57,69 +55,6 @@ def _grad(rows: Tensor, leaves: Sequence[Tensor], create_graph: bool) -> list[Te
     return [torch.zeros_like(leaf) if one is None else one for one, leaf in zip(found, leaves, strict=True)]
 
 
-@dataclass(frozen=True, slots=True)
-class Predictor:
-    """One linear predictor: X (n, q) times theta[columns] (q,), plus offset (n,), for the parameter named."""
-
-    parameter: str
-    X: Matrix
-    columns: Tensor
-    offset: Tensor
-
-    def eta(self, theta: Tensor) -> Tensor:
-        """(n,) the linear predictor at theta."""
-        return self.X.matvec(theta[self.columns]) + self.offset
-
-    def precise_eta(self, theta: Tensor, low: Tensor) -> Pair:
-        """(n,) the linear predictor at theta + low, in twice the working precision."""
-        return product(self.X.dense(), Pair(theta[self.columns], low[self.columns])) + exact(self.offset)
-
-    def rows(self, part: slice | Tensor, taken: dict[int, Tensor] | None = None) -> Predictor:
-        return Predictor(self.parameter, self.X.rows(part, taken), self.columns, self.offset[part])
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """A run of rows: response, weights that multiply l, the family's data columns, predictors, held parameters.
-
-    Predictors stand in the order of the family's parameters.
-    `weight` is the product of frequency and any other weight that multiplies l; `frequency` is how many units a row
-    stands for. `held` has the parameters that are not estimated here, on the working scale. `log_prior` is the log of
-    the prior weights where they belong to phi, else 0. Every tensor is (n,).
-    """
-
-    y: Tensor
-    weight: Tensor
-    frequency: Tensor
-    columns: Mapping[str, Tensor]
-    predictors: tuple[Predictor, ...]
-    held: Mapping[str, Tensor]
-    log_prior: Tensor
-
-    @property
-    def square_weight(self) -> Tensor:
-        """(n,) the weight of each row in sums of squares: prior weight times frequency or sampling weight."""
-        return self.weight * torch.exp(self.log_prior)
-
-    def rows(self, part: slice | Tensor) -> Rows:
-        taken: dict[int, Tensor] = {}
-        return Rows(
-            self.y[part],
-            self.weight[part],
-            self.frequency[part],
-            {name: column[part] for name, column in self.columns.items()},
-            tuple(predictor.rows(part, taken) for predictor in self.predictors),
-            {name: value[part] for name, value in self.held.items()},
-            self.log_prior[part],
-        )
-
-    def chunks(self, size: int = CHUNK_ROWS) -> list[Rows]:
-        """The same rows in even runs of at most `size`, fewer where h (n, K, K) would be large; slices are views."""
-        size = min(size, max(CHUNK_CELLS // max(1, len(self.predictors)) ** 2, FEWEST_ROWS))
-        n, count = len(self.y), -(-len(self.y) // size)
-        return [self.rows(slice(n * k // count, n * (k + 1) // count)) for k in range(count)]
-
-
 class Likelihood:
     """The log-likelihood of a family over chunks of rows, as a function of theta (size,)."""
 
@@ -128,7 +63,8 @@ class Likelihood:
         self.links = links
         self.chunks = chunks
         self.size = size
-        self.structure = structure(sides_of(chunks[0]), size)
+        self.mapped = isinstance(chunks, Chunks) and chunks.mapped  # whether chunks are made anew each time
+        self.structure = structure(chunks[0].sides, size)
 
     def working(self, chunk: Rows, etas: Sequence[Tensor]) -> list[Tensor]:
         """The family's parameters on their working scales, (n,) each, from the linear predictors of a chunk."""
@@ -168,27 +104,34 @@ class Likelihood:
 
     def value(self, theta: Tensor, low: Tensor | None = None) -> float:
         """The log-likelihood; NaN or -inf outside the domain."""
-        return self._value([self.etas(chunk, theta, low) for chunk in self.chunks])
+        return self._value(lambda chunk: self.etas(chunk, theta, low))
 
-    def _value(self, etas: Sequence[Sequence[Tensor]]) -> float:
+    def _value(self, etas: Callable[[Rows], Sequence[Tensor]]) -> float:
         with torch.no_grad():
-            parts = [
-                (chunk.weight * self.log_density(chunk, *eta)).sum()
-                for chunk, eta in zip(self.chunks, etas, strict=True)
-            ]
+            parts = [(chunk.weight * self.log_density(chunk, *etas(chunk))).sum() for chunk in self.chunks]
         return float(torch.stack(parts).sum())
 
     def along(self, theta: Tensor, direction: Tensor) -> Callable[[float], float]:
         """t -> value(theta + t direction), the products with X made once."""
-        base = [self.etas(chunk, theta) for chunk in self.chunks]
-        slope = [[p.X.matvec(direction[p.columns]) for p in chunk.predictors] for chunk in self.chunks]
+        line = self.line(theta, direction)
+        return lambda t: self._value(line(t))
 
-        def value(t: float) -> float:
-            return self._value(
-                [[b + t * s for b, s in zip(*pair, strict=True)] for pair in zip(base, slope, strict=True)]
-            )
+    def line(self, theta: Tensor, direction: Tensor) -> Callable[[float], Callable[[Rows], list[Tensor]]]:
+        """t -> chunk -> its linear predictors at theta + t direction; kept are the products of rows in memory."""
 
-        return value
+        def products(chunk: Rows) -> tuple[list[Tensor], list[Tensor]]:
+            return self.etas(chunk, theta), [p.X.matvec(direction[p.columns]) for p in chunk.predictors]
+
+        kept = None if self.mapped else {id(chunk): products(chunk) for chunk in self.chunks}
+
+        def at(t: float) -> Callable[[Rows], list[Tensor]]:
+            def etas(chunk: Rows) -> list[Tensor]:
+                base, slope = products(chunk) if kept is None else kept[id(chunk)]
+                return [b + t * s for b, s in zip(base, slope, strict=True)]
+
+            return etas
+
+        return at
 
     def rows(self, theta: Tensor) -> Iterator[tuple[Rows, list[Tensor], RowDerivatives]]:
         """For each chunk: its rows, linear predictors and row derivatives (unweighted)."""
@@ -218,7 +161,131 @@ class Likelihood:
         """total += sum_jk X_j' diag(h_jk) X_k, for symmetric rows h (n, K, K), in the form of `no_curvature`."""
         if isinstance(total, Bordered):
             assert self.structure is not None
-            add_bordered(total, self.structure, sides_of(chunk), h)
+            add_bordered(total, self.structure, chunk.sides, h)
+        else:
+            add_hessian(total, chunk, h)
+
+    def information(self, chunk: Rows, etas: Sequence[Tensor]) -> Tensor:
+        """(n, K, K) -E(h) of all linear predictors, to be differentiated in them, which require it.
+
+        Of categories it is the sum over them of Pr(y = j) s_j s_j', s_j the score of category j.
+        """
+        if not self.family.categories:
+            return self.mean_information(chunk, *etas)[:, None, None]
+        logs = self.family.log_probabilities(*self.working(chunk, etas), **chunk.columns)
+        each = [torch.stack(_grad(log, etas, create_graph=True), dim=1) for log in logs.T]
+        scores = torch.stack(each, dim=1)
+        return scores.transpose(1, 2) @ (torch.exp(logs)[:, :, None] * scores)
+
+    def expected_rows(self, chunk: Rows, etas: Sequence[Tensor], observed: Tensor) -> Tensor:
+        """(n, K, K) row Hessians, those of the mean or of categories replaced by their expectations.
+
+        There are no cross terms: in every family here with a mean and a variance mu is orthogonal to the other
+        parameters, whose own rows stay observed.
+        """
+        if self.family.categories:
+            return -self.information(chunk, [eta.detach().requires_grad_(True) for eta in etas]).detach()
+        mu = self._place(chunk)
+        leaves = [eta.detach() for eta in etas]
+        leaves[mu] = leaves[mu].requires_grad_(True)
+        expected = observed.clone()
+        expected[:, mu, :] = 0
+        expected[:, :, mu] = 0
+        expected[:, mu, mu] = -self.mean_information(chunk, *leaves).detach()
+        return expected
+
+    def _place(self, chunk: Rows) -> int:
+        """The position of the main predictor."""
+        return next(k for k, predictor in enumerate(chunk.predictors) if predictor.parameter == self.family.main)
+
+    def mean_information(self, chunk: Rows, *etas: Tensor) -> Tensor:
+        """(n,) -E(h_mu) = (d E(y) / d eta)^2 / Var(y), to be differentiated in the main `eta`, which requires it."""
+        place = self._place(chunk)
+
+        def information(eta: Tensor) -> tuple[Tensor, Tensor]:
+            parameters = self.natural(chunk, [*etas[:place], eta, *etas[place + 1 :]])
+            mean = self.family.mean(*parameters, **chunk.columns)
+            (slope,) = torch.autograd.grad(mean.sum(), eta, create_graph=True)
+            share = self.family.over_variance(slope, *parameters, **chunk.columns)
+            return share / self._phi(parameters), self.family.variance(*parameters, **chunk.columns).detach()
+
+        found, variance = information(etas[place])
+        # A fitted mean that has rounded to 0 or 1 has no variance left, and carries no information: the limit of 0/0.
+        spent = (variance == 0) & ~torch.isfinite(found.detach())
+        if not bool(spent.any()):
+            return found
+        return torch.where(spent, 0.0, information(torch.where(spent, 1.0, etas[place]))[0])
+
+    @property
+    def has_expected(self) -> bool:
+        """Whether the response is one of categories, or its mean is estimated here and its family states a variance."""
+        family = self.family
+        if family.categories:
+            return True
+        estimated = any(predictor.parameter == family.main for predictor in self.chunks[0].predictors)
+        return estimated and family.has_moments and family.orthogonal_mean
+
+    def _phi(self, parameters: Sequence[Tensor]) -> Tensor | float:
+        """phi of Var(y) = phi V(mu) from natural parameters; one held on the rows carries the prior weights."""
+        names = [parameter.name for parameter in self.family.parameters]
+        return parameters[names.index("phi")] if self.family.has_dispersion else 1.0
+
+    def expected(self, theta: Tensor) -> Symmetric | None:
+        """(size, size) the Hessian with expected rows for the mean; None where there is no mean or no variance."""
+        if not self.has_expected:
+            return None
+        hessian = self.no_curvature()
+        for chunk, etas, row in self.rows(theta):
+            self.add_hessian(hessian, chunk, chunk.weight[:, None, None] * self.expected_rows(chunk, etas, row.h))
+        return hessian
+
+    def information_root(self, theta: Tensor, expected: bool = False) -> Tensor | None:
+        """Upper triangular R (size, size) with R'R = -Hessian (or its expectation), by QR of the rows sqrt(-w h) x.
+
+        The Hessian itself has the square of the condition number of X; R does not, and keeps twice the digits. None
+        where there is more than one predictor, a row with h > 0, or more columns than can be laid side by side.
+        """
+        if len(self.chunks[0].predictors) != 1 or self.size > MOST_DENSE_COLUMNS:
+            return None
+
+        def blocks() -> Iterator[Tensor]:
+            for chunk, etas, row in self.rows(theta):
+                h = self.expected_rows(chunk, etas, row.h) if expected else row.h
+                # The root of a negative information is NaN.
+                yield torch.sqrt(-chunk.weight * h[:, 0, 0])[:, None] * chunk.predictors[0].X.dense()
+
+        root = stacked_root(blocks(), self.size)
+        return root if len(root) == self.size and bool(torch.isfinite(root).all()) else None
+
+    def normal_equations(self) -> Pair | None:
+        """[X r]' W [X r] (size + 1, size + 1) of a log-likelihood that is -sum w (r - X theta)^2 / 2, r = y - offset.
+
+        In twice the working precision; None where that would take long.
+        """
+        if sum(len(chunk.y) for chunk in self.chunks) * (self.size + 1) ** 2 > MOST_PRECISE_CELLS:
+            return None
+        origin = torch.zeros(self.size, dtype=torch.float64)
+        return normal_equations(
+            (
+                chunk.predictors[0].X.dense(),
+                as_written(chunk.y) - exact(chunk.predictors[0].offset),
+                -chunk.weight * row.h[:, 0, 0],
+            )
+            for chunk, _, row in self.rows(origin)
+        )
+
+
+def add_gradient(total: Tensor, chunk: Rows, g: Tensor) -> None:
+    """total += sum_k X_k' g_k, for rows g (n, K)."""
+    for k, predictor in enumerate(chunk.predictors):
+        total.index_add_(0, predictor.columns, predictor.X.rmatvec(g[:, k]))
+
+
+def add_hessian(self, total: Symmetric, chunk: Rows, h: Tensor) -> None:
+        """total += sum_jk X_j' diag(h_jk) X_k, for symmetric rows h (n, K, K), in the form of `no_curvature`."""
+        if isinstance(total, Bordered):
+            assert self.structure is not None
+            add_bordered(total, self.structure, chunk.sides, h)
         else:
             add_hessian(total, chunk, h)
 

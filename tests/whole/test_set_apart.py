@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from glmfit.design import border
 from glmfit.inference import apart
 from glmfit.result import Fitted
 
+ROOT = Path(__file__).resolve().parents[2]
 ROWS, LEVELS = 600, 8
 SAME = 1e-10
 COMMON = "lone == 0 and g not in ('g08', 'g09')"  # rows of levels with more than one
@@ -77,3 +80,16 @@ def test_several_columns_of_a_level(kind: str, table: dict[str, list], monkeypat
     """Slopes of the levels, of two covariates, and the levels of a second parameter too."""
     for formulas, family in ((("y ~ x + g + g:x + g:z",), "poisson"), (("y ~ z + g + g:x", "alpha ~ g"), "nb")):
         alike(*fits(table, monkeypatch, *formulas, family=family, se=kind, where=COMMON))
+
+
+def test_robust_standard_errors_beside_many_levels_are_those_of_sandwich() -> None:
+    """220 levels, which are set apart as they are; what clusters do not see has no standard error here."""
+    reference = json.loads((ROOT / "tests" / "reference" / "levels" / "levels.json").read_text())
+    for kind, errors in reference["errors"].items():
+        fit = glmfit.fit("y ~ x + z + g", reference["data"], family="poisson", se=kind)
+        found = {row.term: row for row in fit.coefficients}
+        shown = [found[term] for term in reference["terms"]]
+        np.testing.assert_allclose([row.estimate for row in shown], reference["estimates"], rtol=1e-8)
+        seen = [(row.std_error, error) for row, error in zip(shown, errors, strict=True) if row.status is None]
+        assert len(seen) == (2 if "cluster:g" in kind else len(shown))
+        np.testing.assert_allclose(*zip(*seen, strict=True), rtol=1e-6, err_msg=kind)

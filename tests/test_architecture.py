@@ -29,7 +29,7 @@ BELOW = {
     "explain": "",
     "report": "explain families",
     "after": "report dense estimate inference rows design formula families table numerics",
-    "many": "",
+    "many": "after report explain dense estimate trust inference model rows design formula families table numerics",
     "commands": "many report explain after dense estimate rows formula families table",
 }
 # The ground floor, from the bottom; `__init__` is the Python API and `__main__` the command, above all packages.

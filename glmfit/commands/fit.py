@@ -8,6 +8,7 @@ import typer
 
 from glmfit import fit_spec
 from glmfit.commands import options
+from glmfit.commands.groups import check_groups, fit_by
 from glmfit.commands.model import takes_model
 from glmfit.commands.output import say, write_file, write_stdout
 from glmfit.commands.plot import forest_of
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 def fit_command(
     data: options.Data,
     spec: ModelSpec,
+    by: options.By = None,
+    overall: options.Overall = False,
     json: options.Json = False,
     format: options.Format = None,
     output: options.Output = None,
@@ -42,6 +45,7 @@ def fit_command(
     glmfit fit data.csv "claims ~ age*region" -f negative-binomial --json
     glmfit fit data.csv "y ~ x" "alpha ~ region" -f nb --se cluster:firm
     glmfit fit trials.csv --y dead/n --x dose -f binomial --link probit
+    glmfit fit shops.csv "sales ~ price" -f poisson --by shop --json
     """
     chosen = options.output_format(json, format, output)
     options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
@@ -50,6 +54,11 @@ def fit_command(
         raise UsageError("contradiction", message, "save the model with --save, then: glmfit plot forest MODEL")
     check_output(output, data)
     check_save(save, output, data)
+    groups = options.levels(by)
+    check_groups(groups, overall=overall, save=save, all_levels=all_levels, verbose=verbose)
+    if groups:
+        asked = {"overall": overall, "quiet": quiet, "exp": exp, "covariance": covariance}
+        raise typer.Exit(fit_by(spec, data, groups, chosen, output, **asked))
 
     with progress("replicates", quiet=quiet) as told:
         fit = fit_spec(spec, data, _trace if verbose else None, told)

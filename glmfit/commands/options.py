@@ -94,6 +94,11 @@ SamplingWeights = Annotated[
 Where = Annotated[
     str | None, option(_R, "--where", metavar="CONDITION", help="Use rows where it holds: \"age >= 18 & g == 'a'\".")
 ]
+By = Annotated[
+    list[str] | None,
+    option(_R, "--by", metavar="G[,H]", help="The same model in each group of rows, as JSON lines ..."),
+]
+Overall = Annotated[bool, option(_R, "--overall", help="With --by: the fit of all rows as well, at the end.")]
 Missing = Annotated[
     str, option(_R, "--missing", metavar="drop|error", help="Rows with missing values: drop (default) or error.")
 ]

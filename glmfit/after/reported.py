@@ -12,15 +12,17 @@ from glmfit.after.compared import compared
 from glmfit.after.diagnosis import diagnosis
 from glmfit.after.newdata import Asked
 from glmfit.after.pictures.kinds import KINDS, ROWS, Inputs, Request, find, svg
+from glmfit.after.refit import dense_rows_of, rows_of
 from glmfit.after.saved import SavedModel
 from glmfit.errors import GlmfitError
+from glmfit.reading import PLAIN, Reading
 from glmfit.report import words
 from glmfit.report.page import fitted
 from glmfit.report.page.parts import Grid, Page, Part, Picture, Section, Text, cells
 from glmfit.report.pictures.frame import Frame
 from glmfit.report.records import Records, records_csv, shown
 from glmfit.result import Fitted
-from glmfit.table import Source
+from glmfit.table import Source, open_data
 
 MOST_EFFECTS = 6  # pictures of effects, of the covariates in the order of the formula
 CHECKS = ("residuals", "qq", "rootogram", "calibration", "roc", "influence")
@@ -28,16 +30,20 @@ CHECKS = ("residuals", "qq", "rootogram", "calibration", "roc", "influence")
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The data of the models: opened anew for each pass, as `source` does."""
+    """The data of the models, opened anew for each pass; `reading` is how, `family` the file of a likelihood."""
 
     name: str
     asked: Asked
+    reading: Reading = PLAIN
+    family: str | None = None
 
     def source(self, model: SavedModel) -> Source:
-        from glmfit.reading import PLAIN
-        from glmfit.table import open_data
+        return open_data(self.name, model.fit.blueprint.reading.for_new_data(self.reading), spool=True)
 
-        return open_data(self.name, model.fit.blueprint.reading.for_new_data(PLAIN), spool=True)
+    def check(self, name: str, model: SavedModel) -> None:
+        """`DataError` where the data are not those that the model was fitted to."""
+        rows = rows_of if model.fit.blueprint.predictors else dense_rows_of
+        rows(model.fit, self.name, self.family, name, self.reading)
 
 
 def report(models: Mapping[str, SavedModel], rows: Rows | None, seed: int) -> Page:
@@ -83,8 +89,10 @@ def _sections(name: str, model: SavedModel, rows: Rows | None, seed: int) -> Ite
         missing = "Effects and the check of the fit need the data: glmfit report MODEL DATA -o FILE."
         yield Section("rows", "Effects and check", (Text(missing),))
         return
-    yield Section("effects", "Effects", tuple(_effects(name, model, rows)))
-    yield Section("check", "Check of the fit", tuple(_check(name, model, rows, seed)))
+    chosen = fit.model.where
+    which = [Text(f"The fit is of the rows where {chosen}; what follows is of all rows.")] if chosen else []
+    yield Section("effects", "Effects", (*which, *_effects(name, model, rows)))
+    yield Section("check", "Check of the fit", (*which, *_check(name, model, rows, seed)))
 
 
 def _effects(name: str, model: SavedModel, rows: Rows) -> Iterator[Part]:
@@ -111,9 +119,8 @@ def _check(name: str, model: SavedModel, rows: Rows, seed: int) -> Iterator[Part
     for kind in CHECKS:
         if kind in known:
             request = Request(seed=seed) if "seed" in known[kind].takes else Request()
-            part = _of_rows(
-                name, kind, model, rows, request, f"{known[kind].summary[0].upper()}{known[kind].summary[1:]}."
-            )
+            summary = known[kind].summary
+            part = _of_rows(name, kind, model, rows, request, f"{summary[0].upper()}{summary[1:]}.")
             if isinstance(part, Picture):  # a picture that the model has not got is no news here
                 yield part
 
@@ -131,8 +138,7 @@ def _of_rows(
 def _picture(name: str, kind: str, inputs: Inputs, request: Request, caption: str, suffix: str = "") -> Picture:
     frame: Frame = find(kind).numbers(inputs, request)
     parts = [part for part in (_stem(name), kind, _stem(suffix)) if part]
-    notes = " ".join((caption, *frame.notes))
-    return Picture("-".join(parts), svg(kind, frame), notes, frame.description)
+    return Picture("-".join(parts), svg(kind, frame), caption, frame.description)
 
 
 def _stem(text: str) -> str:

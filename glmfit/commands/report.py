@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glmfit.commands import shared
+from glmfit.commands import options, shared
 from glmfit.commands.options import option
 from glmfit.commands.output import output_error, write_file
 from glmfit.errors import UsageError
+from glmfit.reading import PLAIN, Reading
 
 if TYPE_CHECKING:
     from glmfit.after.reported import Rows
     from glmfit.after.saved import SavedModel
+    from glmfit.result import Fitted
+    from glmfit.spec import ModelSpec
 
 FORMATS = (".html", ".htm", ".md", ".markdown")
 Files = Annotated[
@@ -33,6 +35,7 @@ Output = Annotated[
 ]
 
 
+@options.takes_data
 def report_command(
     files: Files = None,
     output: Output = None,
@@ -40,6 +43,7 @@ def report_command(
     offset: shared.NewOffset = None,
     exposure: shared.NewExposure = None,
     missing: shared.NewMissing = "keep",
+    reading: Reading = PLAIN,
     family: shared.FamilyFile = None,
 ) -> None:
     """Write a report of saved models: one page that opens anywhere.
@@ -56,8 +60,11 @@ def report_command(
     target = target_of(output, *given)
     from glmfit.after.reported import Rows, named
 
-    rows = None if data is None else Rows(data, asked)
+    rows = None if data is None else Rows(data, asked, reading, family)
     opened = {name: shared.open_saved(path, family) for name, path in zip(named(models), models, strict=True)}
+    if rows is not None:
+        for name, model in opened.items():
+            rows.check(name, model)
     write_report(opened, rows, whole, target)
     raise typer.Exit(0)
 
@@ -89,14 +96,14 @@ def is_model(path: str) -> bool:
         return path.endswith(".json") and not os.path.exists(path)
 
 
-def target_of(output: str | None, *inputs: str) -> str:
+def target_of(output: str | None, *inputs: str, option: str = "--output") -> str:
     """The file of a report, checked before any time is spent on it."""
     if output is None:
         raise UsageError("missing_argument", "a report goes to a file", "add -o report.html")
     if not output.casefold().endswith(FORMATS):
-        hint = "write -o report.html, or report.md with pictures beside it"
-        raise UsageError("invalid_value", f"--output: '{output}' is neither HTML nor Markdown", hint)
-    shared.check_output(output, *inputs)
+        hint = f"write {option} report.html, or report.md with pictures beside it"
+        raise UsageError("invalid_value", f"{option}: '{output}' is neither HTML nor Markdown", hint)
+    shared.check_output(output, *inputs, option=option)
     from glmfit.report.pictures.render import check_matplotlib
 
     check_matplotlib()
@@ -116,13 +123,21 @@ def write_report(models: dict[str, SavedModel], rows: Rows | None, seed: int, ta
     from glmfit.report.page.markdown import to_markdown
 
     folder = f"{os.path.splitext(target)[0]}_files"
-    with contextlib.suppress(FileExistsError):
-        try:
-            os.mkdir(folder)
-        except FileExistsError:
-            raise
-        except OSError as error:
-            raise output_error(folder, error) from error
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
     for picture in page.pictures():
         write_file(os.path.join(folder, f"{picture.name}.svg"), picture.svg)
     write_file(target, to_markdown(page, os.path.basename(folder)))
+
+
+def report_of(fit: Fitted, spec: ModelSpec, data: str, target: str) -> None:
+    """The page of a fit that has just been made of DATA; of standard input the rows are gone."""
+    from glmfit.after.reported import Rows
+    from glmfit.after.saved import open_model
+    from glmfit.families.userfile import is_path
+
+    family = spec.family if is_path(spec.family) else None
+    rows = None if data == "-" else Rows(data, shared.asked(None, None, "keep"), spec.reading, family)
+    write_report({"fit": open_model(fit, family)}, rows, 1 if spec.seed is None else spec.seed, target)

@@ -12,7 +12,8 @@ from glmfit.result import Fitted
 
 _FLAGS = {"intercept": "--no-intercept", "check_separation": "--check-separation"}  # given where not at the default
 _NAMED = {"links": "--link", "fixed": "--fix", "start": "--start"}  # NAME=VALUE each
-_LISTS = ("x", "levels", "relax")
+_LISTS = ("levels", "relax")
+_SIGNS = {" ": "space", "\t": "tab"}  # that a command line cannot show
 
 
 def command(fit: Fitted) -> str:
@@ -28,6 +29,9 @@ def _options(asked: Mapping[str, Any], reading: Reading) -> Iterator[str]:
         elif name in _NAMED:
             for key, one in value.items():
                 yield from (_NAMED[name], f"{key}={_word(one)}")
+        elif name == "x":
+            for terms in value:
+                yield from ("--x", terms)
         elif name in _LISTS:
             yield from (f"--{name}", ",".join(_item(name, one) for one in value))
         elif name != "formulas":
@@ -40,7 +44,10 @@ def _options(asked: Mapping[str, Any], reading: Reading) -> Iterator[str]:
             for text in value:
                 yield from ("--na", text)
         else:
-            yield from (f"--{field.name}", ",".join(map(str, value)) if field.name == "skip" else str(value))
+            yield from (
+                f"--{field.name}",
+                ",".join(map(str, value)) if field.name == "skip" else _SIGNS.get(value, value),
+            )
 
 
 def _word(value: Any) -> str:

@@ -88,13 +88,10 @@ def sentence(fit: Fit, terms: Sequence[str]) -> str:
     how = "" if link is None or fit.dispersion.method == "none" else f", with {_article(link)} {link} link,"
     also = f" Covariates may act on {', '.join(others)} as well." if len(model.formulas) > 1 and others else ""
     method = "penalised maximum likelihood" if model.bias_reduction else "maximum likelihood"
-    rows = (
-        f"{data.rows_used:,} of {data.rows_read:,} rows"
-        if data.rows_used < data.rows_read
-        else f"all {data.rows_used:,} rows"
-    )
-    fitted = f"{_article(model.family).capitalize()} {model.family} model{about}{on}{how} was fitted to {rows} of {data.source}"
-    return f"{fitted} by {method}. Standard errors: {standard_errors(fit.covariance)}.{also}"
+    used = f"{data.rows_used:,} of {data.rows_read:,}" if data.rows_used < data.rows_read else f"all {data.rows_used:,}"
+    what = f"{_article(model.family).capitalize()} {model.family} model{about}{on}{how}"
+    fitted = f"{what} was fitted to {used} rows of {data.source} by {method}"
+    return f"{fitted}. Standard errors: {standard_errors(fit.covariance)}.{also}"
 
 
 def verdict(fit: Fit) -> str:
@@ -106,7 +103,8 @@ def verdict(fit: Fit) -> str:
     many = len(fit.warnings)
     if not many:
         return "The fit converged, and nothing was found that speaks against its numbers."
-    return f"The fit converged; {'one finding' if many == 1 else f'{many} findings'} below should be read with its numbers."
+    found = "one finding" if many == 1 else f"{many} findings"
+    return f"The fit converged; {found} below should be read with its numbers."
 
 
 def _article(word: str) -> str:

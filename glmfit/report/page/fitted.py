@@ -1,5 +1,6 @@
-"""The sections of one fit: what was done, findings with their explanations, coefficients, tests, statistics, how to do it
-again. Everything that is said is that of the table: here it only gets its place.
+"""The sections of one fit: what was done, findings with their explanations, coefficients, tests, statistics.
+
+What is said is what the table of the fit says: here it only gets its place.
 """
 
 from __future__ import annotations
@@ -40,14 +41,7 @@ def findings(found: Sequence[Finding]) -> list[Part]:
     if not found:
         return [Text("None: nothing that glmfit looks for speaks against these numbers.")]
     known = {one.code: one for one in explain.explanations()}
-    return [
-        Notice(
-            one.code,
-            one.message,
-            *((known[one.code].meaning, known[one.code].remedy) if one.code in known else ("", "")),
-        )
-        for one in found
-    ]
+    return [Notice(one.code, one.message, known[one.code].meaning, known[one.code].remedy) for one in found]
 
 
 def tables(fit: Fit) -> list[Part]:
@@ -132,10 +126,7 @@ def again(fits: Sequence[Fitted], seed: int | None) -> Section:
     lines = [f"glmfit {fits[0].version}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"]
     lines += [f"{name} {found}" for name in OF_VERSIONS if (found := _version(name))]
     facts = [("Versions", ", ".join(lines))]
-    facts += [
-        ("Rows", f"SHA-256 of the responses of {fit.data.source}: {fit.blueprint.fingerprint.response}")
-        for fit in fits[:1]
-    ]
+    facts.append(("Responses", f"SHA-256 {fits[0].blueprint.fingerprint.response}, of {fits[0].data.source}"))
     if seed is not None:
         facts.append(("Seed", f"{seed}, of the random numbers in quantile residuals"))
     return Section("again", "To do it again", (Facts(tuple(facts)), Command("\n".join(command(fit) for fit in fits))))

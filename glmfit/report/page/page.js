@@ -2,7 +2,7 @@
 // Columns sort by their numbers, or by their texts; a third click restores the order of the model.
 for (const table of document.querySelectorAll("table")) {
   const body = table.tBodies[0], order = [...body.rows];
-  if (order.length < 2) continue;
+  if (order.length < 2 || !body.querySelector("[data-key]")) continue;
   [...table.tHead.rows[0].cells].forEach((cell, at) => {
     if (!cell.textContent.trim()) return;
     const button = document.createElement("button");

@@ -26,7 +26,9 @@ from glmfit.commands.fit import fit_command
 from glmfit.commands.margins import margins_command
 from glmfit.commands.output import output_error, say, write_stdout
 from glmfit.commands.parser import Command, CommandLineError, Group, usage_error
+from glmfit.commands.plot import plot_command
 from glmfit.commands.predict import predict_command
+from glmfit.commands.report import report_command
 from glmfit.commands.residuals import residuals_command
 from glmfit.commands.simulate import simulate_command
 from glmfit.commands.step import step_command
@@ -74,9 +76,11 @@ app.command("confint", cls=Command, short_help="Intervals by profile likelihood 
 app.command("residuals", cls=Command, short_help="Residuals and influence of rows; a check of the fit.")(
     residuals_command
 )
+app.command("plot", cls=Command, short_help="Draw a picture of a saved model.")(plot_command)
 app.command("simulate", cls=Command, short_help="Draw new responses from a saved model.")(simulate_command)
 app.command("margins", cls=Command, short_help="Average effects and adjusted predictions.")(margins_command)
 app.command("batch", cls=Command, short_help="Run a file of jobs, a line of JSON for each.")(batch_command)
+app.command("report", cls=Command, short_help="A page of saved models and their data.")(report_command)
 app.command("check", cls=Command, short_help="Check a likelihood of your own on data.")(check_command)
 app.command("families", cls=Command, short_help="List the families of distributions.")(families_command)
 app.command("completion", cls=Command, short_help="Let the shell complete words and columns.")(completion_command)

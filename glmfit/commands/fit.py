@@ -11,12 +11,15 @@ from glmfit.commands import options
 from glmfit.commands.groups import check_groups, fit_by
 from glmfit.commands.model import takes_model
 from glmfit.commands.output import say, write_file, write_stdout
+from glmfit.commands.plot import forest_of
 from glmfit.commands.progress import progress
+from glmfit.commands.report import report_of, target_of
 from glmfit.commands.shared import check_output, check_save, warn
+from glmfit.errors import UsageError
 from glmfit.spec import ModelSpec
 
 if TYPE_CHECKING:
-    from glmfit.result import Fit
+    from glmfit.result import Fitted
 
 
 @takes_model()
@@ -32,6 +35,8 @@ def fit_command(
     covariance: options.Covariance = False,
     save: options.Save = None,
     all_levels: options.AllLevels = False,
+    plot: options.Plot = False,
+    report: options.Report = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -46,10 +51,18 @@ def fit_command(
     """
     chosen = options.output_format(json, format, output)
     options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
+    if plot and chosen != "table":
+        message = f"--plot draws below a table, and --format {chosen} is for machines"
+        raise UsageError("contradiction", message, "save the model with --save, then: glmfit plot forest MODEL")
     check_output(output, data)
     check_save(save, output, data)
+    if report is not None:
+        target_of(report, data, option="--report")
     groups = options.levels(by)
     check_groups(groups, overall=overall, save=save, all_levels=all_levels, verbose=verbose)
+    if groups and report is not None:
+        hint = "fit one of the groups with --where, and --report"
+        raise UsageError("contradiction", "--report is of one fit, and --by makes many", hint)
     if groups:
         asked = {"overall": overall, "quiet": quiet, "exp": exp, "covariance": covariance}
         raise typer.Exit(fit_by(spec, data, groups, chosen, output, **asked))
@@ -63,7 +76,9 @@ def fit_command(
         from glmfit.report.saved import model_json
 
         write_file(save, model_json(fit))
-    _report(fit, chosen, output, exp=exp, covariance=covariance, all_levels=all_levels, quiet=quiet)
+    _report(fit, chosen, output, exp=exp, covariance=covariance, all_levels=all_levels, plot=plot, quiet=quiet)
+    if report is not None:
+        report_of(fit, spec, data, report)
     raise typer.Exit(fit.exit_code)
 
 
@@ -72,12 +87,21 @@ def _trace(step: dict[str, Any]) -> None:
 
 
 def _report(
-    fit: Fit, format: str, output: str | None, *, exp: bool, covariance: bool, all_levels: bool, quiet: bool
+    fit: Fitted,
+    format: str,
+    output: str | None,
+    *,
+    exp: bool,
+    covariance: bool,
+    all_levels: bool,
+    plot: bool,
+    quiet: bool,
 ) -> None:
     from glmfit import report
 
     if format == "table":
         text = report.to_table(fit, exp=exp, plain=output is not None, all_levels=all_levels)
+        text += "\n" + forest_of(fit, exp=exp, file=output is not None) if plot else ""
     elif format == "markdown":
         text = report.to_markdown(fit, exp=exp, all_levels=all_levels)
     else:

@@ -160,12 +160,17 @@ Format = Annotated[str | None, option(_O, "--format", metavar="FORMAT", help="ta
 Save = Annotated[
     str | None, option(_O, "--save", metavar="MODEL.json", help="Write the model to a file, for predict and the like.")
 ]
+Report = Annotated[
+    str | None,
+    option(_O, "--report", metavar="FILE.html", help="A page of the fit and its check; or FILE.md."),
+]
 Output = Annotated[str | None, option(_O, "--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all.")]
 Exp = Annotated[bool, option(_O, "--exp", help="Show exponentiated coefficients: rate, odds or hazard ratios.")]
 Covariance = Annotated[
     bool, option(_O, "--covariance", help="Write the covariance in JSON also of more than 1,000 coefficients.")
 ]
 AllLevels = Annotated[bool, option(_O, "--all-levels", help="Show every level of a factor, however many there are.")]
+Plot = Annotated[bool, option(_O, "--plot", help="The coefficients with their intervals as a picture below the table.")]
 Quiet = Annotated[bool, option(_O, "--quiet", "-q", help="Nothing on stderr but errors.")]
 Verbose = Annotated[bool, option(_O, "--verbose", "-v", help="Iterations on stderr; tracebacks of internal errors.")]
 LikelihoodFile = Annotated[

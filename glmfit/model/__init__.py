@@ -13,7 +13,7 @@ from glmfit.model.assembly import (
     weighed,
 )
 from glmfit.model.batch import BatchLikelihood
-from glmfit.model.likelihood import Likelihood, add_gradient, add_hessian, row_derivatives
+from glmfit.model.likelihood import Likelihood, RowDerivatives, add_gradient, add_hessian, row_derivatives
 from glmfit.model.model import Model
 from glmfit.model.panel import Panel, PanelObjective, PanelPredictor
 from glmfit.model.penalised import Jeffreys
@@ -29,6 +29,7 @@ __all__ = [
     "PanelObjective",
     "PanelPredictor",
     "Predictor",
+    "RowDerivatives",
     "Rows",
     "add_gradient",
     "add_hessian",

@@ -24,7 +24,16 @@ ERROR = "glmfit/error/1"
 MOST_WRITTEN = 1_000  # coefficients whose covariance is written unasked
 NOT_FINITE = "not_finite"  # the status of a row in which a number had to become null
 SCHEMAS = {FIT: "fit-1.json", MODEL: "model-1.json", ERROR: "error-1.json", explain.SCHEMA: "explain-1.json"}
-OF_RECORDS = ("anova", "compare", "confint", "diagnosis", "margins", "step", "test")  # commands that write them
+OF_RECORDS = (
+    "anova",
+    "compare",
+    "confint",
+    "diagnosis",
+    "margins",
+    "picture",
+    "step",
+    "test",
+)  # commands that write them
 SCHEMAS |= {f"glmfit/{name}/1": f"{name}-1.json" for name in OF_RECORDS}
 
 

@@ -9,6 +9,7 @@ from glmfit.model.batch import BatchLikelihood
 from glmfit.model.likelihood import Likelihood, Predictor, Rows, add_gradient, add_hessian, row_derivatives
 from glmfit.model.model import Model
 from glmfit.model.penalised import Jeffreys
+from glmfit.model.varying import Run, RunDerivatives, VaryingLikelihood
 
 __all__ = [
     "BatchLikelihood",
@@ -17,6 +18,9 @@ __all__ = [
     "Model",
     "Predictor",
     "Rows",
+    "Run",
+    "RunDerivatives",
+    "VaryingLikelihood",
     "add_gradient",
     "add_hessian",
     "assemble",

@@ -1,0 +1,106 @@
+"""One model of a scan by the ordinary route, from columns that have been read: as if it had been asked for alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from glmfit.errors import GlmfitError
+from glmfit.estimate.pipeline import fit_data
+from glmfit.many.problems import problem_of
+from glmfit.many.scanned import FIRTH, OK, ScanRecord, ScanRow
+from glmfit.many.template import Template
+from glmfit.memory import running_out
+from glmfit.result import Coefficient, Fitted
+from glmfit.rows import Data, read
+from glmfit.spec import ModelSpec
+from glmfit.table import Source, Table
+from glmfit.table.selection import Selection
+
+SEPARATION = "separation"
+LEFT_OUT = "aliased"
+
+
+@dataclass(frozen=True, eq=False)
+class Alone:
+    """Fits models of a scan one by one: `table` has all columns of all of them, in the rows that --where chose."""
+
+    template: Template
+    source: Source
+    table: Table
+    shared: tuple[str, ...]  # the columns of every model
+    of_response: bool
+    firth_fallback: bool
+
+    def record(self, name: str, caution: str | None = None) -> ScanRecord:
+        """The rows of the model of one column; `caution` is what is known of it beforehand."""
+        spec = replace(self.template.of(name), where=None)
+        try:
+            data, fit = self.fitted(spec, name)
+            if self.firth_fallback and problem_of(fit) == SEPARATION:
+                data, fit = self.fitted(replace(spec, bias_reduction="firth"), name)
+        except GlmfitError as error:
+            main = ScanRow(name, "", name, 0, status=error.code, failed=True, message=error.message)
+            return ScanRecord([main])
+        return ScanRecord([self._row(name, data, fit, *one, caution) for one in self.reported(name, data, fit)])
+
+    def fitted(self, spec: ModelSpec, name: str) -> tuple[Data, Fitted]:
+        """The prepared rows, and the fit."""
+        names = dict.fromkeys((*self.shared, name))
+        table = replace(
+            self.table,
+            columns={one: self.table[one] for one in names},
+            findings=tuple(one for one in self.table.findings if not one.terms or set(one.terms) & set(names)),
+        )
+        with running_out():
+            data = read(spec, Selection(self.source, table, np.arange(len(table))))
+            return data, fit_data(data)
+
+    def reported(self, name: str, data: Data, fit: Fitted) -> list[tuple[int, Coefficient]]:
+        """The coefficients that a scan reports, each with the place of its term among those of its parameter."""
+        terms = zip(fit.blueprint.terms, fit.coefficients, strict=True)
+        if self.of_response:
+            places = {term: at for at, term in enumerate(dict.fromkeys(fit.blueprint.terms))}
+            rows = [(places[term], row) for term, row in terms if row.term != "Intercept"]
+            return rows or [(0, row) for row in fit.coefficients if row.parameter in fit.model.main]
+        places = scanned_terms(data, name)
+        return [(places[term], row) for term, row in terms if term in places]
+
+    def _row(self, name: str, data: Data, fit: Fitted, place: int, found: Coefficient, caution: str | None) -> ScanRow:
+        problem = problem_of(fit)
+        missing = math.isnan(found.estimate) or math.isnan(found.std_error)
+        status = problem or (found.status if missing and found.status else None)
+        failed = status is not None
+        if status in (None, LEFT_OUT) and caution is not None:
+            status = caution
+        if status is None and self.firth_fallback and data.spec.bias_reduction != self.template.asked.bias_reduction:
+            status = FIRTH
+        return ScanRow(
+            column=name,
+            parameter=found.parameter,
+            term=found.term,
+            place=place,
+            n=fit.data.rows_used,
+            estimate=found.estimate,
+            std_error=found.std_error,
+            statistic=found.statistic,
+            df=math.nan if found.df is None else found.df,
+            p_value=found.p_value,
+            status=status or OK,
+            failed=failed,
+            findings=[finding.code for finding in fit.warnings],
+            message=None if problem is None else _message(fit, problem),
+        )
+
+
+def scanned_terms(data: Data, name: str) -> dict[str, int]:
+    """The terms that hold a column, with their places among those that do."""
+    terms = (term for predictor in data.formula.predictors for term in predictor.terms)
+    held = dict.fromkeys(term.name for term in terms if any(name in factor.columns for factor in term.factors))
+    return {term: at for at, term in enumerate(held)}
+
+
+def _message(fit: Fitted, problem: str) -> str | None:
+    return next((finding.message for finding in fit.warnings if finding.code == problem), None)

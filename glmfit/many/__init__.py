@@ -1,7 +1,7 @@
-"""Many fits in one run: the same model in each group of the rows, written as a stream of records.
+"""Many fits in one run: a failure is a row of what is written, never a hole, and never a stop of the rest.
 
-A record is what became of one unit of work; a failure is a record too, and never a hole nor a stop of the rest. What
-can be fitted together is, as one batch of matrices; all else goes through the pipeline of a single fit.
-In: a specification and a source of data. Out: records, in order, as JSON lines, CSV or a table. May use: after, report,
-explain, dense, estimate, trust, inference, model, rows, design, formula, families, table, numerics.
+`scan` fits one model a column, many of them together where they are of one shape; `jobs` reads files of jobs, `ledger`
+is the file of results that grows by a line a job. In: a specification and a source of data, or the path of a file of
+jobs, documents. Out: records in order, jobs, lines of results. May use: after, explain, estimate, trust, inference,
+model, rows, design, formula, families, table, numerics.
 """

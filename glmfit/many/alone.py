@@ -9,14 +9,13 @@ import numpy as np
 
 from glmfit.errors import GlmfitError
 from glmfit.estimate.pipeline import fit_data
+from glmfit.many.gapped import Scan
 from glmfit.many.problems import problem_of
 from glmfit.many.scanned import FIRTH, OK, ScanRecord, ScanRow
-from glmfit.many.template import Template
 from glmfit.memory import running_out
 from glmfit.result import Coefficient, Fitted
 from glmfit.rows import Data, read
 from glmfit.spec import ModelSpec
-from glmfit.table import Source, Table
 from glmfit.table.selection import Selection
 
 SEPARATION = "separation"
@@ -25,21 +24,16 @@ LEFT_OUT = "aliased"
 
 @dataclass(frozen=True, eq=False)
 class Alone:
-    """Fits models of a scan one by one: `table` has all columns of all of them, in the rows that --where chose."""
+    """Fits models of a scan one by one."""
 
-    template: Template
-    source: Source
-    table: Table
-    shared: tuple[str, ...]  # the columns of every model
-    of_response: bool
-    firth_fallback: bool
+    scan: Scan
 
     def record(self, name: str, caution: str | None = None) -> ScanRecord:
         """The rows of the model of one column; `caution` is what is known of it beforehand."""
-        spec = replace(self.template.of(name), where=None)
+        spec = replace(self.scan.template.of(name), where=None)
         try:
             data, fit = self.fitted(spec, name)
-            if self.firth_fallback and problem_of(fit) == SEPARATION:
+            if self.scan.firth_fallback and problem_of(fit) == SEPARATION:
                 data, fit = self.fitted(replace(spec, bias_reduction="firth"), name)
         except GlmfitError as error:
             main = ScanRow(name, "", name, 0, status=error.code, failed=True, message=error.message)
@@ -48,20 +42,20 @@ class Alone:
 
     def fitted(self, spec: ModelSpec, name: str) -> tuple[Data, Fitted]:
         """The prepared rows, and the fit."""
-        names = dict.fromkeys((*self.shared, name))
+        names = dict.fromkeys((*self.scan.shared, name))
         table = replace(
-            self.table,
-            columns={one: self.table[one] for one in names},
-            findings=tuple(one for one in self.table.findings if not one.terms or set(one.terms) & set(names)),
+            self.scan.table,
+            columns={one: self.scan.table[one] for one in names},
+            findings=tuple(one for one in self.scan.table.findings if not one.terms or set(one.terms) & set(names)),
         )
         with running_out():
-            data = read(spec, Selection(self.source, table, np.arange(len(table))))
+            data = read(spec, Selection(self.scan.source, table, np.arange(len(table))))
             return data, fit_data(data)
 
     def reported(self, name: str, data: Data, fit: Fitted) -> list[tuple[int, Coefficient]]:
         """The coefficients that a scan reports, each with the place of its term among those of its parameter."""
         terms = zip(fit.blueprint.terms, fit.coefficients, strict=True)
-        if self.of_response:
+        if self.scan.of_response:
             places = {term: at for at, term in enumerate(dict.fromkeys(fit.blueprint.terms))}
             rows = [(places[term], row) for term, row in terms if row.term != "Intercept"]
             return rows or [(0, row) for row in fit.coefficients if row.parameter in fit.model.main]
@@ -75,7 +69,11 @@ class Alone:
         failed = status is not None
         if status in (None, LEFT_OUT) and caution is not None:
             status = caution
-        if status is None and self.firth_fallback and data.spec.bias_reduction != self.template.asked.bias_reduction:
+        if (
+            status is None
+            and self.scan.firth_fallback
+            and data.spec.bias_reduction != self.scan.template.asked.bias_reduction
+        ):
             status = FIRTH
         return ScanRow(
             column=name,

@@ -130,7 +130,7 @@ def _meat(batch: VaryingLikelihood, theta: Tensor, which: Tensor) -> Tensor:
     total = torch.zeros((len(which), batch.size, batch.size), dtype=torch.float64)
     for run, row in batch.rows(theta, which):
         g = [batch.weighted(run, one) / torch.sqrt(run.chunk.rows.frequency) for one in row.g]
-        batch.add_products(total[run.part], run, lambda j, k, g=g: g[j] * g[k])
+        batch.add_products(total[run.part], run, {(j, k): g[j] * g[k] for j, k in row.h})
     return total
 
 
@@ -139,7 +139,7 @@ def _expected(batch: VaryingLikelihood, theta: Tensor, which: Tensor) -> Tensor:
     total = torch.zeros((len(which), batch.size, batch.size), dtype=torch.float64)
     for run, row in batch.rows(theta, which):
         h = _expected_rows(batch, run, row)
-        batch.add_products(total[run.part], run, lambda j, k, h=h, run=run: batch.weighted(run, h[:, j, k]))
+        batch.add_products(total[run.part], run, {(j, k): batch.weighted(run, h[:, j, k]) for j, k in row.h})
     return total
 
 
@@ -166,6 +166,5 @@ def _leverage_meat(kind: str, batch: VaryingLikelihood, theta: Tensor, which: Te
         here = run.weight > 0
         fine[run.part] &= ~((spare < LEVERAGE) & here).any(dim=1)
         scores = torch.sqrt(frequency) * each * row.g[0] / spare ** (0.5 if kind == "hc2" else 1.0)
-        square = torch.where(here, scores, 0.0) ** 2
-        batch.add_products(total[run.part], run, lambda j, k, square=square: square)
+        batch.add_products(total[run.part], run, {(0, 0): torch.where(here, scores, 0.0) ** 2})
     return total, fine

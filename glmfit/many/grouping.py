@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from glmfit.estimate.check import inspection_of
 from glmfit.estimate.maximum import Maximum, maximise
 from glmfit.formula import learned_part
 from glmfit.inference import Reference
+from glmfit.many.gapped import Scan, without_gap
 from glmfit.many.own import Own, Shared
 from glmfit.many.scanned import ScanRecord, ScanRow
 from glmfit.many.template import GAP
@@ -27,9 +27,6 @@ from glmfit.model import assemble
 from glmfit.rows import Data
 from glmfit.rows.data import prepare
 from glmfit.table.selection import Selection
-
-if TYPE_CHECKING:
-    from glmfit.many.scan import Scan
 
 Outcome = tuple[int, ScanRecord | str]  # the place of a column, and its record or what is known of it beforehand
 BLOCK_CELLS = 1 << 20  # numbers of the columns that are worked on together
@@ -49,8 +46,6 @@ def together(scan: Scan) -> Iterator[Outcome]:
 
 def _of_columns(scan: Scan) -> Blocks | None:
     """The blocks of columns that are covariates; None where what all models share is not an ordinary fit."""
-    from glmfit.many.scan import without_gap
-
     formula = without_gap(scan.asked.formula)
     if not all(predictor.terms for predictor in formula.predictors) or not _bare(scan):
         return None
@@ -67,9 +62,8 @@ def _of_columns(scan: Scan) -> Blocks | None:
 
 
 def _bare(scan: Scan) -> bool:
-    terms = [term for predictor in scan.asked.formula.predictors for term in predictor.terms]
-    held = [term for term in terms if any(GAP in factor.columns for factor in term.factors)]
-    return all(len(term.factors) == 1 and term.factors[0].column == GAP for term in held)
+    """Whether the column stands by itself wherever it stands."""
+    return all(len(term.factors) == 1 and term.factors[0].column == GAP for _, term in scan.held())
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +78,7 @@ class Blocks:
     def parameters(self) -> list[str]:
         """Those whose predictors have the column."""
         family = self.data.family
-        predictors = self.scan.asked.formula.predictors
-        held = [p.parameter for p in predictors if any(GAP in f.columns for term in p.terms for f in term.factors)]
+        held = [predictor.parameter for predictor, _ in self.scan.held()]
         if family.shared_formula:
             return [parameter.name for parameter in family.parameters]
         return [family.parameter(name).name for name in held]

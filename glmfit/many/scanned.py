@@ -89,9 +89,9 @@ def _text(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.17g}"
 
 
-def adjust(records: Sequence[ScanRecord], method: str) -> None:
+def adjusted(records: Sequence[ScanRecord], method: str) -> None:
     """Sets the adjusted p-values of all rows."""
-    from glmfit.after.multiplicity import adjusted
+    from glmfit.after import multiplicity
 
     if method == "none":
         return
@@ -100,5 +100,5 @@ def adjust(records: Sequence[ScanRecord], method: str) -> None:
         for row in record.rows:
             by_place.setdefault((row.parameter, row.place), []).append(row)
     for rows in by_place.values():
-        for row, p in zip(rows, adjusted([row.p_value for row in rows], method), strict=True):
+        for row, p in zip(rows, multiplicity.adjusted([row.p_value for row in rows], method), strict=True):
             row.p_adjusted = p

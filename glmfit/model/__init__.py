@@ -6,13 +6,15 @@ formula, families, numerics.
 
 from glmfit.model.assembly import assemble
 from glmfit.model.batch import BatchLikelihood
-from glmfit.model.likelihood import Likelihood, Predictor, Rows, add_gradient, add_hessian, row_derivatives
+from glmfit.model.likelihood import Likelihood, add_gradient, add_hessian, row_derivatives
 from glmfit.model.model import Model
 from glmfit.model.penalised import Jeffreys
+from glmfit.model.rows import Chunks, Predictor, Rows
 from glmfit.model.varying import Run, RunDerivatives, VaryingLikelihood
 
 __all__ = [
     "BatchLikelihood",
+    "Chunks",
     "Jeffreys",
     "Likelihood",
     "Model",

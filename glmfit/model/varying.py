@@ -8,7 +8,7 @@ Z_b adds is a border. A row that has no value in Z_b has weight 0 there, which i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 
 from glmfit.model.batch import Prepared, add, end_to_end, prepared
-from glmfit.model.likelihood import Rows, gradients
+from glmfit.model.likelihood import gradients
 from glmfit.model.model import Model
+from glmfit.model.rows import Rows
 from glmfit.numerics import BatchDerivatives
 
 CELLS = 1 << 16  # rows of all likelihoods worked on together: what autograd keeps of them stays near the processor
-Products = Callable[[int, int], Tensor]  # (m, n) what stands between the columns of two predictors
+Products = Mapping[tuple[int, int], Tensor]  # (m, n) what stands between the columns of predictors j <= k
 
 
 class RunDerivatives(NamedTuple):
@@ -183,7 +184,7 @@ class VaryingLikelihood:
             value[run.part] += self.weighted(run, row.l).sum(dim=1)
             for k in range(len(run.chunk.X)):
                 self.add_gradient(gradient[run.part], run, k, self.weighted(run, row.g[k]))
-            self.add_products(hessian[run.part], run, lambda j, k, run=run, row=row: self.weighted(run, row.h[j, k]))
+            self.add_products(hessian[run.part], run, {at: self.weighted(run, h) for at, h in row.h.items()})
         return BatchDerivatives(value, gradient, hessian)
 
     def rows(self, theta: Tensor, which: Tensor) -> Iterator[tuple[Run, RunDerivatives]]:
@@ -227,9 +228,9 @@ class VaryingLikelihood:
             gradient.index_add_(1, self.slots[k], torch.einsum("mqn,mn->mq", run.Z, g))
 
     def add_products(self, square: Tensor, run: Run, between: Products) -> None:
-        """square (m, p, p) += sum_jk X_j' diag(h_jk) X_k over all predictors, with h_jk = between(j, k) for j <= k."""
+        """square (m, p, p) += sum_jk X_j' diag(h_jk) X_k over all predictors, h_jk being `between`."""
         for j, k, products, first, second in run.chunk.pairs:
-            h = between(j, k)
+            h = between[j, k]
             add(square, h @ products, first, second, both=j != k)
             for inner, outer in {(j, k), (k, j)}:
                 if outer in self.slots:

@@ -141,7 +141,7 @@ class DelimitedSource(Source):
         start, first = self._body, 1
         while start < len(self._data) or start == self._body:
             part, end = copy(self), self._cut(start)
-            part._data, part._body, part.first = memoryview(self._data)[start:end], 0, first
+            part._data, part._body, part.first, part._kept = memoryview(self._data)[start:end], 0, first, None
             yield part
             first += part.count
             if hasattr(self._data, "madvise") and hasattr(mmap, "MADV_DONTNEED"):

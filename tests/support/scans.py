@@ -11,7 +11,7 @@ import numpy as np
 
 from glmfit import fit_spec
 from glmfit.errors import GlmfitError
-from glmfit.many.scan import scan
+from glmfit.many.scan import records, scan
 from glmfit.many.scanned import ScanRow
 from glmfit.result import Fitted
 from glmfit.spec import ModelSpec
@@ -133,8 +133,8 @@ def check(
     spec = ModelSpec(formulas=(formula,) if isinstance(formula, str) else formula, **options)
     data = {**frame, **scanned}
     asked = scan(spec, data, list(scanned))
-    records = asked.records()
-    assert [record.rows[0].column for record in records] == list(scanned)
-    for name, record in zip(scanned, records, strict=True):
+    found = records(asked)
+    assert [record.rows[0].column for record in found] == list(scanned)
+    for name, record in zip(scanned, found, strict=True):
         compare(record.rows, alone(asked.template.of(name), data, name))
-    return {name: record.rows for name, record in zip(scanned, records, strict=True)}
+    return {name: record.rows for name, record in zip(scanned, found, strict=True)}

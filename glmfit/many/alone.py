@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from glmfit.errors import GlmfitError
 from glmfit.estimate.pipeline import fit_data
+from glmfit.many.designed import scanned_terms
 from glmfit.many.gapped import Scan
 from glmfit.many.problems import problem_of
 from glmfit.many.scanned import FIRTH, OK, ScanRecord, ScanRow
@@ -16,7 +15,6 @@ from glmfit.memory import running_out
 from glmfit.result import Coefficient, Fitted
 from glmfit.rows import Data, read
 from glmfit.spec import ModelSpec
-from glmfit.table.selection import Selection
 
 SEPARATION = "separation"
 LEFT_OUT = "aliased"
@@ -42,14 +40,8 @@ class Alone:
 
     def fitted(self, spec: ModelSpec, name: str) -> tuple[Data, Fitted]:
         """The prepared rows, and the fit."""
-        names = dict.fromkeys((*self.scan.shared, name))
-        table = replace(
-            self.scan.table,
-            columns={one: self.scan.table[one] for one in names},
-            findings=tuple(one for one in self.scan.table.findings if not one.terms or set(one.terms) & set(names)),
-        )
         with running_out():
-            data = read(spec, Selection(self.scan.source, table, np.arange(len(table))))
+            data = read(spec, self.scan.part(name))
             return data, fit_data(data)
 
     def reported(self, name: str, data: Data, fit: Fitted) -> list[tuple[int, Coefficient]]:
@@ -59,7 +51,7 @@ class Alone:
             places = {term: at for at, term in enumerate(dict.fromkeys(fit.blueprint.terms))}
             rows = [(places[term], row) for term, row in terms if row.term != "Intercept"]
             return rows or [(0, row) for row in fit.coefficients if row.parameter in fit.model.main]
-        places = scanned_terms(data, name)
+        places = scanned_terms(data.formula, name)
         return [(places[term], row) for term, row in terms if term in places]
 
     def _row(self, name: str, data: Data, fit: Fitted, place: int, found: Coefficient, caution: str | None) -> ScanRow:
@@ -91,13 +83,6 @@ class Alone:
             findings=[finding.code for finding in fit.warnings],
             message=None if problem is None else _message(fit, problem),
         )
-
-
-def scanned_terms(data: Data, name: str) -> dict[str, int]:
-    """The terms that hold a column, with their places among those that do."""
-    terms = (term for predictor in data.formula.predictors for term in predictor.terms)
-    held = dict.fromkeys(term.name for term in terms if any(name in factor.columns for factor in term.factors))
-    return {term: at for at, term in enumerate(held)}
 
 
 def _message(fit: Fitted, problem: str) -> str | None:

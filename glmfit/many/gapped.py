@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from glmfit.formula import Factor, ModelFormula, PredictorFormula, Term
 from glmfit.many.template import GAP, Template
 from glmfit.rows.asked import Asked
 from glmfit.table import Source, Table
+from glmfit.table.selection import Selection
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +34,13 @@ class Scan:
     def shared(self) -> tuple[str, ...]:
         """The columns of every model."""
         return tuple(name for name in self.asked.columns if name != GAP)
+
+    def part(self, *more: str) -> Selection:
+        """The columns of every model, and some more, as a source of their own."""
+        names = dict.fromkeys((*self.shared, *more))
+        findings = tuple(one for one in self.table.findings if not one.terms or set(one.terms) & set(names))
+        table = replace(self.table, columns={name: self.table[name] for name in names}, findings=findings)
+        return Selection(self.source, table, np.arange(len(table)))
 
     def held(self) -> list[tuple[PredictorFormula, Term]]:
         """The terms that hold the gap, with their predictors."""

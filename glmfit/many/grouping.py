@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,16 +20,17 @@ from glmfit.estimate.check import inspection_of
 from glmfit.estimate.maximum import Maximum, maximise
 from glmfit.formula import learned_part
 from glmfit.inference import Reference
+from glmfit.many.designed import Designed, Designer
 from glmfit.many.gapped import Scan, without_gap
 from glmfit.many.own import Own, Shared
 from glmfit.many.scanned import ScanRecord, ScanRow
-from glmfit.many.template import GAP
-from glmfit.many.together import Batch, Maxima, Together, may_be_together
+from glmfit.many.together import Batch, Together, may_be_together
 from glmfit.model import assemble
 from glmfit.rows import Data
 from glmfit.rows.data import prepare
-from glmfit.table.selection import Selection
 
+_One = tuple[int, Designed]
+_Block = TypeVar("_Block")
 Outcome = tuple[int, ScanRecord | str]  # the place of a column, and its record or what is known of it beforehand
 BLOCK_CELLS = 1 << 20  # numbers of the columns that are worked on together
 INFLATED = 50.0  # a variance inflation factor, as PLINK 2 has it
@@ -39,18 +42,16 @@ def together(scan: Scan) -> Iterator[Outcome]:
     if not may_be_together(scan.template.asked) or scan.asked.family.grouped or scan.of_response:
         return
     blocks = _of_columns(scan)
-    if blocks is None:
-        return
-    yield from _side_by_side(blocks.places(), blocks.block)
+    if blocks is not None:
+        yield from side_by_side(blocks.blocks(), blocks.outcomes)
 
 
 def _of_columns(scan: Scan) -> Blocks | None:
     """The blocks of columns that are covariates; None where what all models share is not an ordinary fit."""
     formula = without_gap(scan.asked.formula)
-    if not all(predictor.terms for predictor in formula.predictors) or not _bare(scan):
+    if not all(predictor.terms for predictor in formula.predictors):
         return None
-    part = replace(scan.table, columns={name: scan.table[name] for name in scan.shared})
-    data = prepare(replace(scan.asked, formula=formula, where=None), Selection(scan.source, part, np.arange(len(part))))
+    data = prepare(replace(scan.asked, formula=formula, where=None), scan.part())
     try:
         found = maximise(assemble(data), data.spec, None, inspection_of(data))
     except ModelError:  # of each model by itself: a column of its own may make one of it
@@ -61,14 +62,9 @@ def _of_columns(scan: Scan) -> Blocks | None:
     return Blocks(scan, data, found)
 
 
-def _bare(scan: Scan) -> bool:
-    """Whether the column stands by itself wherever it stands."""
-    return all(len(term.factors) == 1 and term.factors[0].column == GAP for _, term in scan.held())
-
-
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Columns that are numbers, in models whose other terms have the maximum `found` on the rows of `data`."""
+    """Models whose terms without the column have the maximum `found` on the rows of `data`."""
 
     scan: Scan
     data: Data
@@ -78,10 +74,9 @@ class Blocks:
     def parameters(self) -> list[str]:
         """Those whose predictors have the column."""
         family = self.data.family
-        held = [predictor.parameter for predictor, _ in self.scan.held()]
         if family.shared_formula:
             return [parameter.name for parameter in family.parameters]
-        return [family.parameter(name).name for name in held]
+        return list(dict.fromkeys(family.parameter(predictor.parameter).name for predictor, _ in self.scan.held()))
 
     @cached_property
     def shared(self) -> Shared:
@@ -92,43 +87,57 @@ class Blocks:
         return Together(self.data, self.found.model)
 
     @cached_property
-    def index(self) -> np.ndarray:
-        """(n,) where the rows of all models stand among those that were read."""
-        return np.searchsorted(self.scan.table.rows, self.data.table.rows)
+    def designer(self) -> Designer:
+        first = self.parameters[0]
+        names = [term for parameter, term in self.found.model.names if parameter == first]
+        return Designer(self.scan, self.data, first, names)
 
-    def places(self) -> list[list[int]]:
-        """Blocks of places of columns."""
-        numbers = [at for at, name in enumerate(self.scan.names) if self.scan.table[name].levels is None]
-        size = max(1, BLOCK_CELLS // len(self.index))
-        return [numbers[start : start + size] for start in range(0, len(numbers), size)]
+    def blocks(self) -> Iterator[list[_One]]:
+        """Columns of models, those together that have as many."""
+        size = max(1, BLOCK_CELLS // len(self.data.table))
+        waiting: dict[int, list[_One]] = {}
+        for place, name in enumerate(self.scan.names):
+            designed = self.designer.columns(name)
+            if designed is None:
+                continue
+            q = len(designed.labels)
+            block = waiting.setdefault(q, [])
+            block.append((place, designed))
+            if q * len(block) >= size:
+                yield waiting.pop(q)
+        yield from waiting.values()
 
-    def block(self, places: list[int]) -> list[Outcome]:
+    def outcomes(self, block: list[_One]) -> list[Outcome]:
         """What is known of a block of columns."""
-        names = [self.scan.names[place] for place in places]
-        raw = torch.from_numpy(np.stack([self.scan.table[name].values[self.index] for name in names]))[:, None, :]
+        raw = torch.from_numpy(np.stack([designed.values for _, designed in block]))
         own = self.shared.standardised(raw)
         factors, apart = self.shared.inflation(own)
-        known = own.vary & (own.rows > 0) & torch.isfinite(torch.nan_to_num(raw, 0.0)).flatten(1).all(dim=1)
+        there = own.rows > 0
+        finite = ~torch.isinf(raw).flatten(1).any(dim=1)
         out: list[Outcome] = []
-        for at in torch.nonzero(~own.vary & (own.rows > 0))[:, 0].tolist() if self.shared.centred else ():
-            rows = [
-                ScanRow(names[at], parameter, names[at], 0, int(own.rows[at]), status="constant", failed=True)
-                for parameter in self.parameters
-            ]
-            out.append((places[at], ScanRecord(rows)))
-        for at in torch.nonzero(known & ~(factors <= INFLATED))[:, 0].tolist():
-            out.append(
-                (
-                    places[at],
-                    "collinear"
-                    if self._alike(raw[at, 0]) > ALIKE or not math.isfinite(factors[at])
-                    else "variance_inflation",
-                )
-            )
-        chosen = torch.nonzero(known & (factors <= INFLATED) & apart & self._safe(own))[:, 0]
+        if self.shared.centred:
+            out += [self._constant(*block[at], int(own.rows[at])) for at in _places(there & finite & ~own.vary)]
+        known = there & finite & own.vary
+        if raw.shape[1] == 1:
+            for at in _places(known & ~(factors <= INFLATED)):
+                alike = math.isinf(factors[at]) or self._alike(raw[at, 0]) > ALIKE
+                out.append((block[at][0], "collinear" if alike else "variance_inflation"))
+            known &= factors <= INFLATED
+        chosen = torch.tensor(_places(known & apart & self._safe(own)), dtype=torch.int64)
         if len(chosen):
-            out += self._fitted(own.of(chosen), [places[at] for at in chosen.tolist()])
+            out += self._fitted(own.of(chosen), [block[at] for at in chosen.tolist()])
         return out
+
+    def _constant(self, place: int, designed: Designed, rows: int) -> Outcome:
+        """A column without variation has no coefficient beside a constant."""
+        name = self.scan.names[place]
+        return place, ScanRecord(
+            [
+                ScanRow(name, parameter, term, at, rows, status="constant", failed=True)
+                for parameter in self.parameters
+                for at, term in designed.labels
+            ]
+        )
 
     def _alike(self, column: Tensor) -> float:
         """The largest correlation, in size, of a column with another of its predictor."""
@@ -153,53 +162,30 @@ class Blocks:
         other = torch.from_numpy(~np.isin(y, (0.0, 1.0))).double()
         return (own.there @ other > 0) | (not bool(other.any()))
 
-    def _fitted(self, own: Own, places: Sequence[int]) -> list[Outcome]:
+    def _fitted(self, own: Own, block: Sequence[_One]) -> list[Outcome]:
         likelihood = self.shared.likelihood(own)
-        first = self._extended(self._constants, likelihood.size, len(places))
-        begin = self._extended(self.found.optimum.theta, likelihood.size, len(places)) if self._concave else first
-        phi = torch.full((len(places),), self.found.phi, dtype=torch.float64)
+        first = _extended(self._constants, likelihood.size, len(block))
+        begin = _extended(self.found.optimum.theta, likelihood.size, len(block)) if self._concave else first
+        phi = torch.full((len(block),), self.found.phi, dtype=torch.float64)
         maxima = self.fitter.maxima(Batch(likelihood, begin, first, phi))
         slots = torch.cat(list(likelihood.slots.values()))
         scale = own.scale[maxima.which].repeat(1, len(likelihood.slots))
         estimates = maxima.theta[:, slots] / scale
         errors = torch.sqrt(torch.diagonal(maxima.covariance, dim1=1, dim2=2)[:, slots]) / scale
-        return list(self._records(own, places, maxima, estimates.tolist(), errors.tolist()))
-
-    def _records(
-        self, own: Own, places: Sequence[int], maxima: Maxima, estimates: list[list[float]], errors: list[list[float]]
-    ) -> Iterator[Outcome]:
         base = [finding.code for finding in (*self.data.table.findings, *self.data.response.findings)]
         base += ["aliased"] * bool(self.found.model.aliased)
-        df = [None] * len(estimates) if maxima.df is None else maxima.df.tolist()
-        for at, *numbers, freedom, findings in zip(
-            maxima.which.tolist(), estimates, errors, df, maxima.findings, strict=True
-        ):
-            name = self.scan.names[places[at]]
-            reference = Reference(freedom)
-            rows = []
-            for parameter, estimate, error in zip(self.parameters, *numbers, strict=True):
-                statistic = estimate / error
-                rows.append(
-                    ScanRow(
-                        name,
-                        parameter,
-                        name,
-                        0,
-                        int(own.rows[at]),
-                        estimate,
-                        error,
-                        statistic,
-                        math.nan if freedom is None else freedom,
-                        reference.p_value(statistic),
-                        findings=[*base, *findings],
-                    )
-                )
-            yield places[at], ScanRecord(rows)
-
-    @staticmethod
-    def _extended(theta: Tensor, size: int, m: int) -> Tensor:
-        """(m, p) the coefficients that all share, and 0 for those of each."""
-        return torch.cat([theta, torch.zeros(size - len(theta), dtype=torch.float64)]).expand(m, -1)
+        numbers = zip(estimates.tolist(), errors.tolist(), maxima.freedom(), maxima.findings, strict=True)
+        out: list[Outcome] = []
+        for at, (estimate, error, df, findings) in zip(maxima.which.tolist(), numbers, strict=True):
+            place, designed = block[at]
+            labels = [(parameter, *label) for parameter in self.parameters for label in designed.labels]
+            n, name = int(own.rows[at]), self.scan.names[place]
+            rows = [
+                tested(name, parameter, term, at, n, value, spread, df, [*base, *findings])
+                for (parameter, at, term), value, spread in zip(labels, estimate, error, strict=True)
+            ]
+            out.append((place, ScanRecord(rows)))
+        return out
 
     @cached_property
     def _constants(self) -> Tensor:
@@ -213,17 +199,42 @@ class Blocks:
         return all(h.shape[1] == 1 and bool((h <= 0).all()) for h in rows)
 
 
-def _side_by_side(blocks: Sequence[list[int]], work: Callable[[list[int]], list[Outcome]]) -> Iterator[Outcome]:
-    """The outcomes of all blocks, each worked on by one thread of as many as torch may use."""
+def tested(
+    name: str, parameter: str, term: str, place: int, n: int, estimate: float, error: float, df: float | None,
+    findings: list[str],
+) -> ScanRow:  # fmt: skip
+    """The row of a coefficient, with its test against 0."""
+    statistic = estimate / error
+    p = Reference(df).p_value(statistic)
+    freedom = math.nan if df is None else df
+    return ScanRow(name, parameter, term, place, n, estimate, error, statistic, freedom, p, findings=findings)
+
+
+def _places(which: Tensor) -> list[int]:
+    return torch.nonzero(which)[:, 0].tolist()
+
+
+def _extended(theta: Tensor, size: int, m: int) -> Tensor:
+    """(m, p) the coefficients that all share, and 0 for those of each."""
+    return torch.cat([theta, torch.zeros(size - len(theta), dtype=torch.float64)]).expand(m, -1)
+
+
+def side_by_side(blocks: Iterator[_Block], work: Callable[[_Block], list[Outcome]]) -> Iterator[Outcome]:
+    """The outcomes of all blocks, each worked on by one thread of as many as torch may use; few are there at a time."""
     cores = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        if cores == 1 or len(blocks) < 2:
+        if cores == 1:
             for block in blocks:
                 yield from work(block)
             return
         with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            for found in pool.map(work, blocks):
-                yield from found
+            running: deque[Future[list[Outcome]]] = deque()
+            for block in blocks:
+                running.append(pool.submit(work, block))
+                if len(running) > cores:
+                    yield from running.popleft().result()
+            while running:
+                yield from running.popleft().result()
     finally:
         torch.set_num_threads(cores)

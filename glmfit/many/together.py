@@ -57,6 +57,10 @@ class Maxima:
     df: Tensor | None
     findings: list[list[str]]
 
+    def freedom(self) -> list[float] | list[None]:
+        """The degrees of freedom of each model's tests."""
+        return [None] * len(self.which) if self.df is None else self.df.tolist()
+
 
 def may_be_together(spec: ModelSpec) -> bool:
     """Whether what is asked for of each model can be had of many at a time."""

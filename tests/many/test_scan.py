@@ -31,7 +31,6 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "negative binomial": ("wild ~ {} + age + sex", {"family": "negative-binomial"}),
     "geometric, hc2": ("wild ~ {} + sex", {"family": "geometric", "se": "hc2"}),
     "poisson, scaled": ("wild ~ {} + age", {"family": "poisson", "dispersion": "pearson"}),
-    "student": ("real ~ {} + age", {"family": "student-t"}),
     "beta-binomial": ("dead/tried ~ {} + age", {"family": "beta-binomial"}),
     "ordinal": ("grade ~ {} + age", {"family": "ordinal"}),
     "multinomial": ("grade ~ {} + age", {"family": "multinomial"}),
@@ -39,6 +38,10 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "scale": (("real ~ age + sex", "phi ~ {}"), {}),
     "offset, log": ("amount ~ {} + offset(sex)", {"family": "inverse-gaussian", "links": {"mu": "log"}}),
     "learned": ("yes ~ poly(age, 2) + {}", {"family": "binomial"}),
+    "interaction": ("yes ~ {}*sex + age", {"family": "binomial"}),
+    "by a factor": ("count ~ age + {}:arm", {"family": "poisson"}),
+    "inside a call": ("real ~ I({} ** 2) + age", {}),
+    "polynomial": ("yes ~ poly({}, 2) + age", {"family": "binomial"}),
     "gamma": ("amount ~ {} + age", {"family": "gamma", "links": {"mu": "log"}}),
 }
 

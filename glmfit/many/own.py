@@ -57,18 +57,21 @@ class Shared:
     def standardised(self, raw: Tensor) -> Own:
         """Columns (m, q, n), NaN where they have no value."""
         there = ~torch.isnan(raw).any(dim=1)
-        kept, complete = there[:, None, :], bool(there.all())
+        complete = bool(there.all())
+        kept = torch.ones((), dtype=torch.bool) if complete else there[:, None, :]
         count = there.sum(dim=1)
-        low = torch.where(kept, raw, torch.inf).amin(dim=2)
-        vary = low < torch.where(kept, raw, -torch.inf).amax(dim=2)
+        low = raw.amin(dim=2) if complete else torch.where(kept, raw, torch.inf).amin(dim=2)
+        high = raw.amax(dim=2) if complete else torch.where(kept, raw, -torch.inf).amax(dim=2)
+        vary = low < high
         center, working = torch.zeros_like(low), torch.where(kept, raw, 0.0)
         for _ in range(2 if self.centred else 0):  # the second pass takes up what rounding left of a large common part
             center += working.sum(dim=2) / count[:, None].clamp(min=1)
-            working = torch.where(kept, raw - center[:, :, None], 0.0)
+            working = raw - center[:, :, None]
+            working = working if complete else torch.where(kept, working, 0.0)
         spread = torch.sqrt(working.square().sum(dim=2) / count[:, None].clamp(min=1))
         usable = vary & (spread > SCALES[0]) & (spread < SCALES[1])
         scale = torch.where(usable, torch.exp2(torch.round(torch.log2(spread))), 1.0)
-        working = torch.where(usable[:, :, None], working / scale[:, :, None], 0.0)
+        working = working / torch.where(usable, scale, torch.inf)[:, :, None]
         return Own(working, None if complete else there.double(), scale, count, vary.all(dim=1))
 
     def likelihood(self, own: Own) -> VaryingLikelihood:

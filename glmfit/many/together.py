@@ -28,7 +28,7 @@ from glmfit.trust.spread import judged
 
 KEPT = 1e-4  # of the information at the start, less of which is looked at more closely by the ordinary route
 CONDITIONED = 1e3  # condition number of the root of the information, from where on it is looked at there too
-NEARLY = 1e-11  # standard errors from the maximum, within which the information is that at the maximum
+NEARLY = 1e-10  # standard errors from the maximum, within which the information is that at the maximum
 PERFECT = 1e-16  # Pearson's chi-square, relative to the size of the means: a fit that may be perfect
 MOST_COLUMNS, MOST_PREDICTORS = 150, 8  # of a design whose columns' products are formed
 
@@ -131,7 +131,9 @@ class Together:
         """Whether more or less spread than the family allows is to be looked for."""
         spec, data = self.data.spec, self.data
         allowed = self._phi_is_estimated or spec.dispersion is not None or self._kind not in ("hessian", "expected")
-        return may_spread(self.model.family) and data.weights is None and data.sampling is None and not allowed
+        family = self.model.family
+        tried = not family.trials or bool((self.model.rows.columns["trials"] > 1).any())
+        return may_spread(family) and tried and data.weights is None and data.sampling is None and not allowed
 
     @property
     def _wanted(self) -> frozenset[str]:

@@ -8,7 +8,7 @@ Z_b adds is a border. A row that has no value in Z_b has weight 0 there, which i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -79,6 +79,7 @@ class VaryingLikelihood:
         self.model, self.likelihood, self.parameters = model, model.likelihood(), parameters
         self.columns, self.there, self.responses, self.phi = columns, there, responses, phi
         self.chunks = prepared(model)
+        self._unweighted = bool((model.rows.weight == 1).all())
         self.slots: dict[int, Tensor] = {}
         self.size, q = model.size, columns.shape[1]
         for k, predictor in enumerate(model.rows.predictors):
@@ -218,7 +219,7 @@ class VaryingLikelihood:
         """Values (m, n), or end to end, times the weights (m, n); a row without weight adds 0, whatever it is."""
         rows = rows.view(run.weight.shape)
         if self.there is None:
-            return run.weight * rows
+            return rows if self._unweighted else run.weight * rows
         return torch.where(run.weight == 0, 0.0, run.weight * rows)
 
     def add_gradient(self, gradient: Tensor, run: Run, k: int, g: Tensor) -> None:
@@ -229,31 +230,24 @@ class VaryingLikelihood:
 
     def add_products(self, square: Tensor, run: Run, between: Products) -> None:
         """square (m, p, p) += sum_jk X_j' diag(h_jk) X_k over all predictors, h_jk being `between`."""
+        columns = [predictor.columns for predictor in run.chunk.rows.predictors]
         for j, k, products, first, second in run.chunk.pairs:
             h = between[j, k]
             add(square, h @ products, first, second, both=j != k)
+            if j not in self.slots and k not in self.slots:
+                continue
+            weighed = [h * z for z in run.Z.unbind(1)]
             for inner, outer in {(j, k), (k, j)}:
-                if outer in self.slots:
-                    self._add_border(square, run, h, inner, outer)
+                for place, hz in zip(self.slots.get(outer, torch.tensor([])).tolist(), weighed, strict=False):
+                    border = hz @ run.chunk.X[inner]
+                    square[:, columns[inner], place] += border
+                    square[:, place, columns[inner]] += border
             if j in self.slots and k in self.slots:
-                self._add_corner(square, run, h, j, k)
+                self._add_corner(square, run, weighed, j, k)
 
-    def _add_border(self, square: Tensor, run: Run, h: Tensor, inner: int, outer: int) -> None:
-        columns = run.chunk.rows.predictors[inner].columns
-        for place, z in zip(self.slots[outer].tolist(), run.Z.unbind(1), strict=True):
-            part = (h * z) @ run.chunk.X[inner]
-            square[:, columns, place] += part
-            square[:, place, columns] += part
-
-    def _add_corner(self, square: Tensor, run: Run, h: Tensor, j: int, k: int) -> None:
-        corner = torch.einsum("mqn,mn,mrn->mqr", run.Z, h, run.Z) if run.Z.shape[1] > 1 else _squares(run.Z, h)
-        first, second = self.slots[j], self.slots[k]
-        square[:, first[:, None], second] += corner
-        if j != k:
-            square[:, second[:, None], first] += corner.mT
-
-
-def _squares(Z: Tensor, h: Tensor) -> Tensor:
-    """(m, 1, 1) sum of h z^2 of a single column."""
-    z = Z[:, 0]
-    return torch.einsum("mn,mn->m", h * z, z)[:, None, None]
+    def _add_corner(self, square: Tensor, run: Run, weighed: Sequence[Tensor], j: int, k: int) -> None:
+        for place, hz in zip(self.slots[j].tolist(), weighed, strict=True):
+            corner = torch.einsum("mqn,mn->mq", run.Z, hz)
+            square[:, place, self.slots[k]] += corner
+            if j != k:
+                square[:, self.slots[k], place] += corner

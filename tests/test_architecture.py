@@ -29,7 +29,7 @@ BELOW = {
     "explain": "",
     "report": "explain families",
     "after": "report dense estimate inference rows design formula families table numerics",
-    "many": "after explain estimate trust inference model rows design formula families table numerics",
+    "many": "after report explain dense estimate trust inference model rows design formula families table numerics",
     "commands": "many report explain after dense estimate rows formula families table",
 }
 # The ground floor, from the bottom; `__init__` is the Python API and `__main__` the command, above all packages.
@@ -37,7 +37,7 @@ GROUND = ("version", "errors", "lazy", "memory", "spill", "reading", "spec", "re
 ROOF = ("fitted", "__init__", "__main__")
 _WITHOUT_TORCH = {"table", "families", "formula", "rows", "explain", "report", "many", "commands", *GROUND}
 NEEDS_TORCH = {"commands.examine", "families.blame"}
-NEEDS_TORCH |= {f"many.{name}" for name in ("alone", "covariances", "grouping", "own", "sums", "together")}
+NEEDS_TORCH |= {f"many.{name}" for name in ("alone", "covariances", "designed", "grouping", "own", "sums", "together")}
 
 
 def module_name(path: Path) -> str:

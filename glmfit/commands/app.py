@@ -26,6 +26,7 @@ from glmfit.commands.fit import fit_command
 from glmfit.commands.margins import margins_command
 from glmfit.commands.output import output_error, say, write_stdout
 from glmfit.commands.parser import Command, CommandLineError, Group, usage_error
+from glmfit.commands.plot import plot_command
 from glmfit.commands.predict import predict_command
 from glmfit.commands.residuals import residuals_command
 from glmfit.commands.simulate import simulate_command
@@ -74,6 +75,7 @@ app.command("confint", cls=Command, short_help="Intervals by profile likelihood 
 app.command("residuals", cls=Command, short_help="Residuals and influence of rows; a check of the fit.")(
     residuals_command
 )
+app.command("plot", cls=Command, short_help="Draw a picture of a saved model.")(plot_command)
 app.command("simulate", cls=Command, short_help="Draw new responses from a saved model.")(simulate_command)
 app.command("margins", cls=Command, short_help="Average effects and adjusted predictions.")(margins_command)
 app.command("batch", cls=Command, short_help="Run a file of jobs, a line of JSON for each.")(batch_command)

@@ -1,7 +1,8 @@
 """Many fits in one run: a failure is a row of what is written, never a hole, and never a stop of the rest.
 
-`scan` fits one model a column, many of them together where they are of one shape; `jobs` reads files of jobs, `ledger`
-is the file of results that grows by a line a job. In: a specification and a source of data, or the path of a file of
-jobs, documents. Out: records in order, jobs, lines of results. May use: after, explain, estimate, trust, inference,
-model, rows, design, formula, families, table, numerics.
+`groups` fits one model in each group of the rows, those together that can be; its records go to `stream` as they come.
+`scan` fits one model a column, those of one shape together.
+`jobs` reads files of jobs, `ledger` is the file of results that grows by a line a job. In: a specification and a source
+of data, the path of a file of jobs. Out: records in order, jobs, lines of results. May use: after, report, explain,
+dense, estimate, trust, inference, model, rows, design, formula, families, table, numerics.
 """

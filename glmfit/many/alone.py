@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from glmfit.errors import GlmfitError
+from glmfit.errors import Finding, GlmfitError
 from glmfit.estimate.pipeline import fit_data
 from glmfit.many.designed import scanned_terms
+from glmfit.many.fits import problem_of
 from glmfit.many.gapped import Scan
-from glmfit.many.problems import problem_of
 from glmfit.many.scanned import FIRTH, OK, ScanRecord, ScanRow
 from glmfit.memory import running_out
 from glmfit.result import Coefficient, Fitted
@@ -26,7 +26,7 @@ class Alone:
 
     scan: Scan
 
-    def record(self, name: str, caution: str | None = None) -> ScanRecord:
+    def record(self, name: str, caution: Finding | None = None) -> ScanRecord:
         """The rows of the model of one column; `caution` is what is known of it beforehand."""
         spec = replace(self.scan.template.of(name), where=None)
         try:
@@ -54,13 +54,16 @@ class Alone:
         places = scanned_terms(data.formula, name)
         return [(places[term], row) for term, row in terms if term in places]
 
-    def _row(self, name: str, data: Data, fit: Fitted, place: int, found: Coefficient, caution: str | None) -> ScanRow:
+    def _row(
+        self, name: str, data: Data, fit: Fitted, place: int, found: Coefficient, caution: Finding | None
+    ) -> ScanRow:
         problem = problem_of(fit)
         missing = math.isnan(found.estimate) or math.isnan(found.std_error)
         status = problem or (found.status if missing and found.status else None)
         failed = status is not None
+        message = None if problem is None else _message(fit, problem)
         if status in (None, LEFT_OUT) and caution is not None:
-            status = caution
+            status, message = caution.code, caution.message
         if (
             status is None
             and self.scan.firth_fallback
@@ -81,7 +84,7 @@ class Alone:
             status=status or OK,
             failed=failed,
             findings=[finding.code for finding in fit.warnings],
-            message=None if problem is None else _message(fit, problem),
+            message=message,
         )
 
 

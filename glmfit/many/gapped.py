@@ -31,6 +31,11 @@ class Scan:
         return GAP in self.asked.formula.response.columns
 
     @property
+    def title(self) -> str:
+        """The formulas, with the gap in its place."""
+        return ", ".join(text.replace(f"`{GAP}`", GAP) for text in self.asked.formula.texts)
+
+    @property
     def shared(self) -> tuple[str, ...]:
         """The columns of every model."""
         return tuple(name for name in self.asked.columns if name != GAP)

@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glmfit.errors import ModelError
+from glmfit.errors import Finding, ModelError
 from glmfit.estimate import start
 from glmfit.estimate.check import inspection_of
 from glmfit.estimate.maximum import Maximum, maximise
 from glmfit.formula import learned_part
 from glmfit.inference import Reference
+from glmfit.many.beforehand import INFLATED, alike, constant
 from glmfit.many.designed import Designed, Designer
 from glmfit.many.gapped import Scan, without_gap
 from glmfit.many.own import Own, Shared
@@ -31,10 +32,8 @@ from glmfit.rows.data import prepare
 
 _One = tuple[int, Designed]
 _Block = TypeVar("_Block")
-Outcome = tuple[int, ScanRecord | str]  # the place of a column, and its record or what is known of it beforehand
+Outcome = tuple[int, ScanRecord | Finding]  # the place of a column, and its record or what is known of it beforehand
 BLOCK_CELLS = 1 << 20  # numbers of the columns that are worked on together
-INFLATED = 50.0  # a variance inflation factor, as PLINK 2 has it
-ALIKE = 0.999  # a correlation with a covariate, as PLINK 2 has it
 
 
 def together(scan: Scan) -> Iterator[Outcome]:
@@ -120,8 +119,8 @@ class Blocks:
         known = there & finite & own.vary
         if raw.shape[1] == 1:
             for at in _places(known & ~(factors <= INFLATED)):
-                alike = math.isinf(factors[at]) or self._alike(raw[at, 0]) > ALIKE
-                out.append((block[at][0], "collinear" if alike else "variance_inflation"))
+                finding = alike(self.scan.names[block[at][0]], float(factors[at]), *self._nearest(raw[at, 0]))
+                out += [] if finding is None else [(block[at][0], finding)]
             known &= factors <= INFLATED
         chosen = torch.tensor(_places(known & apart & self._safe(own)), dtype=torch.int64)
         if len(chosen):
@@ -131,24 +130,25 @@ class Blocks:
     def _constant(self, place: int, designed: Designed, rows: int) -> Outcome:
         """A column without variation has no coefficient beside a constant."""
         name = self.scan.names[place]
+        finding = constant(name, rows)
+        labels = [(parameter, *label) for parameter in self.parameters for label in designed.labels]
         return place, ScanRecord(
             [
-                ScanRow(name, parameter, term, at, rows, status="constant", failed=True)
-                for parameter in self.parameters
-                for at, term in designed.labels
+                ScanRow(name, parameter, term, at, rows, status=finding.code, failed=True, message=finding.message)
+                for parameter, at, term in labels
             ]
         )
 
-    def _alike(self, column: Tensor) -> float:
-        """The largest correlation, in size, of a column with another of its predictor."""
+    def _nearest(self, column: Tensor) -> tuple[float, str]:
+        """The largest correlation, in size, of a column with another of its predictor, and the name of that one."""
         there = ~torch.isnan(column)
         predictor = next(p for p in self.found.model.rows.predictors if p.parameter in self.parameters)
-        X = predictor.X.dense()[there]
-        both = torch.cat([column[there][:, None], X], dim=1)
+        both = torch.cat([column[there][:, None], predictor.X.dense()[there]], dim=1)
         both = both - both.mean(dim=0)
         lengths = torch.linalg.vector_norm(both, dim=0)
-        products = (both[:, 0] @ both[:, 1:]).abs() / (lengths[0] * lengths[1:])
-        return float(torch.nan_to_num(products, 0.0).max()) if len(products) else 0.0
+        products = torch.nan_to_num((both[:, 0] @ both[:, 1:]).abs() / (lengths[0] * lengths[1:]), 0.0)
+        at = int(products.argmax()) if len(products) else 0
+        return (float(products[at]), predictor.X.names[at]) if len(products) else (0.0, "")
 
     def _safe(self, own: Own) -> Tensor:
         """(m,) whether leaving out the rows in which a column is missing changes nothing else about the model."""

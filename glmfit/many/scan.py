@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from glmfit.errors import DataError, UsageError, shorten
+from glmfit.errors import DataError, Finding, UsageError, shorten
 from glmfit.families import Family
 from glmfit.families.userfile import is_dense
 from glmfit.many.gapped import Scan, holds
@@ -68,7 +68,7 @@ def records(scan: Scan, adjust: str = "bh", told: Told | None = None) -> list[Sc
     from glmfit.many.grouping import together
 
     found: dict[int, ScanRecord] = {}
-    cautions: dict[int, str] = {}
+    cautions: dict[int, Finding] = {}
 
     def add(place: int, record: ScanRecord) -> None:
         found[place] = record
@@ -76,7 +76,7 @@ def records(scan: Scan, adjust: str = "bh", told: Told | None = None) -> list[Sc
             told(len(found), len(scan.names))
 
     for place, outcome in together(scan):
-        if isinstance(outcome, str):
+        if isinstance(outcome, Finding):
             cautions[place] = outcome
         else:
             add(place, outcome)

@@ -13,10 +13,8 @@ from typing import Any
 
 SCHEMA = "glmfit/scan/1"
 OK, FIRTH = "ok", "firth"
-CAUTIONS = ("collinear", "variance_inflation")  # of a column whose model is fitted all the same
 NUMBERS = ("n", "estimate", "std_error", "statistic", "df", "p_value", "p_adjusted")
 HEADER = ("column", "parameter", "term", *NUMBERS, "status", "findings", "message")
-METHODS = ("bh", "holm", "bonferroni", "none")
 
 
 @dataclass(slots=True)

@@ -15,12 +15,14 @@ from glmfit.reading import PLAIN, Reading
 from glmfit.table.columns import Column, Table, complete_rows, refuse, unknown_column
 from glmfit.table.kept import keeping, opened
 from glmfit.table.readers import from_frame, open_source
+from glmfit.table.selection import Selection
 from glmfit.table.source import Source
 from glmfit.table.text import is_number, number
 from glmfit.table.typed import number_names
 
 __all__ = [
     "Column",
+    "Selection",
     "Source",
     "Table",
     "complete_rows",

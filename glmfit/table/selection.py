@@ -17,7 +17,7 @@ class Selection(Source):
 
     kind = "some rows of a table"
 
-    def __init__(self, whole: Source, table: Table, index: np.ndarray, without: Collection[str] = ()) -> None:
+    def __init__(self, whole: Source, table: Table, index: np.ndarray | slice, without: Collection[str] = ()) -> None:
         super().__init__(whole.name, [name for name in whole.header if name not in without])
         self._whole = whole
         self.table = table.keep(index)

@@ -14,6 +14,7 @@ from glmfit.commands.model import takes_model
 from glmfit.commands.output import say, write_file, write_stdout
 from glmfit.commands.plot import forest_of
 from glmfit.commands.progress import progress
+from glmfit.commands.report import report_of, target_of
 from glmfit.commands.shared import check_output, check_save, warn
 from glmfit.errors import UsageError
 from glmfit.spec import ModelSpec
@@ -40,6 +41,7 @@ def fit_command(
     save: options.Save = None,
     all_levels: options.AllLevels = False,
     plot: options.Plot = False,
+    report: options.Report = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -60,10 +62,12 @@ def fit_command(
         raise UsageError("contradiction", message, "save the model with --save, then: glmfit plot forest MODEL")
     check_output(output, data)
     check_save(save, output, data)
+    if report is not None:
+        target_of(report, data, option="--report")
     columns = scanning.asked_columns(scan, scan_file)
     alone = {
         "--by": bool(by), "--save": save is not None, "--plot": plot, "--exp": exp, "--covariance": covariance,
-        "--all-levels": all_levels, "--verbose": verbose,
+        "--all-levels": all_levels, "--report": report is not None, "--verbose": verbose,
     }  # fmt: skip
     scanning.check_scan(columns, [*spec.formulas, *spec.x, spec.y or ""], alone, adjust, firth_fallback)
     if columns:
@@ -71,6 +75,9 @@ def fit_command(
         raise typer.Exit(scanning.fit_scan(spec, data, scanned, chosen, output, quiet=quiet))
     groups = options.levels(by)
     check_groups(groups, overall=overall, save=save, all_levels=all_levels, verbose=verbose)
+    if groups and report is not None:
+        hint = "fit one of the groups with --where, and --report"
+        raise UsageError("contradiction", "--report is of one fit, and --by makes many", hint)
     if groups:
         asked = {"overall": overall, "quiet": quiet, "exp": exp, "covariance": covariance}
         raise typer.Exit(fit_by(spec, data, groups, chosen, output, **asked))
@@ -85,6 +92,8 @@ def fit_command(
 
         write_file(save, model_json(fit))
     _report(fit, chosen, output, exp=exp, covariance=covariance, all_levels=all_levels, plot=plot, quiet=quiet)
+    if report is not None:
+        report_of(fit, spec, data, report)
     raise typer.Exit(fit.exit_code)
 
 

@@ -64,7 +64,7 @@ class Likelihood:
         self.chunks = chunks
         self.size = size
         self.mapped = isinstance(chunks, Chunks) and chunks.mapped  # whether chunks are made anew each time
-        self.structure = structure([(p.X, p.columns) for p in chunks[0].predictors], size)
+        self.structure = structure(chunks[0].sides, size)
 
     def working(self, chunk: Rows, etas: Sequence[Tensor]) -> list[Tensor]:
         """The family's parameters on their working scales, (n,) each, from the linear predictors of a chunk."""
@@ -147,7 +147,7 @@ class Likelihood:
         for chunk, _, row in self.rows(theta):
             value += float((chunk.weight * row.l).sum())
             add_gradient(gradient, chunk, chunk.weight[:, None] * row.g)
-            add_hessian(hessian, chunk, chunk.weight[:, None, None] * row.h)
+            self.add_hessian(hessian, chunk, chunk.weight[:, None, None] * row.h)
         return value, gradient, hessian
 
     def no_curvature(self) -> Symmetric:
@@ -156,6 +156,14 @@ class Likelihood:
             memory.check_square(self.size)
             return torch.zeros((self.size, self.size), dtype=torch.float64)
         return self.structure.zeros()
+
+    def add_hessian(self, total: Symmetric, chunk: Rows, h: Tensor) -> None:
+        """total += sum_jk X_j' diag(h_jk) X_k, for symmetric rows h (n, K, K), in the form of `no_curvature`."""
+        if isinstance(total, Bordered):
+            assert self.structure is not None
+            add_bordered(total, self.structure, chunk.sides, h)
+        else:
+            add_hessian(total, chunk, h)
 
     def information(self, chunk: Rows, etas: Sequence[Tensor]) -> Tensor:
         """(n, K, K) -E(h) of all linear predictors, to be differentiated in them, which require it.
@@ -228,7 +236,7 @@ class Likelihood:
             return None
         hessian = self.no_curvature()
         for chunk, etas, row in self.rows(theta):
-            add_hessian(hessian, chunk, chunk.weight[:, None, None] * self.expected_rows(chunk, etas, row.h))
+            self.add_hessian(hessian, chunk, chunk.weight[:, None, None] * self.expected_rows(chunk, etas, row.h))
         return hessian
 
     def information_root(self, theta: Tensor, expected: bool = False) -> Tensor | None:
@@ -273,12 +281,9 @@ def add_gradient(total: Tensor, chunk: Rows, g: Tensor) -> None:
         total.index_add_(0, predictor.columns, predictor.X.rmatvec(g[:, k]))
 
 
-def add_hessian(total: Symmetric, chunk: Rows, h: Tensor) -> None:
-    """total += sum_jk X_j' diag(h_jk) X_k, for symmetric rows h (n, K, K)."""
+def add_hessian(total: Tensor, chunk: Rows, h: Tensor) -> None:
+    """total += sum_jk X_j' diag(h_jk) X_k (p, p), for symmetric rows h (n, K, K)."""
     predictors = chunk.predictors
-    if isinstance(total, Bordered):
-        add_bordered(total, [(p.X, p.columns) for p in predictors], h)
-        return
     if len(predictors) > 1 and all(predictor.columns is predictors[0].columns for predictor in predictors):
         # Side by side with the same coefficients: one product of X (n, K, p) in place of K^2.
         X = torch.stack([predictor.X.dense() for predictor in predictors], dim=1)

@@ -15,7 +15,7 @@ from glmfit.many.maximum import Maxima
 from glmfit.rows.slips import FEWEST_CODES, MOST_CODES, code_text
 from glmfit.spec import cluster_columns
 from glmfit.trust import diagnose
-from glmfit.trust.spread import INSTEAD, said_of, variation
+from glmfit.trust.spread import INSTEAD, judged, kurtosis
 
 NOTHING: dict[str, Any] = {}
 
@@ -49,14 +49,14 @@ def _spread(
     if weighed or robust or spec.dispersion is not None or family.name not in INSTEAD or family.has_dispersion:
         return nothing
     mean = panel.by_rows(lambda likelihood, rows, etas: likelihood.natural(rows, etas)[0], found.theta)
-    rows = torch.where(panel.there, panel.frequency * variation(family.name, mean, panel.columns), 0.0)
+    rows = torch.where(panel.there, panel.frequency * (2 + kurtosis(family.name, mean, panel.columns)), 0.0)
     total = rows.sum(dim=1)[torch.tensor(good)].tolist()
     tried: list[bool] = [True] * len(good)
     if family.trials:
         tried = (panel.columns["trials"] > 1).any(dim=1)[torch.tensor(good)].tolist()
     chi2, df = values["fit", "pearson_chi2"], values["fit", "df_residual"]
     return [
-        said_of(family.name, chi2[at], df[at], total[at]) if tried[at] and df[at] > 0 else None
+        judged(family.name, chi2[at], df[at], total[at]) if tried[at] and df[at] > 0 else None
         for at in range(len(good))
     ]
 

@@ -18,6 +18,7 @@ from glmfit.model.model import Model
 from glmfit.model.panel import Panel, PanelObjective, PanelPredictor
 from glmfit.model.penalised import Jeffreys
 from glmfit.model.rows import Chunks, Predictor, Rows
+from glmfit.model.varying import Run, RunDerivatives, VaryingLikelihood
 
 __all__ = [
     "BatchLikelihood",
@@ -31,6 +32,9 @@ __all__ = [
     "Predictor",
     "RowDerivatives",
     "Rows",
+    "Run",
+    "RunDerivatives",
+    "VaryingLikelihood",
     "add_gradient",
     "add_hessian",
     "assemble",

@@ -36,19 +36,19 @@ def spread(likelihood: Likelihood, theta: torch.Tensor, pearson: float, df: int)
         for chunk in likelihood.chunks:
             (mean,) = likelihood.natural(chunk, likelihood.etas(chunk, theta))
             tried |= family.trials and bool((chunk.columns["trials"] > 1).any())
-            total += float((chunk.frequency * variation(family.name, mean, chunk.columns)).sum())
-    return said_of(family.name, pearson, df, total) if tried else None
+            total += float((chunk.frequency * (2 + kurtosis(family.name, mean, chunk.columns))).sum())
+    return judged(family.name, pearson, df, total) if tried else None
 
 
-def variation(family: str, mean: torch.Tensor, columns: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """(n,) 2 + k_i of rows with these means."""
+def kurtosis(family: str, mean: torch.Tensor, columns: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """The excess kurtosis of each row's response under one of the families named in `INSTEAD`."""
     if family == "binomial":
-        return 2 + (1 / (mean * (1 - mean)) - 6) / columns["trials"]
-    return 2 + (1 / mean if family == "poisson" else 6 + 1 / (mean * (1 + mean)))
+        return (1 / (mean * (1 - mean)) - 6) / columns["trials"]
+    return 1 / mean if family == "poisson" else 6 + 1 / (mean * (1 + mean))
 
 
-def said_of(family: str, pearson: float, df: int, total: float) -> Finding | None:
-    """What is said of a chi-square on `df` degrees of freedom, `total` being the sum of 2 + k_i."""
+def judged(family: str, pearson: float, df: int, total: float) -> Finding | None:
+    """Pearson's chi-square beside its degrees of freedom, `total` being its variance."""
     ratio = pearson / df
     if not math.isfinite(total) or abs(pearson - df) < SURPRISING * math.sqrt(total):
         return None

@@ -23,7 +23,8 @@ What = Annotated[
     str,
     typer.Argument(
         metavar="WHAT",
-        help="forest, residuals, qq, effects.",
+        help="forest, residuals, qq, rootogram, effects, calibration, roc, influence, profile, trace, volcano, "
+        "manhattan or caterpillar.",
         **_ARGUMENTS,
     ),
 ]
@@ -135,9 +136,15 @@ def _form(kind: Kind, output: str | None, json: bool) -> str:
 
 def _inputs(kind: Kind, files: list[str], family: str | None, reading: Reading, asked: Any) -> Inputs:
     """The models and the data that a kind needs."""
-    from glmfit.after.pictures.kinds import MODELS, Inputs
+    from glmfit.after.pictures.kinds import AGAIN, GROUPS, MODELS, SCAN, Inputs
     from glmfit.after.saved import read_fitted
 
+    if kind.needs in (SCAN, GROUPS):
+        what = "a scan: what fit --scan wrote" if kind.needs == SCAN else "groups: what fit --by wrote"
+        if len(files) != 1:
+            code = "usage" if files else "missing_argument"
+            raise UsageError(code, f"{kind.name} is of one file of {what}, as CSV or JSON lines", _usage(kind))
+        return Inputs(data=files[0])
     if kind.needs == MODELS:
         if not files:
             raise UsageError("missing_argument", f"{kind.name} needs a saved model", _usage(kind))
@@ -148,12 +155,17 @@ def _inputs(kind: Kind, files: list[str], family: str | None, reading: Reading, 
         lacking = "needs a saved model and its data" if len(files) < 2 else "is of one model and its data"
         raise UsageError("missing_argument" if len(files) < 2 else "usage", f"{kind.name} {lacking}", _usage(kind))
     model, data = files
+    if kind.needs == AGAIN:
+        return Inputs(models={model: read_fitted(model)}, data=data, family=family, reading=reading)
     saved = shared.open_saved(model, family)
     return Inputs(model=saved, source=shared.open_new_data(data, reading, saved), asked=asked)
 
 
 def _usage(kind: Kind) -> str:
-    return f"write glmfit plot {kind.name} {kind.needs.replace('MODEL', 'model.json').replace('DATA', 'data.csv')}"
+    from glmfit.after.pictures.kinds import GROUPS, MODELS, SCAN
+
+    words = {MODELS: "model.json", SCAN: "scan.csv", GROUPS: "groups.csv"}.get(kind.needs, "model.json data.csv")
+    return f"write glmfit plot {kind.name} {words}"
 
 
 def _write(kind: Kind, frame: Frame, form: str, output: str | None) -> None:

@@ -97,14 +97,14 @@ def shortened(text: str, width: float, size: float) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def points(ax: Axes, x: Any, y: Any, *, colour: str = COLOURS[0], marker: str = "o", **how: Any) -> None:
-    """Single points, pale where there are many of them, and then one image in whatever format."""
-    many = len(x) > FEW
-    alpha = 0.65 if len(x) <= 200 else 0.4 if len(x) <= 2000 else 0.2
-    ax.plot(
-        x, y, marker, color=colour, alpha=alpha, markersize=5 if len(x) <= 200 else 3.5 if len(x) <= 2000 else 2.5,
-        markeredgewidth=0, linestyle="none", rasterized=many, **how,
-    )  # fmt: skip
+def points(
+    ax: Axes, x: Any, y: Any, *, colour: str = COLOURS[0], marker: str = "o", strong: bool = False, **how: Any
+) -> None:
+    """Single points, pale where there are many of them unless they are `strong`; then one image in whatever format."""
+    n = len(x)
+    size, alpha = (5.0, 0.65) if n <= 200 else (3.5, 0.4) if n <= 2000 else (2.5, 0.2)
+    how |= {"markersize": max(size, 4.0) if strong else size, "alpha": 0.9 if strong else alpha}
+    ax.plot(x, y, marker, color=colour, markeredgewidth=0, linestyle="none", rasterized=n > FEW, **how)
 
 
 def hexagons(figure: Figure, ax: Axes, bins: Any, width: float, height: float, what: str = "rows") -> None:

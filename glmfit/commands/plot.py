@@ -31,15 +31,18 @@ What = Annotated[
 Files = Annotated[
     list[str] | None, typer.Argument(metavar="MODEL... [DATA]", help="Saved models, then the data.", **_ARGUMENTS)
 ]
-Over = Annotated[str | None, option(_P, "--x", metavar="COLUMN", help="effects: over this; default the first.")]
-By = Annotated[str | None, option(_P, "--by", metavar="COLUMN", help="effects: a line for each level of this.")]
+Over = Annotated[str | None, option(_P, "--x", metavar="COLUMN", help="effects: over this. manhattan: by position.")]
+By = Annotated[
+    str | None, option(_P, "--by", metavar="COLUMN", help="effects: a line for each level. manhattan: a part.")
+]
 At = Annotated[
     list[str] | None,
     option(_P, "--at", metavar="NAME=VALUE", help="effects: hold a column at a value; or means. Repeatable."),
 ]
 Partial = Annotated[bool, option(_P, "--partial", help="effects: partial residuals too, on the scale of the link.")]
 Terms = Annotated[
-    list[str] | None, option(_P, "--terms", metavar="TERMS", help="forest: these alone: x1,g,g[T.b]. Repeatable.")
+    list[str] | None,
+    option(_P, "--terms", metavar="TERMS", help="forest: these alone: x1,g[T.b]. profile, caterpillar: this."),
 ]
 Label = Annotated[
     list[str] | None,

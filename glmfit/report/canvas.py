@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from glmfit.report.pictures.lines import Axis
 from glmfit.report.terminal import Line
@@ -23,6 +23,7 @@ class Canvas:
         self.width, self.height = max(width - self.margin - 2, 10), HEIGHT
         self.signs = [[" "] * self.width for _ in range(self.height)]
         self.dots = [[0] * self.width for _ in range(self.height)]
+        self.words: set[tuple[int, int]] = set()  # cells of labels
 
     def _place(self, x: float, y: float, across: int, down: int) -> tuple[int, int] | None:
         """Where a point is on a grid; None outside."""
@@ -35,12 +36,22 @@ class Canvas:
         return min(int(share_x * across), across - 1), down - 1 - min(int(share_y * down), down - 1)
 
     def sign(self, x: float, y: float, sign: str) -> None:
-        """A sign, or a word, that begins at a point."""
+        """A sign at a point."""
         at = self._place(x, y, self.width, self.height)
         if at is not None:
-            for along, one in enumerate(sign[: self.width - at[0]]):
-                self.signs[at[1]][at[0] + along] = one
-                self.dots[at[1]][at[0] + along] = 0
+            self.signs[at[1]][at[0]], self.dots[at[1]][at[0]] = sign, 0
+
+    def label(self, x: float, y: float, text: str) -> None:
+        """A word at a point, unless another one is there."""
+        at = self._place(x, y, self.width, self.height)
+        if at is None:
+            return
+        start = min(at[0], self.width - len(text))
+        own = {(column, at[1]) for column in range(start - 1, start + len(text) + 1)}
+        if not own & self.words:
+            self.words |= own
+            for along, one in enumerate(text):
+                self.signs[at[1]][start + along], self.dots[at[1]][start + along] = one, 0
 
     def points(self, xs: Sequence[float], ys: Sequence[float]) -> None:
         """Dots."""
@@ -90,8 +101,8 @@ class Canvas:
             if at is not None and self.signs[at[1]][at[0]] == " ":
                 self.signs[at[1]][at[0]] = sign
 
-    def lines(self, x_name: str, y_name: str) -> Iterator[Line]:
-        """The chart, its axes and their names."""
+    def lines(self, x_name: str, y_name: str, names: Mapping[float, str] | None = None) -> Iterator[Line]:
+        """The chart, its axes and their names; below it numbers, or `names` at their places."""
         axis = Axis(*self.y, False)
         labels: dict[int, str] = {}
         for tick in axis.ticks(5):
@@ -103,7 +114,7 @@ class Canvas:
         for row in range(self.height):
             text = "".join(self._cell(row, column) for column in range(self.width))
             yield [(f"{labels.get(row, '').rjust(self.margin)}{side}", "dim"), (text.rstrip(), "")]
-        yield from self._ruler(x_name)
+        yield from self._ruler(x_name, names)
 
     def _cell(self, row: int, column: int) -> str:
         dots = self.dots[row][column]
@@ -113,10 +124,11 @@ class Canvas:
             return "." if dots.bit_count() < 3 else ":" if dots.bit_count() < 6 else "#"
         return chr(0x2800 + dots)
 
-    def _ruler(self, name: str) -> Iterator[Line]:
+    def _ruler(self, name: str, names: Mapping[float, str] | None) -> Iterator[Line]:
         from glmfit.report.unicode import ASCII, UNICODE, ruler
 
-        yield from ruler(Axis(*self.x, False), self.width, self.margin + 1, ASCII if self.plain else UNICODE)
+        axis, signs = Axis(*self.x, False), ASCII if self.plain else UNICODE
+        yield from ruler(axis, self.width, self.margin + 1, signs, names)
         yield [(" " * (self.margin + 1) + name[: self.width], "dim")]
 
 

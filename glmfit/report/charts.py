@@ -46,19 +46,17 @@ def effects(frame: Frame, width: int, signs: Signs = UNICODE) -> Iterator[Line]:
                 _post(canvas, x_at, row["conf_low"], row["conf_high"], signs)
                 canvas.sign(x_at, _number(row["estimate"]), mark)
             continue
-        for name in ("conf_low", "conf_high"):
-            if len(lines) == 1:
-                canvas.slope(_plain(signs, DOT, "."), xs, [_number(row[name]) for row in own])
-        for x_at, row in zip(xs, own, strict=True):
-            canvas.sign(x_at, _number(row["estimate"]), mark)
+        canvas.slope(mark, xs, [_number(row["estimate"]) for row in own])
+        for name in ("conf_low", "conf_high") if len(lines) == 1 else ():
+            canvas.slope(_plain(signs, DOT, "."), xs, [_number(row[name]) for row in own])
     yield from heading(frame, width)
     if len(lines) > 1:
         for at, line in enumerate(lines):
             name = ", ".join(str(part) for part in line if part is not None)
             yield [(f"{signs.points[at % len(signs.points)]} {numbers.visible(name)}"[:width], "")]
         yield []
-    named = ", ".join(f"{at} {place}" for at, place in enumerate(places)) if of_levels else ""
-    yield from canvas.lines(f"{frame.x}: {named}" if of_levels else frame.x, frame.y)
+    names = {float(at): numbers.visible(place) for at, place in enumerate(places)} if of_levels else None
+    yield from canvas.lines(frame.x, frame.y, names)
     yield from foot(frame, width)
 
 
@@ -96,7 +94,7 @@ def influence(frame: Frame, width: int, signs: Signs = UNICODE) -> Iterator[Line
     else:
         canvas.points(x, y)
     for row in frame.rows("worst"):
-        canvas.sign(row["leverage"], row["cooks_distance"], f"{row['row']}")
+        canvas.label(row["leverage"], row["cooks_distance"], f"{row['row']}")
     yield from _whole(frame, canvas, width)
 
 
@@ -120,7 +118,7 @@ def trace(frame: Frame, width: int, signs: Signs = UNICODE) -> Iterator[Line]:
     plot = max(width - 44, 10)
     name = "decrement" if measure == "newton_decrement" else "gradient"
     yield from heading(frame, width)
-    yield [(f"{'':>4}  {'log-likelihood':>16}  {'below best':>10}  {name:>9}", "bold")]
+    yield [(f"{'':>4}  {'log-likelihood':>16}  {'below best':>10}  {name:>9}"[:width], "bold")]
     for row, size in zip(rows, sizes, strict=True):
         bar = signs.full * max(0, round((size - low) / max(high - low, 1e-9) * plot)) if math.isfinite(size) else ""
         step = "" if row[measure] is None or math.isnan(row[measure]) else f"{row[measure]:.1e}"
@@ -155,7 +153,8 @@ def _scan(frame: Frame, width: int, signs: Signs, *, zero: bool) -> Iterator[Lin
     if "points" in frame.tables:
         canvas.points(tables[-1]["x"], tables[-1]["y"])
     yield from heading(frame, width)
-    yield from canvas.lines(frame.x, frame.y)
+    middles = {0.5 * (part["low"] + part["high"]): str(part["part"]) for part in frame.rows("parts")}
+    yield from canvas.lines(frame.x, frame.y, middles or None)
     named = list(frame.rows("named"))
     if named:
         yield []

@@ -160,20 +160,24 @@ def _interval(axis: Axis, row: Mapping[str, Any], plot: int, signs: Signs, point
     return "".join(cells)
 
 
-def ruler(axis: Axis, plot: int, indent: int, signs: Signs) -> Iterator[Line]:
-    """The axis below, with its numbers."""
+def ruler(axis: Axis, plot: int, indent: int, signs: Signs, names: Mapping[float, str] | None = None) -> Iterator[Line]:
+    """The axis below, with its numbers, or with names at their places as far as there is room."""
     line, text, free = [signs.axis] * plot, [" "] * plot, 0
-    for tick in axis.ticks(max(3, plot // 9)):
+    shown = names if names is not None else {tick: _number(tick) for tick in axis.ticks(max(3, plot // 9))}
+    for tick, name in shown.items():
         at = min(max(int(axis.share(tick) * plot), 0), plot - 1)
-        number = f"{tick:.6g}" if abs(tick) > 1e-12 else "0"
-        start = min(max(at - len(number) // 2, 0), plot - len(number))
-        if start < free:
+        start = min(max(at - len(name) // 2, 0), max(plot - len(name), 0))
+        if start < free or len(name) > plot:
             continue
         line[at] = signs.tick
-        text[start : start + len(number)] = number
-        free = start + len(number) + 1
+        text[start : start + len(name)] = name
+        free = start + len(name) + 1
     yield [(" " * indent + "".join(line), "dim")]
     yield [(" " * indent + "".join(text).rstrip(), "dim")]
+
+
+def _number(tick: float) -> str:
+    return f"{tick:.6g}" if abs(tick) > 1e-12 else "0"
 
 
 # ---- Bars ----
@@ -228,7 +232,7 @@ def rootogram(frame: Frame, width: int, signs: Signs = UNICODE) -> Iterator[Line
     ]
     figures = [f"{row['observed']:,.0f} / {row['expected']:,.1f}" for row in rows]
     label, aside = max(map(len, names)), max(len("seen / expected"), *map(len, figures))
-    plot = max(width - label - aside - 4, 11) // 2 * 2 + 1
+    plot = (max(width - label - aside - 4, 11) - 1) // 2 * 2 + 1
     most = max(1.25 * limit, *(abs(row["hanging"]) for row in rows))
     middle = plot // 2
 

@@ -47,9 +47,9 @@ def caterpillar(path: str, *, terms: Sequence[str] = (), exp: bool = False, labe
     clear = sum(low > null or high < null for low, high in ends)
     notes = [f"{clear:,} of {len(rows):,} intervals do not hold {null}."]
     if overall is not None:
-        notes[0] += f" Dashed: all rows, {numbers.short(facts['overall'])}."
+        notes[0] += f" Of all rows together it is {numbers.short(facts['overall'])}."
     if lost:
-        notes.append(f"{lost:,} groups without an estimate of it are not drawn; their records say why.")
+        notes.append(f"Not drawn for want of an estimate: {lost:,} groups; their records say why.")
     if len(groups) > MOST_GROUPS:
         notes.append(f"Of {len(groups):,} groups {MOST_GROUPS:,} are drawn, evenly by their order.")
     name = ("exp of " if exp else "") + labels(term)

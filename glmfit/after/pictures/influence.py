@@ -58,11 +58,11 @@ def influence(model: SavedModel, source: Source, asked: Asked) -> Frame:
     else:
         tables["points"] = {"row": row, "leverage": leverage, "cooks_distance": cook}
     notes = [
-        f"{facts['beyond']:,} rows change the fit much: a Cook's distance beyond {numbers.short(bound)}, the median of "
-        f"F({p}, {df:g}). Dotted: the mean leverage, {numbers.short(p / whole.units)}. The largest are named by row."
+        f"Cook's distance beyond {numbers.short(bound)}, the median of F({p}, {df:g}): {facts['beyond']:,} rows. "
+        f"Dotted: the mean leverage, {numbers.short(p / whole.units)}. The largest distances are named by row."
     ]
     if exact:
-        notes.append(f"{exact:,} rows of leverage 1, which are fitted exactly, have no distance and are not drawn.")
+        notes.append(f"Not drawn, as they are fitted exactly: {exact:,} rows of leverage 1.")
     first = ", ".join(f"row {one} ({numbers.short(value)})" for one, value in zip(row[order], cook[order], strict=True))
     return Frame(
         "influence",

@@ -73,8 +73,10 @@ def _bound(found: dict[str, Any], there: np.ndarray) -> tuple[float, str]:
     p = found["p_value"][there]
     if "p_adjusted" in found:
         adjusted = found["p_adjusted"][there]
-        passed = p[adjusted < ALPHA]
-        return (float(_strength(passed).min()) if len(passed) else math.inf), f"adjusted p below {ALPHA:g}"
+        passed, strength = adjusted < ALPHA, _strength(p)
+        weakest = float(strength[passed].min()) if passed.any() else math.inf
+        next_one = float(strength[~passed].max(initial=0.0))
+        return 0.5 * (weakest + min(weakest, next_one)), f"adjusted p below {ALPHA:g}"
     return float(_strength(np.array([ALPHA / len(p)]))[0]), f"p below {ALPHA:g} / {len(p):,} (Bonferroni)"
 
 
@@ -83,7 +85,7 @@ def _said(facts: dict[str, Any], lost: int) -> tuple[str, ...]:
     if math.isinf(facts["bound"]):
         notes = [f"None of {facts['models']:,} has an {facts['adjusted']}."]
     if lost:
-        notes.append(f"{lost:,} models without a p-value are not drawn; their rows say why.")
+        notes.append(f"Not drawn for want of a p-value: {lost:,}; their rows say why.")
     return tuple(notes)
 
 

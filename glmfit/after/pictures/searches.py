@@ -112,7 +112,7 @@ def profile(
     ends = f"{numbers.short(curve.low)} to {numbers.short(curve.high)}"
     wald = [curve.estimate + side * curve.quantile * curve.error for side in (-1, 1)]
     by_wald = f"{numbers.short(wald[0])} to {numbers.short(wald[1])}"
-    note = f"{100 * level:g} % interval {ends}; by the curvature at the estimate (dashed) {by_wald}."
+    note = f"{100 * level:g} % interval {ends}; by the curvature at the estimate {by_wald}."
     return Frame(
         "profile",
         f"Profile likelihood of {text}",

@@ -191,6 +191,7 @@ def trace(frame: Frame) -> Figure:
     left.set_ylabel(frame.y)
     for ax in (left, right):
         ax.set_yscale("log")
+        style.plain_logs(ax.yaxis)
         ax.set_xlabel(frame.x)
         ax.xaxis.get_major_locator().set_params(integer=True)
     return figure

@@ -145,8 +145,8 @@ def _inputs(kind: Kind, files: list[str], family: str | None, reading: Reading, 
     if kind.needs in (SCAN, GROUPS):
         what = "a scan: what fit --scan wrote" if kind.needs == SCAN else "groups: what fit --by wrote"
         if len(files) != 1:
-            code = "usage" if files else "missing_argument"
-            raise UsageError(code, f"{kind.name} is of one file of {what}, as CSV or JSON lines", _usage(kind))
+            message = f"{kind.name} is of one file of {what}, as CSV or JSON lines"
+            raise UsageError("usage" if files else "missing_argument", message, _usage(kind))
         return Inputs(data=files[0])
     if kind.needs == MODELS:
         if not files:

@@ -70,6 +70,15 @@ class Auxiliary:
 
 
 @dataclass(frozen=True, slots=True)
+class AbsorbedFactor:
+    """A factor whose effects were fitted and are not reported; those before it make up for `redundant` of them."""
+
+    factor: str
+    levels: int
+    redundant: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSummary:
     """What was fitted, with every default filled in."""
 
@@ -93,6 +102,7 @@ class ModelSummary:
     measure: str | None = None  # what exp of their coefficients is, such as "rate ratio"
     bias_reduction: str | None = None  # firth: the likelihood was penalised by Jeffreys' prior
     where: str | None = None  # the condition that chose the rows
+    absorbed: tuple[AbsorbedFactor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,21 +4,27 @@ In: `Data`. Out: a `Model` and its `Likelihood`, an objective that numerics can 
 formula, families, numerics.
 """
 
+from glmfit.model.absorbed import AbsorbedLikelihood, Slopes, Step, profiled
 from glmfit.model.assembly import assemble
 from glmfit.model.batch import BatchLikelihood
 from glmfit.model.likelihood import Likelihood, Predictor, Rows, add_gradient, add_hessian, row_derivatives
-from glmfit.model.model import Model
+from glmfit.model.model import Absorbed, Model
 from glmfit.model.penalised import Jeffreys
 
 __all__ = [
+    "Absorbed",
+    "AbsorbedLikelihood",
     "BatchLikelihood",
     "Jeffreys",
     "Likelihood",
     "Model",
     "Predictor",
     "Rows",
+    "Slopes",
+    "Step",
     "add_gradient",
     "add_hessian",
     "assemble",
+    "profiled",
     "row_derivatives",
 ]

@@ -16,7 +16,22 @@ from glmfit.design import CHUNK_ROWS, Combination, Dense, Matrix, Shift, Standar
 from glmfit.families import Family, Link, Special
 from glmfit.formula import DesignState, PredictorFormula
 from glmfit.model.likelihood import Likelihood, Predictor, Rows
-from glmfit.numerics import LowRank
+from glmfit.numerics import Indicators, LowRank
+from glmfit.result import AbsorbedFactor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Absorbed:
+    """Effects that are fitted and not reported, of `factors`; once fitted they are in the offset, as `shift` (n,)."""
+
+    indicators: Indicators
+    factors: tuple[AbsorbedFactor, ...]
+    shift: Tensor | None = None
+
+    @property
+    def size(self) -> int:
+        """How many effects there are, but for those that others make up for."""
+        return sum(one.levels - one.redundant for one in self.factors)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,10 +58,16 @@ class Model:
     combinations: Mapping[tuple[str, str], Combination] = field(default_factory=dict)  # what aliased terms are made of
     formulas: tuple[PredictorFormula, ...] = ()  # of the estimated parameters, those without covariates among them
     state: DesignState = field(default_factory=DesignState)  # what evaluates new rows as the old ones
+    absorbed: Absorbed | None = None
 
     @property
     def size(self) -> int:
         return len(self.kept)
+
+    @property
+    def effects(self) -> int:
+        """How many effects were fitted beside the coefficients."""
+        return 0 if self.absorbed is None else self.absorbed.size
 
     @property
     def labels(self) -> list[str]:
@@ -66,7 +87,11 @@ class Model:
     @property
     def aliases(self) -> dict[str, str]:
         """What the aliased coefficients' columns are of earlier ones, where that is known: "wt2" -> "= 2 wt"."""
-        return {self._label(*name): written(terms) for name, terms in self.combinations.items()}
+        effects = "" if self.absorbed is None else " and ".join(one.factor for one in self.absorbed.factors)
+        return {
+            self._label(*name): written(terms) if terms or not effects else f"(from the effects of {effects})"
+            for name, terms in self.combinations.items()
+        }
 
     def _label(self, parameter: str, term: str) -> str:
         alone = parameter == self.family.main and not self.family.shared_formula
@@ -126,6 +151,8 @@ class Model:
         n = len(self.rows.y)
         ones = Matrix((Dense(torch.ones((n, 1), dtype=torch.float64)),), (torch.tensor([0]),), ("Intercept",), n)
         offsets = {"phi": -self.rows.log_prior, **{p.parameter: p.offset for p in self.rows.predictors}}
+        if self.absorbed is not None and self.absorbed.shift is not None:
+            offsets[self.family.main] = offsets[self.family.main] - self.absorbed.shift
         if self.family.location:
             held = {self.family.main: offsets.pop(self.family.main), **held}
         predictors = tuple(

@@ -4,6 +4,7 @@ In: an `Objective` (a value and two derivatives of theta) and a start. Out: an `
 May use: the top of the package.
 """
 
+from glmfit.numerics.absorb import Indicators, Normal
 from glmfit.numerics.batch import BatchDerivatives, BatchObjective, BatchOptimum, newton_batch
 from glmfit.numerics.bordered import Bordered, BorderedFactor, Factor, LowRank, Symmetric
 from glmfit.numerics.curvature import cholesky, full, full_factor, stacked_root, unit_diagonal, well_conditioned
@@ -27,7 +28,9 @@ __all__ = [
     "Bordered",
     "BorderedFactor",
     "Factor",
+    "Indicators",
     "LowRank",
+    "Normal",
     "Objective",
     "Optimum",
     "Pair",

@@ -1,0 +1,161 @@
+"""A fit with absorbed effects: Newton's method on coefficients and effects together, then the model that stands for it.
+
+    W = diag(-h)    (X~'WX~) d beta = X~'g    D'WD d a = D'g - D'WX d beta        each step ends at the exact solution
+
+No search is cheaper in the coefficients alone: effects that follow them cost as many steps again. Equations are solved
+as closely as the step is near to the maximum; at the end they are solved to the last digit.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from glmfit.errors import ModelError
+from glmfit.estimate import start
+from glmfit.estimate.check import Inspection
+from glmfit.estimate.maximum import Maximum, settled_flat_directions
+from glmfit.model import AbsorbedLikelihood, Model, Slopes, Step, profiled
+from glmfit.numerics import Optimum, Trace, cholesky, line_search
+from glmfit.numerics.optimize import AT_ROUNDING, POLISHED, ROUNDING, STILL, UNSEEN, rises_enough
+from glmfit.spec import ModelSpec
+
+ROUGHLY = 1e-3  # of a right-hand side, to which equations are solved where the search begins
+SHARE = 0.5  # of the response, the rest being its mean, whose link is where a first step is measured from
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where a search is: coefficients (p,) and linear predictor (n,), what holds there, and the step that comes next."""
+
+    beta: Tensor
+    eta: np.ndarray
+    at: Slopes
+    step: Step
+
+    @property
+    def decrement(self) -> float:
+        return math.sqrt(max(self.step.slope, 0.0))
+
+    @property
+    def near(self) -> float:
+        """The distance to the maximum in standard errors, of all together and of each coefficient."""
+        size = torch.sqrt(torch.diagonal(self.step.curvature))
+        return max(self.decrement, float((self.step.gradient.abs() / size).max()))
+
+
+def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Inspection | None = None) -> Maximum:
+    """The maximum in coefficients and effects, as that of a model of the coefficients alone."""
+    if inspection is not None:
+        inspection.call(model)
+    constants = start.constants(model, inspection)
+    phi = 1.0
+    if model.holds_phi:
+        phi = start.held_phi(model, constants)
+        model = model.held_at(phi)
+    absorbed = AbsorbedLikelihood(model)
+    place = _begin(absorbed, constants.get(model.family.main, 0.0))
+    reference = cholesky(place.step.curvature)
+    assert reference is not None  # the step was solved with it
+    place, iterations, status = _climbed(absorbed, place, spec, trace)
+    final = profiled(model, place.beta, place.eta, place.at.w)
+    likelihood = final.likelihood()
+    value, gradient, hessian = likelihood.derivatives(place.beta)
+    optimum = Optimum(place.beta, value, gradient, hessian, place.decrement, iterations, status, "newton", reference)
+    flat = settled_flat_directions(likelihood, optimum, reference, final.labels)
+    return Maximum(final, likelihood, optimum, constants, phi, reference, flat)
+
+
+def _begin(absorbed: AbsorbedLikelihood, constant: float) -> _Place:
+    """The better of the constant of the intercept-only fit, and of one step of least squares from the response."""
+    none = torch.zeros(absorbed.X.shape[1], dtype=torch.float64)
+    plain = absorbed.offset + constant
+    best = _placed(absorbed, none, plain, None, ROUGHLY)
+    drawn = _drawn(absorbed)
+    there = None if drawn is None else _slopes(absorbed, drawn)
+    if drawn is None or there is None or not there.finite:
+        return best
+    # the step from the offset alone whose end has the working response for its linear predictor
+    step = absorbed.step(replace(there, g=there.g + there.w * (drawn - absorbed.offset)), None, ROUGHLY)
+    if step is None:
+        return best
+    eta = absorbed.offset + step.eta
+    return _placed(absorbed, step.beta, eta, None, ROUGHLY) if absorbed.value(eta) > best.at.value else best
+
+
+def _drawn(absorbed: AbsorbedLikelihood) -> np.ndarray | None:
+    """(n,) the link of responses drawn to their mean; None where the family has no mean."""
+    model = absorbed.model
+    rows, main = model.rows, model.family.main
+    if not model.family.has_moments:
+        return None
+    trials = rows.columns.get("trials", torch.ones_like(rows.y))
+    mean = (rows.weight * rows.y).sum() / (rows.weight * trials).sum()
+    eta = model.links[main].link(SHARE * rows.y / trials + (1 - SHARE) * mean)
+    return eta.numpy() if bool(torch.isfinite(eta).all()) else None
+
+
+def _slopes(absorbed: AbsorbedLikelihood, eta: np.ndarray) -> Slopes:
+    """Derivatives to step with: the weights are those expected where an observed one is negative, or their sizes."""
+    found = absorbed.slopes(eta)
+    if found.finite and bool((found.w < 0).any()):
+        if absorbed.likelihood.has_expected:
+            return absorbed.slopes(eta, expected=True)
+        return replace(found, w=np.abs(found.w))
+    return found
+
+
+def _placed(
+    absorbed: AbsorbedLikelihood, beta: Tensor, eta: np.ndarray, begin: np.ndarray | None, tolerance: float
+) -> _Place:
+    """A place of the search, with the step from it."""
+    at = _slopes(absorbed, eta)
+    step = absorbed.step(at, begin, tolerance) if at.finite else None
+    if step is None:
+        raise ModelError(
+            "bad_start",
+            "the log-likelihood or its derivatives are not finite at the starting values",
+            "use a link whose domain is the whole line, such as log",
+        )
+    return _Place(beta, eta, at, step)
+
+
+def _climbed(
+    absorbed: AbsorbedLikelihood, place: _Place, spec: ModelSpec, trace: Trace | None
+) -> tuple[_Place, int, str]:
+    """The end of the search by the rules of `numerics.newton`, its iterations and its status."""
+    first, previous, iterations = max(place.decrement, 1.0), math.inf, 0
+    while True:
+        now, value = place.decrement, place.at.value
+        if trace is not None:
+            trace({"iteration": iterations, "log_likelihood": value, "newton_decrement": now})
+        still = now > STILL * previous
+        unseen = place.near <= UNSEEN and 0.5 * place.step.slope <= ROUNDING * abs(value)
+        if place.near <= spec.tol or (still and (place.near <= AT_ROUNDING or unseen)):
+            if now > POLISHED:  # one more step squares the error
+                last = _moved(absorbed, place, 1.0, now / first)
+                if last is not None and last.decrement < now:
+                    return last, iterations + 1, "converged"
+            return place, iterations, "converged"
+        if iterations >= spec.max_iter:
+            return place, iterations, "max_iter"
+        following = _moved(absorbed, place, 1.0, now / first)
+        if following is None or not rises_enough(following.at.value, value, place.step.slope):
+            here = place
+            length = line_search(lambda t: absorbed.value(here.eta + t * here.step.eta), value, place.step.slope)
+            following = None if length is None else _moved(absorbed, place, length, now / first)
+            if following is None:
+                return place, iterations, "stalled"
+        place, previous, iterations = following, now, iterations + 1
+
+
+def _moved(absorbed: AbsorbedLikelihood, place: _Place, length: float, nearness: float) -> _Place | None:
+    """The place a step away; None where the log-likelihood is not finite there, or curves upward."""
+    beta, eta = place.beta + length * place.step.beta, place.eta + length * place.step.eta
+    at = _slopes(absorbed, eta)
+    step = absorbed.step(at, place.step.solved, ROUGHLY * min(1.0, nearness)) if at.finite else None
+    return None if step is None else _Place(beta, eta, at, step)

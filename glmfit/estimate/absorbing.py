@@ -20,8 +20,9 @@ from glmfit.estimate import start
 from glmfit.estimate.check import Inspection
 from glmfit.estimate.maximum import Maximum, settled_flat_directions
 from glmfit.model import AbsorbedLikelihood, Model, Slopes, Step, profiled
-from glmfit.numerics import Optimum, Trace, cholesky, line_search
-from glmfit.numerics.optimize import AT_ROUNDING, POLISHED, ROUNDING, STILL, UNSEEN, rises_enough
+from glmfit.numerics import Optimum, Trace, all_finite, cholesky, line_search
+from glmfit.numerics.optimize import AT_ROUNDING, POLISHED, ROUNDING, STATUS_TEXT, STILL, UNSEEN, rises_enough
+from glmfit.rows import Data
 from glmfit.spec import ModelSpec
 
 ROUGHLY = 1e-3  # of a right-hand side, to which equations are solved where the search begins
@@ -65,26 +66,60 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
     final = profiled(model, place.beta, place.eta, place.at.w)
     likelihood = final.likelihood()
     value, gradient, hessian = likelihood.derivatives(place.beta)
+    if not all_finite((value, gradient, hessian)):
+        raise ModelError(
+            "no_peak_of_effects",
+            f"the search {STATUS_TEXT[status]}, and the log-likelihood has no peak there in the absorbed effects",
+            "use a link whose domain is the whole line, such as log, or write the factors as terms to see which levels",
+        )
     optimum = Optimum(place.beta, value, gradient, hessian, place.decrement, iterations, status, "newton", reference)
     flat = settled_flat_directions(likelihood, optimum, reference, final.labels)
     return Maximum(final, likelihood, optimum, constants, phi, reference, flat)
 
 
+def of_expected(found: Maximum) -> Model:
+    """The model that stands for the fitted one where its curvature is that of the expected information."""
+    (predictor,) = found.model.rows.predictors
+    absorbed = AbsorbedLikelihood(found.model)
+    eta = predictor.eta(found.optimum.theta).numpy()
+    return profiled(found.model, found.optimum.theta, eta, absorbed.slopes(eta, expected=True).w)
+
+
+def beside_clusters(data: Data, model: Model) -> int:
+    """How many effects count beside clusters: a factor whose levels each lie in one cluster counts as a constant does.
+
+    This is the rule of fixest (`K.fixef = "nonnested"`), and of Stata's reghdfe and ppmlhdfe.
+    """
+    assert data.clusters
+    if model.absorbed is None:
+        return 0
+    nested = 0
+    for factor, code in zip(model.absorbed.factors, data.absorbed.values(), strict=True):
+        sizes = [len(np.unique(code * (int(own.max()) + 1) + own)) for own in data.clusters.values()]
+        nested += factor.levels - 1 if factor.levels in sizes else 0
+    return model.effects - nested
+
+
 def _begin(absorbed: AbsorbedLikelihood, constant: float) -> _Place:
     """The better of the constant of the intercept-only fit, and of one step of least squares from the response."""
     none = torch.zeros(absorbed.X.shape[1], dtype=torch.float64)
-    plain = absorbed.offset + constant
-    best = _placed(absorbed, none, plain, None, ROUGHLY)
+    best = _placed(absorbed, none, absorbed.offset + constant, None, ROUGHLY)
     drawn = _drawn(absorbed)
-    there = None if drawn is None else _slopes(absorbed, drawn)
-    if drawn is None or there is None or not there.finite:
-        return best
-    # the step from the offset alone whose end has the working response for its linear predictor
-    step = absorbed.step(replace(there, g=there.g + there.w * (drawn - absorbed.offset)), None, ROUGHLY)
-    if step is None:
-        return best
-    eta = absorbed.offset + step.eta
-    return _placed(absorbed, step.beta, eta, None, ROUGHLY) if absorbed.value(eta) > best.at.value else best
+    there = None if drawn is None else absorbed.slopes(drawn, absorbed.likelihood.has_expected)
+    if drawn is not None and there is not None and there.finite:
+        # the step from the offset alone whose end has the working response for its linear predictor
+        step = absorbed.step(replace(there, g=there.g + there.w * (drawn - absorbed.offset)), None, ROUGHLY)
+        if step is not None:
+            eta = absorbed.offset + step.eta
+            if best is None or absorbed.value(eta) > best.at.value:
+                best = _placed(absorbed, step.beta, eta, None, ROUGHLY) or best
+    if best is None:
+        raise ModelError(
+            "bad_start",
+            "the log-likelihood or its derivatives are not finite at the starting values",
+            "use a link whose domain is the whole line, such as log",
+        )
+    return best
 
 
 def _drawn(absorbed: AbsorbedLikelihood) -> np.ndarray | None:
@@ -99,29 +134,22 @@ def _drawn(absorbed: AbsorbedLikelihood) -> np.ndarray | None:
     return eta.numpy() if bool(torch.isfinite(eta).all()) else None
 
 
-def _slopes(absorbed: AbsorbedLikelihood, eta: np.ndarray) -> Slopes:
-    """Derivatives to step with: the weights are those expected where an observed one is negative, or their sizes."""
-    found = absorbed.slopes(eta)
-    if found.finite and bool((found.w < 0).any()):
-        if absorbed.likelihood.has_expected:
-            return absorbed.slopes(eta, expected=True)
-        return replace(found, w=np.abs(found.w))
-    return found
-
-
 def _placed(
     absorbed: AbsorbedLikelihood, beta: Tensor, eta: np.ndarray, begin: np.ndarray | None, tolerance: float
-) -> _Place:
-    """A place of the search, with the step from it."""
-    at = _slopes(absorbed, eta)
-    step = absorbed.step(at, begin, tolerance) if at.finite else None
-    if step is None:
-        raise ModelError(
-            "bad_start",
-            "the log-likelihood or its derivatives are not finite at the starting values",
-            "use a link whose domain is the whole line, such as log",
-        )
-    return _Place(beta, eta, at, step)
+) -> _Place | None:
+    """A place of the search with the step from it; None where the log-likelihood is not finite there, or has no step.
+
+    A step rises where weights are positive. Where those observed are not, and make none that does, it is made with the
+    expected ones, or with the sizes of the observed ones where the family states no others.
+    """
+    at = absorbed.slopes(eta)
+    if not at.finite:
+        return None
+    step = absorbed.step(at, begin, tolerance)
+    if (step is None or not step.slope >= 0) and bool((at.w < 0).any()):
+        positive = absorbed.slopes(eta, expected=True) if absorbed.likelihood.has_expected else None
+        step = absorbed.step(replace(at, w=np.abs(at.w)) if positive is None else positive, begin, tolerance)
+    return None if step is None else _Place(beta, eta, at, step)
 
 
 def _climbed(
@@ -156,6 +184,4 @@ def _climbed(
 def _moved(absorbed: AbsorbedLikelihood, place: _Place, length: float, nearness: float) -> _Place | None:
     """The place a step away; None where the log-likelihood is not finite there, or curves upward."""
     beta, eta = place.beta + length * place.step.beta, place.eta + length * place.step.eta
-    at = _slopes(absorbed, eta)
-    step = absorbed.step(at, place.step.solved, ROUGHLY * min(1.0, nearness)) if at.finite else None
-    return None if step is None else _Place(beta, eta, at, step)
+    return _placed(absorbed, beta, eta, place.step.solved, ROUGHLY * min(1.0, nearness))

@@ -27,7 +27,7 @@ def blueprint(data: Data, model: Model, reference: Reference) -> Blueprint:
         predictors=tuple(PredictorText(formula.parameter, formula.spelled) for formula in formulas),
         variables=tuple(Variable(name, table[name].kind, table[name].levels or ()) for name in used),
         terms=model.terms,
-        aliases=() if data.groups is not None else tuple(_aliases(model)),
+        aliases=() if data.groups is not None or data.absorbed else tuple(_aliases(model)),
         trials=tuple(factor.spelled for factor in trials),
         trial_columns=tuple(dict.fromkeys(name for factor in trials for name in factor.columns)),
         levels=dict(model.state.levels),

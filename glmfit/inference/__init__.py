@@ -4,13 +4,22 @@ In: a likelihood and its optimum. Out: `Covariance`, rows of coefficients, phi. 
 """
 
 from glmfit.inference.clusters import unsupported_places
-from glmfit.inference.covariance import Covariance, Reference, Scores, inverse_expected, inverse_information, sandwich
+from glmfit.inference.covariance import (
+    Count,
+    Covariance,
+    Reference,
+    Scores,
+    inverse_expected,
+    inverse_information,
+    sandwich,
+)
 from glmfit.inference.dispersion import Goodness, Scale, goodness, null_deviance
 from glmfit.inference.freedom import null_df, residual_df
 from glmfit.inference.joint import MOST_TOGETHER, joint_test, joint_tests
 
 __all__ = [
     "MOST_TOGETHER",
+    "Count",
     "Covariance",
     "Goodness",
     "Reference",

@@ -27,6 +27,27 @@ SCORE_CELLS = 4_000_000  # scores are formed for at most this many numbers at a 
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """n observations and k parameters, absorbed effects among them, for small-sample factors; `cr1s` asks for CR1S."""
+
+    n: float
+    parameters: int
+    cr1s: bool = False
+
+    def factor(self, kind: str) -> tuple[float, str | None]:
+        """That of a robust kind, and its formula."""
+        n, k = self.n, self.parameters
+        return {
+            "hc0": (1.0, None),
+            "hc1": (n / (n - k) if n > k else math.nan, "n/(n-k)"),
+            "sampling": (n / (n - 1) if n > 1 else math.nan, "n/(n-1)"),
+            "cluster": ((n - 1) / (n - k) if n > k else math.nan, "G/(G-1) (n-1)/(n-k)")
+            if self.cr1s
+            else (1.0, "G/(G-1)"),
+        }[kind.partition(":")[0]]
+
+
+@dataclass(frozen=True, slots=True)
 class Covariance:
     """Covariance (p, p) of the working coefficients, its kind, and its small-sample factor as a formula.
 
@@ -77,11 +98,11 @@ def covariance(
     optimum: Optimum,
     bread: Tensor | LowRank,
     scale: float,
-    n: float,
+    of: Count,
     clusters: Mapping[str, Tensor],
     reported: Tensor | None = None,
 ) -> Covariance:
-    """The covariance of `kind`; `scale` is phi over the phi held in the likelihood, `n` the number of observations.
+    """The covariance of `kind`; `scale` is phi over the phi held in the likelihood, `of` what small samples depend on.
 
     `bread` (p, p) stands on either side of what robust kinds have between. With `reported` (p, p), the rows of the
     reported coefficients, clusters are allowed for by CR2.
@@ -97,7 +118,7 @@ def covariance(
         return Covariance(_sandwiched(bread, meat), kind, "1/(1-h)" if kind == "hc2" else "1/(1-h)^2")
     if reported is not None:
         return _reduced(kind, likelihood, optimum, bread, clusters, reported)
-    return sandwich(kind, row_scores(likelihood, optimum.theta), bread, n, clusters)
+    return sandwich(kind, row_scores(likelihood, optimum.theta), bread, of, clusters)
 
 
 def _reduced(
@@ -117,23 +138,18 @@ def _reduced(
     return Covariance(_sandwiched(bread, found.meat), kind, "CR2", {name: count}, df=found.df, blind=found.blind)
 
 
-def sandwich(kind: str, rows: Iterable[Scores], bread: Tensor, n: float, clusters: Mapping[str, Tensor]) -> Covariance:
+def sandwich(kind: str, rows: Iterable[Scores], bread: Tensor, of: Count, clusters: Mapping[str, Tensor]) -> Covariance:
     """The covariance of a `kind` that needs nothing but scores: hc0, hc1, sampling or clusters."""
+    factor, text = of.factor(kind)
     if clusters:
         found = clustered(rows, bread, clusters)
-        matrix = _sandwiched(bread, found.meat)
+        matrix = factor * _sandwiched(bread, found.meat)
         df = torch.full((len(bread),), found.df, dtype=torch.float64)
-        return Covariance(matrix, kind, "G/(G-1)", found.counts, df=df, blind=found.blind)
-    size = len(bread)
+        return Covariance(matrix, kind, text, found.counts, df=df, blind=found.blind)
     meat, root = torch.zeros_like(bread), root_of(bread)
     for _, frequency, scores in rows:  # a row of frequency f is f rows of score s/f each
         part = scores / torch.sqrt(frequency)[:, None]
         meat += part.T @ part
-    factor, text = {
-        "hc0": (1.0, None),
-        "hc1": (n / (n - size) if n > size else math.nan, "n/(n-k)"),
-        "sampling": (n / (n - 1) if n > 1 else math.nan, "n/(n-1)"),
-    }[kind]
     return Covariance(factor * _sandwiched(bread, meat), kind, text, blind=not_seen_by_rows(meat, root))
 
 

@@ -21,6 +21,7 @@ from glmfit.model.model import Model
 from glmfit.numerics import Indicators, Normal, cholesky
 
 MADE_UP = 1e-9  # of the length of a column, left of it beside the effects: nothing but rounding
+EPSILON = float(np.finfo(np.float64).eps)
 REFINED = 2  # times that a column is made orthogonal: the second takes up what the rounding of the first left
 
 
@@ -112,7 +113,11 @@ class AbsorbedLikelihood:
         normal = self.indicators.normal(at.w)
         wX = at.w[:, None] * self.X
         right = np.column_stack([self.indicators.sums(wX), self.indicators.sums(at.g)])
-        solved = normal.solve(right, begin, tolerance)
+        if begin is not None:  # the columns move little from step to step, the gradient goes to 0
+            begin = np.column_stack([begin[:, :-1], np.zeros(len(begin))])
+        rounding = np.zeros_like(right)
+        rounding[:, -1] = EPSILON * self.indicators.sums(np.abs(at.g))
+        solved = normal.solve(right, begin, tolerance, rounding)
         if not np.isfinite(solved).all():
             return None
         tangent, alone = solved[:, :-1], solved[:, -1]

@@ -3,8 +3,8 @@
     minimise sum_i w_i (v_i - a_f(i) - b_g(i) - ...)^2        D'WD (a, b, ...) = D'Wv
 
 The block of the factor with the most levels is diagonal and is eliminated. What is left of the others,
-S = A - C'F^-1 C, is solved by conjugate gradients, scaled by its diagonal; it is formed where it is sparse. They take
-as many steps as the square root of what alternating projections take, and mind no singular S.
+S = A - C'F^-1 C, is solved by conjugate gradients, scaled by its diagonal; where they take many steps it is formed, if
+it is sparse. They take the square root of the steps that alternating projections take, and mind no singular S.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 EXACT = 1e-13  # of the size of the right-hand side, in the norm of S^-1 but for rounding
 MOST_STEPS = 20_000
-CHEAP = 1e8  # products of cells up to which S is formed
+FEW = 25  # products with S, beyond which it is formed
+CHEAP = 1e8  # where that takes no more products of cells than these
 NOTHING = 1e-12  # of a diagonal, left of it by the elimination: an effect that those of the other factor make up for
 
 
@@ -139,14 +140,24 @@ class Normal:
         outer[inner] = False
         self.outer = outer
         self.inverse = _inverse(diagonal[inner], 0.0)[:, None]
+        self._products = 0
 
     @property
     def is_positive(self) -> bool:
         """Whether no effect has a negative diagonal, or one that is no number."""
         return bool((self.diagonal >= 0).all())
 
-    def solve(self, right: np.ndarray, begin: np.ndarray | None = None, tolerance: float = EXACT) -> np.ndarray:
-        """(L, k) a solution of D'WD x = right (L, k), from `begin`; NaN where D'WD is not positive."""
+    def solve(
+        self,
+        right: np.ndarray,
+        begin: np.ndarray | None = None,
+        tolerance: float = EXACT,
+        rounding: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """(L, k) a solution of D'WD x = right (L, k), from `begin`; NaN where D'WD is not positive.
+
+        It is as near as `tolerance` says, relative to the right-hand side, or as the `rounding` (L, k) of that allows.
+        """
         if not self.is_positive:
             return np.full_like(right, np.nan)
         out = np.empty_like(right)
@@ -154,7 +165,10 @@ class Normal:
             out[self.inner] = self.inverse * right[self.inner]
             return out
         rest = right[self.outer] - self._transposed @ (self.inverse * right[self.inner])
-        out[self.outer] = self._conjugate(rest, None if begin is None else begin[self.outer], tolerance)
+        enough = tolerance**2 * (self._scale * rest**2).sum(axis=0)
+        if rounding is not None:
+            enough = np.maximum(enough, (self._scale * rounding[self.outer] ** 2).sum(axis=0))
+        out[self.outer] = self._conjugate(rest, None if begin is None else begin[self.outer], enough)
         out[self.inner] = self.inverse * (right[self.inner] - self.border @ out[self.outer])
         return out
 
@@ -165,7 +179,7 @@ class Normal:
 
     @cached_property
     def _schur(self) -> csr_matrix | None:
-        """S, where forming it costs no more than some of the products with it."""
+        """S, where its cells are not too many."""
         assert self.border is not None
         from scipy.sparse import diags
 
@@ -176,7 +190,8 @@ class Normal:
 
     def _times(self, x: np.ndarray) -> np.ndarray:
         """S x."""
-        if self._schur is not None:
+        self._products += 1
+        if self._products > FEW and self._schur is not None:
             return self._schur @ x
         return self.others @ x - self._transposed @ (self.inverse * (self.border @ x))
 
@@ -187,12 +202,10 @@ class Normal:
         left = whole - self._transposed.power(2) @ self.inverse[:, 0]
         return _inverse(left, NOTHING * whole)[:, None]
 
-    def _conjugate(self, right: np.ndarray, begin: np.ndarray | None, tolerance: float) -> np.ndarray:
-        """S^-1 right, all columns side by side."""
+    def _conjugate(self, right: np.ndarray, begin: np.ndarray | None, enough: np.ndarray) -> np.ndarray:
+        """S^-1 right, all columns side by side, each until its residual is small `enough` (k,), squared and scaled."""
         x = np.zeros_like(right) if begin is None else begin.copy()
-        residual = right if begin is None else right - self._times(x)
-        enough = tolerance**2 * (self._scale * right * right).sum(axis=0)
-        residual = residual.copy()
+        residual = right.copy() if begin is None else right - self._times(x)
         scaled = self._scale * residual
         direction, size = scaled.copy(), (residual * scaled).sum(axis=0)
         for _ in range(MOST_STEPS):
@@ -201,6 +214,9 @@ class Normal:
                 break
             moved = self._times(direction)
             curved = (direction * moved).sum(axis=0)
+            length = (direction * direction / np.where(self._scale > 0, self._scale, np.inf)).sum(axis=0)
+            if (curved < -NOTHING * length).any():
+                return np.full_like(right, np.nan)
             going &= curved > 0  # a direction that S does not see is rounding
             if not going.any():
                 break

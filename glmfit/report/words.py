@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from glmfit.report import numbers
 from glmfit.report.exponentiate import ratios
-from glmfit.result import Auxiliary, Bootstrap, Coefficient, CovarianceSummary, Fit, WildBootstrap
+from glmfit.result import AbsorbedFactor, Auxiliary, Bootstrap, Coefficient, CovarianceSummary, Fit, WildBootstrap
 
 DISPERSION_METHODS = {"pearson": "Pearson", "deviance": "deviance", "ml": "maximum likelihood"}
 OTHER_KINDS = {
@@ -55,6 +55,8 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
         lines.append(("Categories", join.join(model.levels)))
     if model.base is not None:
         lines.append(("Base", f"{model.base}, with which each of the others is compared"))
+    if model.absorbed:
+        lines.append(("Absorbed", ", ".join(absorbed(one) for one in model.absorbed)))
     data = fit.data
     rows = rows_in_words(data.rows_read, data.rows_used, data.dropped, model.where)
     lines.append(("Data", f"{data.source}: {rows}"))
@@ -75,6 +77,12 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
     if exp:
         lines.append(("Shown", exponentiated(fit)))
     return lines
+
+
+def absorbed(one: AbsorbedFactor) -> str:
+    """A factor whose effects are not reported: "firm (1,234 levels, 2 redundant)"."""
+    redundant = f", {one.redundant:,} redundant" if one.redundant else ""
+    return f"{one.factor} ({one.levels:,} level{'s' * (one.levels != 1)}{redundant})"
 
 
 def resampled(found: Bootstrap) -> str:

@@ -330,6 +330,15 @@ class Fingerprint:
 
 
 @dataclass(frozen=True, slots=True)
+class Effects:
+    """The effects of an absorbed factor, by its levels; with other factors beside it only sums of them are determined."""
+
+    factor: str
+    levels: tuple[str, ...]
+    effects: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Blueprint:
     """What it takes to use a fit on new rows: formulas, levels and the state of transforms; nothing of the old rows."""
 
@@ -347,6 +356,7 @@ class Blueprint:
     reading: Reading  # how the file was read
     asked: Mapping[str, Any]  # the fields of the `ModelSpec` that were not left at their defaults
     fingerprint: Fingerprint
+    absorbed: tuple[Effects, ...] = ()  # of absorbed factors, unless they have very many levels
 
 
 @dataclass(frozen=True, slots=True)

@@ -372,5 +372,5 @@ def _validate_absorbed(spec: ModelSpec) -> None:
     }
     for option, (given, hint) in excluded.items():
         if given:
-            message = f"{option} does not go with --absorb, whose effects are fitted and not kept"
+            message = f"{option} does not go with --absorb, whose effects are fitted and not reported"
             raise UsageError("absorb_excludes", message, hint)

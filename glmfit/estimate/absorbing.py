@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from glmfit.errors import ModelError
 from glmfit.estimate import start
 from glmfit.estimate.check import Inspection
 from glmfit.estimate.maximum import Maximum, settled_flat_directions
+from glmfit.inference import Count
 from glmfit.model import AbsorbedLikelihood, Model, Slopes, Step, profiled
 from glmfit.numerics import Optimum, Trace, all_finite, cholesky, line_search
 from glmfit.numerics.optimize import AT_ROUNDING, POLISHED, ROUNDING, STATUS_TEXT, STILL, UNSEEN, rises_enough
@@ -31,7 +33,7 @@ SHARE = 0.5  # of the response, the rest being its mean, whose link is where a f
 
 @dataclass(slots=True)
 class _Place:
-    """Where a search is: coefficients (p,) and linear predictor (n,), what holds there, and the step that comes next."""
+    """Where a search is: coefficients (p,) and linear predictor (n,), what holds there, and the step that is next."""
 
     beta: Tensor
     eta: np.ndarray
@@ -66,7 +68,7 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
     final = profiled(model, place.beta, place.eta, place.at.w)
     likelihood = final.likelihood()
     value, gradient, hessian = likelihood.derivatives(place.beta)
-    if not all_finite((value, gradient, hessian)):
+    if not all_finite((value, gradient, hessian)) or absorbed.rises_for_ever(place.at):
         raise ModelError(
             "no_peak_of_effects",
             f"the search {STATUS_TEXT[status]}, and the log-likelihood has no peak there in the absorbed effects",
@@ -85,19 +87,17 @@ def of_expected(found: Maximum) -> Model:
     return profiled(found.model, found.optimum.theta, eta, absorbed.slopes(eta, expected=True).w)
 
 
-def beside_clusters(data: Data, model: Model) -> int:
-    """How many effects count beside clusters: a factor whose levels each lie in one cluster counts as a constant does.
-
-    This is the rule of fixest (`K.fixef = "nonnested"`), and of Stata's reghdfe and ppmlhdfe.
-    """
-    assert data.clusters
-    if model.absorbed is None:
-        return 0
+def counted(data: Data, model: Model) -> Count:
+    """What small samples depend on. For CR1S an absorbed factor whose levels each lie in one cluster counts as a
+    constant: the rule of fixest (`K.fixef = "nonnested"`), and of Stata's reghdfe and ppmlhdfe."""
+    whole = Count(model.n, model.size + model.effects, cr1s=data.spec.small_sample == "cr1s")
+    if model.absorbed is None or not whole.cr1s:
+        return whole
     nested = 0
     for factor, code in zip(model.absorbed.factors, data.absorbed.values(), strict=True):
         sizes = [len(np.unique(code * (int(own.max()) + 1) + own)) for own in data.clusters.values()]
         nested += factor.levels - 1 if factor.levels in sizes else 0
-    return model.effects - nested
+    return replace(whole, parameters=whole.parameters - nested)
 
 
 def _begin(absorbed: AbsorbedLikelihood, constant: float) -> _Place:
@@ -146,7 +146,7 @@ def _placed(
     if not at.finite:
         return None
     step = absorbed.step(at, begin, tolerance)
-    if (step is None or not step.slope >= 0) and bool((at.w < 0).any()):
+    if (step is None or not step.slope >= 0) and bool((at.w <= 0).any()):
         positive = absorbed.slopes(eta, expected=True) if absorbed.likelihood.has_expected else None
         step = absorbed.step(replace(at, w=np.abs(at.w)) if positive is None else positive, begin, tolerance)
     return None if step is None else _Place(beta, eta, at, step)
@@ -173,12 +173,16 @@ def _climbed(
             return place, iterations, "max_iter"
         following = _moved(absorbed, place, 1.0, now / first)
         if following is None or not rises_enough(following.at.value, value, place.step.slope):
-            here = place
-            length = line_search(lambda t: absorbed.value(here.eta + t * here.step.eta), value, place.step.slope)
+            length = line_search(partial(_value, absorbed, place), value, place.step.slope)
             following = None if length is None else _moved(absorbed, place, length, now / first)
             if following is None:
                 return place, iterations, "stalled"
         place, previous, iterations = following, now, iterations + 1
+
+
+def _value(absorbed: AbsorbedLikelihood, place: _Place, length: float) -> float:
+    """The log-likelihood a step of some length away."""
+    return absorbed.value(place.eta + length * place.step.eta)
 
 
 def _moved(absorbed: AbsorbedLikelihood, place: _Place, length: float, nearness: float) -> _Place | None:

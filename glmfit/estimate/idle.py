@@ -22,6 +22,10 @@ SINGLETON, CONSTANT = "singleton", "no_variation"
 def without_idle(data: Data) -> Data:
     """The data without such rows, which are counted by factor among those dropped, and said in findings."""
     n = len(data.table)
+    for name, code in data.absorbed.items():
+        if int(code.max()) + 1 == n > 1:
+            message = f"--absorb {name}: each of the {n:,} rows has a level of its own, which leaves nothing to fit"
+            raise ModelError("nothing_left", message, "write a covariate as a term; absorb levels of several rows each")
     ends = _ends(data)
     count = np.ones(n) if data.frequency is None else data.frequency
     kept = np.ones(n, dtype=bool)
@@ -87,4 +91,6 @@ def _finding(reason: str, rows: dict[str, int], levels: dict[str, int]) -> Findi
         what = f"{total:,} rows were dropped that are alone in an absorbed level ({counted}): they say nothing"
         return Finding("singletons", what, tuple(rows))
     what = f"{total:,} rows were dropped in absorbed levels whose effect is infinite ({counted})"
-    return Finding("infinite_effects", f"{what}: their responses are all at one end, as counts that are all 0", tuple(rows))
+    return Finding(
+        "infinite_effects", f"{what}: their responses are all at one end, as counts that are all 0", tuple(rows)
+    )

@@ -16,7 +16,6 @@ from glmfit.estimate.maximum import Maximum
 from glmfit.estimate.placed import among, in_rows, parts, without_places
 from glmfit.families import make_family
 from glmfit.inference import (
-    Count,
     Covariance,
     Goodness,
     Reference,
@@ -147,7 +146,7 @@ def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) 
         ),
         warnings=tuple(findings),
         seconds={},
-        blueprint=blueprint(data, found.whole or model, reference),
+        blueprint=blueprint(data, found.whole or model, reference, _estimates(model, optimum)),
     )
 
 
@@ -189,10 +188,7 @@ def _covariance(data: Data, found: Maximum, unit: float) -> Covariance:
         likelihood = absorbing.of_expected(found).likelihood()
     bread = inverse_expected(likelihood, found.optimum) if spec.bread == "expected" else found.bread
     reported = reported_map(found.model) if spec.small_sample == "cr2" else None
-    count = Count(model.n, model.size + model.effects)
-    if spec.small_sample == "cr1s":
-        count = replace(count, parameters=model.size + absorbing.beside_clusters(data, model), cr1s=True)
-    return covariance(kind, likelihood, found.optimum, bread, unit, count, clusters, reported)
+    return covariance(kind, likelihood, found.optimum, bread, unit, absorbing.counted(data, model), clusters, reported)
 
 
 def _statistics(data: Data, model: Model, sums: Goodness, scale: Scale, null: float, df: int) -> FitStatistics:

@@ -14,9 +14,7 @@ from glmfit.families import Family
 from glmfit.formula.terms import INTERCEPT, ModelFormula, PredictorFormula
 
 
-def for_family(
-    formula: ModelFormula, family: Family, relax: Sequence[str] = (), absorbs: bool = False
-) -> ModelFormula:
+def for_family(formula: ModelFormula, family: Family, relax: Sequence[str] = (), absorbs: bool = False) -> ModelFormula:
     """The same model with a formula for each parameter that has covariates, under the names of the family.
 
     What `absorbs` effects leaves its constant to them: factors are coded as beside one.

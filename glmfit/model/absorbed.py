@@ -108,6 +108,10 @@ class AbsorbedLikelihood:
             w.append(-chunk.weight * h[:, 0, 0])
         return Slopes(value, torch.cat(g).numpy(), torch.cat(w).numpy())
 
+    def rises_for_ever(self, at: Slopes) -> bool:
+        """Whether an effect has a slope and no curvature: the observed information says nothing of where it ends."""
+        return bool((self.indicators.sums(at.g)[self.indicators.sums(at.w) <= 0] != 0).any())
+
     def step(self, at: Slopes, begin: np.ndarray | None, tolerance: float) -> Step | None:
         """Newton's step with the weights of `at`, its equations solved from `begin`; None where none are positive."""
         normal = self.indicators.normal(at.w)
@@ -118,7 +122,7 @@ class AbsorbedLikelihood:
         rounding = np.zeros_like(right)
         rounding[:, -1] = EPSILON * self.indicators.sums(np.abs(at.g))
         solved = normal.solve(right, begin, tolerance, rounding)
-        if not np.isfinite(solved).all():
+        if not np.isfinite(solved).all() or self.rises_for_ever(at):
             return None
         tangent, alone = solved[:, :-1], solved[:, -1]
         curvature = torch.from_numpy(self.X.T @ wX - right[:, :-1].T @ tangent)

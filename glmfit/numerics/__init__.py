@@ -4,10 +4,10 @@ In: an `Objective` (a value and two derivatives of theta) and a start. Out: an `
 May use: the top of the package.
 """
 
-from glmfit.numerics.absorb import Indicators, Normal
 from glmfit.numerics.batch import BatchDerivatives, BatchObjective, BatchOptimum, newton_batch
 from glmfit.numerics.bordered import Bordered, BorderedFactor, Factor, LowRank, Symmetric
 from glmfit.numerics.curvature import cholesky, full, full_factor, stacked_root, unit_diagonal, well_conditioned
+from glmfit.numerics.indicators import Indicators, Normal
 from glmfit.numerics.objective import Objective
 from glmfit.numerics.optimize import (
     Optimum,

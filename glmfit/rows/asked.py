@@ -168,13 +168,14 @@ def _check_absorbed(spec: ModelSpec, family: Family, formula: ModelFormula, esti
     """Absorbed effects are those of one linear predictor, and of columns that stand nowhere else by themselves."""
     others = [name for name in estimated if name != family.main]
     if others or family.shared_formula or family.location or family.main not in estimated:
-        held = " ".join(f"--fix {name}=VALUE" for name in others if name not in {p.parameter for p in formula.predictors})
-        hint = "absorb with gaussian, binomial, poisson, geometric, gamma, inverse-gaussian, tweedie with --fix power"
+        fixable = [name for name in others if name not in {p.parameter for p in formula.predictors}]
+        held = " ".join(f"--fix {name}=VALUE" for name in fixable)
+        what = f"{' and '.join(others)} would be estimated as well" if others else "it has others"
+        hint = "gaussian, binomial, poisson, geometric, gamma, inverse-gaussian and quasi-likelihoods have one"
         raise UsageError(
             "absorb_family",
-            f"--absorb is for one linear predictor, that of the mean, and the {family.name} family has "
-            + (f"{' and '.join(others)} to estimate as well" if others else "others"),
-            f"hold it with {held}; or {hint} or a quasi-likelihood" if held else f"{hint} or a quasi-likelihood",
+            f"--absorb is for a model with one linear predictor, and of the {family.name} family {what}",
+            f"hold it with {held}; {hint}" if held else hint,
         )
     alone = {c for t in formula.predictors[0].terms if len(t.factors) == 1 for c in t.factors[0].columns}
     response = {name for part in formula.response.parts for name in part.columns}

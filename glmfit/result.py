@@ -331,7 +331,7 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """The effects of an absorbed factor, by its levels; with other factors beside it only sums of them are determined."""
+    """The effects of an absorbed factor by its levels; with other factors only sums of them are determined."""
 
     factor: str
     levels: tuple[str, ...]

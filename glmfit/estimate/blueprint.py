@@ -49,7 +49,7 @@ def blueprint(data: Data, model: Model, reference: Reference, theta: Tensor) -> 
 
 def _effects(data: Data, model: Model, theta: Tensor) -> Iterator[Effects]:
     """The absorbed effects beside the columns as they are: what the linear predictor has more than X theta."""
-    if model.absorbed is None or model.absorbed.indicators.size > MOST_KEPT:
+    if model.absorbed is None or model.absorbed.shift is None or model.absorbed.indicators.size > MOST_KEPT:
         return
     (predictor,) = model.rows.predictors
     matrix, _ = build(model.formulas[0], data.table, Evaluator(data.table, frequency=data.frequency))

@@ -79,8 +79,10 @@ def _ends(data: Data) -> np.ndarray:
         return np.zeros(len(data.table))
     trials = data.response.trials
     columns = {} if trials is None else {"trials": torch.from_numpy(trials)}
-    faces = data.family.recession(torch.from_numpy(data.response.y), data.links, **columns)
-    (face,) = faces or ()
+    faces = list(data.family.recession(torch.from_numpy(data.response.y), data.links, **columns) or ())
+    if len(faces) != 1:
+        return np.zeros(len(data.table))
+    (face,) = faces
     return torch.where(face.equal, 0.0, face.weights[:, 0]).numpy()
 
 
@@ -90,7 +92,5 @@ def _finding(reason: str, rows: dict[str, int], levels: dict[str, int]) -> Findi
     if reason == SINGLETON:
         what = f"{total:,} rows were dropped that are alone in an absorbed level ({counted}): they say nothing"
         return Finding("singletons", what, tuple(rows))
-    what = f"{total:,} rows were dropped in absorbed levels whose effect is infinite ({counted})"
-    return Finding(
-        "infinite_effects", f"{what}: their responses are all at one end, as counts that are all 0", tuple(rows)
-    )
+    what = f"{total:,} rows were dropped in absorbed levels whose effect is infinite ({counted}): their responses are"
+    return Finding("infinite_effects", f"{what} all at one end, as counts that are all 0", tuple(rows))

@@ -183,11 +183,8 @@ def test_rows_go_in_turn_until_all_that_are_left_say_something() -> None:
 
 
 def test_a_column_that_effects_make_up_for_is_aliased(balanced: dict[str, Any]) -> None:
-    data = {
-        **balanced,
-        "size": np.array([float(firm[1:]) for firm in balanced["firm"]]) ** 2,
-        "both": balanced["x1"] * 3,
-    }
+    size = np.array([float(firm[1:]) for firm in balanced["firm"]]) ** 2
+    data = {**balanced, "size": size, "both": balanced["x1"] * 3}
     found = glmfit.fit("count ~ x1 + size + both", data, family="poisson", absorb=("firm",))
     status = {row.term: row.status for row in found.coefficients}
     assert status == {"x1": None, "size": "aliased", "both": "aliased"}

@@ -16,6 +16,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from glmfit.numerics import taken
+
 _ROWS = 8192  # rows multiplied at once: X * h for a slice stays in cache
 _FEW = 16  # columns up to which a slice of a factor is cheaper as a matrix than as codes
 
@@ -51,7 +53,7 @@ class Dense:
 
     def rows(self, part: slice | Tensor) -> Dense:
         """Some of the rows: a slice is not a copy."""
-        return Dense(self.values[part])
+        return Dense(taken(self.values, part))
 
     def select(self, columns: Sequence[int]) -> Dense:
         """Some of the columns."""
@@ -180,8 +182,8 @@ class Categorical:
 
     def rows(self, part: slice | Tensor) -> Categorical:
         """Some of the rows: a slice is not a copy."""
-        multiplier = None if self.multiplier is None else self.multiplier[part]
-        return replace(self, codes=self.codes[part], multiplier=multiplier)
+        multiplier = None if self.multiplier is None else taken(self.multiplier, part)
+        return replace(self, codes=taken(self.codes, part), multiplier=multiplier)
 
     def select(self, columns: Sequence[int]) -> Categorical:
         """Some of the columns."""

@@ -30,6 +30,7 @@ from glmfit.formula import (
     coding,
     combined,
 )
+from glmfit.numerics import rows_of
 from glmfit.table import Table
 
 CHUNK_ROWS = 65_536  # rows worked on together: torch splits what is longer than 32,768 among its threads
@@ -225,7 +226,7 @@ def build(formula: PredictorFormula, table: Table, evaluator: Evaluator | None =
     assembly.close()
     names = tuple(assembly.names)
     matrix = Matrix(tuple(assembly.blocks), tuple(assembly.places), names, len(table), tuple(terms))
-    offset = np.zeros(len(table))
+    offset = np.broadcast_to(0.0, len(table))
     for part in formula.offsets:
         offset = offset + evaluator.numbers(part)
-    return matrix, torch.from_numpy(offset)
+    return matrix, rows_of(offset)

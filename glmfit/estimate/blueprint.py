@@ -49,14 +49,14 @@ def blueprint(data: Data, model: Model, reference: Reference, theta: Tensor) -> 
 
 def _effects(data: Data, model: Model, theta: Tensor) -> Iterator[Effects]:
     """The absorbed effects beside the columns as they are: what the linear predictor has more than X theta."""
-    if model.absorbed is None or model.absorbed.shift is None or model.absorbed.indicators.size > MOST_KEPT:
+    if model.absorbed is None or model.absorbed.indicators.size > MOST_KEPT:
         return
     (predictor,) = model.rows.predictors
     matrix, _ = build(model.formulas[0], data.table, Evaluator(data.table, frequency=data.frequency))
     parameter = predictor.parameter
     place = {name: at for at, name in enumerate(model.names)}
     own = [place[parameter, name] for name in matrix.names]
-    rest = predictor.eta(model.working(theta)) - predictor.offset + model.absorbed.shift  # but for the offset itself
+    rest = predictor.eta(model.working(theta)) - predictor.own_offset
     indicators = model.absorbed.indicators
     coefficients = torch.zeros(len(model.names), dtype=torch.float64)
     coefficients[list(model.kept)] = theta

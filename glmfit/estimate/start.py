@@ -19,7 +19,9 @@ from glmfit.design import Matrix
 from glmfit.errors import ModelError, UsageError, did_you_mean
 from glmfit.inference import Goodness, goodness
 from glmfit.model import Likelihood, Model, Rows
-from glmfit.numerics import Factor, cholesky, newton, well_conditioned
+from glmfit.numerics import Factor, by_rows, cholesky, extremes, newton, summed, taken, well_conditioned
+from glmfit.numerics import constant as constant_rows
+from glmfit.spill import runs
 from glmfit.trust import SUSPICIOUS, relative_information
 
 Inspection = Callable[[Likelihood, Tensor], None]  # of a likelihood where a search begins, before its first step
@@ -39,25 +41,25 @@ ROUGHLY = 0.1  # standard errors: a start needs no more, and one that runs off t
 
 def constants(model: Model, inspect: Inspection | None = None) -> dict[str, float]:
     """Linear predictors (without offsets) of the intercept-only fit, one constant for each estimated parameter."""
-    rows, family = model.rows, model.family
+    rows = model.rows
     names = model.with_constants
     if not names:
         return {}
-    natural = family.start(rows.y, rows.weight, **rows.columns)
+    natural = model.moments()
     given = {name: _link_value(model, name, natural[name]) for name in names if name in natural}
     begin = [given[name] for name in names] if len(given) == len(names) else _search(model, names, given)
     begin = _beside_offsets(model, names, begin)
     start = torch.tensor(begin, dtype=torch.float64)
-    likelihood = model.constants_only(names, {})
+    likelihood = model.constants_only(names)
     if model.holds_phi:
         phi = _phi(model, goodness(likelihood, start))
-        likelihood = model.held_at(phi).constants_only(names, {})
+        likelihood = model.held_at(phi).constants_only(names)
     if not math.isfinite(likelihood.value(start)):
         return dict(zip(names, begin, strict=True))  # an offset leaves the domain; the full model may not
     if inspect is not None:
         inspect(likelihood, start)
     step = _step(rows)
-    sample = likelihood if step == 1 else _sample(model, step).constants_only(names, {})
+    sample = likelihood if step == 1 else _sample(model, step).constants_only(names)
     found = _settled(sample, start) if math.isfinite(sample.value(start)) else start
     if not math.isfinite(likelihood.value(found)):  # a row beside the sample has an offset out of the common run
         found = _settled(likelihood, start)
@@ -69,11 +71,12 @@ def _beside_offsets(model: Model, names: Sequence[str], begin: list[float]) -> l
 
     Where an offset is far out every row may have reached an end of the link, and no derivative would lead back.
     """
-    offsets = {p.parameter: p.offset for p in model.rows.predictors if p.parameter in names and bool(p.offset.any())}
+    predictors = (p for p in model.rows.predictors if p.parameter in names)
+    offsets = {p.parameter: p.offset for p in predictors if extremes(p.offset) != (0.0, 0.0)}
     if not offsets:
         return begin
     shares = torch.linspace(0, 1, OFFSET_QUANTILES, dtype=torch.float64)
-    likelihood = _sample(model, _step(model.rows)).constants_only(names, {})
+    likelihood = _sample(model, _step(model.rows)).constants_only(names)
     for name, offset in offsets.items():
         place, values = names.index(name), _thinned(offset)
         likely = [0.0, float(values.mean()), *torch.quantile(values, shares).tolist()]
@@ -94,12 +97,12 @@ def _settled(likelihood: Likelihood, begin: Tensor) -> Tensor:
 
 def _step(rows: Rows) -> int:
     """The distance between the rows of a sample that is large enough for a start."""
-    return -(-len(rows.y) // ENOUGH_ROWS)
+    return -(-len(rows) // ENOUGH_ROWS)
 
 
 def sample(model: Model, rows: int) -> Model:
     """The model of a sample of about so many rows; itself where it has no more."""
-    step = -(-len(model.rows.y) // rows)
+    step = -(-len(model.rows) // rows)
     return model if step == 1 else _sample(model, step)
 
 
@@ -108,7 +111,7 @@ def _sample(model: Model, step: int) -> Model:
 
     Which one is left to a generator of fixed seed: rows are often in a periodic order (months, treatments).
     """
-    first = torch.arange(0, len(model.rows.y) - step + 1, step)
+    first = torch.arange(0, len(model.rows) - step + 1, step)
     chosen = torch.randint(0, step, first.shape, generator=torch.Generator().manual_seed(1))
     return replace(model, rows=model.rows.rows(first + chosen))
 
@@ -119,7 +122,7 @@ def ahead(model: Model, theta: Tensor) -> tuple[Tensor, Factor] | None:
     With many rows the fit to a sample of them is nearly free and spares the whole half of the steps. None where there
     are not many, where the sample does not determine all coefficients, or its fit is no better for the whole.
     """
-    if len(model.rows.y) < MANY_ROWS or model.size * ROWS_A_COEFFICIENT > ENOUGH_ROWS:
+    if len(model.rows) < MANY_ROWS or model.size * ROWS_A_COEFFICIENT > ENOUGH_ROWS:
         return None
     step = _step(model.rows)
     sample = _sample(model, step).likelihood()
@@ -153,10 +156,10 @@ def _search(model: Model, names: Sequence[str], given: Mapping[str, float]) -> l
     values = [[given[name]] if name in given else _candidates(model, name) for name in names]
     coarse = max(1, math.floor(MOST_POINTS ** (1 / (len(names) - len(given)))))
     cycles = CYCLES if max(map(len, values)) > coarse else 0
-    whole = model.constants_only(names, {})
-    step = -(-len(model.rows.y) // MOST_ROWS)
+    whole = model.constants_only(names)
+    step = -(-len(model.rows) // MOST_ROWS)
     for part in dict.fromkeys((step, 1)):
-        sample = _sample(model, part).constants_only(names, {})
+        sample = _sample(model, part).constants_only(names)
         best = max(product(*(value[:coarse] for value in values)), key=lambda point: _score(sample, point))
         for _ in range(cycles):
             before = best
@@ -185,11 +188,12 @@ def _score(likelihood: Likelihood, point: Sequence[float]) -> tuple[int, float]:
 
 def _candidates(model: Model, name: str) -> list[float]:
     """Linear predictors worth a try for a parameter, the likeliest first, from the size and spread of the response."""
-    y = model.rows.y / model.rows.columns.get("trials", torch.ones_like(model.rows.y))
-    spread = float(y.std(correction=0))
+    n = len(model.rows)
+    y = by_rows(torch.div, model.rows.y, model.rows.columns.get("trials", constant_rows(1.0, n)))
+    mean, size = summed(y) / n, summed(by_rows(torch.abs, y)) / n
+    spread = math.sqrt(summed(by_rows(lambda one: (one - mean) ** 2, y)) / n)
     shares = y.new_tensor([0, 0.25, 0.5, 0.75, 1])
     low, lower, middle, upper, high = torch.quantile(_thinned(y), shares).tolist()
-    mean, size = float(y.mean()), float(y.abs().mean())
     naturals = {
         "identity": [middle, mean, 0.0, 1.0, -1.0, lower, upper, low - spread, high + spread],
         "log": [1.0, spread, size, 0.1, 10.0, 1 / size if size else 1.0, spread**2, 0.01, 100.0],
@@ -202,7 +206,7 @@ def _candidates(model: Model, name: str) -> list[float]:
 
 def _thinned(y: Tensor) -> Tensor:
     """Every so many of the values, as quantiles of millions cannot be taken."""
-    return y[:: -(-len(y) // 100_000)]
+    return taken(y, torch.arange(0, len(y), -(-len(y) // 100_000)))
 
 
 def _phi(model: Model, sums: Goodness) -> float:
@@ -215,12 +219,13 @@ def held_phi(model: Model, start: Mapping[str, float]) -> float:
     """The dispersion of the intercept-only fit: the unit in which the search measures its progress."""
     names = [p.parameter for p in model.rows.predictors]
     theta = torch.tensor([start[name] for name in names], dtype=torch.float64)
-    sums = goodness(model.constants_only(names, {}), theta)
-    y = model.rows.y
-    if math.isinf(sums.pearson) or (sums.pearson == 0 and bool((y != y[0]).any()) and not bool(y.abs().max() > TINY)):
+    sums = goodness(model.constants_only(names), theta)
+    low, high = extremes(model.rows.y)
+    largest = max(-low, high)
+    if math.isinf(sums.pearson) or (sums.pearson == 0 and low < high and not largest > TINY):
         raise ModelError(
             "response_scale",
-            f"the squares of responses such as {float(y.abs().max()):.3g} are beyond the range of double precision",
+            f"the squares of responses such as {largest:.3g} are beyond the range of double precision",
             "divide the response by a number that brings it near to 1",
         )
     return _phi(model, sums)
@@ -234,8 +239,8 @@ def coefficients(model: Model, start: Mapping[str, float], given: Mapping[str, f
         shrunk = _from_response(model)
         if math.isfinite(likelihood.value(shrunk)):
             theta = shrunk
-    y = model.rows.y
-    if model.family.has_moments and float(y.min()) > 0 and float(y.max()) > WIDE * float(y.min()):
+    low, high = extremes(model.rows.y)
+    if model.family.has_moments and low > 0 and high > WIDE * low:
         own = _from_response(model, 1.0)
         if likelihood.value(own) > likelihood.value(theta):
             theta = own
@@ -259,8 +264,10 @@ def coefficients(model: Model, start: Mapping[str, float], given: Mapping[str, f
 def beside(model: Model, parameter: str, simpler: Model, theta: Tensor) -> list[Tensor]:
     """Working coefficients (p,) that the family names beside `theta`, the maximum of the model without `parameter`."""
     likelihood = simpler.likelihood()
-    rows = [torch.stack(likelihood.natural(chunk, likelihood.etas(chunk, theta))) for chunk in likelihood.chunks]
-    means = torch.cat(rows, dim=1).mean(dim=1).tolist()
+    total = torch.zeros(len(simpler.family.parameters), dtype=torch.float64)
+    for chunk in likelihood.chunks:
+        total += torch.stack([one.sum() for one in likelihood.natural(chunk, likelihood.etas(chunk, theta))])
+    means = (total / len(simpler.rows)).tolist()
     natural = {own.name: mean for own, mean in zip(simpler.family.parameters, means, strict=True)}
     inside = torch.cat([p.columns for p in model.rows.predictors if p.parameter != parameter])
     origin = torch.zeros(model.size, dtype=torch.float64)
@@ -288,7 +295,7 @@ def _from_constants(model: Model, constants: Mapping[str, float]) -> Tensor:
         if constant == 0.0 or bool((standardization.unit != 0).any()):
             parts.append(standardization.unit * constant)
         else:
-            parts.append(_project(predictor.X, torch.full_like(model.rows.y, constant)))
+            parts.append(_project(predictor.X, constant_rows(constant, len(model.rows))))
     return torch.cat(parts)
 
 
@@ -299,14 +306,22 @@ def _from_response(model: Model, share: float = 0.5) -> Tensor:
         if predictor.parameter != main or not model.family.has_moments:
             parts.append(torch.zeros(predictor.X.shape[1], dtype=torch.float64))
             continue
-        trials = rows.columns.get("trials", torch.ones_like(rows.y))
-        mean = (rows.weight * rows.y).sum() / (rows.weight * trials).sum()
-        drawn = share * rows.y / trials + (1 - share) * mean
-        parts.append(_project(predictor.X, model.links[main].link(drawn) - predictor.offset))
+        trials = rows.columns.get("trials", constant_rows(1.0, len(rows)))
+        mean = summed(by_rows(torch.mul, rows.weight, rows.y)) / summed(by_rows(torch.mul, rows.weight, trials))
+
+        def target(y: Tensor, trials: Tensor, offset: Tensor, mean: float = mean) -> Tensor:
+            return model.links[main].link(share * y / trials + (1 - share) * mean) - offset
+
+        parts.append(_project(predictor.X, by_rows(target, rows.y, trials, predictor.offset)))
     return torch.cat(parts)
 
 
 def _project(X: Matrix, target: Tensor) -> Tensor:
     """Least-squares coefficients (q,) of `target` (n,) on the columns of X."""
-    gram = X.sandwich(torch.ones_like(target), X)
-    return torch.linalg.lstsq(gram, X.rmatvec(target)[:, None]).solution[:, 0]
+    gram = torch.zeros((X.shape[1], X.shape[1]), dtype=torch.float64)
+    moments = torch.zeros(X.shape[1], dtype=torch.float64)
+    for part in runs(X.n_rows):
+        some = X.rows(part)
+        gram += some.sandwich(constant_rows(1.0, some.n_rows), some)
+        moments += some.rmatvec(target[part])
+    return torch.linalg.lstsq(gram, moments[:, None]).solution[:, 0]

@@ -76,7 +76,9 @@ def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) 
         reference = min(references, key=lambda one: one.df or 0.0)  # for what rests on several coefficients
     unseen = remarks.unsupported(found, cov)
     gone = _gone(data, found)
-    exact = [] if sums.perfect else remarks.exact_rows(found, cov, unseen, data.table.rows[~gone])
+    lost = 0 if gone is None else int(gone.sum())
+    rows = data.table.rows if gone is None else data.table.rows[~gone]
+    exact = [] if sums.perfect else remarks.exact_rows(found, cov, unseen, rows)
     because = "cluster_rank" if cov.clusters else "exact_rows"
     unsupported = dict.fromkeys(unseen, because) if cov.clusters or exact else {}
     coefficients, matrix = _coefficients(found, cov, references, spec.level, dropped, unsupported)
@@ -89,8 +91,8 @@ def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) 
         coefficients, unprofiled = _profiled(found, coefficients, unit, references, spec.level, terms)
     findings = [*data.table.findings, *data.response.findings]
     if found.separated is not None:
-        findings.append(_separation(found, int(gone.sum()), dropped))
-    findings += _findings(found, data.table.rows[~gone], sums, scale, null, df)
+        findings.append(_separation(found, lost, dropped))
+    findings += _findings(found, rows, sums, scale, null, df)
     findings += unprofiled
     aliased = diagnose.aliased((found.whole or whole).aliased, whole.aliases)  # those that rows took with them are said
     findings += [] if aliased is None else [aliased]
@@ -103,9 +105,9 @@ def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) 
         data=DataSummary(
             data.table.source,
             data.table.rows_read,
-            len(data.table) - (int(gone.sum()) if dropped else 0),
-            {**data.dropped, "separated": {data.response.label: int(gone.sum())}} if dropped else data.dropped,
-            groups=None if data.groups is None else len(whole.rows.y),
+            len(data.table) - (lost if dropped else 0),
+            {**data.dropped, "separated": {data.response.label: lost}} if dropped else data.dropped,
+            groups=None if data.groups is None else len(whole.rows),
             censoring=data.response.censoring,
             numeric_codes=numeric_codes(data.table, data.formula),
         ),
@@ -150,10 +152,10 @@ def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) 
     )
 
 
-def _gone(data: Data, found: Maximum) -> np.ndarray:
-    """(N,) bool: rows that the limit of separated data is without."""
+def _gone(data: Data, found: Maximum) -> np.ndarray | None:
+    """(N,) bool: rows that the limit of separated data is without, where there is one."""
     if found.rest is None or found.separated is None:
-        return np.zeros(len(data.table), dtype=bool)
+        return None
     return found.separated.gone(None if data.groups is None else torch.from_numpy(data.groups)).numpy()
 
 
@@ -219,7 +221,7 @@ def _worse_than_null(found: Maximum, sums: Goodness, null: float) -> Finding | N
         return None  # the constants are no special case of this model
     constants = [found.constants[name] for name in model.with_constants]
     begin = torch.tensor(constants, dtype=torch.float64)
-    worst = -2 * model.constants_only(model.with_constants, {}).value(begin)
+    worst = -2 * model.constants_only(model.with_constants).value(begin)
     return diagnose.worse_than_null("-2 log-likelihood", -2 * found.optimum.value, worst)
 
 

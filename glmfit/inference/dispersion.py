@@ -12,7 +12,7 @@ from operator import itemgetter
 import torch
 from torch import Tensor
 
-from glmfit.model import Likelihood, Model
+from glmfit.model import Likelihood, Model, Rows
 from glmfit.numerics import Optimum, newton
 from glmfit.spec import DISPERSIONS, ModelSpec
 
@@ -72,9 +72,11 @@ def goodness(likelihood: Likelihood, theta: Tensor, low: Tensor | None = None) -
 def maximum_likelihood(model: Model, found: Optimum, start: float) -> tuple[float, float]:
     """phi that maximises the log-likelihood with the mean held at its optimum, and that maximum."""
     likelihood = model.likelihood()
-    etas = [likelihood.etas(chunk, found.theta, found.low) for chunk in likelihood.chunks]
-    mean = torch.cat([likelihood.working(chunk, eta)[0] for chunk, eta in zip(likelihood.chunks, etas, strict=True)])
-    of_phi = model.constants_only(("phi",), {model.family.main: mean})
+
+    def mean(chunk: Rows) -> dict[str, Tensor]:
+        return {model.family.main: likelihood.working(chunk, likelihood.etas(chunk, found.theta, found.low))[0]}
+
+    of_phi = model.constants_only(("phi",), mean)
     optima = [newton(of_phi, begin) for begin in _peaks(of_phi, math.log(start), model.family.log_phi_step)]
     best = max(optima, key=lambda optimum: optimum.value)
     return math.exp(float(best.theta)), best.value
@@ -86,7 +88,7 @@ def _peaks(likelihood: Likelihood, log_phi: float, step: float) -> list[Tensor]:
     if math.isinf(step):
         return [here]
     points = torch.arange(-SCANNED, SCANNED, max(step, FINEST_SCAN), dtype=torch.float64)[:, None] + here
-    rows = sum(len(chunk.y) for chunk in likelihood.chunks)
+    rows = sum(len(chunk) for chunk in likelihood.chunks)
     every = -(-rows // SCANNED_ROWS)
     chunks = [chunk.rows(slice(None, None, every)) for chunk in likelihood.chunks]
     sample = Likelihood(likelihood.family, likelihood.links, chunks, likelihood.size)
@@ -140,18 +142,18 @@ def null_deviance(model: Model, likelihood: Likelihood, theta: Tensor, constant:
     if not model.family.has_deviance:
         return math.nan
     main = model.family.main
-    working = [likelihood.working(chunk, likelihood.etas(chunk, theta)) for chunk in likelihood.chunks]
-    others = {
-        parameter.name: torch.cat([chunk[k] for chunk in working])
-        for k, parameter in enumerate(model.family.parameters)
-        if parameter.name != main
-    }
+
+    def others(chunk: Rows) -> dict[str, Tensor]:
+        working = likelihood.working(chunk, likelihood.etas(chunk, theta))
+        names = (parameter.name for parameter in model.family.parameters)
+        return {name: value for name, value in zip(names, working, strict=True) if name != main}
+
     null = model.constants_only((main,), others)
     if not model.has_intercept:
         begin = torch.zeros(1, dtype=torch.float64)
         return goodness(null, begin).deviance if math.isfinite(null.value(begin)) else math.nan
     # Without offsets the mean response is the answer itself, as a rule.
-    natural = model.family.start(model.rows.y, model.rows.weight, **model.rows.columns).get(main, math.nan)
+    natural = model.moments().get(main, math.nan)
     mean = model.links[main].link(torch.tensor([natural], dtype=torch.float64))
     begins = [(null.value(begin), begin) for begin in (torch.full_like(mean, constant), mean)]
     value, begin = max((pair for pair in begins if math.isfinite(pair[0])), default=(math.nan, mean), key=itemgetter(0))

@@ -7,14 +7,16 @@ formula, families, numerics.
 from glmfit.model.absorbed import AbsorbedLikelihood, Slopes, Step, profiled
 from glmfit.model.assembly import assemble
 from glmfit.model.batch import BatchLikelihood
-from glmfit.model.likelihood import Likelihood, Predictor, Rows, add_gradient, add_hessian, row_derivatives
+from glmfit.model.likelihood import Likelihood, add_gradient, add_hessian, row_derivatives
 from glmfit.model.model import Absorbed, Model
 from glmfit.model.penalised import Jeffreys
+from glmfit.model.rows import Chunks, Predictor, Rows
 
 __all__ = [
     "Absorbed",
     "AbsorbedLikelihood",
     "BatchLikelihood",
+    "Chunks",
     "Jeffreys",
     "Likelihood",
     "Model",

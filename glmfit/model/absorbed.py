@@ -16,8 +16,9 @@ from torch import Tensor
 
 from glmfit.design import MOST_DENSE_COLUMNS, Dense, Matrix
 from glmfit.errors import ModelError
-from glmfit.model.likelihood import Rows, row_derivatives
+from glmfit.model.likelihood import row_derivatives
 from glmfit.model.model import Model
+from glmfit.model.rows import Rows
 from glmfit.numerics import Indicators, Normal, cholesky
 
 MADE_UP = 1e-9  # of the length of a column, left of it beside the effects: nothing but rounding
@@ -155,6 +156,6 @@ def profiled(model: Model, beta: Tensor, eta: np.ndarray, weight: np.ndarray) ->
     indicators = model.absorbed.indicators
     X = swept(predictor.X.dense().numpy(), indicators, indicators.normal(weight), weight)
     matrix = replace(predictor.X, blocks=(Dense(torch.from_numpy(X)),))
-    shift = torch.from_numpy(eta) - torch.from_numpy(X) @ beta - predictor.offset
-    rows = replace(model.rows, predictors=(replace(predictor, X=matrix, offset=predictor.offset + shift),))
-    return replace(model, rows=rows, absorbed=replace(model.absorbed, shift=shift))
+    effects = torch.from_numpy(eta) - torch.from_numpy(X) @ beta - predictor.own_offset
+    fitted = replace(predictor, X=matrix, offset=predictor.own_offset + effects, effects=effects)
+    return replace(model, rows=replace(model.rows, predictors=(fitted,)))

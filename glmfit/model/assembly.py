@@ -31,9 +31,9 @@ from glmfit.formula import INTERCEPT, Evaluator, Extent, Factor, PredictorFormul
 from glmfit.memory import Need, border_need, rows_need, squares_need
 from glmfit.model.absorbed import beside
 from glmfit.model.groups import side_by_side, within
-from glmfit.model.likelihood import CHUNK_CELLS, Predictor, Rows
 from glmfit.model.model import Absorbed, Model
-from glmfit.numerics import Indicators
+from glmfit.model.rows import CHUNK_CELLS, Predictor, Rows
+from glmfit.numerics import Indicators, by_rows, constant, rows_of, summed
 from glmfit.result import AbsorbedFactor
 from glmfit.rows import Data
 from glmfit.spec import ModelSpec
@@ -61,7 +61,7 @@ def assemble(data: Data) -> Model:
         hint = "add a term, or the intercept" if absorbed is None else "add a term that varies within absorbed levels"
         raise ModelError("empty_model", "the model has no coefficient to estimate", hint)
     size = parts.size + (0 if absorbed is None else absorbed.size)
-    if size > float(frequency.sum()):
+    if size > summed(frequency):
         message = f"{size} coefficients cannot be estimated from {len(y)} rows"
         raise ModelError("too_few_rows", message, "leave out terms, or add data")
     columns = {name: torch.from_numpy(values) for name, values in data.response.extra.items()}
@@ -104,15 +104,15 @@ def _weighed(data: Data) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The response, the weight of each row's log-density, how many rows it stands for, and its log prior weight: (n,)
     each. A prior weight is one or the other: it weighs the row where there is no phi that it could divide."""
     y = torch.from_numpy(data.response.y)
-    frequency = torch.ones_like(y) if data.frequency is None else torch.from_numpy(data.frequency)
+    frequency = constant(1.0, len(y)) if data.frequency is None else torch.from_numpy(data.frequency)
     weight = frequency if data.sampling is None else torch.from_numpy(data.sampling)
-    log_prior = torch.zeros_like(y)
+    log_prior = constant(0.0, len(y))
     if data.weights is not None:
         prior = torch.from_numpy(data.weights)
         if data.family.weighs_phi:
-            log_prior = prior.log()
+            log_prior = by_rows(torch.log, prior)
         else:
-            weight = weight * prior
+            weight = by_rows(torch.mul, weight, prior)
     return y, weight, frequency, log_prior
 
 
@@ -133,13 +133,13 @@ def _add_predictors(
             built[key] = build(formula, data.table, evaluator)
         matrix, offset = built[key]
         if name == data.family.main:
-            offset = offset + torch.from_numpy(data.offset)
+            offset = by_rows(torch.add, offset, rows_of(data.offset))
         if data.groups is not None:
             matrix = within(matrix, torch.from_numpy(data.groups))
         if absorbed is not None and name == data.family.main:
             matrix = beside(matrix, absorbed.indicators)
         if name == "phi":
-            offset = offset - log_prior
+            offset = by_rows(torch.sub, offset, log_prior)
         parts.add(name, matrix, offset)
 
 
@@ -272,10 +272,10 @@ def _held(data: Data, formulas: Mapping[str, PredictorFormula], log_prior: Tenso
     for parameter in data.family.parameters:
         joint = data.family.joint_dispersion or parameter.name in formulas
         if parameter.name in data.spec.fixed and (joint or parameter.name != "phi"):
-            value = torch.full_like(log_prior, float(data.spec.fixed[parameter.name]))
-            held[parameter.name] = LINKS[parameter.scale].link(value)
+            value = constant(float(data.spec.fixed[parameter.name]), len(log_prior))
+            held[parameter.name] = by_rows(LINKS[parameter.scale].link, value)
             if parameter.name == "phi":
-                held["phi"] -= log_prior
+                held["phi"] = by_rows(torch.sub, held["phi"], log_prior)
         elif parameter.name == "phi" and not joint:
-            held["phi"] = torch.zeros_like(log_prior)
+            held["phi"] = constant(0.0, len(log_prior))
     return held

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from glmfit.design import CHUNK_ROWS
-from glmfit.model.likelihood import Likelihood, Rows, row_derivatives
+from glmfit.model.likelihood import Likelihood, row_derivatives
 from glmfit.model.model import Model
+from glmfit.model.rows import Rows
 from glmfit.numerics import BatchDerivatives
 
 CELLS = 1 << 18  # rows of all likelihoods worked on together: what autograd keeps of them stays near the processor

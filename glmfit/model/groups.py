@@ -13,7 +13,7 @@ from torch import Tensor
 
 from glmfit.design import MOST_DENSE_COLUMNS, Dense, Matrix
 from glmfit.errors import ModelError
-from glmfit.model.likelihood import Predictor, Rows
+from glmfit.model.rows import Predictor, Rows
 
 MOST_ROWS = 500  # of a group
 

@@ -10,19 +10,17 @@ Predictors may share coefficients: `columns` may overlap, and contributions add 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from glmfit import memory
-from glmfit.design import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix, add_bordered, structure
+from glmfit.design import MOST_DENSE_COLUMNS, add_bordered, structure
 from glmfit.families import LINKS, Family, Link, Parameter
-from glmfit.numerics import Bordered, Pair, Symmetric, as_written, exact, normal_equations, product, stacked_root
+from glmfit.model.rows import Chunks, Rows
+from glmfit.numerics import Bordered, Pair, Symmetric, as_written, exact, normal_equations, stacked_root
 
-CHUNK_CELLS = 4_000_000  # of the Hessians of rows worked on together
-FEWEST_ROWS = 16
 MOST_PRECISE_CELLS = 1_000_000  # products of two columns that take a twentieth of a second
 
 
@@ -57,68 +55,6 @@ def _grad(rows: Tensor, leaves: Sequence[Tensor], create_graph: bool) -> list[Te
     return [torch.zeros_like(leaf) if one is None else one for one, leaf in zip(found, leaves, strict=True)]
 
 
-@dataclass(frozen=True, slots=True)
-class Predictor:
-    """One linear predictor: X (n, q) times theta[columns] (q,), plus offset (n,), for the parameter named."""
-
-    parameter: str
-    X: Matrix
-    columns: Tensor
-    offset: Tensor
-
-    def eta(self, theta: Tensor) -> Tensor:
-        """(n,) the linear predictor at theta."""
-        return self.X.matvec(theta[self.columns]) + self.offset
-
-    def precise_eta(self, theta: Tensor, low: Tensor) -> Pair:
-        """(n,) the linear predictor at theta + low, in twice the working precision."""
-        return product(self.X.dense(), Pair(theta[self.columns], low[self.columns])) + exact(self.offset)
-
-    def rows(self, part: slice | Tensor) -> Predictor:
-        return Predictor(self.parameter, self.X.rows(part), self.columns, self.offset[part])
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """A run of rows: response, weights that multiply l, the family's data columns, predictors, held parameters.
-
-    Predictors stand in the order of the family's parameters.
-    `weight` is the product of frequency and any other weight that multiplies l; `frequency` is how many units a row
-    stands for. `held` has the parameters that are not estimated here, on the working scale. `log_prior` is the log of
-    the prior weights where they belong to phi, else 0. Every tensor is (n,).
-    """
-
-    y: Tensor
-    weight: Tensor
-    frequency: Tensor
-    columns: Mapping[str, Tensor]
-    predictors: tuple[Predictor, ...]
-    held: Mapping[str, Tensor]
-    log_prior: Tensor
-
-    @property
-    def square_weight(self) -> Tensor:
-        """(n,) the weight of each row in sums of squares: prior weight times frequency or sampling weight."""
-        return self.weight * torch.exp(self.log_prior)
-
-    def rows(self, part: slice | Tensor) -> Rows:
-        return Rows(
-            self.y[part],
-            self.weight[part],
-            self.frequency[part],
-            {name: column[part] for name, column in self.columns.items()},
-            tuple(predictor.rows(part) for predictor in self.predictors),
-            {name: value[part] for name, value in self.held.items()},
-            self.log_prior[part],
-        )
-
-    def chunks(self, size: int = CHUNK_ROWS) -> list[Rows]:
-        """The same rows in even runs of at most `size`, fewer where h (n, K, K) would be large; slices are views."""
-        size = min(size, max(CHUNK_CELLS // max(1, len(self.predictors)) ** 2, FEWEST_ROWS))
-        n, count = len(self.y), -(-len(self.y) // size)
-        return [self.rows(slice(n * k // count, n * (k + 1) // count)) for k in range(count)]
-
-
 class Likelihood:
     """The log-likelihood of a family over chunks of rows, as a function of theta (size,)."""
 
@@ -127,6 +63,7 @@ class Likelihood:
         self.links = links
         self.chunks = chunks
         self.size = size
+        self.mapped = isinstance(chunks, Chunks) and chunks.mapped  # whether chunks are made anew each time
         self.structure = structure([(p.X, p.columns) for p in chunks[0].predictors], size)
 
     def working(self, chunk: Rows, etas: Sequence[Tensor]) -> list[Tensor]:
@@ -167,27 +104,34 @@ class Likelihood:
 
     def value(self, theta: Tensor, low: Tensor | None = None) -> float:
         """The log-likelihood; NaN or -inf outside the domain."""
-        return self._value([self.etas(chunk, theta, low) for chunk in self.chunks])
+        return self._value(lambda chunk: self.etas(chunk, theta, low))
 
-    def _value(self, etas: Sequence[Sequence[Tensor]]) -> float:
+    def _value(self, etas: Callable[[Rows], Sequence[Tensor]]) -> float:
         with torch.no_grad():
-            parts = [
-                (chunk.weight * self.log_density(chunk, *eta)).sum()
-                for chunk, eta in zip(self.chunks, etas, strict=True)
-            ]
+            parts = [(chunk.weight * self.log_density(chunk, *etas(chunk))).sum() for chunk in self.chunks]
         return float(torch.stack(parts).sum())
 
     def along(self, theta: Tensor, direction: Tensor) -> Callable[[float], float]:
         """t -> value(theta + t direction), the products with X made once."""
-        base = [self.etas(chunk, theta) for chunk in self.chunks]
-        slope = [[p.X.matvec(direction[p.columns]) for p in chunk.predictors] for chunk in self.chunks]
+        line = self.line(theta, direction)
+        return lambda t: self._value(line(t))
 
-        def value(t: float) -> float:
-            return self._value(
-                [[b + t * s for b, s in zip(*pair, strict=True)] for pair in zip(base, slope, strict=True)]
-            )
+    def line(self, theta: Tensor, direction: Tensor) -> Callable[[float], Callable[[Rows], list[Tensor]]]:
+        """t -> chunk -> its linear predictors at theta + t direction; kept are the products of rows in memory."""
 
-        return value
+        def products(chunk: Rows) -> tuple[list[Tensor], list[Tensor]]:
+            return self.etas(chunk, theta), [p.X.matvec(direction[p.columns]) for p in chunk.predictors]
+
+        kept = None if self.mapped else {id(chunk): products(chunk) for chunk in self.chunks}
+
+        def at(t: float) -> Callable[[Rows], list[Tensor]]:
+            def etas(chunk: Rows) -> list[Tensor]:
+                base, slope = products(chunk) if kept is None else kept[id(chunk)]
+                return [b + t * s for b, s in zip(base, slope, strict=True)]
+
+            return etas
+
+        return at
 
     def rows(self, theta: Tensor) -> Iterator[tuple[Rows, list[Tensor], RowDerivatives]]:
         """For each chunk: its rows, linear predictors and row derivatives (unweighted)."""

@@ -6,7 +6,7 @@ each predictor's `Standardization` maps between them, and a `Shift` between pred
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -15,18 +15,20 @@ from torch import Tensor
 from glmfit.design import CHUNK_ROWS, Combination, Dense, Matrix, Shift, Standardization, written
 from glmfit.families import Family, Link, Special
 from glmfit.formula import DesignState, PredictorFormula
-from glmfit.model.likelihood import Likelihood, Predictor, Rows
-from glmfit.numerics import Indicators, LowRank
+from glmfit.model.likelihood import Likelihood
+from glmfit.model.rows import Chunks, Predictor, Rows
+from glmfit.numerics import Indicators, LowRank, by_rows, constant, summed
 from glmfit.result import AbsorbedFactor
+
+MOST_LOOKED_AT = 1_000_000  # rows whose moments are a start
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Absorbed:
-    """Effects that are fitted and not reported, of `factors`; once fitted they are in the offset, as `shift` (n,)."""
+    """Effects of `factors` that are fitted and not reported; once fitted they are in the offset of the predictor."""
 
     indicators: Indicators
     factors: tuple[AbsorbedFactor, ...]
-    shift: Tensor | None = None
 
     @property
     def size(self) -> int:
@@ -100,7 +102,7 @@ class Model:
     @property
     def n(self) -> int:
         """Number of observations: rows, or the sum of frequency weights."""
-        return round(float(self.rows.frequency.sum()))
+        return round(summed(self.rows.frequency))
 
     @property
     def pairs(self) -> list[tuple[Predictor, Standardization]]:
@@ -120,8 +122,9 @@ class Model:
 
     def held_at(self, phi: float) -> Model:
         """The same model with phi held at a value; phi / w row by row where there are prior weights."""
-        log_phi = torch.full_like(self.rows.y, phi).log() - self.rows.log_prior
-        return replace(self, rows=replace(self.rows, held={**self.rows.held, "phi": log_phi}))
+        log_phi = torch.tensor([phi], dtype=torch.float64).log()
+        held = by_rows(lambda prior: log_phi - prior, self.rows.log_prior)
+        return replace(self, rows=replace(self.rows, held={**self.rows.held, "phi": held}))
 
     def holding(self, parameter: str, special: Special) -> Model:
         """The same model with all of `parameter` held at a special value: that of the family which it is there."""
@@ -132,7 +135,7 @@ class Model:
             columns = torch.arange(size, size + len(predictor.columns))
             predictors.append(replace(predictor, columns=columns))
             size += len(columns)
-        held = {**self.rows.held, parameter: torch.full_like(self.rows.y, special.working)}
+        held = {**self.rows.held, parameter: constant(special.working, len(self.rows))}
         others = torch.cat([torch.arange(0), *(p.columns for p in self.rows.predictors if p.parameter != parameter)])
         return replace(
             self,
@@ -143,27 +146,43 @@ class Model:
             limits={**self.limits, parameter: special},
         )
 
+    def moments(self) -> Mapping[str, float]:
+        """Natural values of parameters from moments of the response, of a sample where there are many rows."""
+        rows = replace(self.rows, predictors=(), held={})
+        if len(rows) > MOST_LOOKED_AT:
+            rows = rows.rows(torch.arange(0, len(rows), -(-len(rows) // MOST_LOOKED_AT)))
+        return self.family.start(rows.y, rows.weight, **rows.columns)
+
     def likelihood(self) -> Likelihood:
-        return self._likelihood_of(self.rows, self.size)
+        return Likelihood(self.family, self.links, self._chunks(), self.size)
 
-    def constants_only(self, parameters: Sequence[str], held: Mapping[str, Tensor]) -> Likelihood:
-        """The likelihood with a constant for each of `parameters` (offsets kept), the others held, (n,) each."""
-        n = len(self.rows.y)
-        ones = Matrix((Dense(torch.ones((n, 1), dtype=torch.float64)),), (torch.tensor([0]),), ("Intercept",), n)
-        offsets = {"phi": -self.rows.log_prior, **{p.parameter: p.offset for p in self.rows.predictors}}
-        if self.absorbed is not None and self.absorbed.shift is not None:
-            offsets[self.family.main] = offsets[self.family.main] - self.absorbed.shift
-        if self.family.location:
-            held = {self.family.main: offsets.pop(self.family.main), **held}
-        predictors = tuple(
-            Predictor(name, ones, torch.tensor([k]), offsets.get(name, torch.zeros_like(self.rows.y)))
-            for k, name in enumerate(parameters)
-        )
-        rows = replace(self.rows, predictors=predictors, held={**self.rows.held, **held})
-        return self._likelihood_of(rows, len(parameters))
+    def constants_only(
+        self, parameters: Sequence[str], held: Callable[[Rows], Mapping[str, Tensor]] | None = None
+    ) -> Likelihood:
+        """The likelihood with a constant for each of `parameters` (offsets kept), the others as `held` has them.
 
-    def _likelihood_of(self, rows: Rows, size: int) -> Likelihood:
-        return Likelihood(self.family, self.links, rows.chunks(CHUNK_ROWS // self.family.bulk), size)
+        That gives them for a chunk of the rows of this model, (n,) each.
+        """
+        columns = [torch.tensor([k]) for k in range(len(parameters))]
+        place = (torch.tensor([0]),)
+
+        def change(chunk: Rows) -> Rows:
+            n = len(chunk)
+            ones = Matrix((Dense(constant(1.0, n)[:, None]),), place, ("Intercept",), n)
+            offsets = {"phi": -chunk.log_prior, **{p.parameter: p.own_offset for p in chunk.predictors}}
+            others = dict(chunk.held)
+            if self.family.location:
+                others[self.family.main] = offsets.pop(self.family.main)
+            predictors = tuple(
+                Predictor(name, ones, column, offsets.get(name, constant(0.0, n)))
+                for name, column in zip(parameters, columns, strict=True)
+            )
+            return replace(chunk, predictors=predictors, held=others | dict(held(chunk) if held else {}))
+
+        return Likelihood(self.family, self.links, self._chunks().map(change), len(parameters))
+
+    def _chunks(self) -> Chunks:
+        return self.rows.chunks(CHUNK_ROWS // self.family.bulk)
 
     # ---- between working and reported coordinates ----
 

@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from glmfit.model.likelihood import Likelihood, Rows, add_gradient, add_hessian, row_derivatives
+from glmfit.model.likelihood import Likelihood, add_gradient, add_hessian, row_derivatives
+from glmfit.model.rows import Rows
 from glmfit.numerics import Symmetric, curvature, full
 
 EXACT_COLUMNS = 100  # beyond, the p products X' diag(i' x_a) X cost more than the steps that they save
@@ -30,34 +31,27 @@ class Jeffreys:
 
     def value(self, theta: Tensor) -> float:
         """l*(theta), to a constant that depends on the units of the columns."""
-        etas = [self.likelihood.etas(chunk, theta) for chunk in self.likelihood.chunks]
-        return self._value(self.likelihood.value(theta), etas)
+        return self._value(self.likelihood.value(theta), lambda chunk: self.likelihood.etas(chunk, theta))
 
     def along(self, theta: Tensor, direction: Tensor) -> Callable[[float], float]:
         """t -> l*(theta + t direction)."""
         plain = self.likelihood.along(theta, direction)
-        base = [self.likelihood.etas(chunk, theta) for chunk in self.likelihood.chunks]
-        slope = [
-            [predictor.X.matvec(direction[predictor.columns]) for predictor in chunk.predictors]
-            for chunk in self.likelihood.chunks
-        ]
-        return lambda t: self._value(
-            plain(t), [[b + t * s for b, s in zip(*pair, strict=True)] for pair in zip(base, slope, strict=True)]
-        )
+        line = self.likelihood.line(theta, direction)
+        return lambda t: self._value(plain(t), line(t))
 
     def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Tensor]:
         """Value, gradient (p,) and Hessian (p, p); of wide models the expected information stands for the Hessian."""
         value, gradient, found = self.likelihood.derivatives(theta)
         hessian = full(found)
-        etas = [self.likelihood.etas(chunk, theta) for chunk in self.likelihood.chunks]
-        information = self._information(etas)
+        information = self._information(lambda chunk: self.likelihood.etas(chunk, theta))
         lower = curvature.cholesky(information)
         if lower is None:
             return -math.inf, gradient, hessian
         inverse = torch.cholesky_inverse(lower)
         wide = len(theta) > EXACT_COLUMNS
         changes = torch.zeros((len(theta), *inverse.shape), dtype=torch.float64)
-        for chunk, eta in zip(self.likelihood.chunks, etas, strict=True):
+        for chunk in self.likelihood.chunks:
+            eta = self.likelihood.etas(chunk, theta)
             half_leverage = 0.5 * _leverage(chunk, inverse)
 
             def penalty(*eta: Tensor, chunk: Rows = chunk, half_leverage: Tensor = half_leverage) -> Tensor:
@@ -104,15 +98,15 @@ class Jeffreys:
             for column, a in enumerate(predictor.columns.tolist()):
                 add_hessian(changes[a], chunk, x[:, column, None, None] * slope)
 
-    def _information(self, etas: Sequence[Sequence[Tensor]]) -> Tensor:
-        """(p, p) I at linear predictors of all chunks."""
+    def _information(self, etas: Callable[[Rows], Sequence[Tensor]]) -> Tensor:
+        """(p, p) I at the linear predictors of each chunk."""
         total = torch.zeros((self.likelihood.size, self.likelihood.size), dtype=torch.float64)
-        for chunk, eta in zip(self.likelihood.chunks, etas, strict=True):
-            leaves = [one.detach().requires_grad_(True) for one in eta]
+        for chunk in self.likelihood.chunks:
+            leaves = [one.detach().requires_grad_(True) for one in etas(chunk)]
             add_hessian(total, chunk, self._rows(chunk, leaves).detach())
         return total
 
-    def _value(self, value: float, etas: Sequence[Sequence[Tensor]]) -> float:
+    def _value(self, value: float, etas: Callable[[Rows], Sequence[Tensor]]) -> float:
         lower = curvature.cholesky(self._information(etas))
         return -math.inf if lower is None else value + _half_log_det(lower)
 

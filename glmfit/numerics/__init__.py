@@ -20,6 +20,7 @@ from glmfit.numerics.optimize import (
     scipy_optimum,
 )
 from glmfit.numerics.precise import Pair, as_written, exact, normal_equations, product
+from glmfit.numerics.runs import by_rows, constant, extremes, is_constant, laid, lies_in, rows_of, summed, taken
 
 __all__ = [
     "BatchDerivatives",
@@ -38,19 +39,28 @@ __all__ = [
     "Trace",
     "all_finite",
     "as_written",
+    "by_rows",
     "cholesky",
+    "constant",
     "exact",
+    "extremes",
     "full",
     "full_factor",
+    "is_constant",
+    "laid",
     "least_squares",
+    "lies_in",
     "line_search",
     "newton",
     "newton_batch",
     "normal_equations",
     "product",
     "refined",
+    "rows_of",
     "scipy_optimum",
     "stacked_root",
+    "summed",
+    "taken",
     "unit_diagonal",
     "well_conditioned",
 ]

@@ -8,6 +8,7 @@ from glmfit.formula import Factor, ModelFormula
 from glmfit.table import Table
 
 FEWEST_CODES, MOST_CODES = 3, 10  # different whole numbers of a column that may be codes of categories
+MANY = 1_000
 
 
 def numeric_codes(table: Table, formula: ModelFormula) -> dict[str, str]:
@@ -17,6 +18,8 @@ def numeric_codes(table: Table, formula: ModelFormula) -> dict[str, str]:
     for name in dict.fromkeys(column for column in used if column is not None):
         column = table[name]
         if column.levels is not None or column.kind != "number":
+            continue
+        if len(np.unique(column.values[:MANY])) > MOST_CODES:  # as most have; all values take long to sort
             continue
         values = np.unique(column.values)
         if FEWEST_CODES <= len(values) <= MOST_CODES and bool((values == np.rint(values)).all()):

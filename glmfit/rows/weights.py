@@ -94,7 +94,7 @@ def check_trials(roles: Mapping[str, Factor], asked: Response, response: Observe
 
 def offset(roles: Mapping[str, Factor], table: Table, link: str) -> np.ndarray:
     """--offset and the logarithm of --exposure, (n,), of a mean under some link."""
-    total = np.zeros(len(table))
+    total = np.broadcast_to(0.0, len(table))
     if given := roles.get("offset"):
         found = values_of(given, table)
         error = DataError("bad_offset", "an offset is a finite number", _CORRECT)

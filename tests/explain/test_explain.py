@@ -42,6 +42,8 @@ WITHOUT_EXAMPLE = {
     "malformed_file",
     "no_permission",  # the superuser has every permission
     "output",
+    "job_needs",  # a result of `glmfit batch`, which itself has another status
+    "worker_lost",
     "hessian_not_positive_definite",
     "negative_variance",
     "worse_than_null",
@@ -49,6 +51,8 @@ WITHOUT_EXAMPLE = {
     "password",  # a program that encrypts would be needed,
     "missing_extra",  # a library not installed,
     "some_labels",  # or a program that writes such files
+    "bad_spill",
+    "spill_full",  # a disk of their own
 }
 
 

@@ -14,7 +14,8 @@ from glmfit.design.matrix import Categorical, Dense, Matrix
 from glmfit.families.catalogue import make_family
 from glmfit.families.links import find_link
 from glmfit.inference.covariance import covariance
-from glmfit.model.likelihood import Likelihood, Predictor, Rows, row_derivatives
+from glmfit.model.likelihood import Likelihood, row_derivatives
+from glmfit.model.rows import Predictor, Rows
 from glmfit.numerics.optimize import Optimum
 
 N = 41

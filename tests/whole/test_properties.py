@@ -24,7 +24,7 @@ from strategies import Columns, Problem, examples, problems
 
 import glmfit.design.rank
 from glmfit.errors import GlmfitError
-from glmfit.model.likelihood import Rows
+from glmfit.model.rows import Rows
 from glmfit.result import Coefficient, Fit
 
 ESTIMATE = 3e-6  # in standard errors

@@ -1,0 +1,84 @@
+"""Tensors with a number for each row, in memory or in a temporary file, and what is made of them a run at a time.
+
+A tensor over a `Spilled` array lies in its file; what is made of it row by row does so too. A constant is one number
+with a stride of 0, and what is made of constants is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from glmfit import spill
+
+
+def constant(value: float, n: int) -> Tensor:
+    """(n,) the same number for each row, in the memory of one."""
+    return torch.tensor(value, dtype=torch.float64).expand(n)
+
+
+def rows_of(values: np.ndarray) -> Tensor:
+    """The tensor over an array (n,); a `constant` where it is one number, with a stride of 0."""
+    return constant(float(values[0]), len(values)) if values.strides == (0,) else torch.from_numpy(values)
+
+
+def is_constant(rows: Tensor) -> bool:
+    """Whether a tensor (n,) is a `constant`."""
+    return rows.stride() == (0,)
+
+
+def lies_in(rows: Tensor) -> spill.Spill | None:
+    """What a tensor lies in, None if that is the memory."""
+    return None if is_constant(rows) else spill.at(rows.data_ptr())
+
+
+def by_rows(make: Callable[..., Tensor], *rows: Tensor) -> Tensor:
+    """make(*rows) of tensors (n,), row by row."""
+    n = len(rows[0])
+    if all(map(is_constant, rows)):
+        return make(*(one[:1] for one in rows)).expand(n)
+    home = next((found for found in map(lies_in, rows) if found is not None), None)
+    if home is None or n <= spill.RUN:
+        return make(*rows)
+    return laid(home, n, lambda part: make(*(one[part] for one in rows)))
+
+
+def laid(home: spill.Spill, n: int, run: Callable[[slice], Tensor], size: int | None = None) -> Tensor:
+    """(n, ...) of which `run` gives each run of rows, of at most `size`; in a file unless it is short."""
+    first = run(slice(0, min(n, 1)))
+    if n <= spill.RUN:
+        out = first.new_empty((n, *first.shape[1:]))
+    else:
+        out = torch.from_numpy(home.empty((n, *first.shape[1:]), first.numpy().dtype))
+    for part in spill.runs(n, size):
+        out[part] = run(part)
+    return out
+
+
+def taken(rows: Tensor, part: slice | Tensor) -> Tensor:
+    """Some of the rows, by a slice, which is no copy, or by their positions."""
+    if isinstance(part, slice) or rows.ndim == 0:
+        return rows[part]
+    if is_constant(rows):
+        return rows[:1].expand(len(part))
+    home = lies_in(rows)
+    if home is None or len(rows) <= spill.RUN:
+        return rows[part]
+    size = max(16, spill.RUN * len(part) // len(rows))  # positions that are far apart each bring pages with them
+    return laid(home, len(part), lambda run: rows[part[run]], size)
+
+
+def summed(rows: Tensor) -> float:
+    """The sum of a tensor (n,)."""
+    if is_constant(rows):
+        return float(rows[0]) * len(rows)
+    return sum(float(rows[part].sum()) for part in spill.runs(len(rows)))
+
+
+def extremes(rows: Tensor) -> tuple[float, float]:
+    """The smallest and the largest of a tensor (n,); NaN where there is one among them."""
+    ends = torch.stack([torch.stack(torch.aminmax(rows[part])) for part in spill.runs(len(rows))])
+    return float(ends[:, 0].min()), float(ends[:, 1].max())

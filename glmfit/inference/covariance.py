@@ -37,14 +37,15 @@ class Count:
     def factor(self, kind: str) -> tuple[float, str | None]:
         """That of a robust kind, and its formula."""
         n, k = self.n, self.parameters
-        return {
-            "hc0": (1.0, None),
-            "hc1": (n / (n - k) if n > k else math.nan, "n/(n-k)"),
-            "sampling": (n / (n - 1) if n > 1 else math.nan, "n/(n-1)"),
-            "cluster": ((n - 1) / (n - k) if n > k else math.nan, "G/(G-1) (n-1)/(n-k)")
-            if self.cr1s
-            else (1.0, "G/(G-1)"),
-        }[kind.partition(":")[0]]
+        if kind == "hc0":
+            return 1.0, None
+        if kind == "hc1":
+            return (n / (n - k) if n > k else math.nan), "n/(n-k)"
+        if kind == "sampling":
+            return (n / (n - 1) if n > 1 else math.nan), "n/(n-1)"
+        if not self.cr1s:  # of clusters
+            return 1.0, "G/(G-1)"
+        return ((n - 1) / (n - k) if n > k else math.nan), "G/(G-1) (n-1)/(n-k)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,8 @@ def sentence(fit: Fit, terms: Sequence[str]) -> str:
     about = f" of {model.response}" if model.response else ""
     listed = [term for term in dict.fromkeys(terms) if term != "Intercept"]
     on = f" on {', '.join(listed[:-1])}{' and ' if len(listed) > 1 else ''}{listed[-1]}" if listed else ""
+    if model.absorbed:
+        on += f"{' and' if on else ' on'} absorbed effects of {' and '.join(one.factor for one in model.absorbed)}"
     others = [name for name in model.links if name not in model.main]
     link = model.links.get(model.main[0])
     how = "" if link is None or fit.dispersion.method == "none" else f", with {_article(link)} {link} link,"

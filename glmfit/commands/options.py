@@ -72,10 +72,7 @@ Base = Annotated[
 Relax = Annotated[
     list[str] | None, option(_M, "--relax", metavar="TERMS", help="Ordinal: terms that act on each cut point.")
 ]
-Absorb = Annotated[
-    list[str] | None,
-    option(_M, "--absorb", metavar="COL[,COL]", help="Factors whose effects are fitted and not reported."),
-]
+Absorb = Annotated[list[str] | None, option(_M, "--absorb", metavar="COL[,COL]", help="Effects fitted, not shown.")]
 GroupColumn = Annotated[
     str | None, option(_M, "--group", metavar="COLUMN", help="Conditional logit: compare within these groups.")
 ]

@@ -65,6 +65,7 @@ class Maxima:
 def may_be_together(spec: ModelSpec) -> bool:
     """Whether what is asked for of each model can be had of many at a time."""
     plain = spec.optimizer == "newton" and not spec.start and spec.bias_reduction is None and spec.ci == "wald"
+    plain = plain and not spec.absorb
     trusting = not spec.check_separation and spec.separation == "report" and spec.missing == "drop"
     robust = spec.small_sample is None and spec.bread is None and not (spec.se or "").startswith("wild")
     return plain and trusting and robust and len(cluster_columns(spec.se)) < 2 and spec.dispersion != "ml"

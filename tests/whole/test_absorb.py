@@ -6,6 +6,8 @@ data, which it squares for no standard error of clusters).
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 from pathlib import Path
@@ -15,6 +17,7 @@ import numpy as np
 import pytest
 
 import glmfit
+from glmfit.commands.app import main
 from glmfit.errors import GlmfitError
 from glmfit.fitted import FittedModel
 from glmfit.report import to_table
@@ -161,6 +164,16 @@ def test_predictions_use_the_effects(balanced: dict[str, Any]) -> None:
     strange["firm"] = np.array([strange["firm"][0], "new"])
     kept = model.predict(strange, interval="none", missing="keep").estimate
     assert kept.notna().tolist() == [True, False]
+
+
+def test_one_model_a_column_absorbs_too(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["fit", PANEL, "count ~ {} + kind", "-f", "poisson", "--absorb", "firm", "--scan", "x1,x2", "-q"]
+    assert main([*command, "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    for row in rows:
+        alone = glmfit.fit(f"count ~ {row['term']} + kind", PANEL, family="poisson", absorb=("firm",))
+        assert float(row["estimate"]) == pytest.approx(alone.coefficients[0].estimate, rel=1e-9)
+        assert float(row["std_error"]) == pytest.approx(alone.coefficients[0].std_error, rel=1e-9)
 
 
 # ---- rows that say nothing, and columns that do ----

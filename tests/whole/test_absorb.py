@@ -206,6 +206,25 @@ def test_a_column_that_effects_make_up_for_is_aliased(balanced: dict[str, Any]) 
     assert "'both' = 3 x1" in finding.message
 
 
+def test_rows_that_two_factors_separate_leave_the_limit() -> None:
+    """Level 0 of a has counts beside level 2 of b alone, and that level has no others: together they go to 0."""
+    random = np.random.default_rng(7)
+    a = np.r_[np.repeat([0, 1], 60), random.integers(2, 10, 400)]
+    b = np.r_[np.tile([0, 1, 2], 40), random.integers(0, 3, 400)]
+    inside = (a == 0) | (b != 2)
+    a, b = a[inside], b[inside]
+    x, gone = random.normal(size=len(a)), (a == 0) & (b != 2)
+    y = np.where(gone, 0, random.poisson(np.exp(0.4 * x + 1)))
+    data = {"y": y, "x": x, "a": a, "b": b}
+    found = glmfit.fit("y ~ x", data, family="poisson", absorb=("a", "b"))
+    left = {name: values[~gone] for name, values in data.items()}
+    limit = glmfit.fit("y ~ x", left, family="poisson", absorb=("a", "b"))
+    (one,), (other,) = found.coefficients, limit.coefficients
+    assert (one.estimate, one.std_error) == pytest.approx((other.estimate, other.std_error), rel=1e-9)
+    assert found.fit.log_likelihood == pytest.approx(limit.fit.log_likelihood, rel=1e-12)
+    assert "fitted_boundary" in [finding.code for finding in found.warnings]
+
+
 BAD: list[tuple[str, dict[str, Any], str]] = [
     ("count ~ x1 + firm", {"absorb": ("firm",)}, "absorbed_twice"),
     ("count ~ x1 + C(year)", {"absorb": ("year",)}, "absorbed_twice"),
@@ -222,6 +241,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("count ~ x1", {"absorb": ("firm",), "bias_reduction": "firth"}, "absorb_excludes"),
     ("count ~ x1", {"absorb": ("firm",), "se": "hc3"}, "absorb_excludes"),
     ("count ~ x1", {"absorb": ("firm",), "optimizer": "bfgs"}, "absorb_excludes"),
+    ("count ~ x1", {"absorb": ("firm",), "separation": "drop"}, "absorb_excludes"),
 ]
 
 

@@ -79,6 +79,8 @@ class ModelSpec:
     bias_reduction: str | None = None  # one of BIAS_REDUCTIONS
     where: str | None = None  # a condition: the rows in which it holds are the data
     missing: str = "drop"
+    memory: int | None = None  # bytes that a fit may take; None: what is free
+    spill: str | None = None  # folder for temporary files of a fit that is larger; None: that of the system
     reading: Reading = PLAIN  # how the file is to be read where it does not say so itself
     optimizer: str = "newton"
     max_iter: int = 100
@@ -168,10 +170,10 @@ def _validate_types(spec: ModelSpec) -> None:
         **dict.fromkeys(
             ("success", "base", "se", "small_sample", "wild_weights", "bread", "bootstrap_by"), (str | None, "text")
         ),
-        **dict.fromkeys(("censor", "bias_reduction", "where"), (str | None, "text")),
+        **dict.fromkeys(("censor", "bias_reduction", "where", "spill"), (str | None, "text")),
         **dict.fromkeys(("level", "tol"), (Real, "a number")),
         "max_iter": (Integral, "a whole number"),
-        **dict.fromkeys(("replicates", "seed"), (Integral | None, "a whole number")),
+        **dict.fromkeys(("replicates", "seed", "memory"), (Integral | None, "a whole number")),
         "dispersion": (str | Real | None, "a method or a number"),
         **dict.fromkeys(("formulas", "x", "levels", "relax"), (tuple | list, "a sequence of texts")),
         "reading": (Reading, "a Reading"),

@@ -43,20 +43,25 @@ class Spill:
 
     def empty(self, shape: int | tuple[int, ...], dtype: Any = np.float64) -> Spilled:
         """An array whose values are yet to be written."""
-        dtype = np.dtype(dtype)
-        size = max(1, int(np.prod(shape)) * dtype.itemsize)
-        try:
-            with tempfile.TemporaryFile(dir=self.folder) as file:
-                if hasattr(os, "posix_fallocate"):  # a full disk is found out now, and not when a page is written
-                    os.posix_fallocate(file.fileno(), 0, size)
-                else:
-                    file.truncate(size)
-                mapped = mmap.mmap(file.fileno(), size)
-        except OSError as error:
-            raise self.failed(error, size) from error
-        array = self.lent(np.frombuffer(mapped, dtype, int(np.prod(shape))).reshape(shape))
-        _maps[mapped] = array.ctypes.data, size, self
+        size = max(1, int(np.prod(shape)) * np.dtype(dtype).itemsize)
+        with self.failing(size), tempfile.TemporaryFile(dir=self.folder) as file:
+            if hasattr(os, "posix_fallocate"):  # a full disk is found out now, and not when a page is written
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
+            return self.mapped(file, shape, dtype)
+
+    def mapped(self, file: Any, shape: int | tuple[int, ...], dtype: Any) -> Spilled:
+        """What stands in a file, as an array that can be written to."""
+        count = int(np.prod(shape))
+        mapped = mmap.mmap(file.fileno(), max(1, count * np.dtype(dtype).itemsize))
+        array = self.lent(np.frombuffer(mapped, dtype, count).reshape(shape))
+        _maps[mapped] = array.ctypes.data, len(mapped), self
         return array
+
+    def growing(self, dtype: Any) -> Growing:
+        """An array (n,) of which n is not known yet."""
+        return Growing(self, np.dtype(dtype))
 
     def filled(self, shape: int | tuple[int, ...], dtype: Any, run: Callable[[slice], Any]) -> Spilled:
         """An array of which `run` gives each run of rows."""
@@ -81,8 +86,15 @@ class Spill:
         first = np.asarray(run(slice(0, 1)))
         return self.filled((n, *first.shape[1:]), dtype or first.dtype, run)
 
-    def failed(self, error: OSError, size: int) -> DataError:
-        """What a file that cannot be written means to a user."""
+    @contextlib.contextmanager
+    def failing(self, size: int) -> Iterator[None]:
+        """What the system says when so many bytes cannot be written, as the `DataError` that says so."""
+        try:
+            yield
+        except OSError as error:
+            raise self._failed(error, size) from error
+
+    def _failed(self, error: OSError, size: int) -> DataError:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             with contextlib.suppress(OSError):
                 free = os.statvfs(self.folder).f_bavail * os.statvfs(self.folder).f_frsize
@@ -90,6 +102,28 @@ class Spill:
                 return DataError("spill_full", message, "make room, or name a folder on a larger disk with --spill")
         message = f"no temporary file can be written in {self.folder}: {error.strerror}"
         return DataError("bad_spill", message, "name another folder with --spill")
+
+
+class Growing:
+    """An array (n,) in the making, in a file that grows by what is appended."""
+
+    def __init__(self, spill: Spill, dtype: Any) -> None:
+        self.spill, self.dtype, self.size = spill, dtype, 0
+        with spill.failing(0):
+            self.file = tempfile.TemporaryFile(dir=spill.folder)  # noqa: SIM115 - closed by `done`, or with this
+
+    def append(self, values: np.ndarray) -> None:
+        with self.spill.failing(values.nbytes):
+            self.file.write(np.ascontiguousarray(values, self.dtype).data)
+        self.size += len(values)
+
+    def done(self) -> Spilled:
+        """All that was appended."""
+        with self.spill.failing(0), self.file:
+            if self.size == 0:
+                self.file.truncate(1)
+            self.file.flush()
+            return self.spill.mapped(self.file, self.size, self.dtype)
 
 
 def runs(n: int, size: int | None = None) -> Iterator[slice]:

@@ -18,8 +18,8 @@ Function = Callable[..., Any]
 _SIGN = np.uint64(1 << 63)
 
 
-def distinct(values: np.ndarray, most: int) -> np.ndarray | None:
-    """The different values (n,) in ascending order; None as soon as there are more than `most`."""
+def few(values: np.ndarray, most: int) -> np.ndarray | None:
+    """The different values (n,) in ascending order; None where there are more than `most`."""
     found = np.unique(values[: files.RUN])
     for part in runs(len(values)):
         if len(found) > most:
@@ -99,14 +99,24 @@ def _bincount(spill: Spill, x: Any, weights: Any = None, minlength: int = 0) -> 
 
 @of(np.unique)
 def _unique(spill: Spill, ar: Any, *, return_inverse: bool = False, **options: Any) -> Any:
-    if options or np.ndim(ar) != 1:
+    if options or np.ndim(ar) != 1 or len(ar) <= files.RUN:
         return NotImplemented
-    values, found = plain(ar), np.zeros(0, dtype=ar.dtype)
-    for part in runs(len(values)):
-        found = np.union1d(found, values[part])
+    values = plain(ar)
+    found: Any = few(values, files.RUN)
+    if found is None:
+        there = spill.each(len(values), (values,), np.copy)
+        plain(there).sort()
+        changes = spill.filled(len(values), bool, lambda part: _changes(plain(there), part))
+        found = there[changes]
     if not return_inverse:
         return found
-    return found, _each(spill, lambda some: np.searchsorted(found, some), values)
+    return found, _each(spill, lambda some: np.searchsorted(plain(found), some), values)
+
+
+def _changes(values: np.ndarray, part: slice) -> np.ndarray:
+    """Where values in ascending order are larger than the one before."""
+    before = values[max(0, part.start - 1) : part.stop]
+    return np.append(True, before[1:] != before[:-1]) if part.start == 0 else before[1:] != before[:-1]
 
 
 @of(np.concatenate)
@@ -144,8 +154,9 @@ def _broadcast_to(spill: Spill, array: Any, shape: Any, **options: Any) -> Any:
 
 
 @of(np.quantile)
+@of(np.nanquantile)
 def _quantile(spill: Spill, a: Any, q: Any, **options: Any) -> Any:
-    """numpy's by linear interpolation, from the two values of the order on either side of each."""
+    """numpy's of finite numbers by linear interpolation, from the two values of the order on either side of each."""
     shares = np.atleast_1d(np.asarray(q, dtype=np.float64))
     if options or np.ndim(a) != 1 or np.ndim(q) > 1 or len(a) <= files.RUN:
         return NotImplemented
@@ -187,3 +198,13 @@ def _in_order(values: np.ndarray) -> np.ndarray:
     """Whole numbers uint64 (n,) in the order of float64 (n,)."""
     bits = np.ascontiguousarray(values).view(np.uint64)
     return np.where(bits & _SIGN, ~bits, bits | _SIGN)
+
+
+def beside(columns: Sequence[np.ndarray], n: int) -> np.ndarray:
+    """Columns (n,) side by side (n, k), where the first of them in a file lies."""
+    home = next((one.spill for one in columns if isinstance(one, Spilled) and one.spill), None)
+    out: Any = np.empty((n, len(columns))) if home is None else home.empty((n, len(columns)))
+    for part in runs(n, n if home is None else None):
+        for j, column in enumerate(columns):
+            plain(out)[part, j] = plain(column)[part]
+    return out

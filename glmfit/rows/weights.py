@@ -10,6 +10,7 @@ from glmfit.errors import DataError, ModelError, shell
 from glmfit.families import Family
 from glmfit.formula import WEIGHTS, Evaluator, Factor, Response
 from glmfit.rows.response import Observed
+from glmfit.spilled import few
 from glmfit.table import Table, refuse
 
 WIDEST = 700.0  # between offsets under the log link: exp of it is all that a double can hold
@@ -81,7 +82,7 @@ def check_trials(roles: Mapping[str, Factor], asked: Response, response: Observe
     if trials is None or given is None or response.weights_are_trials or bool((trials == 1).all()):
         return
     named = asked.kind == "ratio" and asked.parts[1].column is not None and asked.parts[1].column == given.column
-    if bool((values_of(given, table) == trials).all()) and (named or len(np.unique(trials)) > 1):
+    if bool((values_of(given, table) == trials).all()) and (named or few(trials, 1) is None):
         what = (
             f"{option} {given.text}: these are the trials of '{asked.label}', which has them already; they would count "
             "twice"

@@ -15,6 +15,7 @@ from glmfit.reading import PLAIN, Reading
 from glmfit.table.columns import Column, Table, complete_rows, refuse, unknown_column
 from glmfit.table.readers import from_frame, open_source
 from glmfit.table.source import Source
+from glmfit.table.spilled import read_spilled
 from glmfit.table.text import is_number, number
 from glmfit.table.typed import number_names
 
@@ -29,6 +30,7 @@ __all__ = [
     "number_names",
     "open_data",
     "open_source",
+    "read_spilled",
     "refuse",
     "unknown_column",
 ]

@@ -117,12 +117,12 @@ class DelimitedSource(Source):
         self, at: int, codes: np.ndarray, levels: list[str], as_text: bool = False
     ) -> tuple[Column, list[Finding]]:
         """What texts mean that are those of the column at a position."""
-        return typed_column(self.header[at], codes, levels, self.reading, self._delimiter == ";", as_text)
+        return typed_column(self.header[at], codes, levels, self.reading, self._delimiter == ";", as_text, self.first)
 
     def verbatim(self, columns: Sequence[str]) -> dict[str, Any]:
         import pyarrow as pa
 
-        positions = [self._position(name) for name in columns]
+        positions = [self.place(name) for name in columns]
         if self._is_empty():
             return {name: pa.chunked_array([pa.array([], pa.utf8())]) for name in columns}
         reader = self._reader(missing=())

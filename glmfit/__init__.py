@@ -146,6 +146,7 @@ def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None, progress: P
     `trace` is called with the numbers of each iteration, `progress` with how many replicates of how many are done.
     """
     from glmfit.families.userfile import is_dense
+    from glmfit.lazy import load_meanwhile
     from glmfit.memory import running_out
 
     with running_out():
@@ -155,7 +156,8 @@ def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None, progress: P
             return fit_dense(spec, data, trace, progress)
         from glmfit.rows import read
 
-        rows = read(spec, data)  # what is wrong with the data is found before torch is imported
+        # What is wrong with the data is found before torch is imported, but for large data, beside which it is.
+        rows = read(spec, data, lambda: load_meanwhile("glmfit.estimate.pipeline"))
         from glmfit.estimate.pipeline import fit_data
 
         return fit_data(rows, trace, progress)

@@ -7,6 +7,8 @@ loading it.
 from __future__ import annotations
 
 import importlib
+import sys
+import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,12 @@ else:
     torch = _LazyModule("torch")
 
 
+def load_meanwhile(module: str) -> None:
+    """Begin to load a module in a thread of its own; whoever imports it waits for what is left of that."""
+    if module not in sys.modules:
+        threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
+
+
 def handed_out(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
     """The `__getattr__` of a package whose `modules` (module -> names, separated by blanks) load when one is asked for.
 
@@ -42,4 +50,4 @@ def handed_out(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]
     return get
 
 
-__all__ = ["handed_out", "torch"]
+__all__ = ["handed_out", "load_meanwhile", "torch"]

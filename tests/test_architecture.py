@@ -29,12 +29,13 @@ BELOW = {
     "explain": "",
     "report": "explain families",
     "after": "report dense estimate inference rows design formula families table numerics",
-    "commands": "report explain after dense estimate rows formula families table",
+    "many": "after report explain dense estimate trust inference model rows design formula families table numerics",
+    "commands": "many report explain after dense estimate rows formula families table",
 }
 # The ground floor, from the bottom; `__init__` is the Python API and `__main__` the command, above all packages.
 GROUND = ("version", "errors", "lazy", "memory", "spill", "reading", "spec", "result")
 ROOF = ("fitted", "__init__", "__main__")
-_WITHOUT_TORCH = {"table", "families", "formula", "rows", "explain", "report", "commands", *GROUND}
+_WITHOUT_TORCH = {"table", "families", "formula", "rows", "explain", "report", "many", "commands", *GROUND}
 NEEDS_TORCH = {"commands.examine", "families.blame"}
 
 

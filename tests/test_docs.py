@@ -303,7 +303,7 @@ def test_a_command_does_what_is_shown(example: Example, capsys: pytest.CaptureFi
         assert contains(printed, piece), f"not printed: {os.linesep.join(piece)}"
 
 
-TABLES = ("fit", "test", "compare", "anova", "step", "margins", "confint", "residuals")
+TABLES = ("fit", "test", "compare", "anova", "step", "margins", "confint", "residuals", "plot")
 
 
 def is_table(command: str) -> bool:

@@ -18,9 +18,10 @@ from glmfit.after.influence import NAMES as INFLUENCE
 from glmfit.after.influence import Survey, influence, survey
 from glmfit.after.links import link_check
 from glmfit.after.newdata import Asked
-from glmfit.after.rows import Piece, observed_rows, pieces
-from glmfit.after.rowwise import NAMES, quantiles, residuals
+from glmfit.after.rows import observed_rows, pieces
+from glmfit.after.rowwise import NAMES, residuals
 from glmfit.after.saved import SavedModel
+from glmfit.after.units import Units
 from glmfit.after.verdicts import COLUMNS, UNLIKELY, Row, verdict
 from glmfit.errors import DataError, Finding
 from glmfit.formula import INTERCEPT
@@ -30,7 +31,6 @@ from glmfit.table import Source
 
 SCHEMA = "glmfit/diagnosis/1"
 MOST_NAMED = 3  # rows
-MOST_UNITS = 1_000_000  # of frequency weights, each with a quantile residual of its own
 MODERATE, HIGH = math.sqrt(5), math.sqrt(10)  # GVIF^(1/(2 df)): how many times a standard error is inflated
 
 
@@ -76,7 +76,7 @@ def _gather(model: SavedModel, source: Source, asked: Asked, seed: int) -> Gathe
     whole, random, family = survey(model, source, asked), np.random.default_rng(seed), model.family
     parts: dict[str, list[np.ndarray]] = {}
     counts = family.has_distribution and family.support.integer and family.support.lower == 0
-    units = _Units(model, seed) if model.fit.model.freq_weights else None
+    units = Units(model, seed) if model.fit.model.freq_weights else None
     seen = 0
     for run in observed_rows(model, source, asked):
         uniform = random.random(run.new.n)
@@ -98,30 +98,6 @@ def _gather(model: SavedModel, source: Source, asked: Asked, seed: int) -> Gathe
     names = (*NAMES, *INFLUENCE, "y", "weight", "frequency", "trials", "eta", "zero", "number")
     columns = {name: np.concatenate(parts.get(name, [np.zeros(0)])) for name in names}
     return Gathered(columns, whole, columns["quantile"] if units is None else units.drawn())
-
-
-class _Units:
-    """Quantile residuals of units: a row of frequency f has f, as if it were that many rows."""
-
-    def __init__(self, model: SavedModel, seed: int) -> None:
-        self.model, self.random = model, np.random.default_rng((seed, 1))
-        self.parts, self.count, self.reason = [np.zeros(0)], 0.0, ""
-
-    def add(self, piece: Piece) -> None:
-        self.count += float(piece.frequency.sum())
-        if bool((piece.frequency != torch.round(piece.frequency)).any()):
-            self.reason = "frequencies are not whole"
-        elif self.count > MOST_UNITS:
-            self.reason = self.reason or f"over {MOST_UNITS} units"
-        if self.reason:
-            self.parts.clear()
-            return
-        times = piece.frequency.long()
-        uniform = torch.from_numpy(self.random.random(int(times.sum())))
-        self.parts.append(quantiles(self.model, piece, uniform, times).numpy())
-
-    def drawn(self) -> np.ndarray | str:
-        return self.reason or np.concatenate(self.parts)
 
 
 def _main(model: SavedModel) -> int:

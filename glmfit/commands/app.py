@@ -6,14 +6,16 @@ is found before torch is imported, which costs more than a second.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from glmfit import __version__
 from glmfit.commands.anova import anova_command
+from glmfit.commands.batch import batch_command
 from glmfit.commands.check import check_command
 from glmfit.commands.compare import compare_command
 from glmfit.commands.completion import completion_command
@@ -24,6 +26,7 @@ from glmfit.commands.fit import fit_command
 from glmfit.commands.margins import margins_command
 from glmfit.commands.output import output_error, say, write_stdout
 from glmfit.commands.parser import Command, CommandLineError, Group, usage_error
+from glmfit.commands.plot import plot_command
 from glmfit.commands.predict import predict_command
 from glmfit.commands.residuals import residuals_command
 from glmfit.commands.simulate import simulate_command
@@ -72,8 +75,10 @@ app.command("confint", cls=Command, short_help="Intervals by profile likelihood 
 app.command("residuals", cls=Command, short_help="Residuals and influence of rows; a check of the fit.")(
     residuals_command
 )
+app.command("plot", cls=Command, short_help="Draw a picture of a saved model.")(plot_command)
 app.command("simulate", cls=Command, short_help="Draw new responses from a saved model.")(simulate_command)
 app.command("margins", cls=Command, short_help="Average effects and adjusted predictions.")(margins_command)
+app.command("batch", cls=Command, short_help="Run a file of jobs, a line of JSON for each.")(batch_command)
 app.command("check", cls=Command, short_help="Check a likelihood of your own on data.")(check_command)
 app.command("families", cls=Command, short_help="List the families of distributions.")(families_command)
 app.command("completion", cls=Command, short_help="Let the shell complete words and columns.")(completion_command)
@@ -83,37 +88,53 @@ app.command("explain", cls=Command, short_help="Say what an error or a warning m
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status; the only place where errors become text."""
     argv = list(sys.argv[1:] if arguments is None else arguments)
+    status, error = attempt(argv)
+    return status if error is None else _fail(error, argv)
+
+
+def attempt(argv: list[str]) -> tuple[int, GlmfitError | None]:
+    """Run the command line: the exit status, and the error where there was one."""
     try:
         status = _program(argv)
         if sys.stdout is not None:
             sys.stdout.flush()
-        return status
+        return status, None
     except GlmfitError as error:
-        return _fail(error, argv)
+        return error.exit_code, error
     except CommandLineError as error:
-        return _fail(usage_error(error), argv)
+        return _failed(usage_error(error))
     except (KeyboardInterrupt, typer.Abort):
         say("interrupted")
-        return 130
+        return 130, None
     except BrokenPipeError:  # the reader of the help has gone
-        return 0
+        return 0, None
     except OSError as error:  # the help could not be written; all else that reads or writes names its own errors
-        return _fail(output_error("standard output", error), argv)
+        return _failed(output_error("standard output", error))
     except Exception as error:  # a bug of ours: said in one line, with all there is to know under --verbose
         if {"-v", "--verbose"} & set(argv):
             import traceback
 
             traceback.print_exc()
         message = f"internal error: {type(error).__name__}: {error}"
-        return _fail(GlmfitError("internal", message, "this is a bug in glmfit; please report it with --verbose"), argv)
+        return _failed(GlmfitError("internal", message, "this is a bug in glmfit; please report it with --verbose"))
+
+
+def _failed(error: GlmfitError) -> tuple[int, GlmfitError]:
+    return error.exit_code, error
+
+
+@functools.cache
+def _parser() -> Any:
+    """What parses the command line, made once."""
+    return typer.main.get_command(app)
 
 
 def _program(argv: list[str]) -> int:
-    command = typer.main.get_command(app)
+    command = _parser()
     if not argv:
         argv = ["--help"]
     try:
-        with running_out(), command.make_context("glmfit", argv) as context:
+        with running_out(), command.make_context("glmfit", argv, obj=attempt) as context:  # for commands of commands
             command.invoke(context)
     except typer.Exit as end:
         return end.exit_code

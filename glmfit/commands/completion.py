@@ -72,6 +72,7 @@ _KINDS = {
     "[CODE]...": "code",
     "FORMAT": "format",
     "SHELL": "shell",
+    "WHAT": "picture",
 }
 _BY_NAME = {
     "--se": "se",
@@ -110,6 +111,7 @@ def _quoted(text: str, shell: str) -> str:
 
 def word_table(group: Any) -> Words:
     """All words that the command line knows, as `complete` takes them; `group` holds the commands."""
+    from glmfit.after.pictures.kinds import KINDS
     from glmfit.commands.options import FORMATS
     from glmfit.explain import explanations
     from glmfit.families import FAMILIES, LINKS
@@ -136,6 +138,7 @@ def word_table(group: Any) -> Words:
         "dispersion": list(DISPERSIONS),
         "format": list(FORMATS),
         "shell": list(SHELLS),
+        "picture": [kind.name for kind in KINDS],
         "code": [explanation.code for explanation in explanations()],
     }
 

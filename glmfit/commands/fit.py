@@ -8,20 +8,25 @@ import typer
 
 from glmfit import fit_spec
 from glmfit.commands import options
+from glmfit.commands.groups import check_groups, fit_by
 from glmfit.commands.model import takes_model
 from glmfit.commands.output import say, write_file, write_stdout
+from glmfit.commands.plot import forest_of
 from glmfit.commands.progress import progress
 from glmfit.commands.shared import check_output, check_save, warn
+from glmfit.errors import UsageError
 from glmfit.spec import ModelSpec
 
 if TYPE_CHECKING:
-    from glmfit.result import Fit
+    from glmfit.result import Fitted
 
 
 @takes_model()
 def fit_command(
     data: options.Data,
     spec: ModelSpec,
+    by: options.By = None,
+    overall: options.Overall = False,
     json: options.Json = False,
     format: options.Format = None,
     output: options.Output = None,
@@ -29,6 +34,7 @@ def fit_command(
     covariance: options.Covariance = False,
     save: options.Save = None,
     all_levels: options.AllLevels = False,
+    plot: options.Plot = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -39,11 +45,20 @@ def fit_command(
     glmfit fit data.csv "claims ~ age*region" -f negative-binomial --json
     glmfit fit data.csv "y ~ x" "alpha ~ region" -f nb --se cluster:firm
     glmfit fit trials.csv --y dead/n --x dose -f binomial --link probit
+    glmfit fit shops.csv "sales ~ price" -f poisson --by shop --json
     """
     chosen = options.output_format(json, format, output)
     options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
+    if plot and chosen != "table":
+        message = f"--plot draws below a table, and --format {chosen} is for machines"
+        raise UsageError("contradiction", message, "save the model with --save, then: glmfit plot forest MODEL")
     check_output(output, data)
     check_save(save, output, data)
+    groups = options.levels(by)
+    check_groups(groups, overall=overall, save=save, all_levels=all_levels, verbose=verbose)
+    if groups:
+        asked = {"overall": overall, "quiet": quiet, "exp": exp, "covariance": covariance}
+        raise typer.Exit(fit_by(spec, data, groups, chosen, output, **asked))
 
     with progress("replicates", quiet=quiet) as told:
         fit = fit_spec(spec, data, _trace if verbose else None, told)
@@ -54,7 +69,7 @@ def fit_command(
         from glmfit.report.saved import model_json
 
         write_file(save, model_json(fit))
-    _report(fit, chosen, output, exp=exp, covariance=covariance, all_levels=all_levels, quiet=quiet)
+    _report(fit, chosen, output, exp=exp, covariance=covariance, all_levels=all_levels, plot=plot, quiet=quiet)
     raise typer.Exit(fit.exit_code)
 
 
@@ -63,12 +78,21 @@ def _trace(step: dict[str, Any]) -> None:
 
 
 def _report(
-    fit: Fit, format: str, output: str | None, *, exp: bool, covariance: bool, all_levels: bool, quiet: bool
+    fit: Fitted,
+    format: str,
+    output: str | None,
+    *,
+    exp: bool,
+    covariance: bool,
+    all_levels: bool,
+    plot: bool,
+    quiet: bool,
 ) -> None:
     from glmfit import report
 
     if format == "table":
         text = report.to_table(fit, exp=exp, plain=output is not None, all_levels=all_levels)
+        text += "\n" + forest_of(fit, exp=exp, file=output is not None) if plot else ""
     elif format == "markdown":
         text = report.to_markdown(fit, exp=exp, all_levels=all_levels)
     else:

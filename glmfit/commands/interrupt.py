@@ -17,7 +17,7 @@ ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 PATIENCE = 1.0  # seconds that a file which is being written has to be finished
 
 _writing = threading.Lock()
-_unfinished: list[str] = []
+_unfinished: list[str | None] = []
 
 
 def watch() -> None:
@@ -34,8 +34,11 @@ def watch() -> None:
 
 
 @contextlib.contextmanager
-def unfinished(path: str) -> Iterator[None]:
-    """While a file is written that means nothing before it is whole: a signal waits for it, or removes it."""
+def unfinished(path: str | None) -> Iterator[None]:
+    """While a file is written that means nothing before it is whole: a signal waits for it, or removes it.
+
+    With None, while whole lines are added to one that means something at each of their ends: it waits for that.
+    """
     with _writing:
         _unfinished.append(path)
         try:
@@ -53,7 +56,7 @@ def _pause(number: int, frame: object) -> None:
 def _wait(reading: int) -> None:
     number = os.read(reading, 1)[0]
     if not _writing.acquire(timeout=PATIENCE):  # never given back: no other file is begun
-        for path in _unfinished:
+        for path in filter(None, _unfinished):
             with contextlib.suppress(OSError):
                 os.unlink(path)
     if select.select([], [2], [], 0)[1]:  # a terminal or a reader that has stopped holds nobody up

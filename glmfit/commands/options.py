@@ -94,6 +94,11 @@ SamplingWeights = Annotated[
 Where = Annotated[
     str | None, option(_R, "--where", metavar="CONDITION", help="Use rows where it holds: \"age >= 18 & g == 'a'\".")
 ]
+By = Annotated[
+    list[str] | None,
+    option(_R, "--by", metavar="G[,H]", help="The same model in each group of rows, as JSON lines ..."),
+]
+Overall = Annotated[bool, option(_R, "--overall", help="With --by: the fit of all rows as well, at the end.")]
 Missing = Annotated[
     str, option(_R, "--missing", metavar="drop|error", help="Rows with missing values: drop (default) or error.")
 ]
@@ -161,6 +166,7 @@ Covariance = Annotated[
     bool, option(_O, "--covariance", help="Write the covariance in JSON also of more than 1,000 coefficients.")
 ]
 AllLevels = Annotated[bool, option(_O, "--all-levels", help="Show every level of a factor, however many there are.")]
+Plot = Annotated[bool, option(_O, "--plot", help="The coefficients with their intervals as a picture below the table.")]
 Quiet = Annotated[bool, option(_O, "--quiet", "-q", help="Nothing on stderr but errors.")]
 Verbose = Annotated[bool, option(_O, "--verbose", "-v", help="Iterations on stderr; tracebacks of internal errors.")]
 LikelihoodFile = Annotated[

@@ -14,7 +14,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, BinaryIO, TextIO
 
 from glmfit.commands.interrupt import unfinished
@@ -85,6 +85,32 @@ def stream_to(path: str | None) -> Iterator[IO[bytes]]:
         raise output_error(path or "standard output", error) from error
 
 
+@contextlib.contextmanager
+def lines_to(path: str | None, *, machine: bool) -> Iterator[Callable[[str], bool]]:
+    """A function to send whole lines to, which are in `path`, or in standard output, when it returns; it says whether
+    there is still somebody to read. A signal waits for the end of what is sent: what was done is kept."""
+    if path is None:
+        encoding = "utf-8" if machine else getattr(sys.stdout, "encoding", "utf-8")
+
+        def to_stdout(text: str) -> bool:
+            with unfinished(None):
+                return write_stdout_bytes(text.encode(encoding, "backslashreplace"))
+
+        yield to_stdout
+        return
+    try:
+        with open(path, "wb", buffering=0) as stream:
+
+            def to_file(text: str) -> bool:
+                with unfinished(None):
+                    _write_whole(stream, text.encode("utf-8", "backslashreplace"))
+                return True
+
+            yield to_file
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
 def _copy_to_stdout(stream: IO[bytes]) -> None:
     while piece := stream.read(1 << 20):
         if not write_stdout_bytes(piece):
@@ -131,7 +157,7 @@ def write_stdout(text: str, *, machine: bool) -> None:
         raise output_error("standard output", error) from error
 
 
-def _write_whole(stream: BinaryIO, content: bytes) -> None:
+def _write_whole(stream: BinaryIO | io.RawIOBase, content: bytes) -> None:
     """All of `content`: without a buffer (python -u) a call may write a part of it, on a disk that is nearly full."""
     left = memoryview(content)
     while left:

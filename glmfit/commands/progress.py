@@ -14,15 +14,15 @@ CLEAR = "\r\x1b[K"
 
 
 @contextlib.contextmanager
-def progress(what: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None] | None]:
-    """A function to tell (done, of how many) to, and at the end a clean line; None where nobody would see it."""
+def progress(what: str, *, quiet: bool = False) -> Iterator[Callable[..., None] | None]:
+    """A function to tell (done, of how many, what else) to, and at the end a clean line; None where nobody sees it."""
     stream = sys.stderr
     if quiet or stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
         yield None
         return
     begin, said = time.monotonic(), 0.0
 
-    def told(done: int, total: int) -> None:
+    def told(done: int, total: int, besides: str = "") -> None:
         nonlocal said
         now = time.monotonic()
         if now - begin < PATIENCE or now - said < OFTEN or done == 0:
@@ -30,7 +30,7 @@ def progress(what: str, *, quiet: bool = False) -> Iterator[Callable[[int, int],
         said = now
         left = (now - begin) * (total - done) / done
         with contextlib.suppress(OSError):
-            stream.write(f"{CLEAR}{done:,} of {total:,} {what}, {duration(left)} left")
+            stream.write(f"{CLEAR}{done:,} of {total:,} {what}, {besides and besides + ', '}{duration(left)} left")
             stream.flush()
 
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Iterator
 
 from glmfit.report.exponentiate import coefficients
 from glmfit.result import Fit
@@ -32,14 +33,19 @@ def to_csv(fit: Fit, *, exp: bool = False) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(HEADER)
+    writer.writerows(fields(fit, exp=exp))
+    return out.getvalue()
+
+
+def fields(fit: Fit, *, exp: bool = False) -> Iterator[list[str]]:
+    """The fields of each row."""
     for c in coefficients(fit, exp):
         values = (c.estimate, c.std_error, c.statistic, c.p_value, c.conf_low, c.conf_high)
         scale = "exp" if exp and c.parameter in fit.model.main else "link"
-        writer.writerow([c.parameter, c.term, *map(_field, values), c.status or "", scale])
+        yield [c.parameter, c.term, *map(_field, values), c.status or "", scale]
     for a in fit.auxiliary:
         values = (a.estimate, a.std_error, math.nan, math.nan, a.conf_low, a.conf_high)
-        writer.writerow([a.name, "", *map(_field, values), "fixed" if a.fixed else "", "natural"])
-    return out.getvalue()
+        yield [a.name, "", *map(_field, values), "fixed" if a.fixed else "", "natural"]
 
 
 def _field(value: float) -> str:

@@ -24,7 +24,16 @@ ERROR = "glmfit/error/1"
 MOST_WRITTEN = 1_000  # coefficients whose covariance is written unasked
 NOT_FINITE = "not_finite"  # the status of a row in which a number had to become null
 SCHEMAS = {FIT: "fit-1.json", MODEL: "model-1.json", ERROR: "error-1.json", explain.SCHEMA: "explain-1.json"}
-OF_RECORDS = ("anova", "compare", "confint", "diagnosis", "margins", "step", "test")  # commands that write them
+OF_RECORDS = (
+    "anova",
+    "compare",
+    "confint",
+    "diagnosis",
+    "margins",
+    "picture",
+    "step",
+    "test",
+)  # commands that write them
 SCHEMAS |= {f"glmfit/{name}/1": f"{name}-1.json" for name in OF_RECORDS}
 
 
@@ -33,10 +42,20 @@ def to_json(fit: Fit, *, exp: bool = False, covariance: bool = False) -> str:
 
     The covariance of very many coefficients is written where `covariance` asks for it.
     """
+    return layout(reported(fit, exp=exp, covariance=covariance)) + "\n"
+
+
+def reported(fit: Fit, *, exp: bool = False, covariance: bool = False) -> dict[str, Any]:
+    """What `to_json` writes, in JSON's own types."""
     document = fit_document(replace(fit, covariance=_written(fit.covariance, len(fit.coefficients), covariance)))
     if exp:
         document["exponentiated"] = plain(_exponentiated(fit))
-    return layout(document) + "\n"
+    return document
+
+
+def line(document: Mapping[str, Any]) -> str:
+    """A document on one line, for JSON lines."""
+    return json.dumps(document, allow_nan=False, ensure_ascii=False)
 
 
 def _written(summary: CovarianceSummary, size: int, asked: bool) -> CovarianceSummary:
@@ -61,8 +80,12 @@ def fit_document(fit: Fit) -> dict[str, Any]:
 
 def error_json(error: GlmfitError) -> str:
     """An error as JSON."""
-    body = {"code": error.code, "message": error.message, "hint": error.hint}
-    return layout({"schema": ERROR, "error": body}) + "\n"
+    return layout(error_document(error)) + "\n"
+
+
+def error_document(error: GlmfitError) -> dict[str, Any]:
+    """The same in JSON's own types."""
+    return {"schema": ERROR, "error": {"code": error.code, "message": error.message, "hint": error.hint}}
 
 
 def schema(name: str = FIT) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Whatever can be wrong with the data is found here, before anything expensive sta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -32,6 +32,8 @@ from glmfit.rows.weights import (
 from glmfit.rows.where import inside
 from glmfit.spec import ModelSpec, cluster_columns, drawn_columns
 from glmfit.table import Source, Table, complete_rows, open_data
+
+A_WHILE = 500_000  # values to be read, which takes a twentieth of a second
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,13 +62,18 @@ class Data:
     seconds: float = 0.0
 
 
-def read(spec: ModelSpec, data: Any) -> Data:
-    """Prepared data from whatever holds it: a path (`-` for standard input), an opened source, a frame or a mapping."""
+def read(spec: ModelSpec, data: Any, meanwhile: Callable[[], None] | None = None) -> Data:
+    """Prepared data from whatever holds it: a path (`-` for standard input), an opened source, a frame or a mapping.
+
+    `meanwhile` is called where reading will take a while, and begins what can be done beside it.
+    """
     begin = perf_counter()
     family, links = resolve(spec)
     source = open_data(data, spec.reading)
     with source.blaming_the_header():
         asked = ask(spec, family, links, source.header)
+    if meanwhile is not None and source.expected_rows() * len(asked.read) > A_WHILE:
+        meanwhile()
     prepared = prepare(asked, source)
     return replace(prepared, seconds=perf_counter() - begin)
 

@@ -13,7 +13,9 @@ from typing import Any
 
 from glmfit.reading import PLAIN, Reading
 from glmfit.table.columns import Column, Table, complete_rows, refuse, unknown_column
+from glmfit.table.kept import keeping, opened
 from glmfit.table.readers import from_frame, open_source
+from glmfit.table.selection import Selection
 from glmfit.table.source import Source
 from glmfit.table.spilled import read_spilled
 from glmfit.table.text import is_number, number
@@ -21,11 +23,13 @@ from glmfit.table.typed import number_names
 
 __all__ = [
     "Column",
+    "Selection",
     "Source",
     "Table",
     "complete_rows",
     "from_frame",
     "is_number",
+    "keeping",
     "number",
     "number_names",
     "open_data",
@@ -44,4 +48,6 @@ def open_data(data: Any, reading: Reading = PLAIN, *, spool: bool = False) -> So
     """
     if isinstance(data, Source):
         return data
-    return open_source(str(data), reading, spool) if isinstance(data, str | os.PathLike) else from_frame(data, reading)
+    if isinstance(data, str | os.PathLike):
+        return opened(str(data), reading, spool, open_source)
+    return from_frame(data, reading)

@@ -6,6 +6,7 @@ small file does. Values and validity bits are therefore read from the buffers he
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -35,14 +36,19 @@ def values(array: Any) -> np.ndarray:
 def float_values(chunked: Any) -> np.ndarray:
     """A chunked array of numbers or booleans as float64 (n,), NaN where null."""
     out = np.empty(len(chunked))
+    fill(out, chunked.chunks)
+    return out
+
+
+def fill(out: np.ndarray, chunks: Iterable[Any]) -> None:
+    """Put the values of arrays of numbers or booleans one after the other into `out`, NaN where null."""
     start = 0
-    for chunk in chunked.chunks:
+    for chunk in chunks:
         part = out[start : start + len(chunk)]
         part[:] = values(chunk)
         if chunk.null_count:
             part[~valid(chunk)] = np.nan
         start += len(chunk)
-    return out
 
 
 def codes_and_levels(chunked: Any) -> tuple[np.ndarray, list[Any]]:
@@ -78,6 +84,13 @@ def of_column(column: Any) -> Any:
         integers = bool(np.all(whole == np.rint(whole)) and np.all(np.abs(whole) < 2.0**53))
         found = pa.array(whole.astype(np.int64) if integers else column.values, mask=absent)
     return pa.chunked_array([found])
+
+
+def give_back() -> None:
+    """Memory that Arrow keeps for what it may read next goes back to the system."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
 
 
 def _bits(buffer: Any, offset: int, n: int) -> np.ndarray:

@@ -54,7 +54,7 @@ class Column:
         kept = tuple(level for level, keep in zip(levels, used, strict=True) if keep)
         return cls(name, kind, looked_up(renumbered, codes), kept)
 
-    def take(self, index: np.ndarray) -> Column:
+    def take(self, index: np.ndarray | slice) -> Column:
         """The rows selected by `index`, a bool (n,) or an integer vector."""
         if self.levels is None:
             return replace(self, values=self.values[index])
@@ -166,7 +166,7 @@ class Table:
             message = f"column '{column.name}': '{level}' in row {self.rows[at[0]]}{_more(at.size)} {what}"
             raise DataError("not_a_date", message, hint)
 
-    def keep(self, mask: np.ndarray) -> Table:
+    def keep(self, mask: np.ndarray | slice) -> Table:
         """The rows where `mask`, a bool (n,), is True, or at its positions; levels that do not occur are dropped."""
         columns = {name: column.take(mask) for name, column in self.columns.items()}
         words = dict(self.words)

@@ -24,12 +24,14 @@ from glmfit.table import arrow
 from glmfit.table.columns import Column
 from glmfit.table.infer import number_column, typed_column
 from glmfit.table.layout import below, detect_delimiter, lay_out, remedy
+from glmfit.table.pages import let_go
 from glmfit.table.parser import BLOCK, Reader
 from glmfit.table.source import Loaded, Source
 from glmfit.table.text import EXACT, MISSING
 
 _HEADER_LIMIT = 1 << 20
 _RUN = 1 << 23  # bytes of a run of rows
+_ROWS = 65_536  # numbers looked at together
 _CONTENT = re.compile(rb"[^\r\n]")
 _UNDECODABLE = re.compile("[\udc80-\udcff]")  # what the error handler surrogateescape makes of bytes that are no UTF-8
 _RAGGED = re.compile(
@@ -83,15 +85,15 @@ class DelimitedSource(Source):
         reader = self._reader()
         try:
             numeric = reader.guess_numeric(positions) - set(words)
-            table = reader.read_retrying(positions, numeric)
-            self._refuse_open_quote(reader, positions[0], len(table))
-            numbers = {at: arrow.float_values(table[str(at)]) for at in numeric}
-            texts = {at: table[str(at)] for at in positions if at not in numeric}
+            table = reader.retrying(numeric, lambda: reader.gather(positions, numeric, self._texts_of_runs()))
+            self._refuse_open_quote(reader, positions[0], table.rows)
+            numbers, texts = table.numbers, table.texts
             rounded = [at for at, values in numbers.items() if _may_be_rounded(values)]
             if rounded:
                 again = reader.read(rounded, set())
                 texts |= {at: again[str(at)] for at in rounded}
-            coded = {at: arrow.codes_and_levels(column) for at, column in texts.items()}
+            coded = {at: arrow.codes_and_levels(texts.pop(at)) for at in list(texts)}
+            arrow.give_back()
             absent = _all_absent([*numbers.values(), *(codes for codes, _ in coded.values())])
             blank = self._blank_rows(reader, absent)
         except pa.ArrowInvalid as error:
@@ -103,7 +105,7 @@ class DelimitedSource(Source):
             codes, levels = coded[at]
             return self.typed(at, _without(codes, blank), levels, at in words)
 
-        return len(table) - len(blank), [column(at) for at in positions]
+        return table.rows - len(blank), [column(at) for at in positions]
 
     def texts(self, at: int) -> tuple[np.ndarray, list[str]]:
         """The column at a position as codes (n,) into distinct texts, -1 where empty, whatever they mean."""
@@ -127,7 +129,7 @@ class DelimitedSource(Source):
             return {name: pa.chunked_array([pa.array([], pa.utf8())]) for name in columns}
         reader = self._reader(missing=())
         try:
-            table = reader.read_retrying(positions, set())
+            table = reader.retrying(set(), lambda: reader.read(positions, set()))
         except pa.ArrowInvalid as error:
             raise self._explain(reader, positions, error) from error
         coded = [arrow.codes_and_levels(table[str(at)]) for at in positions]
@@ -141,14 +143,25 @@ class DelimitedSource(Source):
         start, first = self._body, 1
         while start < len(self._data) or start == self._body:
             part, end = copy(self), self._cut(start)
-            part._data, part._body, part.first = memoryview(self._data)[start:end], 0, first
+            part._data, part._body, part.first, part._kept = memoryview(self._data)[start:end], 0, first, None
             yield part
             first += part.count
-            if hasattr(self._data, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
-                page = mmap.PAGESIZE * (start // mmap.PAGESIZE)
-                self._data.madvise(mmap.MADV_DONTNEED, page, end - page)  # what has been read may leave the memory
+            let_go(self._data, start, end)
             if end == start:
                 return
+            start = end
+
+    def _texts_of_runs(self) -> Iterator[memoryview]:
+        """The rows as texts of a run's length, which leave the memory one after the other.
+
+        Where there are quotes all rows are one run: only a parser knows which line ends are part of a value.
+        """
+        start = self._body
+        while start < len(self._data):
+            end = len(self._data) if self._quoted else self._cut(start)
+            if _CONTENT.search(self._data, start, end):
+                yield memoryview(self._data)[start:end]
+            let_go(self._data, start, end)
             start = end
 
     def _cut(self, start: int) -> int:
@@ -290,7 +303,8 @@ def _without(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _may_be_rounded(values: np.ndarray) -> bool:
-    return bool(np.any(np.isfinite(values) & (np.abs(values) >= EXACT)))
+    parts = (values[start : start + _ROWS] for start in range(0, len(values), _ROWS))
+    return any(bool(np.any(np.isfinite(part) & (np.abs(part) >= EXACT))) for part in parts)
 
 
 def _count_byte(data: memoryview, byte: int) -> int:

@@ -6,8 +6,9 @@ Its inference only says which columns to try as float64: it looks at the first b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,7 +16,20 @@ from glmfit.table import arrow
 
 BLOCK, _LARGE_BLOCK = 1 << 20, 1 << 28  # a row may not be longer than a block
 _AT_ONCE = 16  # columns that are looked through for empty rows
+_SPARE = 8  # a share of the rows read so far that there may be more of than expected
 _COLUMN = re.compile(r"In CSV column #(\d+)")
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gathered:
+    """Rows of a text: columns of numbers, float64 (n,), and of text, dictionary arrays of Arrow, by position."""
+
+    rows: int
+    numbers: dict[int, np.ndarray]
+    texts: dict[int, Any]
 
 
 class Reader:
@@ -46,13 +60,36 @@ class Reader:
             return self.guess_numeric(positions)
         return {at for at in positions if str(schema.field(str(at)).type) in ("int64", "double", "null")}
 
-    def read_retrying(self, positions: list[int], numeric: set[int]) -> Any:
-        """The columns at `positions`; those that turn out to hold something else are taken out of `numeric`."""
+    def gather(self, positions: list[int], numeric: set[int], runs: Iterable[Any]) -> Gathered:
+        """The same columns of a text that comes in runs of rows: what Arrow holds beside them is that of one run."""
+        import pyarrow as pa
+
+        rows, done = 0, 0
+        numbers = {at: np.empty(0) for at in sorted(numeric)}
+        texts: dict[int, list[Any]] = {at: [] for at in positions if at not in numeric}
+        for run in runs:
+            part = self.with_data(run).read(positions, numeric)
+            before, rows, done = rows, rows + len(part), done + len(run)
+            for at, values in numbers.items():
+                if len(values) < rows:  # what is not written to takes up no memory
+                    numbers[at] = _longer(values, rows * len(self._data) // done + rows // _SPARE)
+                arrow.fill(numbers[at][before:rows], part[str(at)].chunks)
+            for at, chunks in texts.items():
+                chunks += part[str(at)].chunks
+        word = pa.dictionary(pa.int32(), pa.utf8())
+        return Gathered(
+            rows,
+            {at: values[:rows] for at, values in numbers.items()},
+            {at: pa.chunked_array(chunks, word) for at, chunks in texts.items()},
+        )
+
+    def retrying(self, numeric: set[int], read: Callable[[], T]) -> T:
+        """What `read` gives; columns that turn out to hold something else are taken out of `numeric`."""
         import pyarrow as pa
 
         while True:
             try:
-                return self.read(positions, numeric)
+                return read()
             except pa.ArrowInvalid as error:
                 column = _COLUMN.search(str(error))
                 if column is not None and int(column[1]) in numeric:
@@ -120,3 +157,10 @@ class Reader:
                 strings_can_be_null=bool(self._missing),
             ),
         }
+
+
+def _longer(values: np.ndarray, size: int) -> np.ndarray:
+    """An array of a larger size that begins with the values."""
+    out = np.empty(size)
+    out[: len(values)] = values
+    return out

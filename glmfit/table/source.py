@@ -36,6 +36,7 @@ class Source(ABC):
     first = 1
     count = 0
     may_be_empty = False
+    _kept: dict[tuple[int, bool], tuple[Column, list[Finding]]] | None = None
     takes: frozenset[str] = frozenset(["na", "thousands", "decimal"])
 
     def __init__(self, name: str, header: Sequence[str], reading: Reading = PLAIN) -> None:
@@ -56,6 +57,25 @@ class Source(ABC):
     @abstractmethod
     def load(self, positions: list[int], words: Collection[int] = ()) -> Loaded:
         """The columns at `positions` (at least one) of the header, those at `words` as text whatever they look like."""
+
+    def keep_columns(self) -> None:
+        """From here on each column is read once."""
+        self._kept = {}
+
+    def kept_bytes(self) -> int:
+        """What the columns that are kept take."""
+        return sum(column.values.nbytes for column, _ in (self._kept or {}).values())
+
+    def _loaded(self, positions: list[int], words: Collection[int]) -> Loaded:
+        """What `load` gives, of columns that are kept without reading them again."""
+        kept = self._kept
+        if kept is None:
+            return self.load(positions, words)
+        new = [at for at in positions if (at, at in words) not in kept]
+        if new:
+            kept.update(zip(((at, at in words) for at in new), self.load(new, words)[1], strict=True))
+        found = [kept[at, at in words] for at in positions]
+        return len(found[0][0].values), found
 
     def verbatim(self, columns: Sequence[str]) -> dict[str, Any]:
         """Columns as Arrow arrays, in the types of the input; of a text in its own spelling."""
@@ -88,7 +108,7 @@ class Source(ABC):
             [memory.rows_need(n, width, f"about {n:,} rows of {len(names)} columns")], f"reading {self.name} takes"
         )
         as_text = {at for at, name in zip(positions, names, strict=True) if name in words}
-        n, loaded = self.load(positions or [0], as_text)
+        n, loaded = self._loaded(positions or [0], as_text)
         self.count = n
         if n == 0 and self.first == 1 and not self.may_be_empty:
             raise DataError("no_rows", f"{self.name} has a header but no data rows", "check how the file was written")

@@ -20,6 +20,7 @@ from glmfit.reading import PLAIN, Reading
 from glmfit.table import arrow
 from glmfit.table.columns import Column
 from glmfit.table.infer import large_integer, number_column, numbers_in_text, sorted_factor
+from glmfit.table.pages import let_go
 from glmfit.table.source import Loaded, Source
 from glmfit.table.text import EXACT, is_date
 
@@ -38,6 +39,7 @@ class ParquetSource(Source):
         import pyarrow as pa
         from pyarrow import parquet
 
+        self._data = data
         try:
             self._file = parquet.ParquetFile(pa.BufferReader(pa.py_buffer(data)))
             self._schema = self._file.schema_arrow
@@ -52,15 +54,17 @@ class ParquetSource(Source):
     def load(self, positions: list[int], words: Collection[int] = ()) -> Loaded:
         import pyarrow as pa
 
-        names = [self.header[at] for at in positions]
+        # pandas writes a Categorical in its own order; the dictionaries of other writers follow the rows.
+        own_order = b"pandas" in (self._schema.metadata or {})
+        loaded = []
         try:
-            table = self._file.read(columns=names)
-            # pandas writes a Categorical in its own order; the dictionaries of other writers follow the rows.
-            own_order = b"pandas" in (self._schema.metadata or {})
-            return len(table), [
-                from_arrow(name, table.column(name), self.as_asked(at, words), own_order)
-                for at, name in zip(positions, names, strict=True)
-            ]
+            for at in positions:  # one by one: what Arrow holds beside them is one column
+                column = self._file.read(columns=[self.header[at]]).column(0)
+                loaded.append(from_arrow(self.header[at], column, self.as_asked(at, words), own_order))
+                del column
+                let_go(self._data)
+            arrow.give_back()
+            return self.expected_rows(), loaded
         except MemoryError:  # which Arrow's error of that kind is too
             raise
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # Arrow takes text to be UTF-8 unseen
@@ -77,7 +81,9 @@ class ParquetSource(Source):
         self.read_header(columns)
         wanted = list(dict.fromkeys(columns)) or [self.header[0]]
         try:
-            yield from _in_runs(self, self._file.iter_batches(batch_size=_RUN, columns=wanted), self._schema)
+            for run in _in_runs(self, self._file.iter_batches(batch_size=_RUN, columns=wanted), self._schema):
+                yield run
+                let_go(self._data)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise damaged(self.name, "Parquet", error) from error
 

@@ -42,6 +42,8 @@ WITHOUT_EXAMPLE = {
     "malformed_file",
     "no_permission",  # the superuser has every permission
     "output",
+    "job_needs",  # a result of `glmfit batch`, which itself has another status
+    "worker_lost",
     "hessian_not_positive_definite",
     "negative_variance",
     "worse_than_null",

@@ -631,6 +631,32 @@ def test_a_value_longer_than_a_block(write: Write) -> None:
     assert [len(str(value)) for value in shown(table["y"])] == [3 * BLOCK, 1]
 
 
+RUNS = {
+    "numbers": ("x,y\n", "{0}.5,{0}\n", "", 40.0),
+    "a missing value": ("x,y\n", "{0}.5,{0}\n", ",\n7,\n", None),
+    "text late": ("x,y\n", "{0},{0}\n", "8,eight\n", "eight"),
+    "many ways to end a line": ("x,y\r\n", "{0},b\r\n\r\n", "8,a\n\n\n\n\n", "a"),
+    "line ends within quotes": ("x,y\n", '{0},"a\nb"\n', '8,"c\n\nd"\n', "c\n\nd"),
+    "large integers": ("x,y\n", "{0},9007199254740993\n", "", 9007199254740992.0),
+    "nothing but delimiters": ("x,y\n", "{0},{0}\n,\n", "8,9\n", 9.0),
+}
+
+
+@pytest.mark.parametrize("case", RUNS)
+def test_a_text_read_in_runs_is_the_text_read_at_once(case: str, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    header, row, end, last = RUNS[case]
+    path = write(header + "".join(row.format(k) for k in (*range(20), *range(21, 41))) + end)
+    whole = open_source(path).read(["x", "y"])
+    monkeypatch.setattr("glmfit.table.delimited._RUN", 16)
+    table = open_source(path).read(["x", "y"])
+    assert len(table) == len(whole)
+    assert table.findings == whole.findings
+    for name in ("x", "y"):
+        check(table[name])
+        assert (table[name].kind, shown(table[name])) == (whole[name].kind, shown(whole[name]))
+    assert shown(table["y"])[-1] == last
+
+
 # Table --------------------------------------------------------------------------------------------------------------
 
 

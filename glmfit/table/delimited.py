@@ -154,11 +154,13 @@ class DelimitedSource(Source):
     def _texts_of_runs(self) -> Iterator[memoryview]:
         """The rows as texts of a run's length, which leave the memory one after the other.
 
-        Where there are quotes all rows are one run: only a parser knows which line ends are part of a value.
+        Where there are quotes all rows are one run: only a parser knows which line ends are part of a value. So are
+        those of what is a run itself.
         """
         start = self._body
         while start < len(self._data):
-            end = len(self._data) if self._quoted else self._cut(start)
+            whole = self._quoted or isinstance(self._data, memoryview)
+            end = len(self._data) if whole else self._cut(start)
             if _CONTENT.search(self._data, start, end):
                 yield memoryview(self._data)[start:end]
             let_go(self._data, start, end)

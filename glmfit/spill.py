@@ -14,6 +14,7 @@ import os
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,11 +30,14 @@ _maps: weakref.WeakKeyDictionary[mmap.mmap, tuple[int, int, Spill]] = weakref.We
 _REDUCED = {np.add, np.maximum, np.minimum, np.logical_or, np.logical_and, np.fmax, np.fmin}
 
 
+@dataclass(frozen=True)
 class Spill:
-    """A folder for temporary files; the system's own where None is given."""
+    """A folder for temporary files; the system's own where none is named."""
 
-    def __init__(self, folder: str | None = None) -> None:
-        self.folder = folder or tempfile.gettempdir()
+    folder: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", self.folder or tempfile.gettempdir())
         if not os.path.isdir(self.folder):
             what = "is not a folder" if os.path.exists(self.folder) else "is not there"
             raise DataError("bad_spill", f"--spill {self.folder} {what}", "name a folder that can be written to")
@@ -258,6 +262,11 @@ def _over_rows(values: Any, options: Mapping[str, Any]) -> bool:
     """Whether a sum, or the like, is one over many rows."""
     plain_sum = options.get("axis", 0) in (None, 0, (0,)) and options.get("where", True) is True
     return plain_sum and options.get("keepdims") in (None, False) and np.ndim(values) > 0 and len(values) > RUN
+
+
+def spill_of(array: np.ndarray) -> Spill | None:
+    """What a long array lies in, None if that is the memory."""
+    return array.spill if isinstance(array, Spilled) and len(array) > RUN else None
 
 
 def plain(one: Any) -> Any:

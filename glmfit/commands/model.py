@@ -56,6 +56,8 @@ def asked_for(
     start: options.Start = None,
     separation: options.SeparationOption = "report",
     check_separation: options.CheckSeparation = False,
+    memory: options.Memory = None,
+    spill: options.SpillFolder = None,
 ) -> ModelSpec:
     """What these options ask for."""
     return options.model_spec(
@@ -98,6 +100,8 @@ def asked_for(
         separation=separation,
         check_separation=check_separation,
         start=start,
+        memory=memory,
+        spill=spill,
     )
 
 

@@ -15,9 +15,10 @@ from glmfit.errors import DataError, ModelError, shorten
 from glmfit.formula.admit import arguments, literal
 from glmfit.formula.expression import Node, render
 from glmfit.formula.intervals import breaks_of
-from glmfit.formula.long import Columns, by_runs, columns_of, is_long, learn_by_runs
+from glmfit.formula.long import Columns, by_runs, columns_of, learn_by_runs
 from glmfit.formula.splines import natural_basis, natural_knots
 from glmfit.formula.words import TRANSFORMS
+from glmfit.spill import spill_of
 from glmfit.spilled import few
 
 _MOST_REPEATED = 100_000_000
@@ -58,7 +59,7 @@ class Learned:
             learn_by_runs(str(node.value), options, state, rows)
 
         # What the rows themselves teach is learned as they are transformed, if they are so all at once.
-        how = evaluate if self.frequency is not None else learn if is_long(value) else None
+        how = evaluate if self.frequency is not None else None if spill_of(value) is None else learn
         state = self._state(node, value, how)
         return self._tried(node, lambda: by_runs(lambda rows: evaluate(state, rows), value))
 

@@ -11,16 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from glmfit import spill
-from glmfit.spill import Spilled, plain, runs
+from glmfit.spill import plain, runs, spill_of
 
 Columns = tuple[dict[str, np.ndarray], bool]  # by their labels, and whether they add up to the constant
 _SCALES: dict[str, dict[str, Any]] = {"center": {"scale": False}, "scale": {}, "standardize": {"ddof": 0}}
 _DEGREE = 3
-
-
-def is_long(values: np.ndarray) -> bool:
-    return isinstance(values, Spilled) and values.spill is not None and len(values) > spill.RUN
 
 
 def columns_of(result: Any) -> Columns:
@@ -37,8 +32,8 @@ def columns_of(result: Any) -> Columns:
 
 def by_runs(evaluate: Callable[[np.ndarray], Columns], values: np.ndarray) -> Columns:
     """The columns that values (n,) are evaluated to, by runs if they are long."""
-    home = values.spill if isinstance(values, Spilled) else None
-    if home is None or not is_long(values):
+    home = spill_of(values)
+    if home is None:
         return evaluate(values)
     sample, spans = evaluate(plain(values)[:1])
     out = {label: home.empty(len(values)) for label in sample}

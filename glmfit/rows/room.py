@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from glmfit import memory
+from glmfit.spec import ModelSpec
 from glmfit.spill import Spill
 from glmfit.table import Source, Table, read_spilled
 
@@ -21,14 +22,13 @@ Told = Callable[[int, int], None]
 
 def table_of(asked: Asked, source: Source, told: Told | None = None) -> Table:
     """The columns that a model uses, from memory or from temporary files."""
-    if has_room(asked, source):
-        return source.read(asked.read)
-    return read_spilled(source, asked.read, Spill(asked.spec.spill), told)
+    spill = Spill(asked.spec.spill or "")
+    return source.read(asked.read) if has_room(asked, source) else read_spilled(source, asked.read, spill, told)
 
 
 def has_room(asked: Asked, source: Source) -> bool:
     """Whether a fit takes no more than what was asked for, or else is free; of columns in memory already it does."""
-    n, most = source.expected_rows(), room(asked.spec.memory)
+    n, most = source.expected_rows(), room(asked.spec)
     return most is None or need(asked, n) <= most
 
 
@@ -38,6 +38,6 @@ def need(asked: Asked, n: int) -> int:
     return memory.NUMBER * n * (COLUMNS * max(len(asked.read), terms) + ROWS)
 
 
-def room(asked: int | None) -> int | None:
-    """Bytes there are for rows; None where nothing is known of it."""
-    return memory.available() if asked is None else max(0, asked - BASE)
+def room(spec: ModelSpec) -> int | None:
+    """Bytes there are for what is fitted; None where nothing is known of it."""
+    return memory.available() if spec.memory is None else max(0, int(spec.memory) - BASE)

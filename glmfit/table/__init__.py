@@ -12,6 +12,7 @@ import os
 from typing import Any
 
 from glmfit.reading import PLAIN, Reading
+from glmfit.spill import Spill
 from glmfit.table.columns import Column, Table, complete_rows, refuse, unknown_column
 from glmfit.table.kept import keeping, opened
 from glmfit.table.readers import from_frame, open_source
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 
-def open_data(data: Any, reading: Reading = PLAIN, *, spool: bool = False) -> Source:
+def open_data(data: Any, reading: Reading = PLAIN, *, spool: Spill | None = None) -> Source:
     """Whatever holds the data, opened: a path (`-` for standard input), a frame, a mapping; an opened source as it is.
 
     A path may also be a folder or a pattern. `reading` says how, where the data do not; `spool` is that of

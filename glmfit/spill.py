@@ -32,18 +32,22 @@ _REDUCED = {np.add, np.maximum, np.minimum, np.logical_or, np.logical_and, np.fm
 
 @dataclass(frozen=True)
 class Spill:
-    """A folder for temporary files; the system's own where none is named."""
+    """A folder for temporary files, by its name; the system's own where there is none."""
 
-    folder: str = ""
+    name: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "folder", self.folder or tempfile.gettempdir())
-        if not os.path.isdir(self.folder):
-            what = "is not a folder" if os.path.exists(self.folder) else "is not there"
-            raise DataError("bad_spill", f"--spill {self.folder} {what}", "name a folder that can be written to")
-        if not os.access(self.folder, os.W_OK | os.X_OK):
-            message = f"--spill {self.folder} cannot be written to: permission denied"
+        if self.name and not os.path.isdir(self.name):
+            what = "is not a folder" if os.path.exists(self.name) else "is not there"
+            raise DataError("bad_spill", f"--spill {self.name} {what}", "name a folder that can be written to")
+        if self.name and not os.access(self.name, os.W_OK | os.X_OK):
+            message = f"--spill {self.name} cannot be written to: permission denied"
             raise DataError("bad_spill", message, "name another folder, or change its permissions")
+
+    @property
+    def folder(self) -> str:
+        """Where files are made."""
+        return self.name or tempfile.gettempdir()
 
     def empty(self, shape: int | tuple[int, ...], dtype: Any = np.float64) -> Spilled:
         """An array whose values are yet to be written."""

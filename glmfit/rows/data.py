@@ -19,7 +19,7 @@ from glmfit.rows.censoring import read_censored
 from glmfit.rows.factors import of_factors, refuse_disguised
 from glmfit.rows.groups import by_group, check_groups, group_codes
 from glmfit.rows.response import Observed, read_response
-from glmfit.rows.room import Told, table_of
+from glmfit.rows.room import table_of
 from glmfit.rows.weights import (
     check_trials,
     offset,
@@ -84,13 +84,10 @@ def read(spec: ModelSpec, data: Any, meanwhile: Callable[[], None] | None = None
     return replace(prepared, seconds=perf_counter() - begin)
 
 
-def prepare(asked: Asked, source: Source, told: Told | None = None) -> Data:
-    """Read the columns that the model uses and check everything that can be checked without fitting.
-
-    `told` is told how many rows of how many have been read, where they are read by runs.
-    """
+def prepare(asked: Asked, source: Source) -> Data:
+    """Read the columns that the model uses and check everything that can be checked without fitting."""
     spec = asked.spec
-    table, dropped = _rows(asked, source, told)
+    table, dropped = _rows(asked, source)
     roles = asked.formula.roles
     prior = positive(table, roles.get("weights"), "--weights")
     frequency, sampling = row_weights(roles, table)
@@ -118,10 +115,10 @@ def prepare(asked: Asked, source: Source, told: Told | None = None) -> Data:
     )
 
 
-def _rows(asked: Asked, source: Source, told: Told | None) -> tuple[Table, dict[str, dict[str, int]]]:
+def _rows(asked: Asked, source: Source) -> tuple[Table, dict[str, dict[str, int]]]:
     """The rows that say something, those of a group side by side, and why which others were left out."""
     spec, family = asked.spec, asked.family
-    table, outside = inside(asked.where, table_of(asked, source, told), asked.columns)
+    table, outside = inside(asked.where, table_of(asked, source), asked.columns)
     refuse_disguised(table, asked.formula)
     table = asked.observed.with_interval(table)
     table = complete_rows(table, asked.observed.complete(asked.columns), spec.missing)

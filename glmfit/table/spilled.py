@@ -7,7 +7,7 @@ read once more as text, and its distinct values decide.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,12 +20,11 @@ from glmfit.table.delimited import DelimitedSource
 from glmfit.table.many import ManySource
 from glmfit.table.source import Source
 from glmfit.table.typed import of_text
+from glmfit.watch import tell
 
-Told = Callable[[int, int], None]
 
-
-def read_spilled(source: Source, columns: Sequence[str], spill: Spill, told: Told | None = None) -> Table:
-    """The columns asked for, as `Source.read` gives them; `told` is told how many rows of how many are read."""
+def read_spilled(source: Source, columns: Sequence[str], spill: Spill) -> Table:
+    """The columns asked for, as `Source.read` gives them."""
     names = list(dict.fromkeys(columns))
     source.read_header(names)
     files = _files(source)
@@ -37,8 +36,7 @@ def read_spilled(source: Source, columns: Sequence[str], spill: Spill, told: Tol
         for column in making:
             column.add(table.columns[column.name], list(_of(table.findings, column.name, run, source)))
         n += len(table)
-        if told is not None:
-            told(min(n, total), total)
+        tell(min(n, total), total, reading=True)
     findings: list[Finding] = []
     kept: dict[str, Column] = {}
     for column in making:

@@ -33,7 +33,7 @@ from glmfit.model.groups import side_by_side, within
 from glmfit.model.model import Model
 from glmfit.model.rows import CHUNK_CELLS, Predictor, Rows
 from glmfit.numerics import by_rows, constant, rows_of, summed
-from glmfit.rows import Data, room
+from glmfit.rows import Data, room_for
 from glmfit.spec import ModelSpec
 
 SMALLEST_SCALE = 1e-150  # of a column: its square is far enough from the end of the doubles, at 1e-308
@@ -103,7 +103,7 @@ def _add_predictors(
     parts: _Parts, data: Data, estimated: Mapping[str, PredictorFormula], evaluator: Evaluator, log_prior: Tensor
 ) -> None:
     """A linear predictor for every parameter that is not held; those with the same formula share one matrix."""
-    memory.check(needs(data, estimated, evaluator), most=room(data.spec))
+    memory.check(needs(data, estimated, evaluator), most=room_for(data.spec))
     built: dict[tuple[tuple[Term, ...], tuple[Factor, ...], frozenset[Term]], tuple[Matrix, Tensor]] = {}
     for name, formula in estimated.items():
         key = formula.terms, formula.offsets, formula.without

@@ -33,7 +33,7 @@ def table_of(asked: Asked, source: Source) -> Table:
 
 def has_room(asked: Asked, source: Source) -> bool:
     """Whether a fit takes no more than may be taken; of columns in memory already it does."""
-    most = room(asked.spec)
+    most = room_for(asked.spec)
     return most is None or need(asked, source) <= most
 
 
@@ -43,6 +43,6 @@ def need(asked: Asked, source: Source) -> int:
     return memory.NUMBER * source.expected_rows() * (COLUMNS * max(len(asked.read), terms) + ROWS)
 
 
-def room(spec: ModelSpec) -> int | None:
+def room_for(spec: ModelSpec) -> int | None:
     """Bytes there are for what is fitted; None where nothing is known of it."""
     return memory.available() if spec.memory is None else max(0, int(spec.memory) - BASE)

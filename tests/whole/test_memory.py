@@ -30,7 +30,7 @@ PROGRAM = r"""
 import json, re, sys
 from glmfit import memory
 needs = []
-memory.check = lambda of, task="": needs.extend(need.size for need in of)
+memory.check = lambda of, task="", most=None: needs.extend(need.size for need in of)
 from glmfit.commands.app import main
 status = main(sys.argv[1:])
 # not getrusage, which counts what the process that started this one had

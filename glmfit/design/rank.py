@@ -38,7 +38,9 @@ def aliased_columns(standard: Matrix) -> list[int]:
         square = apart.zeros()
         for part in runs(n, CHUNK_ROWS):
             some = standard.rows(part)
-            add_bordered(square, [(some, columns) for _, columns in sides], constant(1.0, some.n_rows)[:, None, None])
+            add_bordered(
+                square, apart, [(some, columns) for _, columns in sides], constant(1.0, some.n_rows)[:, None, None]
+            )
         lower = curvature.cholesky(square)
         if lower is not None and lower.well_conditioned(BORDER_INDEPENDENT):
             return []

@@ -23,6 +23,7 @@ from glmfit import memory
 from glmfit.commands.app import main
 from glmfit.errors import ModelError, UsageError
 from glmfit.memory import Need
+from glmfit.table import open_data
 
 ROOT = Path(__file__).resolve().parents[2]
 # A fit in a process of its own: the sum of what it is estimated to need, and its largest resident set, in bytes.
@@ -94,14 +95,13 @@ FITS = {
     "leverage": ("long.csv", f"y ~ {NUMERIC}", "-f", "poisson", "--se", "hc3"),
     "own density": ("long.csv", f"y ~ {NUMERIC}", "-f", "own.py"),
     "whole likelihood": ("long.csv", f"y ~ {NUMERIC}", "-f", "whole.py", "--se", "hc1"),
-    "levels": ("wide.csv", "y ~ x + g", "-f", "poisson", "--se", "hc1"),
     "contrasts": ("wide.csv", "y ~ x + C(g, contr.sum)", "-f", "poisson"),
-    "levels and leverage": ("wide.csv", "y ~ x + g", "-f", "poisson", "--se", "hc3"),
-    "levels and clusters": ("wide.csv", "y ~ x + g", "-f", "poisson", "--se", "cluster:h"),
+    "contrasts and leverage": ("wide.csv", "y ~ x + C(g, contr.sum)", "-f", "poisson", "--se", "hc3"),
+    "contrasts and clusters": ("wide.csv", "y ~ x + C(g, contr.sum)", "-f", "poisson", "--se", "cluster:h"),
 }
 
 
-LONG = {"least squares", "two predictors", "leverage", "contrasts", "levels and leverage"}
+LONG = {"least squares", "two predictors", "leverage", "contrasts", "contrasts and leverage"}
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
@@ -109,7 +109,7 @@ LONG = {"least squares", "two predictors", "leverage", "contrasts", "levels and 
 def test_the_estimate_is_right_within_a_factor_of_two(fit: str, folder: Path, libraries: float) -> None:
     estimate, peak = measured(folder, *FITS[fit])
     truth = peak - libraries
-    assert truth > 50e6  # seen beside the libraries
+    assert truth > 25e6  # seen beside the libraries
     assert truth / 2 <= estimate <= truth * 2
 
 
@@ -129,7 +129,7 @@ def leveled(n: int) -> dict[str, list[Any]]:
 def test_a_fit_far_too_large_is_refused_before_it_starts(free: Callable[[float], None]) -> None:
     free(12e9)
     with pytest.raises(ModelError) as caught:
-        glmfit.fit("y ~ g", leveled(120_000), se="hc1")
+        glmfit.fit("y ~ g", leveled(120_000), optimizer="bfgs")
     assert (caught.value.code, caught.value.exit_code) == ("too_large", 3)
     assert caught.value.message.startswith(
         "this fit needs about 461 GB of memory, and 12 GB are free: 60,000 coefficients have 16 matrices of "
@@ -167,7 +167,7 @@ def test_nothing_is_refused_where_nothing_is_known(free: Callable[[float | None]
 )
 def test_every_part_is_counted(formula: str, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr(memory, "check", lambda needs, task="": said.extend(need.what for need in needs))
+    monkeypatch.setattr(memory, "check", lambda needs, task="", most=None: said.extend(need.what for need in needs))
     rows = {"y": [1.0, 2.0, 4.0] * 3, "a": [1.0, 0.0, 2.0] * 3, "b": [0.0, 1.0, 5.0] * 3, "g": list("abcabcbca")}
     glmfit.fit(formula, rows)
     assert any(what.replace("3 rows", "9 rows") in text for text in said), said
@@ -188,13 +188,13 @@ def test_a_file_far_too_large_is_refused_before_it_is_read(tmp_path: Path, free:
     with pytest.raises(ModelError, match=r"^reading .*data.csv takes about .* free: about 1,000 rows of 2 columns"):
         glmfit.fit("y ~ x", path)
     pyarrow.parquet.write_table(pa.table(rows), tmp_path / "data.parquet")
-    with pytest.raises(ModelError, match="about 1,000 rows of 2 columns"):
+    with pytest.raises(ModelError, match="this fit needs about"):  # of which a run of rows is read at a time
         glmfit.fit("y ~ x", tmp_path / "data.parquet")
     packed = tmp_path / "data.csv.gz"
     packed.write_bytes(gzip.compress(b"y,x\n" + b"1,2\n" * 100_000))
     free(100_000)  # more than the file has, less than the text
     with pytest.raises(ModelError, match="is unpacked in memory"):
-        glmfit.fit("y ~ x", packed)
+        open_data(packed)
 
 
 def test_a_whole_likelihood_far_too_large_is_refused(tmp_path: Path, free: Callable[[float], None]) -> None:
@@ -215,7 +215,7 @@ def test_separation_is_left_undecided_where_its_linear_program_has_no_room(
     rows = {"y": [0.0, 1.0, 0.0, 1.0, 1.0, 0.0], "x": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]}
     options: dict[str, Any] = {"family": "binomial", "check_separation": True}
     assert glmfit.fit("y ~ x", rows, **options).warnings == ()
-    monkeypatch.setattr("glmfit.memory.check", lambda needs, task="": None)
+    monkeypatch.setattr("glmfit.memory.check", lambda needs, task="", most=None: None)
     monkeypatch.setattr(memory, "available", lambda: 100)
     monkeypatch.setattr("glmfit.trust.separation.overlap", lambda model, theta: None)  # which needs no linear program
     assert [finding.code for finding in glmfit.fit("y ~ x", rows, **options).warnings] == ["separation_undecided"]
@@ -366,7 +366,7 @@ def test_a_limit_on_memory_is_an_error_and_no_crash(tmp_path: Path) -> None:
 
     path = tmp_path / "data.csv"
     path.write_text("y,g\n" + "".join(f"{i % 7},g{i // 2}\n" for i in range(12_000)))
-    command = [sys.executable, "-m", "glmfit", "fit", str(path), "y ~ g", "--se", "hc1", "-f", "poisson"]
+    command = [sys.executable, "-m", "glmfit", "fit", str(path), "y ~ g", "--optimizer", "bfgs", "-f", "poisson"]
     limit = 3_000_000_000  # the libraries fit; eleven matrices of 288 MB do not
     done = subprocess.run(
         command,

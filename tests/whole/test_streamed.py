@@ -5,30 +5,17 @@ A test fits reference cases with chunks of a few rows, an eighth of them as a ru
 
 from __future__ import annotations
 
-import gzip
 import math
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet
 import pytest
-
-from glmfit import fit_spec, spill
-from glmfit.commands.app import main
-from glmfit.errors import DataError, GlmfitError
-from glmfit.result import Fitted
-from glmfit.spec import ModelSpec
-from glmfit.spill import Spill, Spilled
-from glmfit.spilled import few, looked_up, ordered
 from test_reference import CASES, build_spec, fit_case
+
+from glmfit import fit_spec
+from glmfit.result import Fitted
 
 ROOT = Path(__file__).resolve().parents[2]
 SAME = 1e-10  # estimates in standard errors; standard errors relative; statistics relative above 1

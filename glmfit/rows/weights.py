@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import fsum
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from glmfit.errors import DataError, ModelError, shell
 from glmfit.families import Family
 from glmfit.formula import WEIGHTS, Evaluator, Factor, Response
 from glmfit.rows.response import Observed
+from glmfit.spill import runs
 from glmfit.spilled import few
 from glmfit.table import Table, refuse
 
@@ -60,7 +62,10 @@ def row_weights(roles: Mapping[str, Factor], table: Table) -> tuple[np.ndarray |
         refuse(called(roles["freq_weights"]), frequency, frequency != np.rint(frequency), table.rows, error)
     sampling = positive(table, roles.get("sampling_weights"), "--sampling-weights")
     if sampling is not None:
-        sampling = sampling / sampling.mean()  # only their ratios mean anything, and phi must not grow with their unit
+        total = fsum(value for part in runs(len(sampling)) for value in sampling[part].tolist())
+        sampling = sampling / (
+            total / len(sampling)
+        )  # only their ratios mean anything, and phi must not grow with their unit
     return frequency, sampling
 
 

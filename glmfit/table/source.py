@@ -103,7 +103,7 @@ class Source(ABC):
         names = list(dict.fromkeys(columns))
         self.read_header(names)
         positions = [self.place(name) for name in names]
-        n, width = self.expected_rows(), 2 * max(1, len(names))  # as the reader has them, and as they are given
+        n, width = self.expected_rows(), 1 + max(1, len(names))  # as they are given, and one as the reader has it
         memory.check(
             [memory.rows_need(n, width, f"about {n:,} rows of {len(names)} columns")], f"reading {self.name} takes"
         )

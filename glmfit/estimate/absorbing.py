@@ -102,17 +102,17 @@ def counted(data: Data, model: Model) -> Count:
 
 def _begin(absorbed: AbsorbedLikelihood, constant: float) -> _Place:
     """The better of the constant of the intercept-only fit, and of one step of least squares from the response."""
-    none = torch.zeros(absorbed.X.shape[1], dtype=torch.float64)
-    best = _placed(absorbed, none, absorbed.offset + constant, None, ROUGHLY)
+    beta, eta = torch.zeros(absorbed.X.shape[1], dtype=torch.float64), absorbed.offset + constant
     drawn = _drawn(absorbed)
     there = None if drawn is None else absorbed.slopes(drawn, absorbed.likelihood.has_expected)
     if drawn is not None and there is not None and there.finite:
         # the step from the offset alone whose end has the working response for its linear predictor
         step = absorbed.step(replace(there, g=there.g + there.w * (drawn - absorbed.offset)), None, ROUGHLY)
-        if step is not None:
-            eta = absorbed.offset + step.eta
-            if best is None or absorbed.value(eta) > best.at.value:
-                best = _placed(absorbed, step.beta, eta, None, ROUGHLY) or best
+        if step is not None and not absorbed.value(absorbed.offset + step.eta) <= absorbed.value(eta):
+            other = _placed(absorbed, step.beta, absorbed.offset + step.eta, None, ROUGHLY)
+            if other is not None:
+                return other
+    best = _placed(absorbed, beta, eta, None, ROUGHLY)
     if best is None:
         raise ModelError(
             "bad_start",

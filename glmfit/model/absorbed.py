@@ -144,8 +144,9 @@ def _solved(curvature: Tensor, gradient: Tensor) -> Tensor | None:
 
 def swept(X: np.ndarray, indicators: Indicators, normal: Normal, weight: np.ndarray) -> np.ndarray:
     """X~ (n, p), orthogonal to all indicators under the weights (n,)."""
+    rounding = EPSILON * indicators.sums(np.abs(weight[:, None] * X))
     for _ in range(REFINED):
-        X = X - indicators.times(normal.solve(indicators.sums(weight[:, None] * X)))
+        X = X - indicators.times(normal.solve(indicators.sums(weight[:, None] * X), rounding=rounding))
     return X
 
 

@@ -89,20 +89,12 @@ class Indicators:
         Of two factors that are the connected components of the levels that meet, which is exact. A third or further
         one has at least the largest number that it has with any one before it.
         """
-        return tuple(
-            max((components(self.codes[j], code, self.sizes[j], self.sizes[k]) for j in range(k)), default=0)
-            for k, code in enumerate(self.codes)
-        )
+        count = len(self.sizes)
+        return tuple(max((self._components(j, k) for j in range(k)), default=0) for k in range(count))
 
-
-def components(first: np.ndarray, second: np.ndarray, rows: int, columns: int) -> int:
-    """How many sets of levels of two factors there are that never meet each other."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    ends = first.astype(np.int32), (second + rows).astype(np.int32)
-    graph = coo_matrix((np.ones(len(first), dtype=np.int8), ends), shape=(rows + columns, rows + columns))
-    return int(connected_components(graph, directed=False)[0])
+    def _components(self, j: int, k: int) -> int:
+        table = self._tables[j, k] if (j, k) in self._tables else self._tables[k, j]
+        return table.components()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,6 +111,17 @@ class _Table:
         cells, cell = np.unique(first * columns + second, return_inverse=True)
         begins = np.searchsorted(cells, np.arange(rows + 1) * columns)
         return cls(cell, begins.astype(np.int32), (cells % columns).astype(np.int32), (rows, columns))
+
+    def components(self) -> int:
+        """How many sets of levels of the two factors there are that never meet each other."""
+        from scipy.sparse import csr_matrix
+        from scipy.sparse.csgraph import connected_components
+
+        rows, columns = self.shape
+        begins = np.concatenate([self.indptr, np.full(columns, self.indptr[-1])])
+        meets = np.ones(len(self.indices), dtype=np.int8)
+        graph = csr_matrix((meets, self.indices + rows, begins), shape=(rows + columns, rows + columns))
+        return int(connected_components(graph, directed=False)[0])
 
     def filled(self, weight: np.ndarray) -> csr_matrix:
         """The sums of weights (n,) in the cells."""

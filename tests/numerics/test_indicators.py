@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from glmfit.numerics import Indicators
-from glmfit.numerics.indicators import components
 
 
 def dense(indicators: Indicators) -> np.ndarray:
@@ -42,7 +41,6 @@ def test_a_chain_of_levels_is_solved_to_the_last_digits() -> None:
 
 def test_redundant_effects() -> None:
     first, second = np.array([0, 0, 1, 1, 2, 3]), np.array([0, 1, 1, 0, 2, 2])
-    assert components(first, second, 4, 3) == 2
     indicators = Indicators([first, second, np.array([0, 1, 0, 1, 0, 1])], [4, 3, 2])
     assert indicators.redundant() == (0, 2, 1)
     assert np.linalg.matrix_rank(dense(Indicators([first, second], [4, 3]))) == 4 + 3 - 2

@@ -5,6 +5,7 @@ May use: model, design, numerics.
 """
 
 from glmfit.trust.diagnose import SUSPICIOUS, FlatDirections, relative_information
+from glmfit.trust.levels import of_levels
 from glmfit.trust.separation import Separated, last_independent, reported_map, reported_moves
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "FlatDirections",
     "Separated",
     "last_independent",
+    "of_levels",
     "relative_information",
     "reported_map",
     "reported_moves",

@@ -10,6 +10,7 @@ from glmfit.model.likelihood import Likelihood, RowDerivatives, add_gradient, ad
 from glmfit.model.model import Model
 from glmfit.model.penalised import Jeffreys
 from glmfit.model.rows import Chunks, Predictor, Rows
+from glmfit.model.varying import Run, RunDerivatives, VaryingLikelihood
 
 __all__ = [
     "BatchLikelihood",
@@ -20,6 +21,9 @@ __all__ = [
     "Predictor",
     "RowDerivatives",
     "Rows",
+    "Run",
+    "RunDerivatives",
+    "VaryingLikelihood",
     "add_gradient",
     "add_hessian",
     "assemble",

@@ -36,18 +36,18 @@ def row_derivatives(log_density: Callable[..., Tensor], etas: Sequence[Tensor]) 
     """Value, gradient and Hessian of `log_density(*etas)` (n,) in its K arguments (n,), by K + 1 backward passes."""
     leaves = [eta.detach().requires_grad_(True) for eta in etas]
     value = log_density(*leaves)
-    gradients = _grad(value, leaves, create_graph=True)
+    first = gradients(value, leaves, create_graph=True)
     n, size = value.shape[0], len(leaves)
-    g = torch.stack([gradient.detach() for gradient in gradients], dim=1) if size else value.new_zeros((n, 0))
+    g = torch.stack([gradient.detach() for gradient in first], dim=1) if size else value.new_zeros((n, 0))
     h = value.new_zeros((n, size, size))
-    for j, gradient in enumerate(gradients):
-        for k, second in enumerate(_grad(gradient, leaves[j:], create_graph=False), start=j):
+    for j, gradient in enumerate(first):
+        for k, second in enumerate(gradients(gradient, leaves[j:], create_graph=False), start=j):
             h[:, j, k] = second
             h[:, k, j] = second
     return RowDerivatives(value.detach(), g, h)
 
 
-def _grad(rows: Tensor, leaves: Sequence[Tensor], create_graph: bool) -> list[Tensor]:
+def gradients(rows: Tensor, leaves: Sequence[Tensor], create_graph: bool) -> list[Tensor]:
     """Row by row derivative of `rows` in each leaf, zero where it does not depend on it."""
     if not rows.requires_grad or not leaves:
         return [torch.zeros_like(leaf) for leaf in leaves]
@@ -173,7 +173,7 @@ class Likelihood:
         if not self.family.categories:
             return self.mean_information(chunk, *etas)[:, None, None]
         logs = self.family.log_probabilities(*self.working(chunk, etas), **chunk.columns)
-        each = [torch.stack(_grad(log, etas, create_graph=True), dim=1) for log in logs.T]
+        each = [torch.stack(gradients(log, etas, create_graph=True), dim=1) for log in logs.T]
         scores = torch.stack(each, dim=1)
         return scores.transpose(1, 2) @ (torch.exp(logs)[:, :, None] * scores)
 

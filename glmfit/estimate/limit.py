@@ -13,8 +13,8 @@ from torch import Tensor
 
 from glmfit.design import Standardization
 from glmfit.model import Model, Predictor, Rows
-from glmfit.numerics import Factor, full_factor
-from glmfit.trust import Separated, last_independent, reported_map, reported_moves
+from glmfit.numerics import Factor, full_factor, last_independent
+from glmfit.trust import Separated, reported_map, reported_moves
 
 
 @dataclass(frozen=True, slots=True, eq=False)

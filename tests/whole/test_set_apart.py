@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import glmfit
-from glmfit.design import border
+from glmfit.design import border, dependent, rank
 from glmfit.inference import apart
 from glmfit.result import Fitted
 from glmfit.trust import separation
@@ -124,3 +124,25 @@ def test_levels_on_an_edge_are_separated_without_a_linear_program(
     monkeypatch.setattr(border, "MANY_LEVELS", 1)
     monkeypatch.delattr(separation, "decide")
     assert glmfit.fit("y ~ x + z + g", first, **common).identification.separation is not None
+
+
+@pytest.mark.parametrize(
+    "formula",
+    ["y ~ u + x + g", "y ~ x + g + u + I(2 * x)", "y ~ 0 + g + u + x", "y ~ u + h + x + g", "y ~ x + g + g:u + g:v"],
+)
+def test_aliased_columns_beside_levels(formula: str, table: dict[str, list], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns that are constant within levels: the same give way, by the order of columns."""
+    g = [int(level[1:]) for level in table["g"]]
+    more = {
+        "u": [level % 5 for level in g],
+        "v": [x if level % 3 else 1.0 for level, x in zip(g, table["x"], strict=True)],
+    }
+    more["h"] = [f"h{level % 3}" for level in g]
+    monkeypatch.setattr(dependent, "MOST_DENSE_COLUMNS", 0)
+    calls = []
+    find = rank.dependent_columns
+    monkeypatch.setattr(rank, "dependent_columns", lambda *a: calls.append(find(*a)) or calls[-1])
+    found, plain = fits({**table, **more}, monkeypatch, formula, family="poisson", where=COMMON)
+    alike(found, plain)
+    assert plain.identification.aliased
+    assert len(calls[0]) == len(plain.identification.aliased)

@@ -75,7 +75,7 @@ def _cleaned(directions: Tensor) -> Tensor:
 
 
 def _from_the_end(vectors: Tensor) -> tuple[Tensor, list[int]]:
-    """The same space (d, r) by vectors each of which is 1 at its last place, where all others are 0, and these places."""
+    """The same space (d, r) by vectors, each 1 at its last place, where all others are 0, and these places."""
     vectors = _cleaned(vectors)
     places = last_independent(vectors)
     return _cleaned(vectors @ torch.linalg.inv(vectors[places])), places

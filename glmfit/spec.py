@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import Any
 
+from glmfit import memory
 from glmfit.errors import UsageError, did_you_mean
 from glmfit.reading import PLAIN, Reading
 
@@ -79,6 +80,8 @@ class ModelSpec:
     bias_reduction: str | None = None  # one of BIAS_REDUCTIONS
     where: str | None = None  # a condition: the rows in which it holds are the data
     missing: str = "drop"
+    memory: int | str | None = None  # bytes that a fit may take, as 4G; None: what is free
+    spill: str | None = None  # folder for temporary files of a fit that is larger; None: that of the system
     reading: Reading = PLAIN  # how the file is to be read where it does not say so itself
     optimizer: str = "newton"
     max_iter: int = 100
@@ -93,6 +96,8 @@ class ModelSpec:
             object.__setattr__(self, name, _composed(getattr(self, name)))
         if self.se is not None:
             object.__setattr__(self, "se", _standard(self.se))
+        if self.memory is not None:
+            object.__setattr__(self, "memory", memory.size(str(self.memory)))
         _validate(self)
 
 
@@ -168,11 +173,12 @@ def _validate_types(spec: ModelSpec) -> None:
         **dict.fromkeys(
             ("success", "base", "se", "small_sample", "wild_weights", "bread", "bootstrap_by"), (str | None, "text")
         ),
-        **dict.fromkeys(("censor", "bias_reduction", "where"), (str | None, "text")),
+        **dict.fromkeys(("censor", "bias_reduction", "where", "spill"), (str | None, "text")),
         **dict.fromkeys(("level", "tol"), (Real, "a number")),
         "max_iter": (Integral, "a whole number"),
         **dict.fromkeys(("replicates", "seed"), (Integral | None, "a whole number")),
         "dispersion": (str | Real | None, "a method or a number"),
+        "memory": (str | Integral | None, "a size, such as '4G'"),
         **dict.fromkeys(("formulas", "x", "levels", "relax"), (tuple | list, "a sequence of texts")),
         "reading": (Reading, "a Reading"),
         **dict.fromkeys(("links", "fixed", "start"), (Mapping, "a mapping")),

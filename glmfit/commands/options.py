@@ -155,6 +155,8 @@ CheckSeparation = Annotated[
 SeparationOption = Annotated[
     str, option(_F, "--separation", metavar="report|drop", help="Separated rows: report (default), or leave them out.")
 ]
+Memory = Annotated[str | None, option(_F, "--memory", metavar="SIZE", help="Most to take, as 4G; default all free.")]
+Spill = Annotated[str | None, option(_F, "--spill", metavar="DIR", help="For temporary files of larger fits.")]
 Json = Annotated[bool, option(_O, "--json", help="The same as --format json.")]
 Format = Annotated[str | None, option(_O, "--format", metavar="FORMAT", help="table (default), json, csv or markdown.")]
 Save = Annotated[

@@ -16,7 +16,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from glmfit.numerics import taken
+from glmfit.numerics import by_rows, taken
 
 _ROWS = 8192  # rows multiplied at once: X * h for a slice stays in cache
 _FEW = 16  # columns up to which a slice of a factor is cheaper as a matrix than as codes
@@ -57,7 +57,8 @@ class Dense:
 
     def select(self, columns: Sequence[int]) -> Dense:
         """Some of the columns."""
-        return Dense(self.values[:, list(columns)].contiguous())
+        chosen = list(columns)
+        return Dense(by_rows(lambda part: part[:, chosen].contiguous(), self.values))
 
     def dense(self) -> Tensor:
         """The block as a matrix: (n, p)."""

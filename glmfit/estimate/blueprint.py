@@ -40,9 +40,12 @@ def blueprint(data: Data, model: Model, reference: Reference) -> Blueprint:
 
 
 def asked(spec: ModelSpec) -> dict[str, Any]:
-    """The fields of a specification that are not at their defaults, reading apart: what it takes to make it again."""
+    """The fields of a specification that are not at their defaults: what it takes to make it again.
+
+    Reading is apart, and memory is that of a machine.
+    """
     default = ModelSpec()
-    names = [field.name for field in fields(spec) if field.name != "reading"]
+    names = [field.name for field in fields(spec) if field.name not in ("reading", "memory", "spill")]
     return {name: getattr(spec, name) for name in names if getattr(spec, name) != getattr(default, name)}
 
 

@@ -33,7 +33,7 @@ from glmfit.model.groups import side_by_side, within
 from glmfit.model.model import Model
 from glmfit.model.rows import CHUNK_CELLS, Predictor, Rows
 from glmfit.numerics import by_rows, constant, rows_of, summed
-from glmfit.rows import Data
+from glmfit.rows import Data, room_for
 from glmfit.spec import ModelSpec
 
 SMALLEST_SCALE = 1e-150  # of a column: its square is far enough from the end of the doubles, at 1e-308
@@ -103,7 +103,7 @@ def _add_predictors(
     parts: _Parts, data: Data, estimated: Mapping[str, PredictorFormula], evaluator: Evaluator, log_prior: Tensor
 ) -> None:
     """A linear predictor for every parameter that is not held; those with the same formula share one matrix."""
-    memory.check(needs(data, estimated, evaluator))
+    memory.check(needs(data, estimated, evaluator), most=room_for(data.spec))
     built: dict[tuple[tuple[Term, ...], tuple[Factor, ...], frozenset[Term]], tuple[Matrix, Tensor]] = {}
     for name, formula in estimated.items():
         key = formula.terms, formula.offsets, formula.without
@@ -133,7 +133,7 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
         raise ModelError("too_few_rows", what, "leave out terms: so many coefficients cannot be told apart")
     numbers = once.columns if data.groups is not None else once.numbers
     # numeric columns as they are and standardised; weights, the response and the like; offsets and the line search
-    vectors = 2 * numbers + once.codes + 2 * once.multipliers + 6 + 4 * k
+    vectors = 2 * numbers + once.codes + 2 * once.multipliers + 2 + 2 * k
     cells = min(n * k**2, CHUNK_CELLS)
     largest = evaluator.largest()
     wide = _beside_levels(data.spec, p, largest)  # columns that rows and sums have for each coefficient
@@ -143,7 +143,7 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
     scores = min(n * wide, CHUNK_CELLS) if robust else 0
     sums = sum(int(codes.max()) + 1 for codes in data.clusters.values())
     return [
-        rows_need(n, vectors, f"{n:,} rows have {vectors} numbers each"),
+        rows_need(0 if data.spilled else n, vectors, f"{n:,} rows have {vectors} numbers each"),
         rows_need(cells, 3, f"{k} predictors have {k} x {k} second derivatives in each row"),
         rows_need(chunk, side_by_side * wide, f"{chunk:,} rows of {wide:,} columns are laid side by side"),
         rows_need(scores, 5, f"rows have a score for each of {wide:,} coefficients"),

@@ -16,6 +16,7 @@ from torch import Tensor
 from glmfit.design import CHUNK_ROWS, Matrix
 from glmfit.numerics import Pair, exact, lies_in, product, taken
 from glmfit.spill import let_go
+from glmfit.watch import tell
 
 CHUNK_CELLS = 4_000_000  # of the Hessians of rows worked on together
 FEWEST_ROWS = 16
@@ -124,6 +125,7 @@ class Chunks(Sequence[Rows]):
         for k in range(self._count):
             yield self._chunk(k)
             let_go(self.size)
+            tell(len(self.rows) * (k + 1) // self._count, len(self.rows))
 
     @overload
     def __getitem__(self, at: int) -> Rows: ...

@@ -19,6 +19,7 @@ from glmfit.rows.censoring import read_censored
 from glmfit.rows.factors import of_factors, refuse_disguised
 from glmfit.rows.groups import by_group, check_groups, group_codes
 from glmfit.rows.response import Observed, read_response
+from glmfit.rows.room import table_of
 from glmfit.rows.weights import (
     check_trials,
     offset,
@@ -30,6 +31,7 @@ from glmfit.rows.weights import (
 )
 from glmfit.rows.where import inside
 from glmfit.spec import ModelSpec, cluster_columns, drawn_columns
+from glmfit.spill import Spill, spill_of
 from glmfit.table import Source, Table, complete_rows, open_data
 
 A_WHILE = 500_000  # values to be read, which takes a twentieth of a second
@@ -60,6 +62,11 @@ class Data:
     dropped: Mapping[str, Mapping[str, int]]
     seconds: float = 0.0
 
+    @property
+    def spilled(self) -> bool:
+        """Whether the rows lie in temporary files."""
+        return spill_of(self.table.rows) is not None
+
 
 def read(spec: ModelSpec, data: Any, meanwhile: Callable[[], None] | None = None) -> Data:
     """Prepared data from whatever holds it: a path (`-` for standard input), an opened source, a frame or a mapping.
@@ -68,7 +75,7 @@ def read(spec: ModelSpec, data: Any, meanwhile: Callable[[], None] | None = None
     """
     begin = perf_counter()
     family, links = resolve(spec)
-    source = open_data(data, spec.reading)
+    source = open_data(data, spec.reading, spool=Spill(spec.spill or ""))
     with source.blaming_the_header():
         asked = ask(spec, family, links, source.header)
     if meanwhile is not None and source.expected_rows() * len(asked.read) > A_WHILE:
@@ -111,7 +118,7 @@ def prepare(asked: Asked, source: Source) -> Data:
 def _rows(asked: Asked, source: Source) -> tuple[Table, dict[str, dict[str, int]]]:
     """The rows that say something, those of a group side by side, and why which others were left out."""
     spec, family = asked.spec, asked.family
-    table, outside = inside(asked.where, source.read(asked.read), asked.columns)
+    table, outside = inside(asked.where, table_of(asked, source), asked.columns)
     refuse_disguised(table, asked.formula)
     table = asked.observed.with_interval(table)
     table = complete_rows(table, asked.observed.complete(asked.columns), spec.missing)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from glmfit.errors import DataError
+from glmfit.spilled import looked_up
 from glmfit.table import Table
 
 
@@ -23,7 +24,7 @@ def by_group(name: str, y: np.ndarray, table: Table) -> tuple[Table, dict[str, i
     nothing; and how many rows those were."""
     codes = group_codes(table, name)
     sums, counts = np.bincount(codes, weights=y), np.bincount(codes)
-    out = ((sums == 0) | (sums == counts))[codes]
+    out = looked_up((sums == 0) | (sums == counts), codes)
     if out.all():
         message = f"in every group of '{name}' the responses are all the same: nothing can be compared"
         raise DataError("no_rows", message, "check --group, which names the column of the matched sets")

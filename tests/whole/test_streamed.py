@@ -93,7 +93,7 @@ def test_a_reference_case_in_chunks_of_a_few_rows(index: int) -> None:
 # ---- Files ----
 
 FORMULA = (
-    "y ~ poly(x, 3) + bs(z, df=5) + ns(x, 3) + cr(z, df=4) + scale(x):g + cut(z, 3) + C(k) + late + I(x > 0) + days(d)"
+    "y ~ poly(x, 3) + bs(z, df=5) + ns(u, 3) + cr(v, df=4) + scale(u):g + cut(v, 3) + C(k) + late + I(x > 0) + days(d)"
 )
 
 
@@ -106,6 +106,8 @@ def table() -> dict[str, Any]:
         "y": random.poisson(np.exp(0.3 * x)),
         "x": np.where(np.arange(n) < 60, 0.5, x),
         "z": [None if 100 <= i < 160 or i % 37 == 0 else value for i, value in enumerate(z.tolist())],
+        "u": random.normal(size=n),
+        "v": random.uniform(size=n).round(1),
         "g": random.choice(["u", "v", "w"], n),
         "k": random.integers(1, 5, n),
         "late": np.where(np.arange(n) < 380, random.choice(["a", "b"], n), "only at the end"),

@@ -7,7 +7,7 @@ rows. Whatever is not plainly so is left to the ordinary route, one by one, and 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import torch
@@ -30,6 +30,23 @@ KEPT = 1e-4  # of the information at the start, less of which is looked at more 
 CONDITIONED = 1e3  # condition number of the root of the information, from where on it is looked at there too
 NEARLY = 1e-10  # standard errors from the maximum, within which the information is that at the maximum
 PERFECT = 1e-16  # Pearson's chi-square, relative to the size of the means: a fit that may be perfect
+# Fields of a specification that are heeded here, or by the rows and designs that come here.
+_OF_ROWS = ("weights", "freq_weights", "sampling_weights", "offset", "exposure", "success", "levels", "base", "event")
+_OF_FITS = (
+    "formulas",
+    "y",
+    "x",
+    "intercept",
+    "family",
+    "links",
+    "fixed",
+    "dispersion",
+    "se",
+    "level",
+    "max_iter",
+    "tol",
+)
+HEEDED = {*_OF_ROWS, *_OF_FITS, "censor", "where", "reading"}
 MOST_COLUMNS, MOST_PREDICTORS = 150, 8  # of a design whose columns' products are formed
 
 
@@ -63,11 +80,12 @@ class Maxima:
 
 
 def may_be_together(spec: ModelSpec) -> bool:
-    """Whether what is asked for of each model can be had of many at a time."""
-    plain = spec.optimizer == "newton" and not spec.start and spec.bias_reduction is None and spec.ci == "wald"
-    trusting = not spec.check_separation and spec.separation == "report" and spec.missing == "drop"
-    robust = spec.small_sample is None and spec.bread is None and not (spec.se or "").startswith("wild")
-    return plain and trusting and robust and len(cluster_columns(spec.se)) < 2 and spec.dispersion != "ml"
+    """Whether what is asked for of each model can be had of many at a time; of an option not named here it cannot."""
+    others = [one.name for one in fields(spec) if one.name not in HEEDED]
+    plain = ModelSpec(formulas=spec.formulas, y=spec.y, x=spec.x, family=spec.family)
+    usual = all(getattr(spec, name) == getattr(plain, name) for name in others)
+    one_way = len(cluster_columns(spec.se)) < 2 and not (spec.se or "").startswith("wild")
+    return usual and one_way and spec.dispersion != "ml"
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +100,8 @@ class Together:
         """Whether the design is narrow enough, and its family has a single maximum as a rule."""
         model = self.model
         narrow = model.size <= MOST_COLUMNS and len(model.rows.predictors) <= MOST_PREDICTORS
-        return narrow and not model.limits and model.lift is None and not model.family.several_peaks
+        usual = not model.limits and model.lift is None and not model.rows.mapped
+        return narrow and usual and not model.family.several_peaks
 
     def maxima(self, batch: Batch) -> Maxima:
         """Those of the models that are plain."""

@@ -134,12 +134,15 @@ class Growing:
             return self.spill.mapped(self.file, self.size, self.dtype)
 
 
-def runs(n: int, size: int | None = None) -> Iterator[slice]:
-    """Slices of n rows, one after the other; what was looked at in one is let go of before the next."""
+def runs(n: int, size: int | None = None, apart: int = 1) -> Iterator[slice]:
+    """Slices of n rows, one after the other; what was looked at in one is let go of before the next.
+
+    `apart` is how far from each other rows are that are looked at: each brings its neighbours with it.
+    """
     size = size or RUN
     for start in range(0, n, size):
         yield slice(start, min(start + size, n))
-        let_go(size)
+        let_go(size * apart)
 
 
 _looked_at = 0
@@ -190,8 +193,10 @@ class Spilled(np.ndarray[Any, Any]):
         if method == "reduce" and home and ufunc in _REDUCED and result is None and _over_rows(inputs[0], options):
             parts = [ufunc.reduce(inputs[0][part], **options) for part in runs(len(inputs[0]))]
             return ufunc.reduce(np.stack(parts), axis=0)
-        n = max((len(one) for one in (*inputs, result) if np.ndim(one)), default=0)
-        if method != "__call__" or home is None or n <= RUN:
+        shape = np.broadcast_shapes(*map(np.shape, inputs)) if method == "__call__" else ()
+        n = shape[0] if shape else 0
+        by_rows = all(np.ndim(one) == len(shape) or len(one) != n for one in inputs if np.ndim(one))
+        if method != "__call__" or home is None or n <= RUN or not by_rows:
             given = {} if result is None else {"out": plain(result)}
             found = getattr(ufunc, method)(*inputs, **given, **options)
             return found if result is None else result

@@ -192,9 +192,7 @@ def _adjust(model: SavedModel, members: Sequence[tuple[dict[str, Any], _Estimate
         found = adjusted(p_values, method)
     else:
         gradient = torch.stack([one.derivative for _, one in members])
-        known = torch.isfinite(torch.diagonal(model.covariance))
-        gradient = torch.where(known & torch.isfinite(gradient), gradient, 0.0)
-        variance = gradient @ torch.where(torch.isfinite(model.covariance), model.covariance, 0.0) @ gradient.T
+        variance = model.variances.within(torch.where(torch.isfinite(gradient), gradient, 0.0))
         scale = torch.sqrt(torch.diagonal(variance))
         scale = torch.where(scale > 0, scale, 1.0)
         correlation = (variance / torch.outer(scale, scale)).numpy()

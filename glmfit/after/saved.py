@@ -27,6 +27,7 @@ from glmfit.spec import ModelSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from glmfit.after.variances import Variances
     from glmfit.inference import Reference
 
 # A coefficient without an estimate of its own, and still no hole: its column adds nothing to those before it.
@@ -75,13 +76,17 @@ class SavedModel:
             return math.copysign(math.inf, direction) if direction else math.nan
         return row.estimate
 
+    @property
+    def width(self) -> int:
+        """Numbers that a row has in the model: coefficients, or those beside the levels that are set apart."""
+        return self.variances.width if self.fit.covariance.low_rank is not None else len(self.theta)
+
     @cached_property
-    def covariance(self) -> Tensor:
-        """(p, p) that of the coefficients as it was saved, 0 where they are aliased and NaN where it does not exist."""
-        matrix = torch.from_numpy(self.fit.covariance.array()).reshape(len(self.theta), -1)
-        out = [at for at, row in enumerate(self.fit.coefficients) if row.status in NOTHING_LOST]
-        matrix[out, :] = matrix[:, out] = 0.0
-        return matrix
+    def variances(self) -> Variances:
+        """Those of the coefficients, as they were saved."""
+        from glmfit.after.variances import variances
+
+        return variances(self.fit)
 
     @cached_property
     def reference(self) -> Reference:

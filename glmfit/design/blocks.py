@@ -64,6 +64,12 @@ class Dense:
         """The block as a matrix: (n, p)."""
         return self.values
 
+    def entries(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Row, column and value (e,) of all that may not be 0."""
+        n, p = self.shape
+        rows, columns = torch.meshgrid(torch.arange(n), torch.arange(p), indexing="ij")
+        return rows.flatten(), columns.flatten(), self.values.flatten()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Categorical:
@@ -199,6 +205,15 @@ class Categorical:
         """Some of the columns."""
         index = torch.as_tensor(columns, dtype=torch.int64)
         return replace(self, coding=self.coding[..., index])
+
+    def entries(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Row, column and value (e,) of all that may not be 0."""
+        if not self.indicator:
+            return Dense(self.dense()).entries()
+        columns, p = self._cells()
+        rows = torch.nonzero(columns < p - 1)[:, 0]
+        one = torch.ones(len(rows), dtype=torch.float64)
+        return rows, columns[rows], one if self.multiplier is None else self.multiplier[rows]
 
     def dense(self) -> Tensor:
         """The block as a matrix: (n, p)."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from glmfit import memory
 from glmfit.design.border import add_bordered, structure
+from glmfit.design.dependent import dependent_columns
 from glmfit.design.matrix import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix, Standardization
 from glmfit.numerics import constant, curvature, stacked_root, unit_diagonal
 from glmfit.spill import runs
@@ -44,6 +45,9 @@ def aliased_columns(standard: Matrix) -> list[int]:
         lower = curvature.cholesky(square)
         if lower is not None and lower.well_conditioned(BORDER_INDEPENDENT):
             return []
+        found = dependent_columns(standard, apart, square)
+        if found is not None:
+            return found
     memory.check_square(size)
     correlation, length = unit_diagonal(_gram(standard))
     empty = torch.diagonal(correlation) == 0  # a column of zeros

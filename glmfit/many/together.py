@@ -54,13 +54,15 @@ MOST_COLUMNS, MOST_PREDICTORS = 150, 8  # of a design whose columns' products ar
 class Batch:
     """Likelihoods of m models, where their searches begin (m, p), and where single ones would: without covariates.
 
-    `phi` (m,) is held in each, where one is held.
+    `phi` (m,) is held in each, where one is held. Each row has at least `left` times as much information where searches
+    begin as it has without covariates.
     """
 
     likelihood: VaryingLikelihood
     begin: Tensor
     constants: Tensor
     phi: Tensor
+    left: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,9 +109,8 @@ class Together:
         """Those of the models that are plain."""
         likelihood, spec = batch.likelihood, self.data.spec
         optimum = newton_batch(likelihood, batch.begin, spec.tol, spec.max_iter)
-        first = likelihood.derivatives(batch.constants, torch.arange(len(batch.begin)))
-        plain = optimum.converged & (replace(optimum, reference=first.hessian).kept_information() >= KEPT)
-        plain &= _conditioned(optimum.hessian) & ~self._near_a_simpler(batch, optimum)
+        plain = optimum.converged & self._informed(batch, optimum) & _conditioned(optimum.hessian)
+        plain &= ~self._near_a_simpler(batch, optimum)
         at = torch.nonzero(plain)[:, 0]
         theta, hessian = optimum.theta[at], _at_the_maximum(likelihood, optimum, at)
         sums = sums_of(likelihood, theta, at, self._wanted)
@@ -122,6 +123,13 @@ class Together:
         return Maxima(at[kept], theta[kept], found.matrix[kept], None if tests is None else tests[kept], findings)
 
     # ---- the rules of a single fit ----
+
+    def _informed(self, batch: Batch, optimum: BatchOptimum) -> Tensor:
+        """(m,) whether enough is left of the information that a single fit begins with; the bound mostly says it."""
+        if bool((batch.left * optimum.kept_information()[optimum.converged] >= KEPT).all()):
+            return optimum.converged
+        first = batch.likelihood.derivatives(batch.constants, torch.arange(len(batch.begin)))
+        return replace(optimum, reference=first.hessian).kept_information() >= KEPT
 
     @property
     def _kind(self) -> str:

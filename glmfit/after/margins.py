@@ -25,7 +25,7 @@ from glmfit.after.newdata import Asked
 from glmfit.after.prediction import standard_errors
 from glmfit.after.quantities import Quantity
 from glmfit.after.sample import Sample, Survey, in_order
-from glmfit.after.saved import SavedModel
+from glmfit.after.saved import SavedModel, refuse_absorbed
 from glmfit.errors import Finding, UsageError
 from glmfit.report.records import Records
 from glmfit.spec import one_of
@@ -41,6 +41,7 @@ LEAST = ("statistic", "std_error", "conf_high")  # what a short line leaves out
 
 def margins(model: SavedModel, source: Source, asked: Asked, request: Request) -> Records:
     """The rows of a table of margins; raises for what cannot be asked before any row is read."""
+    refuse_absorbed(model, "standard errors of averages")
     level = model.fit.level if request.level is None else request.level
     if not 0 < level < 1:
         raise UsageError("invalid_value", f"--level: {level:g} is not between 0 and 1", "0.95 is usual")

@@ -20,7 +20,7 @@ from torch import Tensor
 from glmfit.after.newdata import Asked, NewRows, complete, new_rows
 from glmfit.after.prediction import Part, errors_of_rows, linear_predictors, parts, slopes
 from glmfit.after.quantities import Quantity, quantity
-from glmfit.after.saved import SavedModel
+from glmfit.after.saved import SavedModel, refuse_absorbed
 from glmfit.errors import UsageError
 from glmfit.families import domain
 from glmfit.spec import one_of
@@ -59,6 +59,8 @@ def predictions(
     if not 0 < level < 1:
         raise UsageError("invalid_value", f"--level: {level:g} is not between 0 and 1", "0.95 is usual")
     wanted = quantity(model, of)
+    if interval != "none":
+        refuse_absorbed(model, "standard errors of predictions")
     if interval == "prediction":
         if wanted.name != "mean":
             message = f"--interval prediction is for the response, not for --of {wanted.name}"

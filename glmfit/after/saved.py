@@ -148,6 +148,16 @@ class SavedModel:
         ]
 
 
+def refuse_absorbed(model: SavedModel, what: str) -> None:
+    """Raises for a model with absorbed effects, whose own uncertainty `what` would need."""
+    absorbed = model.fit.model.absorbed
+    if absorbed:
+        names = ", ".join(one.factor for one in absorbed)
+        message = f"{model.name} has absorbed effects of {names}: {what} need their variances, which are not kept"
+        hint = "test and compare do without; predict --interval none too; or fit the factors as terms"
+        raise ModelError("absorbed_effects", message, hint)
+
+
 def read_model(path: str, family: str | None = None) -> SavedModel:
     """The model in a file; `family` names the file of a user's likelihood again. `DataError` for any other file."""
     return open_model(read_fitted(path), family, path)

@@ -4,15 +4,18 @@ In: `Data`. Out: a `Model` and its `Likelihood`, an objective that numerics can 
 formula, families, numerics.
 """
 
+from glmfit.model.absorbed import AbsorbedLikelihood, Slopes, Step, profiled
 from glmfit.model.assembly import assemble
 from glmfit.model.batch import BatchLikelihood
 from glmfit.model.likelihood import Likelihood, RowDerivatives, add_gradient, add_hessian, row_derivatives
-from glmfit.model.model import Model
+from glmfit.model.model import Absorbed, Model
 from glmfit.model.penalised import Jeffreys
 from glmfit.model.rows import Chunks, Predictor, Rows
 from glmfit.model.varying import Run, RunDerivatives, VaryingLikelihood
 
 __all__ = [
+    "Absorbed",
+    "AbsorbedLikelihood",
     "BatchLikelihood",
     "Chunks",
     "Jeffreys",
@@ -23,9 +26,12 @@ __all__ = [
     "Rows",
     "Run",
     "RunDerivatives",
+    "Slopes",
+    "Step",
     "VaryingLikelihood",
     "add_gradient",
     "add_hessian",
     "assemble",
+    "profiled",
     "row_derivatives",
 ]

@@ -29,10 +29,12 @@ from glmfit.errors import ModelError
 from glmfit.families import LINKS, Family
 from glmfit.formula import INTERCEPT, Evaluator, Extent, Factor, PredictorFormula, Term, extent
 from glmfit.memory import Need, border_need, rows_need, squares_need
+from glmfit.model.absorbed import beside
 from glmfit.model.groups import side_by_side, within
-from glmfit.model.model import Model
+from glmfit.model.model import Absorbed, Model
 from glmfit.model.rows import CHUNK_CELLS, Predictor, Rows
-from glmfit.numerics import by_rows, constant, rows_of, summed
+from glmfit.numerics import Indicators, by_rows, constant, rows_of, summed
+from glmfit.result import AbsorbedFactor
 from glmfit.rows import Data, room_for
 from glmfit.spec import ModelSpec
 
@@ -53,11 +55,14 @@ def assemble(data: Data) -> Model:
         if parameter.name not in held
     }
     evaluator = Evaluator(table, frequency=data.frequency)
-    _add_predictors(parts, data, estimated, evaluator, log_prior)
+    absorbed = _absorbed(data)
+    _add_predictors(parts, data, estimated, evaluator, log_prior, absorbed)
     if not parts.kept:
-        raise ModelError("empty_model", "the model has no coefficient to estimate", "add a term, or the intercept")
-    if parts.size > summed(frequency):
-        message = f"{parts.size} coefficients cannot be estimated from {len(y)} rows"
+        hint = "add a term, or the intercept" if absorbed is None else "add a term that varies within absorbed levels"
+        raise ModelError("empty_model", "the model has no coefficient to estimate", hint)
+    size = parts.size + (0 if absorbed is None else absorbed.size)
+    if size > summed(frequency):
+        message = f"{size} coefficients cannot be estimated from {len(y)} rows"
         raise ModelError("too_few_rows", message, "leave out terms, or add data")
     columns = {name: torch.from_numpy(values) for name, values in data.response.extra.items()}
     columns |= {name: torch.from_numpy(table.numbers(name)) for name in family.columns if name not in columns}
@@ -80,7 +85,19 @@ def assemble(data: Data) -> Model:
         combinations=parts.combinations,
         formulas=tuple(estimated.values()),
         state=evaluator.state,
+        absorbed=absorbed,
     )
+
+
+def _absorbed(data: Data) -> Absorbed | None:
+    """The effects that are not reported, if there are any."""
+    if not data.absorbed:
+        return None
+    codes = list(data.absorbed.values())
+    sizes = [int(code.max()) + 1 for code in codes]
+    indicators = Indicators(codes, sizes)
+    factors = zip(data.absorbed, sizes, indicators.redundant(), strict=True)
+    return Absorbed(indicators, tuple(AbsorbedFactor(*factor) for factor in factors))
 
 
 def _weighed(data: Data) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -100,7 +117,12 @@ def _weighed(data: Data) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def _add_predictors(
-    parts: _Parts, data: Data, estimated: Mapping[str, PredictorFormula], evaluator: Evaluator, log_prior: Tensor
+    parts: _Parts,
+    data: Data,
+    estimated: Mapping[str, PredictorFormula],
+    evaluator: Evaluator,
+    log_prior: Tensor,
+    absorbed: Absorbed | None,
 ) -> None:
     """A linear predictor for every parameter that is not held; those with the same formula share one matrix."""
     memory.check(needs(data, estimated, evaluator), most=room_for(data.spec))
@@ -114,6 +136,8 @@ def _add_predictors(
             offset = by_rows(torch.add, offset, rows_of(data.offset))
         if data.groups is not None:
             matrix = within(matrix, torch.from_numpy(data.groups))
+        if absorbed is not None and name == data.family.main:
+            matrix = beside(matrix, absorbed.indicators)
         if name == "phi":
             offset = by_rows(torch.sub, offset, log_prior)
         parts.add(name, matrix, offset)

@@ -24,12 +24,21 @@ FEWEST_ROWS = 16
 
 @dataclass(frozen=True, slots=True)
 class Predictor:
-    """One linear predictor: X (n, q) times theta[columns] (q,), plus offset (n,), for the parameter named."""
+    """One linear predictor: X (n, q) times theta[columns] (q,), plus offset (n,), for the parameter named.
+
+    Where absorbed effects have been fitted, they are in the offset: `effects` (n,) of it.
+    """
 
     parameter: str
     X: Matrix
     columns: Tensor
     offset: Tensor
+    effects: Tensor | None = None
+
+    @property
+    def own_offset(self) -> Tensor:
+        """(n,) the offset without the effects."""
+        return self.offset if self.effects is None else self.offset - self.effects
 
     def eta(self, theta: Tensor) -> Tensor:
         """(n,) the linear predictor at theta."""
@@ -40,7 +49,8 @@ class Predictor:
         return product(self.X.dense(), Pair(theta[self.columns], low[self.columns])) + exact(self.offset)
 
     def rows(self, part: slice | Tensor, shared: dict[int, Tensor] | None = None) -> Predictor:
-        return Predictor(self.parameter, self.X.rows(part, shared), self.columns, taken(self.offset, part))
+        effects = None if self.effects is None else taken(self.effects, part)
+        return Predictor(self.parameter, self.X.rows(part, shared), self.columns, taken(self.offset, part), effects)
 
 
 @dataclass(frozen=True, slots=True)

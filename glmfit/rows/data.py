@@ -6,7 +6,7 @@ Whatever can be wrong with the data is found here, before anything expensive sta
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
@@ -60,12 +60,35 @@ class Data:
     groups: np.ndarray | None  # codes (n,) of the units of a grouped family
     drawn: Mapping[str, np.ndarray]  # the same as `clusters`, of those that a bootstrap draws
     dropped: Mapping[str, Mapping[str, int]]
+    absorbed: Mapping[str, np.ndarray] = field(default_factory=dict)  # the same as `clusters`, of absorbed factors
     seconds: float = 0.0
 
     @property
     def spilled(self) -> bool:
         """Whether the rows lie in temporary files."""
         return spill_of(self.table.rows) is not None
+
+    def keep(self, rows: np.ndarray) -> Data:
+        """Some of the rows, (n,) bool; codes count what is left from 0."""
+
+        def some(values: np.ndarray | None) -> np.ndarray | None:
+            return None if values is None else values[rows]
+
+        def codes(of: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            return {name: np.unique(code[rows], return_inverse=True)[1] for name, code in of.items()}
+
+        return replace(
+            self,
+            table=self.table.keep(rows),
+            response=self.response.keep(rows),
+            weights=some(self.weights),
+            frequency=some(self.frequency),
+            sampling=some(self.sampling),
+            offset=self.offset[rows],
+            clusters=codes(self.clusters),
+            drawn=codes(self.drawn),
+            absorbed=codes(self.absorbed),
+        )
 
 
 def read(spec: ModelSpec, data: Any, meanwhile: Callable[[], None] | None = None) -> Data:
@@ -112,6 +135,7 @@ def prepare(asked: Asked, source: Source) -> Data:
         groups=groups,
         drawn={name: clusters[name] for name in drawn},
         dropped=dropped,
+        absorbed={name: group_codes(table, name) for name in spec.absorb},
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from glmfit.errors import DataError
 from glmfit.spilled import looked_up
-from glmfit.table import Table
+from glmfit.table import Table, number_names
 
 
 def group_codes(table: Table, name: str) -> np.ndarray:
@@ -17,6 +17,12 @@ def group_codes(table: Table, name: str) -> np.ndarray:
     if column.levels is None:
         return np.unique(column.values, return_inverse=True)[1].astype(np.int64)
     return column.values
+
+
+def group_levels(table: Table, name: str) -> tuple[str, ...]:
+    """What these codes stand for, as text."""
+    column = table[name]
+    return tuple(number_names(np.unique(column.values)) if column.levels is None else column.levels)
 
 
 def by_group(name: str, y: np.ndarray, table: Table) -> tuple[Table, dict[str, int]]:

@@ -40,6 +40,12 @@ class Observed:
     levels: tuple[str, ...] = ()  # the categories that y counts from 0
     censoring: Mapping[str, int] | None = None  # rows by what is known: observed, right, left, interval
 
+    def keep(self, rows: np.ndarray) -> Observed:
+        """Some of the rows, (n,) bool."""
+        trials = None if self.trials is None else self.trials[rows]
+        extra = {name: values[rows] for name, values in self.extra.items()}
+        return replace(self, y=self.y[rows], trials=trials, extra=extra)
+
 
 def read_response(
     what: Response, table: Table, family: Family, spec: ModelSpec, weights: np.ndarray | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from glmfit import memory
+from glmfit.errors import ModelError
 from glmfit.memory import spoken
 from glmfit.spec import ModelSpec
 from glmfit.spill import Spill
@@ -24,6 +25,10 @@ def table_of(asked: Asked, source: Source) -> Table:
     spill = Spill(asked.spec.spill or "")
     if has_room(asked, source):
         return source.read(asked.read)
+    if asked.spec.absorb:
+        rows = f"about {source.expected_rows():,} rows would take {spoken(need(asked, source))}"
+        message = f"--absorb holds its rows in memory, and {rows}, more than --memory or the machine leaves"
+        raise ModelError("too_large", message, "allow more with --memory, or read fewer rows or columns")
     say(
         f"{source.name}: about {source.expected_rows():,} rows would take {spoken(need(asked, source))} of memory and "
         f"are kept in temporary files in {spill.folder}"

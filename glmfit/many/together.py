@@ -28,7 +28,7 @@ from glmfit.trust.spread import judged
 
 KEPT = 1e-4  # of the information at the start, less of which is looked at more closely by the ordinary route
 CONDITIONED = 1e3  # condition number of the root of the information, from where on it is looked at there too
-NEARLY = 1e-10  # standard errors from the maximum, within which the information is that at the maximum
+NEARLY = 1e-12  # standard errors from the maximum, within which the information is that at the maximum
 PERFECT = 1e-16  # Pearson's chi-square, relative to the size of the means: a fit that may be perfect
 # Fields of a specification that are heeded here, or by the rows and designs that come here.
 _OF_ROWS = ("weights", "freq_weights", "sampling_weights", "offset", "exposure", "success", "levels", "base", "event")

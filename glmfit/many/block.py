@@ -56,7 +56,6 @@ def batchable(asked: Asked) -> bool:
     weights_and_trials = asked.formula.response.kind != "value" and bool(spec.weights or spec.freq_weights)
     return not (
         any(of_fit)
-        or any(of_response)
         or weights_and_trials
         or spec.separation == "drop"
         or spec.optimizer != "newton"

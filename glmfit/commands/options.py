@@ -72,6 +72,7 @@ Base = Annotated[
 Relax = Annotated[
     list[str] | None, option(_M, "--relax", metavar="TERMS", help="Ordinal: terms that act on each cut point.")
 ]
+Absorb = Annotated[list[str] | None, option(_M, "--absorb", metavar="COL[,COL]", help="Effects fitted, not shown.")]
 GroupColumn = Annotated[
     str | None, option(_M, "--group", metavar="COLUMN", help="Conditional logit: compare within these groups.")
 ]
@@ -111,7 +112,7 @@ Se = Annotated[
     option(_I, "--se", metavar="KIND", help="hessian (default), expected, hc0 to hc3, cluster:COL[,COL2], wild:COL."),
 ]
 SmallSample = Annotated[
-    str | None, option(_I, "--small-sample", metavar="cr1|cr2", help="Few clusters: G/(G-1) (default), or CR2.")
+    str | None, option(_I, "--small-sample", metavar="cr1|cr1s|cr2", help="Clusters: G/(G-1) (default), CR1S, or CR2.")
 ]
 WildWeights = Annotated[
     str | None,
@@ -155,6 +156,8 @@ CheckSeparation = Annotated[
 SeparationOption = Annotated[
     str, option(_F, "--separation", metavar="report|drop", help="Separated rows: report (default), or leave them out.")
 ]
+Memory = Annotated[str | None, option(_F, "--memory", metavar="SIZE", help="Most to take, as 4G; default all free.")]
+Spill = Annotated[str | None, option(_F, "--spill", metavar="DIR", help="For temporary files of larger fits.")]
 Json = Annotated[bool, option(_O, "--json", help="The same as --format json.")]
 Format = Annotated[str | None, option(_O, "--format", metavar="FORMAT", help="table (default), json, csv or markdown.")]
 Save = Annotated[

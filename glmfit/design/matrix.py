@@ -30,7 +30,8 @@ from glmfit.formula import (
     coding,
     combined,
 )
-from glmfit.numerics import rows_of
+from glmfit.numerics import by_rows, rows_of
+from glmfit.spilled import beside
 from glmfit.table import Table
 
 CHUNK_ROWS = 65_536  # rows worked on together: torch splits what is longer than 32,768 among its threads
@@ -132,7 +133,8 @@ class Matrix:
             elif block.multiplier is not None:
                 factor = multiplier_scale(block.multiplier)
                 scale[place] = factor
-                blocks.append(Categorical(block.codes, block.coding, block.levels, block.multiplier / factor))
+                multiplier = by_rows(lambda part, by=factor: part / by, block.multiplier)
+                blocks.append(Categorical(block.codes, block.coding, block.levels, multiplier))
             else:
                 blocks.append(block)
         standard = Matrix(tuple(blocks), self.places, self.names, self.n_rows, self.terms)
@@ -153,10 +155,7 @@ class _Assembly:
     def close(self) -> None:
         if self.waiting:
             start = len(self.names) - len(self.waiting)
-            values = np.empty((self.n, len(self.waiting)))
-            for j, column in enumerate(self.waiting):
-                values[:, j] = column
-            self.blocks.append(Dense(torch.from_numpy(values)))
+            self.blocks.append(Dense(torch.from_numpy(beside(self.waiting, self.n))))
             self.places.append(torch.arange(start, len(self.names)))
             self.waiting = []
 
@@ -191,7 +190,7 @@ class _Assembly:
         """Products of one column of each numeric factor, the first varying fastest; a one for none at all."""
         out = []
         for pick in product(*(factor.columns for factor in reversed(numeric.values()))):
-            column = np.ones(self.n) if not pick else pick[-1]
+            column = np.broadcast_to(1.0, self.n) if not pick else pick[-1]
             for other in reversed(pick[:-1]):
                 column = column * other
             out.append(column)
@@ -209,7 +208,7 @@ class _Assembly:
         grid = grid.transpose([len(sizes) - 1 - i for i in axes]).reshape(-1, matrix.shape[-1])
         multipliers = self.products(numeric) if numeric else [None]
         for place, multiplier in zip(grid, multipliers, strict=True):
-            scaled = None if multiplier is None else torch.from_numpy(np.require(multiplier, requirements=["C", "W"]))
+            scaled = None if multiplier is None else rows_of(np.require(multiplier, requirements=["C", "W"]))
             self.blocks.append(Categorical(codes, torch.from_numpy(matrix), levels, scaled))
             self.places.append(torch.from_numpy(place.copy()) + len(self.names))
 

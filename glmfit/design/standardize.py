@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 
 from glmfit.design.blocks import Block, Categorical, Dense
+from glmfit.numerics import by_rows
+from glmfit.spill import runs
 
 SHORT = 16.0  # centers are multiples of this share of the scale
-_ROWS = 65_536  # rows looked at together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +103,7 @@ def unit_vector(blocks: tuple[Block, ...], places: tuple[Tensor, ...], p: int) -
         if isinstance(block, Categorical) and block.indicator and block.multiplier is None:
             used = torch.zeros(block.levels, dtype=torch.bool)
             used[block.coding] = True
-            if bool(used[block.codes].all()):
+            if all(bool(used[block.codes[part]].all()) for part in runs(len(block.codes))):
                 unit[place] = 1.0
                 return unit
     return unit
@@ -113,8 +114,11 @@ def _unchanging(values: Tensor) -> list[tuple[int, float]]:
     if not len(values):
         return []
     first = values[0]
-    alike = torch.nonzero((values[:_ROWS] == first).all(dim=0)).squeeze(1).tolist()
-    return [(j, float(first[j])) for j in alike if bool((values[:, j] == first[j]).all())]
+    alike = torch.ones(values.shape[1], dtype=torch.bool)
+    for part in runs(len(values)):
+        if bool(alike.any()):
+            alike &= (values[part] == first).all(dim=0)
+    return [(j, float(first[j])) for j in torch.nonzero(alike)[:, 0].tolist()]
 
 
 def standardize_dense(block: Dense, centre: bool) -> tuple[Dense, Tensor, Tensor]:
@@ -125,20 +129,16 @@ def standardize_dense(block: Dense, centre: bool) -> tuple[Dense, Tensor, Tensor
     moving[[j for j, _ in _unchanging(values)]] = False
     if not len(values) or not bool(moving.any()):
         return block, center, scale
-    working = values.clone()
     if centre:
         for _ in range(2):  # the second pass takes up what rounding left of a large common part
-            mean = working.mean(dim=0)
+            mean = sum(((values[part] - center).sum(dim=0) for part in runs(len(values))), 0 * center) / len(values)
             center += torch.where(moving & torch.isfinite(mean), mean, torch.zeros_like(mean))
-            torch.sub(values, center, out=working)
-    spread = _power_of_two(_root_mean_square(working))
+    spread = _power_of_two(_root_mean_square(values, center))
     scale = torch.where(moving & (spread > 0) & torch.isfinite(spread), spread, scale)
     if centre:  # a short number: the differences are then exact, or nearly all of them
         short = torch.round(center / scale * SHORT) * (scale / SHORT)
         center = torch.where(moving & torch.isfinite(short), short, center)
-        torch.sub(values, center, out=working)
-    working /= scale
-    return Dense(working), center, scale
+    return Dense(by_rows(lambda part: (part - center).div_(scale), values)), center, scale
 
 
 def _power_of_two(spread: Tensor) -> Tensor:
@@ -146,21 +146,30 @@ def _power_of_two(spread: Tensor) -> Tensor:
     return torch.exp2(torch.round(torch.log2(spread)))
 
 
-def _root_mean_square(values: Tensor) -> Tensor:
-    """sqrt(mean(x^2)) by column, also where the squares overflow or vanish."""
-    mean = values.new_zeros(values.shape[1])
-    for start in range(0, len(values), _ROWS):
-        mean += values[start : start + _ROWS].square().sum(dim=0) / len(values)
+def _root_mean_square(values: Tensor, center: Tensor) -> Tensor:
+    """sqrt(mean((x - center)^2)) by column, also where the squares overflow or vanish."""
+
+    def mean_square(unit: Tensor) -> Tensor:
+        found = torch.zeros_like(unit)
+        for part in runs(len(values)):
+            found += ((values[part] - center) / unit).square().sum(dim=0) / len(values)
+        return found
+
+    one = torch.ones_like(center)
+    mean = mean_square(one)
     if bool(((mean > 1e-200) & (mean < 1e200)).all()):
         return mean.sqrt()
-    largest = values.abs().amax(dim=0)
-    largest = torch.where(largest > 0, largest, torch.ones_like(largest))
-    return largest * (values / largest).square().mean(dim=0).sqrt()
+    largest = torch.zeros_like(center)
+    for part in runs(len(values)):
+        largest = torch.maximum(largest, (values[part] - center).abs().amax(dim=0))
+    largest = torch.where(largest > 0, largest, one)
+    return largest * mean_square(largest).sqrt()
 
 
 def multiplier_scale(multiplier: Tensor) -> float:
     """The root mean square of a multiplier as a power of two, 1 where it is zero throughout."""
     if not len(multiplier):
         return 1.0
-    spread = float(_power_of_two(_root_mean_square(multiplier[:, None]))[0])
+    nothing = torch.zeros(1, dtype=torch.float64)
+    spread = float(_power_of_two(_root_mean_square(multiplier[:, None], nothing))[0])
     return spread if spread > 0 and math.isfinite(spread) else 1.0

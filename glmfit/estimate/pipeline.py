@@ -7,8 +7,10 @@ from collections.abc import Collection
 from dataclasses import replace
 from itertools import pairwise
 
+from glmfit.estimate import absorbing
 from glmfit.estimate.bootstrap import asked_of, bootstrap, with_bootstrap
 from glmfit.estimate.check import inspection_of
+from glmfit.estimate.idle import without_idle
 from glmfit.estimate.maximum import maximise
 from glmfit.estimate.replicates import Progress
 from glmfit.estimate.summary import summarise
@@ -28,9 +30,12 @@ def fit_data(
     `progress` is told of replicates that are done, `profiled` are the terms that need profiles, None all.
     """
     clock = [time.perf_counter()]
+    if data.absorbed:
+        data = without_idle(data)
     model = assemble(data)
     clock.append(time.perf_counter())
-    found = maximise(model, data.spec, trace, inspection_of(data))
+    search = maximise if model.absorbed is None else absorbing.maximise
+    found = search(model, data.spec, trace, inspection_of(data))
     clock.append(time.perf_counter())
     fit = summarise(data, found, profiled)
     asked = asked_of(data.spec)

@@ -6,6 +6,7 @@ In: a likelihood and its optimum. Out: `Covariance`, rows of coefficients, phi. 
 from glmfit.inference.clusters import unsupported_places
 from glmfit.inference.covariance import (
     MOST_TOGETHER,
+    Count,
     Covariance,
     Reference,
     Scores,
@@ -20,6 +21,7 @@ from glmfit.inference.joint import joint_test, joint_tests
 
 __all__ = [
     "MOST_TOGETHER",
+    "Count",
     "Covariance",
     "Goodness",
     "Reference",

@@ -44,7 +44,15 @@ def batchable(asked: Asked) -> bool:
     """Whether what is asked of every group can be had of a batch; docs/many.md lists what cannot."""
     spec, family = asked.spec, asked.family
     kind = (spec.se or "").partition(":")[0]
-    of_fit = spec.bias_reduction, spec.start, spec.check_separation, spec.event, spec.censor, asked.observed.columns
+    of_fit = (
+        spec.bias_reduction,
+        spec.start,
+        spec.check_separation,
+        spec.event,
+        spec.censor,
+        asked.observed.columns,
+        spec.absorb,
+    )
     weights_and_trials = asked.formula.response.kind != "value" and bool(spec.weights or spec.freq_weights)
     return not (
         any(of_fit)

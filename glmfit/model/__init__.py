@@ -4,6 +4,7 @@ In: `Data`. Out: a `Model` and its `Likelihood`, an objective that numerics can 
 formula, families, numerics.
 """
 
+from glmfit.model.absorbed import AbsorbedLikelihood, Slopes, Step, profiled
 from glmfit.model.assembly import (
     assemble,
     columns_of,
@@ -14,13 +15,15 @@ from glmfit.model.assembly import (
 )
 from glmfit.model.batch import BatchLikelihood
 from glmfit.model.likelihood import Likelihood, RowDerivatives, add_gradient, add_hessian, row_derivatives
-from glmfit.model.model import Model
+from glmfit.model.model import Absorbed, Model
 from glmfit.model.panel import Panel, PanelObjective, PanelPredictor
 from glmfit.model.penalised import Jeffreys
 from glmfit.model.rows import Chunks, Predictor, Rows
 from glmfit.model.varying import Run, RunDerivatives, VaryingLikelihood
 
 __all__ = [
+    "Absorbed",
+    "AbsorbedLikelihood",
     "BatchLikelihood",
     "Chunks",
     "Jeffreys",
@@ -34,6 +37,8 @@ __all__ = [
     "Rows",
     "Run",
     "RunDerivatives",
+    "Slopes",
+    "Step",
     "VaryingLikelihood",
     "add_gradient",
     "add_hessian",
@@ -42,6 +47,7 @@ __all__ = [
     "estimated_formulas",
     "held_parameters",
     "linear_predictors",
+    "profiled",
     "row_derivatives",
     "weighed",
 ]

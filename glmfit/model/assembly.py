@@ -29,11 +29,13 @@ from glmfit.errors import ModelError
 from glmfit.families import LINKS, Family
 from glmfit.formula import INTERCEPT, Evaluator, Extent, Factor, PredictorFormula, Term, extent
 from glmfit.memory import Need, border_need, rows_need, squares_need
+from glmfit.model.absorbed import beside
 from glmfit.model.groups import side_by_side, within
-from glmfit.model.model import Model
+from glmfit.model.model import Absorbed, Model
 from glmfit.model.rows import CHUNK_CELLS, Predictor, Rows
-from glmfit.numerics import by_rows, constant, rows_of, summed
-from glmfit.rows import Data
+from glmfit.numerics import Indicators, by_rows, constant, rows_of, summed
+from glmfit.result import AbsorbedFactor
+from glmfit.rows import Data, room_for
 from glmfit.spec import ModelSpec
 
 SMALLEST_SCALE = 1e-150  # of a column: its square is far enough from the end of the doubles, at 1e-308
@@ -49,13 +51,16 @@ def assemble(data: Data) -> Model:
     parts = _Parts(family, centre=all(INTERCEPT in terms for terms in constants))
     estimated = estimated_formulas(data, held)
     evaluator = Evaluator(table, frequency=data.frequency)
-    memory.check(needs(data, estimated, evaluator))
-    for name, matrix, offset in linear_predictors(data, estimated, evaluator, log_prior):
+    absorbed = _absorbed(data)
+    memory.check(needs(data, estimated, evaluator), most=room_for(data.spec))
+    for name, matrix, offset in linear_predictors(data, estimated, evaluator, log_prior, absorbed):
         parts.add(name, matrix, offset)
     if not parts.kept:
-        raise ModelError("empty_model", "the model has no coefficient to estimate", "add a term, or the intercept")
-    if parts.size > summed(frequency):
-        message = f"{parts.size} coefficients cannot be estimated from {len(y)} rows"
+        hint = "add a term, or the intercept" if absorbed is None else "add a term that varies within absorbed levels"
+        raise ModelError("empty_model", "the model has no coefficient to estimate", hint)
+    size = parts.size + (0 if absorbed is None else absorbed.size)
+    if size > summed(frequency):
+        message = f"{size} coefficients cannot be estimated from {len(y)} rows"
         raise ModelError("too_few_rows", message, "leave out terms, or add data")
     rows = Rows(y, weight, frequency, columns_of(data), tuple(parts.predictors), held, log_prior)
     if data.groups is not None:
@@ -74,7 +79,19 @@ def assemble(data: Data) -> Model:
         combinations=parts.combinations,
         formulas=tuple(estimated.values()),
         state=evaluator.state,
+        absorbed=absorbed,
     )
+
+
+def _absorbed(data: Data) -> Absorbed | None:
+    """The effects that are not reported, if there are any."""
+    if not data.absorbed:
+        return None
+    codes = list(data.absorbed.values())
+    sizes = [int(code.max()) + 1 for code in codes]
+    indicators = Indicators(codes, sizes)
+    factors = zip(data.absorbed, sizes, indicators.redundant(), strict=True)
+    return Absorbed(indicators, tuple(AbsorbedFactor(*factor) for factor in factors))
 
 
 def weighed(data: Data) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -110,7 +127,11 @@ def estimated_formulas(data: Data, held: Collection[str]) -> dict[str, Predictor
 
 
 def linear_predictors(
-    data: Data, estimated: Mapping[str, PredictorFormula], evaluator: Evaluator, log_prior: Tensor
+    data: Data,
+    estimated: Mapping[str, PredictorFormula],
+    evaluator: Evaluator,
+    log_prior: Tensor,
+    absorbed: Absorbed | None = None,
 ) -> Iterator[tuple[str, Matrix, Tensor]]:
     """The matrix and the offset (n,) of each of them; those with the same formula share one matrix."""
     built: dict[tuple[tuple[Term, ...], tuple[Factor, ...], frozenset[Term]], tuple[Matrix, Tensor]] = {}
@@ -123,6 +144,8 @@ def linear_predictors(
             offset = by_rows(torch.add, offset, rows_of(data.offset))
         if data.groups is not None:
             matrix = within(matrix, torch.from_numpy(data.groups))
+        if absorbed is not None and name == data.family.main:
+            matrix = beside(matrix, absorbed.indicators)
         if name == "phi":
             offset = by_rows(torch.sub, offset, log_prior)
         yield name, matrix, offset
@@ -142,7 +165,7 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
         raise ModelError("too_few_rows", what, "leave out terms: so many coefficients cannot be told apart")
     numbers = once.columns if data.groups is not None else once.numbers
     # numeric columns as they are and standardised; weights, the response and the like; offsets and the line search
-    vectors = 2 * numbers + once.codes + 2 * once.multipliers + 6 + 4 * k
+    vectors = 2 * numbers + once.codes + 2 * once.multipliers + 2 + 2 * k
     cells = min(n * k**2, CHUNK_CELLS)
     largest = evaluator.largest()
     wide = _beside_levels(data.spec, p, largest)  # columns that rows and sums have for each coefficient
@@ -152,7 +175,7 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
     scores = min(n * wide, CHUNK_CELLS) if robust else 0
     sums = sum(int(codes.max()) + 1 for codes in data.clusters.values())
     return [
-        rows_need(n, vectors, f"{n:,} rows have {vectors} numbers each"),
+        rows_need(0 if data.spilled else n, vectors, f"{n:,} rows have {vectors} numbers each"),
         rows_need(cells, 3, f"{k} predictors have {k} x {k} second derivatives in each row"),
         rows_need(chunk, side_by_side * wide, f"{chunk:,} rows of {wide:,} columns are laid side by side"),
         rows_need(scores, 5, f"rows have a score for each of {wide:,} coefficients"),
@@ -166,7 +189,7 @@ def _beside_levels(spec: ModelSpec, p: int, largest: tuple[str, int] | None) -> 
     """Columns beside those of the levels that are set apart; all p where none are, or something asks for the matrix."""
     border = p if largest is None else p - largest[1] + 1
     matrix = spec.ci != "wald" or spec.small_sample is not None or (spec.se or "").startswith("wild")
-    whole = border > p / 2 or matrix or spec.bias_reduction is not None or spec.optimizer != "newton"
+    whole = border > p / 2 or matrix or spec.optimizer != "newton"
     return p if whole else border
 
 

@@ -7,6 +7,8 @@ May use: the top of the package.
 from glmfit.numerics.batch import BatchDerivatives, BatchObjective, BatchOptimum, newton_batch
 from glmfit.numerics.bordered import Bordered, BorderedFactor, Factor, Symmetric
 from glmfit.numerics.curvature import cholesky, full, full_factor, stacked_root, unit_diagonal, well_conditioned
+from glmfit.numerics.independent import last_independent
+from glmfit.numerics.indicators import Indicators, Normal
 from glmfit.numerics.lowrank import LowRank, Meat, Root
 from glmfit.numerics.objective import Objective
 from glmfit.numerics.optimize import (
@@ -30,8 +32,10 @@ __all__ = [
     "Bordered",
     "BorderedFactor",
     "Factor",
+    "Indicators",
     "LowRank",
     "Meat",
+    "Normal",
     "Objective",
     "Optimum",
     "Pair",
@@ -50,6 +54,7 @@ __all__ = [
     "full_factor",
     "is_constant",
     "laid",
+    "last_independent",
     "least_squares",
     "lies_in",
     "line_search",

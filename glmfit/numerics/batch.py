@@ -200,6 +200,13 @@ def unit_diagonals(matrix: Tensor) -> tuple[Tensor, Tensor]:
     return matrix / (scale[:, :, None] * scale[:, None, :]), scale
 
 
+def inverses(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """The inverses of symmetric matrices (m, p, p), and which (m,) are positive definite; others are anything."""
+    factor, definite = _factors(matrix)
+    eye = torch.eye(matrix.shape[1], dtype=matrix.dtype)
+    return torch.cholesky_inverse(torch.where(definite[:, None, None], factor, eye)), definite
+
+
 def _factors(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Lower Cholesky factors (m, p, p), and which of the matrices (m,) are positive definite."""
     scaled, scale = unit_diagonals(matrix)

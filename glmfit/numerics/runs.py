@@ -46,14 +46,14 @@ def by_rows(make: Callable[..., Tensor], *rows: Tensor) -> Tensor:
     return laid(home, n, lambda part: make(*(one[part] for one in rows)))
 
 
-def laid(home: spill.Spill, n: int, run: Callable[[slice], Tensor], size: int | None = None) -> Tensor:
-    """(n, ...) of which `run` gives each run of rows, of at most `size`; in a file unless it is short."""
+def laid(home: spill.Spill, n: int, run: Callable[[slice], Tensor], apart: int = 1) -> Tensor:
+    """(n, ...) of which `run` gives each run of rows, in a file unless it is short; `apart` is that of `spill.runs`."""
     first = run(slice(0, min(n, 1)))
     if n <= spill.RUN:
         out = first.new_empty((n, *first.shape[1:]))
     else:
         out = torch.from_numpy(home.empty((n, *first.shape[1:]), first.numpy().dtype))
-    for part in spill.runs(n, size):
+    for part in spill.runs(n, max(16, spill.RUN // apart), apart):
         out[part] = run(part)
     return out
 
@@ -67,8 +67,7 @@ def taken(rows: Tensor, part: slice | Tensor) -> Tensor:
     home = lies_in(rows)
     if home is None or len(rows) <= spill.RUN:
         return rows[part]
-    size = max(16, spill.RUN * len(part) // len(rows))  # positions that are far apart each bring pages with them
-    return laid(home, len(part), lambda run: rows[part[run]], size)
+    return laid(home, len(part), lambda run: rows[part[run]], max(1, len(rows) // max(1, len(part))))
 
 
 def summed(rows: Tensor) -> float:

@@ -2,8 +2,8 @@
 
     python -m benchmarks.groups --groups 10000 --rows 100 --family poisson --rounds 3
 
-Both read the same CSV file; glmfit writes a document a group, R the coefficients of each. R's stage is split, lapply and
-glm (or MASS's glm.nb) with summary; that of glmfit is all from the rows in memory to the numbers, without writing.
+Both read the same CSV file; glmfit writes a document a group, R the coefficients of each. R's stage is split, lapply
+and glm (or MASS's glm.nb) with summary; that of glmfit is all from the rows in memory to the numbers, without writing.
 """
 
 from __future__ import annotations

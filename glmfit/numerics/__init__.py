@@ -22,7 +22,18 @@ from glmfit.numerics.optimize import (
     scipy_optimum,
 )
 from glmfit.numerics.precise import Pair, as_written, exact, normal_equations, product
-from glmfit.numerics.runs import by_rows, constant, extremes, is_constant, laid, lies_in, rows_of, summed, taken
+from glmfit.numerics.runs import (
+    by_rows,
+    constant,
+    extremes,
+    is_constant,
+    laid,
+    lies_in,
+    positions,
+    rows_of,
+    summed,
+    taken,
+)
 from glmfit.numerics.sums import Sums
 
 __all__ = [
@@ -61,6 +72,7 @@ __all__ = [
     "newton",
     "newton_batch",
     "normal_equations",
+    "positions",
     "product",
     "refined",
     "rows_of",

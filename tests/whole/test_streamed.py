@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
+from streamed import in_files
 from test_reference import CASES, build_spec, fit_case
 
 from glmfit import fit_spec, spill
@@ -37,23 +38,6 @@ from glmfit.spilled import few, looked_up, ordered
 ROOT = Path(__file__).resolve().parents[2]
 SAME = 1e-10  # estimates in standard errors; standard errors relative; statistics relative above 1
 EVERY = 24  # cases of which one is fitted as a rule
-
-
-@contextmanager
-def in_files(rows: int = 20) -> Iterator[None]:
-    """Every fit is one from temporary files, visited so many rows at a time."""
-    sizes = {
-        "glmfit.spill.RUN": rows,
-        "glmfit.table.delimited._RUN": 30 * rows,
-        "glmfit.table.typed._RUN": rows,
-        "glmfit.model.model.CHUNK_ROWS": rows + 3,
-        "glmfit.design.rank.CHUNK_ROWS": rows + 3,
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("glmfit.rows.room.has_room", lambda asked, source: False)
-        for name, size in sizes.items():
-            patch.setattr(name, size)
-        yield
 
 
 def differences(one: Fitted, other: Fitted) -> Iterator[float]:

@@ -1,8 +1,8 @@
 """Terms and columns -> the model matrix: blocks of torch tensors side by side, and their standardised form.
 
-Consecutive numeric terms, the intercept among them, share one `Dense` block; a term with factors is one `Categorical`
-block for each numeric column that multiplies it. `places` says which columns of the matrix each block fills: in
-poly(x, 2):g the columns of x vary fastest, so the two blocks interleave.
+Consecutive numeric terms, the intercept among them, share one block, `Columns` as they are and `Dense` standardised; a
+term with factors is one `Categorical` block for each numeric column that multiplies it. `places` says which columns of
+the matrix each block fills: in poly(x, 2):g the columns of x vary fastest, so the two blocks interleave.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glmfit.design.blocks import Block, Categorical, Dense
-from glmfit.design.standardize import Standardization, multiplier_scale, standardize_dense, unit_vector
+from glmfit.design.blocks import Block, Categorical, Columns
+from glmfit.design.standardize import Standardization, multiplier_scale, standardize_columns, unit_vector
 from glmfit.errors import ModelError
 from glmfit.formula import (
     Coding,
@@ -110,11 +110,11 @@ class Matrix:
             out[:, place] = block.dense()
         return out
 
-    def standardized(self, centre: bool = False) -> tuple[Matrix, Standardization]:
+    def standardized(self, centre: bool = False, spend: bool = False) -> tuple[Matrix, Standardization]:
         """The same column space with numeric columns of mean 0 (where there is a constant) and standard deviation 1.
 
         Constant columns and factors are left alone, a factor's multiplier is scaled by its root mean square. `centre`
-        says that the constant is elsewhere.
+        says that the constant is elsewhere; with `spend` this matrix is of no use afterwards.
         """
         p = len(self.names)
         unit = unit_vector(self.blocks, self.places, p)
@@ -122,8 +122,9 @@ class Matrix:
         has_constant = centre or bool(unit.any())
         blocks: list[Block] = []
         for block, place in zip(self.blocks, self.places, strict=True):
-            if isinstance(block, Dense):
-                working, center[place], scale[place] = standardize_dense(block, has_constant)
+            if not isinstance(block, Categorical):
+                columns = block.columns if isinstance(block, Columns) else list(block.values.T)
+                working, center[place], scale[place] = standardize_columns(columns, has_constant, spend)
                 blocks.append(working)
             elif block.multiplier is not None:
                 factor = multiplier_scale(block.multiplier)
@@ -149,10 +150,7 @@ class _Assembly:
     def close(self) -> None:
         if self.waiting:
             start = len(self.names) - len(self.waiting)
-            values = np.empty((self.n, len(self.waiting)))
-            for j, column in enumerate(self.waiting):
-                values[:, j] = column
-            self.blocks.append(Dense(torch.from_numpy(values)))
+            self.blocks.append(Columns([_tensor(column) for column in self.waiting]))
             self.places.append(torch.arange(start, len(self.names)))
             self.waiting = []
 
@@ -187,7 +185,7 @@ class _Assembly:
         """Products of one column of each numeric factor, the first varying fastest; a one for none at all."""
         out = []
         for pick in product(*(factor.columns for factor in reversed(numeric.values()))):
-            column = np.ones(self.n) if not pick else pick[-1]
+            column = np.broadcast_to(1.0, self.n) if not pick else pick[-1]
             for other in reversed(pick[:-1]):
                 column = column * other
             out.append(column)
@@ -205,9 +203,14 @@ class _Assembly:
         grid = grid.transpose([len(sizes) - 1 - i for i in axes]).reshape(-1, matrix.shape[-1])
         multipliers = self.products(numeric) if numeric else [None]
         for place, multiplier in zip(grid, multipliers, strict=True):
-            scaled = None if multiplier is None else torch.from_numpy(np.require(multiplier, requirements=["C", "W"]))
+            scaled = None if multiplier is None else _tensor(multiplier)
             self.blocks.append(Categorical(codes, torch.from_numpy(matrix), levels, scaled))
             self.places.append(torch.from_numpy(place.copy()) + len(self.names))
+
+
+def _tensor(column: np.ndarray) -> Tensor:
+    """The tensor over a column (n,), which torch wants to be one that can be written to."""
+    return rows_of(column if column.strides == (0,) else np.require(column, requirements=["C", "W"]))
 
 
 def build(formula: PredictorFormula, table: Table, evaluator: Evaluator | None = None) -> tuple[Matrix, Tensor]:

@@ -160,4 +160,4 @@ def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None, progress: P
         rows = read(spec, data, lambda: load_meanwhile("glmfit.estimate.pipeline"))
         from glmfit.estimate.pipeline import fit_data
 
-        return fit_data(rows, trace, progress)
+        return fit_data(rows, trace, progress, spend=True)

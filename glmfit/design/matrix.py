@@ -8,7 +8,7 @@ the matrix each block fills: in poly(x, 2):g the columns of x vary fastest, so t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -134,6 +134,20 @@ class Matrix:
                 blocks.append(block)
         standard = Matrix(tuple(blocks), self.places, self.names, self.n_rows, self.terms)
         return standard, Standardization(center, scale, unit)
+
+    def unstandardized(self, back: Standardization) -> Matrix:
+        """What this is the standardised form of; numeric columns are what they were, as nearly nothing was rounded."""
+        blocks: list[Block] = []
+        for block, place in zip(self.blocks, self.places, strict=True):
+            center, scale = back.center[place], back.scale[place]
+            if not isinstance(block, Categorical):
+                columns = zip(block.dense().T, scale.tolist(), center.tolist(), strict=True)
+                blocks.append(Columns([column * size + middle for column, size, middle in columns]))
+            elif block.multiplier is not None:
+                blocks.append(replace(block, multiplier=block.multiplier * float(scale[0])))
+            else:
+                blocks.append(block)
+        return replace(self, blocks=tuple(blocks))
 
 
 class _Assembly:

@@ -135,7 +135,7 @@ def standardize_columns(columns: list[Tensor], centre: bool, spend: bool) -> tup
         for part in runs(n, _ROWS):
             torch.sub(column[part], center, out=block[j, part]).div_(scale)
         if spend:
-            columns[j] = column = column[:0]
+            columns[j] = column = column.new_empty(0)
     center_and_scale = torch.tensor(found, dtype=torch.float64)
     return Dense(block.T), center_and_scale[:, 0], center_and_scale[:, 1]
 

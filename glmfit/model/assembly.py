@@ -27,7 +27,7 @@ from glmfit.design import (
 )
 from glmfit.errors import ModelError
 from glmfit.families import LINKS, Family
-from glmfit.formula import INTERCEPT, Evaluator, Extent, Factor, PredictorFormula, Term, extent
+from glmfit.formula import INTERCEPT, DesignState, Evaluator, Extent, Factor, PredictorFormula, Term, extent
 from glmfit.memory import Need, border_need, rows_need, squares_need
 from glmfit.model.groups import side_by_side, within
 from glmfit.model.model import Model
@@ -39,8 +39,8 @@ from glmfit.spec import ModelSpec
 SMALLEST_SCALE = 1e-150  # of a column: its square is far enough from the end of the doubles, at 1e-308
 
 
-def assemble(data: Data) -> Model:
-    """The model of prepared data."""
+def assemble(data: Data, spend: bool = False) -> Model:
+    """The model of prepared data; with `spend` their numeric columns are let go of as the design has them."""
     family, table = data.family, data.table
     formulas = {predictor.parameter: predictor for predictor in data.formula.predictors}
     y, weight, frequency, log_prior = _weighed(data)
@@ -52,15 +52,18 @@ def assemble(data: Data) -> Model:
         for parameter in family.parameters
         if parameter.name not in held
     }
-    evaluator = Evaluator(table, frequency=data.frequency)
-    _add_predictors(parts, data, estimated, evaluator, log_prior)
+    columns = {name: torch.from_numpy(values) for name, values in data.response.extra.items()}
+    columns |= {name: torch.from_numpy(table.numbers(name)) for name in family.columns if name not in columns}
+    built, state = _built(data, estimated)
+    parts.spend = spend and data.groups is None and not family.location
+    if parts.spend:
+        table.give_up_numbers()  # now the matrices alone have them
+    _add_predictors(parts, data, built, log_prior)
     if not parts.kept:
         raise ModelError("empty_model", "the model has no coefficient to estimate", "add a term, or the intercept")
     if parts.size > summed(frequency):
         message = f"{parts.size} coefficients cannot be estimated from {len(y)} rows"
         raise ModelError("too_few_rows", message, "leave out terms, or add data")
-    columns = {name: torch.from_numpy(values) for name, values in data.response.extra.items()}
-    columns |= {name: torch.from_numpy(table.numbers(name)) for name in family.columns if name not in columns}
     if data.response.trials is not None:
         columns["trials"] = torch.from_numpy(data.response.trials)
     rows = Rows(y, weight, frequency, columns, tuple(parts.predictors), held, log_prior)
@@ -79,7 +82,7 @@ def assemble(data: Data) -> Model:
         shift=parts.shift(),
         combinations=parts.combinations,
         formulas=tuple(estimated.values()),
-        state=evaluator.state,
+        state=state,
     )
 
 
@@ -99,17 +102,25 @@ def _weighed(data: Data) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return y, weight, frequency, log_prior
 
 
-def _add_predictors(
-    parts: _Parts, data: Data, estimated: Mapping[str, PredictorFormula], evaluator: Evaluator, log_prior: Tensor
-) -> None:
-    """A linear predictor for every parameter that is not held; those with the same formula share one matrix."""
+def _built(
+    data: Data, estimated: Mapping[str, PredictorFormula]
+) -> tuple[dict[str, tuple[Matrix, Tensor]], DesignState]:
+    """The matrix of every parameter that is not held, and its offset; those with the same formula share one matrix."""
+    evaluator = Evaluator(data.table, frequency=data.frequency)
     memory.check(needs(data, estimated, evaluator))
     built: dict[tuple[tuple[Term, ...], tuple[Factor, ...], frozenset[Term]], tuple[Matrix, Tensor]] = {}
+    found = {}
     for name, formula in estimated.items():
         key = formula.terms, formula.offsets, formula.without
         if key not in built:
             built[key] = build(formula, data.table, evaluator)
-        matrix, offset = built[key]
+        found[name] = built[key]
+    return found, evaluator.state
+
+
+def _add_predictors(parts: _Parts, data: Data, built: Mapping[str, tuple[Matrix, Tensor]], log_prior: Tensor) -> None:
+    """A linear predictor for each of the matrices."""
+    for name, (matrix, offset) in built.items():
         if name == data.family.main:
             offset = by_rows(torch.add, offset, rows_of(data.offset))
         if data.groups is not None:
@@ -132,7 +143,7 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
         what = f"a linear predictor has {most} columns, and the data {n} rows"
         raise ModelError("too_few_rows", what, "leave out terms: so many coefficients cannot be told apart")
     numbers = once.columns if data.groups is not None else once.numbers
-    # numeric columns as they are and standardised; weights, the response and the like; offsets and the line search
+    # numeric columns as they are, and standardised; weights, the response and the like; offsets and the line search
     vectors = 2 * numbers + once.codes + 2 * once.multipliers + 6 + 4 * k
     cells = min(n * k**2, CHUNK_CELLS)
     chunk = min(n, CHUNK_ROWS)
@@ -166,11 +177,13 @@ _Standardized = tuple[Matrix, Standardization, list[str], list[int], dict[str, C
 class _Parts:
     """Predictors in the making: `names` of all columns, `kept` those that are estimated, `size` of them.
 
-    `centre` says that every predictor beside a location has the constant that takes up its centres.
+    `centre` says that every predictor beside a location has the constant that takes up its centres, `spend` that no
+    matrix is needed once it is standardised.
     """
 
     family: Family
     centre: bool
+    spend: bool = False
     predictors: list[Predictor] = field(default_factory=list)
     standardizations: list[Standardization] = field(default_factory=list)
     names: list[tuple[str, str]] = field(default_factory=list)
@@ -201,14 +214,15 @@ class _Parts:
 
         A location leaves its intercept to others, but what is aliased with the intercept is aliased there too.
         """
-        standard, standardization = matrix.standardized()
+        standard, standardization = matrix.standardized(spend=self.spend)
         out = aliased_columns(standard)
         without = set(out)
         texts = combinations(standard, standardization, [j for j in range(matrix.shape[1]) if j not in without], out)
         own = [j for j, name in enumerate(matrix.names) if not _left(name, location)]
         kept = [j for j in own if j not in without]
         if len(kept) < matrix.shape[1]:
-            standard, standardization = matrix.select(kept).standardized(location and self.centre)
+            plain = standard.unstandardized(standardization) if self.spend else matrix
+            standard, standardization = plain.select(kept).standardized(location and self.centre)
         _refuse_scales(standardization, standard.names)
         names = [matrix.names[j] for j in own]
         place = {j: at for at, j in enumerate(own)}

@@ -41,8 +41,8 @@ class Jeffreys:
 
     def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Tensor]:
         """Value, gradient (p,) and Hessian (p, p); of wide models the expected information stands for the Hessian."""
-        value, gradient, found = self.likelihood.derivatives(theta)
-        hessian = full(found)
+        value, slope, found = self.likelihood.derivatives(theta)
+        gradient, hessian = slope.clone(), full(found).clone()
         information = self._information(lambda chunk: self.likelihood.etas(chunk, theta))
         lower = curvature.cholesky(information)
         if lower is None:

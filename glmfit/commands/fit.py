@@ -13,6 +13,7 @@ from glmfit.commands.model import takes_model
 from glmfit.commands.output import say, write_file, write_stdout
 from glmfit.commands.plot import forest_of
 from glmfit.commands.progress import progress
+from glmfit.commands.report import report_of, target_of
 from glmfit.commands.shared import check_output, check_save, warn
 from glmfit.errors import UsageError
 from glmfit.spec import ModelSpec
@@ -35,6 +36,7 @@ def fit_command(
     save: options.Save = None,
     all_levels: options.AllLevels = False,
     plot: options.Plot = False,
+    report: options.Report = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -54,8 +56,13 @@ def fit_command(
         raise UsageError("contradiction", message, "save the model with --save, then: glmfit plot forest MODEL")
     check_output(output, data)
     check_save(save, output, data)
+    if report is not None:
+        target_of(report, data, option="--report")
     groups = options.levels(by)
     check_groups(groups, overall=overall, save=save, all_levels=all_levels, verbose=verbose)
+    if groups and report is not None:
+        hint = "fit one of the groups with --where, and --report"
+        raise UsageError("contradiction", "--report is of one fit, and --by makes many", hint)
     if groups:
         asked = {"overall": overall, "quiet": quiet, "exp": exp, "covariance": covariance}
         raise typer.Exit(fit_by(spec, data, groups, chosen, output, **asked))
@@ -70,6 +77,8 @@ def fit_command(
 
         write_file(save, model_json(fit))
     _report(fit, chosen, output, exp=exp, covariance=covariance, all_levels=all_levels, plot=plot, quiet=quiet)
+    if report is not None:
+        report_of(fit, spec, data, report)
     raise typer.Exit(fit.exit_code)
 
 

@@ -37,6 +37,7 @@ def fit_command(
     all_levels: options.AllLevels = False,
     plot: options.Plot = False,
     report: options.Report = None,
+    threads: options.Threads = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -51,6 +52,7 @@ def fit_command(
     """
     chosen = options.output_format(json, format, output)
     options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
+    options.use_threads(threads)
     if plot and chosen != "table":
         message = f"--plot draws below a table, and --format {chosen} is for machines"
         raise UsageError("contradiction", message, "save the model with --save, then: glmfit plot forest MODEL")

@@ -171,6 +171,9 @@ Covariance = Annotated[
 ]
 AllLevels = Annotated[bool, option(_O, "--all-levels", help="Show every level of a factor, however many there are.")]
 Plot = Annotated[bool, option(_O, "--plot", help="The coefficients with their intervals as a picture below the table.")]
+Threads = Annotated[
+    str | None, option(_F, "--threads", metavar="N", help="Compute with N threads; default: one a processor.")
+]
 Quiet = Annotated[bool, option(_O, "--quiet", "-q", help="Nothing on stderr but errors.")]
 Verbose = Annotated[bool, option(_O, "--verbose", "-v", help="Iterations on stderr; tracebacks of internal errors.")]
 LikelihoodFile = Annotated[
@@ -305,6 +308,18 @@ def whole_number(what: str, text: str) -> int:
 def maybe_whole(what: str, text: str | None) -> int | None:
     """The same, or None where the option was not given."""
     return None if text is None else whole_number(what, text)
+
+
+def use_threads(text: str | None) -> None:
+    """Compute with as many threads as an option asks for; `UsageError` where it is not a number from 1 up."""
+    from glmfit.threads import MOST, processors, use
+
+    if text is None:
+        return
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST):
+        hint = f"write 1 or more; this process may use {processors()} processors, which is the default"
+        raise UsageError("invalid_value", f"--threads: '{text}' is not a number of threads", hint)
+    use(int(text))
 
 
 def items(texts: Sequence[str] | None) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 
 from glmfit.cgroups import contents, folders
+from glmfit.errors import UsageError
 
 MOST = 4096  # threads that may be asked for
 SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -42,8 +43,12 @@ def settle() -> None:
             os.environ["OMP_NUM_THREADS"] = str(count)
 
 
-def use(count: int) -> None:
-    """Compute with so many threads."""
+def use(asked: str) -> None:
+    """Compute with so many threads; `UsageError` where it is not a number from 1 up."""
+    if not (asked.isascii() and asked.isdigit() and 1 <= int(asked) <= MOST):
+        hint = f"write 1 or more; this process may use {processors()} processors, which is the default"
+        raise UsageError("invalid_value", f"--threads: '{asked}' is not a number of threads", hint)
+    count = int(asked)
     for name in SETTINGS:
         os.environ[name] = str(count)
     if (torch := sys.modules.get("torch")) is not None:

@@ -8,6 +8,7 @@ import typer
 
 from glmfit import fit_spec
 from glmfit.commands import options
+from glmfit.commands import scan as scanning
 from glmfit.commands.groups import check_groups, fit_by
 from glmfit.commands.model import takes_model
 from glmfit.commands.output import say, write_file, write_stdout
@@ -17,6 +18,7 @@ from glmfit.commands.report import report_of, target_of
 from glmfit.commands.shared import check_output, check_save, warn
 from glmfit.errors import UsageError
 from glmfit.spec import ModelSpec
+from glmfit.threads import use
 
 if TYPE_CHECKING:
     from glmfit.result import Fitted
@@ -28,6 +30,10 @@ def fit_command(
     spec: ModelSpec,
     by: options.By = None,
     overall: options.Overall = False,
+    scan: scanning.Columns = None,
+    scan_file: scanning.ColumnsFile = None,
+    adjust: scanning.Adjust = None,
+    firth_fallback: scanning.FirthFallback = False,
     json: options.Json = False,
     format: options.Format = None,
     output: options.Output = None,
@@ -49,10 +55,12 @@ def fit_command(
     glmfit fit data.csv "y ~ x" "alpha ~ region" -f nb --se cluster:firm
     glmfit fit trials.csv --y dead/n --x dose -f binomial --link probit
     glmfit fit shops.csv "sales ~ price" -f poisson --by shop --json
+    glmfit fit wide.csv "y ~ {} + age" -f binomial --scan 'g*' --format csv
     """
     chosen = options.output_format(json, format, output)
     options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
-    options.use_threads(threads)
+    if threads is not None:
+        use(threads)
     if plot and chosen != "table":
         message = f"--plot draws below a table, and --format {chosen} is for machines"
         raise UsageError("contradiction", message, "save the model with --save, then: glmfit plot forest MODEL")
@@ -60,6 +68,15 @@ def fit_command(
     check_save(save, output, data)
     if report is not None:
         target_of(report, data, option="--report")
+    columns = scanning.asked_columns(scan, scan_file)
+    alone = {
+        "--by": bool(by), "--save": save is not None, "--plot": plot, "--exp": exp, "--covariance": covariance,
+        "--all-levels": all_levels, "--report": report is not None, "--verbose": verbose,
+    }  # fmt: skip
+    scanning.check_scan(columns, [*spec.formulas, *spec.x, spec.y or ""], alone, adjust, firth_fallback)
+    if columns:
+        scanned = scanning.ScanAsked(columns, adjust or "bh", firth_fallback)
+        raise typer.Exit(scanning.fit_scan(spec, data, scanned, chosen, output, quiet=quiet))
     groups = options.levels(by)
     check_groups(groups, overall=overall, save=save, all_levels=all_levels, verbose=verbose)
     if groups and report is not None:

@@ -310,18 +310,6 @@ def maybe_whole(what: str, text: str | None) -> int | None:
     return None if text is None else whole_number(what, text)
 
 
-def use_threads(text: str | None) -> None:
-    """Compute with as many threads as an option asks for; `UsageError` where it is not a number from 1 up."""
-    from glmfit.threads import MOST, processors, use
-
-    if text is None:
-        return
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST):
-        hint = f"write 1 or more; this process may use {processors()} processors, which is the default"
-        raise UsageError("invalid_value", f"--threads: '{text}' is not a number of threads", hint)
-    use(int(text))
-
-
 def items(texts: Sequence[str] | None) -> tuple[str, ...]:
     """The items of a repeatable option, separated by top-level commas."""
     from glmfit.formula import split_list

@@ -23,6 +23,7 @@ from glmfit.inference import (
     goodness,
     inverse_expected,
     joint_tests,
+    nowhere,
     null_deviance,
     null_df,
     residual_df,
@@ -185,11 +186,13 @@ def _covariance(data: Data, found: Maximum, unit: float) -> Covariance:
     kind = spec.se or default
     of_leverage = kind in ("hc2", "hc3") or spec.small_sample == "cr2"
     if found.bread is None or found.optimum.edge or (found.flat is not None and of_leverage):
-        return Covariance(torch.full((size, size), math.nan, dtype=torch.float64), kind)
+        return Covariance(nowhere(size), kind)
     clusters = wild.cluster_codes(data, found)
-    bread = inverse_expected(found.likelihood, found.optimum) if spec.bread == "expected" else found.bread
+    expected = spec.bread == "expected"
+    bread = inverse_expected(found.likelihood, found.optimum) if expected else found.bread
     reported = reported_map(found.model) if spec.small_sample == "cr2" else None
-    return covariance(kind, found.likelihood, found.optimum, bread, unit, found.model.n, clusters, reported)
+    n = found.model.n
+    return covariance(kind, found.likelihood, found.optimum, bread, unit, n, clusters, reported, expected=expected)
 
 
 def _statistics(data: Data, model: Model, sums: Goodness, scale: Scale, null: float, df: int) -> FitStatistics:

@@ -8,7 +8,7 @@ one alone. A coefficient that takes part in a direction that no sum sees has a v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,22 +26,31 @@ UNSOLVED = 10.0  # nor one of less than so many times the distance to the maximu
 TAKES_PART = 1e-4  # share of a coefficient's standard error that lies in directions not seen
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Unseen:
+    """Directions (p, q) of the coefficients that no sum sees, of length 1 in standard errors; or the `complement` of
+    those that are given."""
+
+    directions: Tensor
+    complement: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Clustered:
-    """The meat (p, p); how many clusters each column has; directions (p, q) of the coefficients that no sum sees."""
+    """The meat (p, p); how many clusters each column has; what no sum sees."""
 
     meat: Tensor
     counts: Mapping[str, int]
-    blind: Tensor
-
-    @property
-    def df(self) -> float:
-        """Degrees of freedom of tests: those of the way with the fewest clusters."""
-        return min(self.counts.values()) - 1.0
+    blind: tuple[Unseen, ...]
 
 
-def clustered(rows: Iterable[Scores], bread: Tensor, clusters: Mapping[str, Tensor]) -> Clustered:
-    """The meat of one-way clusters, or M1 + M2 - M12 for two ways (Cameron, Gelbach & Miller 2011)."""
+def freedom(counts: Mapping[str, int]) -> float:
+    """Degrees of freedom of tests: those of the way with the fewest clusters."""
+    return min(counts.values()) - 1.0
+
+
+def with_both(clusters: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, float]]:
+    """Codes (n,) of one way to sum, or of two and of both together, and the sign that each has in the meat."""
     codes = dict(clusters)
     signs = dict.fromkeys(codes, 1.0)
     if len(codes) == 2:
@@ -49,6 +58,14 @@ def clustered(rows: Iterable[Scores], bread: Tensor, clusters: Mapping[str, Tens
         both = f"{first}&{second}"
         codes[both] = torch.unique(a * (int(b.max()) + 1) + b, return_inverse=True)[1]
         signs[both] = -1.0
+    for name, code in codes.items():
+        cluster_count(name, code)
+    return codes, signs
+
+
+def clustered(rows: Iterable[Scores], bread: Tensor, clusters: Mapping[str, Tensor]) -> Clustered:
+    """The meat of one-way clusters, or M1 + M2 - M12 for two ways (Cameron, Gelbach & Miller 2011)."""
+    codes, signs = with_both(clusters)
     counts = {name: cluster_count(name, code) for name, code in codes.items()}
     sums = {name: bread.new_zeros((count, len(bread))) for name, count in counts.items()}
     root, spread = root_of(bread), 0.0
@@ -59,7 +76,7 @@ def clustered(rows: Iterable[Scores], bread: Tensor, clusters: Mapping[str, Tens
     meat = torch.zeros_like(bread)
     for name, total in sums.items():
         meat += signs[name] * counts[name] / (counts[name] - 1) * (total.T @ total)
-    blind = torch.cat([_not_seen(sums[name], root, spread) for name in clusters], dim=1)
+    blind = tuple(Unseen(_not_seen(sums[name], root, spread)) for name in clusters)
     return Clustered(meat, {name: counts[name] for name in clusters}, blind)
 
 
@@ -104,12 +121,15 @@ def not_seen_by_rows(meat: Tensor, root: Tensor) -> Tensor:
     return root @ vectors[:, values < ROUNDING_SQUARED * values.sum()]
 
 
-def unsupported_places(blind: Tensor | None, errors: Tensor, reported: Callable[[Tensor], Tensor]) -> list[int]:
-    """Coefficients that move along `blind` (p, q) by a share of their standard errors (p,) under the model.
+def unsupported_places(blind: Sequence[Unseen], errors: Tensor, reported: Callable[[Tensor], Tensor]) -> list[int]:
+    """Coefficients that move along what sums do not see by a share of their standard errors (p,) under the model.
 
     `reported` takes a direction of the working coefficients to one of the reported ones.
     """
-    if blind is None or not blind.shape[1]:
-        return []
-    moves = torch.stack([reported(direction) for direction in blind.T], dim=1)
-    return torch.nonzero(torch.linalg.vector_norm(moves, dim=1) > TAKES_PART * errors)[:, 0].tolist()
+    out = torch.zeros(len(errors), dtype=torch.bool)
+    for each in blind:
+        moved = torch.zeros_like(errors)
+        for direction in each.directions.T:
+            moved += reported(direction).square()
+        out |= (errors.square() - moved if each.complement else moved) > (TAKES_PART * errors).square()
+    return torch.nonzero(out)[:, 0].tolist()

@@ -10,7 +10,7 @@ matrix, from the expected information. Small-sample factors are named in what is
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -18,11 +18,15 @@ import torch
 from torch import Tensor
 
 from glmfit.errors import ModelError
-from glmfit.inference.clusters import Scores, cluster_count, clustered, not_seen_by_rows, root_of
+from glmfit.inference import apart
+from glmfit.inference.clusters import Scores, Unseen, cluster_count, clustered, freedom, not_seen_by_rows, root_of
 from glmfit.inference.reduced import reduced
-from glmfit.model import Likelihood
-from glmfit.numerics import BorderedFactor, Factor, LowRank, Optimum, Symmetric, curvature
+from glmfit.model import Likelihood, RowDerivatives, Rows
+from glmfit.model.apart import Factors, leverages, meat
+from glmfit.numerics import Bordered, BorderedFactor, Factor, LowRank, Optimum, Symmetric, curvature
 
+LEVERAGE = {"hc2": "1/(1-h)", "hc3": "1/(1-h)^2"}
+MOST_TOGETHER = 1_000  # coefficients whose covariance is looked at as a matrix
 SCORE_CELLS = 4_000_000  # scores are formed for at most this many numbers at a time
 
 
@@ -33,7 +37,7 @@ class Covariance:
     Of a model whose Hessian is bordered it is the sum of a diagonal and a matrix of low rank, where its kind allows it.
 
     `half` V (p, p) has V'V = the matrix and more of its digits. `df` (p,) are the degrees of freedom of the tests
-    of the reported coefficients, where clusters give them; `blind` (p, q) are directions that clusters say nothing of.
+    of the reported coefficients, where clusters give them; `blind` is what the scores that are summed say nothing of.
     """
 
     matrix: Tensor | LowRank
@@ -42,12 +46,19 @@ class Covariance:
     clusters: Mapping[str, int] | None = None
     half: Tensor | None = None
     df: Tensor | None = None
-    blind: Tensor | None = None
+    blind: tuple[Unseen, ...] = ()
 
     @property
     def whole(self) -> Tensor:
         """The matrix itself."""
         return curvature.full(self.matrix)
+
+
+def nowhere(size: int) -> Tensor | LowRank:
+    """A covariance of `size` coefficients of which none has one: NaN, as a matrix where that is not large."""
+    if size > MOST_TOGETHER:
+        return LowRank.unknown_of(size)
+    return torch.full((size, size), math.nan, dtype=torch.float64)
 
 
 def inverse_information(optimum: Optimum) -> Tensor | LowRank | None:
@@ -80,24 +91,54 @@ def covariance(
     n: float,
     clusters: Mapping[str, Tensor],
     reported: Tensor | None = None,
+    *,
+    expected: bool = False,
 ) -> Covariance:
     """The covariance of `kind`; `scale` is phi over the phi held in the likelihood, `n` the number of observations.
 
-    `bread` (p, p) stands on either side of what robust kinds have between. With `reported` (p, p), the rows of the
-    reported coefficients, clusters are allowed for by CR2.
+    `bread` (p, p) stands on either side of what robust kinds have between, the inverse of the observed information, or
+    of the `expected`. With `reported` (p, p), the rows of the reported coefficients, clusters are allowed for by CR2.
     """
     if kind == "hessian":
         half = inverse_half(optimum)
         return Covariance(scale * bread, kind, half=None if half is None else math.sqrt(scale) * half)
     if kind == "expected":
         return Covariance(scale * inverse_expected(likelihood, optimum), kind)
+    if isinstance(bread, LowRank) and reported is None:
+        information = _expected(likelihood, optimum) if expected else optimum.hessian
+        assert isinstance(information, Bordered)
+        return _set_apart(kind, likelihood, optimum, bread, -information, n, clusters)
     bread = curvature.full(bread)
-    if kind in ("hc2", "hc3"):
-        meat = _leverage_meat(likelihood, optimum, kind)
-        return Covariance(_sandwiched(bread, meat), kind, "1/(1-h)" if kind == "hc2" else "1/(1-h)^2")
+    if kind in LEVERAGE:
+        return Covariance(_sandwiched(bread, _leverage_meat(likelihood, optimum, kind)), kind, LEVERAGE[kind])
     if reported is not None:
         return _reduced(kind, likelihood, optimum, bread, clusters, reported)
     return sandwich(kind, row_scores(likelihood, optimum.theta), bread, n, clusters)
+
+
+def _set_apart(
+    kind: str,
+    likelihood: Likelihood,
+    optimum: Optimum,
+    bread: LowRank,
+    information: Bordered,
+    n: float,
+    clusters: Mapping[str, Tensor],
+) -> Covariance:
+    """A robust covariance by the parts of the bread, the inverse of `information`."""
+    theta = optimum.theta
+    if clusters:
+        matrix, blind = apart.of_clusters(likelihood, theta, bread, information, clusters)
+        counts = {name: cluster_count(name, codes) for name, codes in clusters.items()}
+        df = torch.full((len(bread),), freedom(counts), dtype=torch.float64)
+        return Covariance(matrix, kind, "G/(G-1)", counts, df=df, blind=blind)
+    if kind in LEVERAGE:
+        middle = meat(likelihood, theta, _leverage_factors(likelihood, optimum, kind))
+        return Covariance(bread.sandwich([(1.0, middle)]), kind, LEVERAGE[kind])
+    middle = meat(likelihood, theta, lambda chunk, etas, row: chunk.weight / torch.sqrt(chunk.frequency))
+    matrix, unseen = apart.of_rows(middle, bread, information)
+    factor, text = _small_sample(kind, n, len(bread))
+    return Covariance(factor * matrix, kind, text, blind=(unseen,))
 
 
 def _reduced(
@@ -114,7 +155,9 @@ def _reduced(
     if lower is None:
         return Covariance(torch.full_like(bread, math.nan), kind, "CR2", {name: count})
     found = reduced(likelihood, optimum, lower, codes, reported)
-    return Covariance(_sandwiched(bread, found.meat), kind, "CR2", {name: count}, df=found.df, blind=found.blind)
+    return Covariance(
+        _sandwiched(bread, found.meat), kind, "CR2", {name: count}, df=found.df, blind=(Unseen(found.blind),)
+    )
 
 
 def sandwich(kind: str, rows: Iterable[Scores], bread: Tensor, n: float, clusters: Mapping[str, Tensor]) -> Covariance:
@@ -122,19 +165,23 @@ def sandwich(kind: str, rows: Iterable[Scores], bread: Tensor, n: float, cluster
     if clusters:
         found = clustered(rows, bread, clusters)
         matrix = _sandwiched(bread, found.meat)
-        df = torch.full((len(bread),), found.df, dtype=torch.float64)
+        df = torch.full((len(bread),), freedom(found.counts), dtype=torch.float64)
         return Covariance(matrix, kind, "G/(G-1)", found.counts, df=df, blind=found.blind)
-    size = len(bread)
     meat, root = torch.zeros_like(bread), root_of(bread)
     for _, frequency, scores in rows:  # a row of frequency f is f rows of score s/f each
         part = scores / torch.sqrt(frequency)[:, None]
         meat += part.T @ part
-    factor, text = {
+    factor, text = _small_sample(kind, n, len(bread))
+    return Covariance(factor * _sandwiched(bread, meat), kind, text, blind=(Unseen(not_seen_by_rows(meat, root)),))
+
+
+def _small_sample(kind: str, n: float, size: int) -> tuple[float, str | None]:
+    """The factor of a kind of single rows, and as a formula."""
+    return {
         "hc0": (1.0, None),
         "hc1": (n / (n - size) if n > size else math.nan, "n/(n-k)"),
         "sampling": (n / (n - 1) if n > 1 else math.nan, "n/(n-1)"),
     }[kind]
-    return Covariance(factor * _sandwiched(bread, meat), kind, text, blind=not_seen_by_rows(meat, root))
 
 
 def _sandwiched(bread: Tensor, meat: Tensor) -> Tensor:
@@ -163,8 +210,7 @@ def inverse_expected(likelihood: Likelihood, optimum: Optimum) -> Tensor | LowRa
         root = likelihood.information_root(optimum.theta, expected=True)
         if root is not None and bool((torch.diagonal(root) != 0).all()):
             return torch.cholesky_inverse(root, upper=True)
-    nothing = torch.full((likelihood.size, likelihood.size), math.nan, dtype=torch.float64)
-    return nothing if lower is None else _inverse(lower)
+    return nowhere(likelihood.size) if lower is None else _inverse(lower)
 
 
 def row_scores(likelihood: Likelihood, theta: Tensor) -> Iterator[Scores]:
@@ -184,14 +230,27 @@ def row_scores(likelihood: Likelihood, theta: Tensor) -> Iterator[Scores]:
 
 
 def _leverage_meat(likelihood: Likelihood, optimum: Optimum, kind: str) -> Tensor:
-    """(p, p) for hc2 and hc3, of a model with one linear predictor (`data.check_model` sees to that)."""
-    covariance = curvature.full(inverse_expected(likelihood, optimum))
-    total = torch.zeros_like(covariance)
+    """(p, p) for hc2 and hc3."""
+    factors = _leverage_factors(likelihood, optimum, kind)
+    total = torch.zeros((likelihood.size, likelihood.size), dtype=torch.float64)
     for chunk, etas, row in likelihood.rows(optimum.theta):
-        x = chunk.predictors[0].X.dense()
+        scores = (factors(chunk, etas, row) * row.g[:, 0])[:, None] * chunk.predictors[0].X.dense()
+        total += scores.T @ scores
+    return total
+
+
+def _leverage_factors(likelihood: Likelihood, optimum: Optimum, kind: str) -> Factors:
+    """What hc2 and hc3 multiply scores by, in a model with one linear predictor (`data.check_model` sees to that)."""
+    covariance, power = inverse_expected(likelihood, optimum), 0.5 if kind == "hc2" else 1.0
+
+    def factors(chunk: Rows, etas: Sequence[Tensor], row: RowDerivatives) -> Tensor:
+        if isinstance(covariance, LowRank):
+            length = leverages(likelihood, chunk, covariance)[:, 0, 0]
+        else:
+            x = chunk.predictors[0].X.dense()
+            length = ((x @ covariance) * x).sum(dim=1)
         each = chunk.weight / chunk.frequency
-        information = -each * likelihood.expected_rows(chunk, etas, row.h)[:, 0, 0]
-        spare = 1 - information * ((x @ covariance) * x).sum(dim=1)
+        spare = 1 + each * likelihood.expected_rows(chunk, etas, row.h)[:, 0, 0] * length
         if bool((spare < 1e-10).any()):
             raise ModelError(
                 "leverage_one",
@@ -199,10 +258,9 @@ def _leverage_meat(likelihood: Likelihood, optimum: Optimum, kind: str) -> Tenso
                 "a coefficient of their own",
                 "use --se hessian or expected, or leave out the terms that only one row determines",
             )
-        power = 0.5 if kind == "hc2" else 1.0
-        scores = (torch.sqrt(chunk.frequency) * each * row.g[:, 0] / spare**power)[:, None] * x
-        total += scores.T @ scores
-    return total
+        return torch.sqrt(chunk.frequency) * each / spare**power
+
+    return factors
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ formula, families, numerics.
 
 from glmfit.model.assembly import assemble
 from glmfit.model.batch import BatchLikelihood
-from glmfit.model.likelihood import Likelihood, add_gradient, add_hessian, row_derivatives
+from glmfit.model.likelihood import Likelihood, RowDerivatives, add_gradient, add_hessian, row_derivatives
 from glmfit.model.model import Model
 from glmfit.model.penalised import Jeffreys
 from glmfit.model.rows import Chunks, Predictor, Rows
+from glmfit.model.varying import Run, RunDerivatives, VaryingLikelihood
 
 __all__ = [
     "BatchLikelihood",
@@ -18,7 +19,11 @@ __all__ = [
     "Likelihood",
     "Model",
     "Predictor",
+    "RowDerivatives",
     "Rows",
+    "Run",
+    "RunDerivatives",
+    "VaryingLikelihood",
     "add_gradient",
     "add_hessian",
     "assemble",

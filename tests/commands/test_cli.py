@@ -49,7 +49,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[ModelSpec]]:
     def install(result: Any) -> list[ModelSpec]:
         asked: list[ModelSpec] = []
 
-        def fit_data(data: Any, trace: Any = None, progress: Any = None) -> Any:
+        def fit_data(data: Any, trace: Any = None, progress: Any = None, *, spend: bool = False) -> Any:
             asked.append(data.spec)
             if trace is not None:
                 trace({"iteration": 1, "log_likelihood": -12.5, "newton_decrement": 0.25})

@@ -360,7 +360,7 @@ def test_memory_that_runs_out_is_the_same_error(
     error = no_memory(kind)
     assert memory.ran_out(error)
 
-    def exhausted(*_: Any) -> None:
+    def exhausted(*_: Any, **__: Any) -> None:
         raise error
 
     monkeypatch.setattr("glmfit.estimate.pipeline.fit_data", exhausted)

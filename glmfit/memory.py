@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from glmfit.cgroups import contents, folders
-from glmfit.errors import ModelError
+from glmfit.errors import ModelError, UsageError
 
 LEAST = 1 / 3  # of an estimate is needed at least; the truth lies within a factor of 2 (tests/whole/test_memory.py)
 NUMBER = 8  # bytes of a float64 or an int64
 FEW = 1_000  # coefficients of which a matrix always has room
 SQUARES = 16  # matrices (p, p) at the peak: the information, its factors, its spectrum, the covariance and its lists
+SMALLEST = 400_000_000  # bytes that may be asked for: the program, its libraries and a chunk of rows
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _NO_LIMIT = 1 << 60  # what the first version of control groups gives for none
 _REFUSED = ("can't allocate memory", "not enough memory", "bad_alloc", "bad allocation")
 
@@ -62,14 +66,28 @@ def check_square(p: int) -> None:
         check([Need(3 * NUMBER * p**2, what, "merge rare levels, or leave out terms")], "what comes next needs")
 
 
-def check(needs: Sequence[Need], task: str = "this fit needs") -> None:
-    """Raises ModelError where the needs together are far beyond the memory that is free."""
+def size(text: str) -> int:
+    """The bytes that a text such as 4G or 500M asks for; `UsageError` for what is none, or too few for any fit."""
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise UsageError("invalid_value", f"--memory: '{text}' is not a size of memory", "write --memory 4G, or 500M")
+    asked = int(float(found[1]) * _UNITS[found[2].upper()])
+    if asked < SMALLEST:
+        message = f"--memory {text}: a fit takes {spoken(SMALLEST)} at the least, whatever its data"
+        raise UsageError("invalid_value", message, f"write --memory {SMALLEST // 10**6}M or more, or leave it out")
+    return asked
+
+
+def check(needs: Sequence[Need], task: str = "this fit needs", most: int | None = None) -> None:
+    """Raises ModelError where the needs together are far beyond the memory that is free, or the `most` there may be."""
     total, free = sum(need.size for need in needs), available()
+    if most is not None:
+        free = most if free is None else min(most, free)
     if free is None or LEAST * total <= free:
         return
-    most = max(needs, key=lambda need: need.size)
-    message = f"{task} about {spoken(total)} of memory, and {spoken(free)} are free: {most.what}"
-    raise ModelError("too_large", message, most.hint)
+    main = max(needs, key=lambda need: need.size)
+    message = f"{task} about {spoken(total)} of memory, and {spoken(free)} are free: {main.what}"
+    raise ModelError("too_large", message, main.hint)
 
 
 def spoken(size: float) -> str:

@@ -70,6 +70,15 @@ class Auxiliary:
 
 
 @dataclass(frozen=True, slots=True)
+class AbsorbedFactor:
+    """A factor whose effects were fitted and are not reported; those before it make up for `redundant` of them."""
+
+    factor: str
+    levels: int
+    redundant: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSummary:
     """What was fitted, with every default filled in."""
 
@@ -93,6 +102,7 @@ class ModelSummary:
     measure: str | None = None  # what exp of their coefficients is, such as "rate ratio"
     bias_reduction: str | None = None  # firth: the likelihood was penalised by Jeffreys' prior
     where: str | None = None  # the condition that chose the rows
+    absorbed: tuple[AbsorbedFactor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +353,15 @@ class Fingerprint:
 
 
 @dataclass(frozen=True, slots=True)
+class Effects:
+    """The effects of an absorbed factor by its levels; with other factors only sums of them are determined."""
+
+    factor: str
+    levels: tuple[str, ...]
+    effects: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Blueprint:
     """What it takes to use a fit on new rows: formulas, levels and the state of transforms; nothing of the old rows."""
 
@@ -360,6 +379,7 @@ class Blueprint:
     reading: Reading  # how the file was read
     asked: Mapping[str, Any]  # the fields of the `ModelSpec` that were not left at their defaults
     fingerprint: Fingerprint
+    absorbed: tuple[Effects, ...] = ()  # of absorbed factors, unless they have very many levels
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import Any
 
+from glmfit import memory
 from glmfit.errors import UsageError, did_you_mean
 from glmfit.reading import PLAIN, Reading
 
@@ -21,7 +22,7 @@ SE_ELSEWHERE = {  # words of other programs, and the kinds that they may mean he
     "bootstrap": "write --ci bootstrap for intervals; or --se hc3, which is near, or of clusters --se wild:COLUMN",
     "jackknife": "write --se hc3, which is near to it",
 }
-SMALL_SAMPLES = ("cr1", "cr2")
+SMALL_SAMPLES = ("cr1", "cr1s", "cr2")
 WILD_WEIGHTS = ("rademacher", "webb")
 SEED = 1  # of random numbers where none is asked for: the same command gives the same numbers
 BREADS = ("observed", "expected")
@@ -35,7 +36,7 @@ BOOTSTRAPS = {"bootstrap": "percentile", "bca": "bca"}  # kinds of intervals fro
 DRAWN = ("rows", "cluster:COL", "parametric")
 # Fields that name columns.
 _NAMES = ("formulas", "y", "x", "weights", "freq_weights", "sampling_weights", "offset", "exposure", "group", "event",
-          "censor", "se", "relax", "where", "bootstrap_by")  # fmt: skip
+          "censor", "se", "relax", "where", "bootstrap_by", "absorb")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class ModelSpec:
     levels: tuple[str, ...] = ()  # categories of the response in order, the first the lowest, or the base
     base: str | None = None  # category of a multinomial response that the others are compared with
     relax: tuple[str, ...] = ()  # terms of an ordinal model with a coefficient at each cut point
+    absorb: tuple[str, ...] = ()  # columns whose levels have effects that are fitted and not reported
     group: str | None = None  # column of the groups within which a conditional model compares
     event: str | None = None  # column: 1 where the response was observed, 0 where it is right-censored
     censor: str | None = None  # LOWER,UPPER: two columns that bound the response, or limits of its measurement
@@ -79,6 +81,8 @@ class ModelSpec:
     bias_reduction: str | None = None  # one of BIAS_REDUCTIONS
     where: str | None = None  # a condition: the rows in which it holds are the data
     missing: str = "drop"
+    memory: int | str | None = None  # bytes that a fit may take, as 4G; None: what is free
+    spill: str | None = None  # folder for temporary files of a fit that is larger; None: that of the system
     reading: Reading = PLAIN  # how the file is to be read where it does not say so itself
     optimizer: str = "newton"
     max_iter: int = 100
@@ -93,6 +97,8 @@ class ModelSpec:
             object.__setattr__(self, name, _composed(getattr(self, name)))
         if self.se is not None:
             object.__setattr__(self, "se", _standard(self.se))
+        if self.memory is not None:
+            object.__setattr__(self, "memory", memory.size(str(self.memory)))
         _validate(self)
 
 
@@ -156,6 +162,7 @@ def _validate(spec: ModelSpec) -> None:
     _validate_censoring(spec)
     _validate_bias_reduction(spec)
     _validate_intervals(spec)
+    _validate_absorbed(spec)
 
 
 def _validate_types(spec: ModelSpec) -> None:
@@ -168,12 +175,13 @@ def _validate_types(spec: ModelSpec) -> None:
         **dict.fromkeys(
             ("success", "base", "se", "small_sample", "wild_weights", "bread", "bootstrap_by"), (str | None, "text")
         ),
-        **dict.fromkeys(("censor", "bias_reduction", "where"), (str | None, "text")),
+        **dict.fromkeys(("censor", "bias_reduction", "where", "spill"), (str | None, "text")),
         **dict.fromkeys(("level", "tol"), (Real, "a number")),
         "max_iter": (Integral, "a whole number"),
         **dict.fromkeys(("replicates", "seed"), (Integral | None, "a whole number")),
         "dispersion": (str | Real | None, "a method or a number"),
-        **dict.fromkeys(("formulas", "x", "levels", "relax"), (tuple | list, "a sequence of texts")),
+        "memory": (str | Integral | None, "a size, such as '4G'"),
+        **dict.fromkeys(("formulas", "x", "levels", "relax", "absorb"), (tuple | list, "a sequence of texts")),
         "reading": (Reading, "a Reading"),
         **dict.fromkeys(("links", "fixed", "start"), (Mapping, "a mapping")),
     }
@@ -181,7 +189,7 @@ def _validate_types(spec: ModelSpec) -> None:
         value = getattr(spec, name)
         if not isinstance(value, kind):
             raise UsageError("invalid_value", f"{name}: {value!r:.60} is not {meant}", f"give {meant}")
-    for value in (*spec.formulas, *spec.x, *spec.levels, *spec.relax, *spec.links.values()):
+    for value in (*spec.formulas, *spec.x, *spec.levels, *spec.relax, *spec.absorb, *spec.links.values()):
         if not isinstance(value, str):
             raise UsageError("invalid_value", f"{value!r:.60} is not text", "give text")
     for value in (*spec.fixed.values(), *spec.start.values()):
@@ -349,3 +357,28 @@ def _validate_intervals(spec: ModelSpec) -> None:
             "profile intervals rest on the likelihood alone, not on robust standard errors",
             "leave --ci profile out" + ("" if spec.sampling_weights else f", or leave --se {spec.se} out"),
         )
+
+
+def _validate_absorbed(spec: ModelSpec) -> None:
+    """What rests on the whole likelihood, or on all of its coefficients, does not go with effects that are not kept."""
+    if not spec.absorb:
+        return
+    twice = [name for name in spec.absorb if spec.absorb.count(name) > 1]
+    if twice:
+        raise UsageError("contradiction", f"--absorb: '{twice[0]}' is given twice", "give it once")
+    kind = (spec.se or "").partition(":")[0]
+    excluded = {
+        f"--ci {spec.ci}": (spec.ci != "wald", "intervals are Wald's: leave it out"),
+        "--bias-reduction firth": (spec.bias_reduction is not None, "leave it out, or write the column as a term"),
+        f"--se {spec.se}": (kind in ("hc2", "hc3", "wild"), "use --se hc1 or cluster:COLUMN"),
+        "--small-sample cr2": (spec.small_sample == "cr2", "write --small-sample cr1 or cr1s"),
+        f"--optimizer {spec.optimizer}": (spec.optimizer != "newton", "leave it out: the search is Newton's"),
+        "--start": (bool(spec.start), "leave it out: the effects have no starting values"),
+        "--separation drop": (spec.separation == "drop", "leave it out: separated levels are dropped as it is"),
+        "--check-separation": (spec.check_separation, "leave it out: means that tend to an end are always reported"),
+        "--group": (spec.group is not None, "leave one out: a conditional likelihood has no effects of its groups"),
+    }
+    for option, (given, hint) in excluded.items():
+        if given:
+            message = f"{option} does not go with --absorb, whose effects are fitted and not reported"
+            raise UsageError("absorb_excludes", message, hint)

@@ -13,7 +13,8 @@ import mmap
 import os
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,35 +30,46 @@ _maps: weakref.WeakKeyDictionary[mmap.mmap, tuple[int, int, Spill]] = weakref.We
 _REDUCED = {np.add, np.maximum, np.minimum, np.logical_or, np.logical_and, np.fmax, np.fmin}
 
 
+@dataclass(frozen=True)
 class Spill:
-    """A folder for temporary files; the system's own where None is given."""
+    """A folder for temporary files, by its name; the system's own where there is none."""
 
-    def __init__(self, folder: str | None = None) -> None:
-        self.folder = folder or tempfile.gettempdir()
-        if not os.path.isdir(self.folder):
-            what = "is not a folder" if os.path.exists(self.folder) else "is not there"
-            raise DataError("bad_spill", f"--spill {self.folder} {what}", "name a folder that can be written to")
-        if not os.access(self.folder, os.W_OK | os.X_OK):
-            message = f"--spill {self.folder} cannot be written to: permission denied"
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.name and not os.path.isdir(self.name):
+            what = "is not a folder" if os.path.exists(self.name) else "is not there"
+            raise DataError("bad_spill", f"--spill {self.name} {what}", "name a folder that can be written to")
+        if self.name and not os.access(self.name, os.W_OK | os.X_OK):
+            message = f"--spill {self.name} cannot be written to: permission denied"
             raise DataError("bad_spill", message, "name another folder, or change its permissions")
+
+    @property
+    def folder(self) -> str:
+        """Where files are made."""
+        return self.name or tempfile.gettempdir()
 
     def empty(self, shape: int | tuple[int, ...], dtype: Any = np.float64) -> Spilled:
         """An array whose values are yet to be written."""
-        dtype = np.dtype(dtype)
-        size = max(1, int(np.prod(shape)) * dtype.itemsize)
-        try:
-            with tempfile.TemporaryFile(dir=self.folder) as file:
-                if hasattr(os, "posix_fallocate"):  # a full disk is found out now, and not when a page is written
-                    os.posix_fallocate(file.fileno(), 0, size)
-                else:
-                    file.truncate(size)
-                mapped = mmap.mmap(file.fileno(), size)
-        except OSError as error:
-            raise self.failed(error, size) from error
-        array = np.frombuffer(mapped, dtype, int(np.prod(shape))).reshape(shape).view(Spilled)
-        array.spill = self
-        _maps[mapped] = array.ctypes.data, size, self
+        size = max(1, int(np.prod(shape)) * np.dtype(dtype).itemsize)
+        with self.failing(size), tempfile.TemporaryFile(dir=self.folder) as file:
+            if hasattr(os, "posix_fallocate"):  # a full disk is found out now, and not when a page is written
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
+            return self.mapped(file, shape, dtype)
+
+    def mapped(self, file: Any, shape: int | tuple[int, ...], dtype: Any) -> Spilled:
+        """What stands in a file, as an array that can be written to."""
+        count = int(np.prod(shape))
+        mapped = mmap.mmap(file.fileno(), max(1, count * np.dtype(dtype).itemsize))
+        array = self.lent(np.frombuffer(mapped, dtype, count).reshape(shape))
+        _maps[mapped] = array.ctypes.data, len(mapped), self
         return array
+
+    def growing(self, dtype: Any) -> Growing:
+        """An array (n,) of which n is not known yet."""
+        return Growing(self, np.dtype(dtype))
 
     def filled(self, shape: int | tuple[int, ...], dtype: Any, run: Callable[[slice], Any]) -> Spilled:
         """An array of which `run` gives each run of rows."""
@@ -67,8 +79,30 @@ class Spill:
             base[part] = run(part)
         return out
 
-    def failed(self, error: OSError, size: int) -> DataError:
-        """What a file that cannot be written means to a user."""
+    def lent(self, array: np.ndarray) -> Spilled:
+        """An array in one of the files, as one of them."""
+        found = array.view(Spilled)
+        found.spill = self
+        return found
+
+    def each(self, n: int, inputs: Sequence[Any], make: Callable[..., Any], dtype: Any = None) -> Spilled:
+        """make(*inputs) (n, ...) row by row, of arrays (n, ...) and scalars."""
+
+        def run(part: slice) -> Any:
+            return make(*(rows_of(one, n, part) for one in inputs))
+
+        first = np.asarray(run(slice(0, 1)))
+        return self.filled((n, *first.shape[1:]), dtype or first.dtype, run)
+
+    @contextlib.contextmanager
+    def failing(self, size: int) -> Iterator[None]:
+        """What the system says when so many bytes cannot be written, as the `DataError` that says so."""
+        try:
+            yield
+        except OSError as error:
+            raise self._failed(error, size) from error
+
+    def _failed(self, error: OSError, size: int) -> DataError:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             with contextlib.suppress(OSError):
                 free = os.statvfs(self.folder).f_bavail * os.statvfs(self.folder).f_frsize
@@ -78,12 +112,37 @@ class Spill:
         return DataError("bad_spill", message, "name another folder with --spill")
 
 
-def runs(n: int, size: int | None = None) -> Iterator[slice]:
-    """Slices of n rows, one after the other; what was looked at in one is let go of before the next."""
+class Growing:
+    """An array (n,) in the making, in a file that grows by what is appended."""
+
+    def __init__(self, spill: Spill, dtype: Any) -> None:
+        self.spill, self.dtype, self.size = spill, dtype, 0
+        with spill.failing(0):
+            self.file = tempfile.TemporaryFile(dir=spill.folder)  # noqa: SIM115 - closed by `done`, or with this
+
+    def append(self, values: np.ndarray) -> None:
+        with self.spill.failing(values.nbytes):
+            self.file.write(np.ascontiguousarray(values, self.dtype).data)
+        self.size += len(values)
+
+    def done(self) -> Spilled:
+        """All that was appended."""
+        with self.spill.failing(0), self.file:
+            if self.size == 0:
+                self.file.truncate(1)
+            self.file.flush()
+            return self.spill.mapped(self.file, self.size, self.dtype)
+
+
+def runs(n: int, size: int | None = None, apart: int = 1) -> Iterator[slice]:
+    """Slices of n rows, one after the other; what was looked at in one is let go of before the next.
+
+    `apart` is how far from each other rows are that are looked at: each brings its neighbours with it.
+    """
     size = size or RUN
     for start in range(0, n, size):
         yield slice(start, min(start + size, n))
-        let_go(size)
+        let_go(size * apart)
 
 
 _looked_at = 0
@@ -105,6 +164,20 @@ def at(address: int) -> Spill | None:
     return next((home for start, size, home in list(_maps.values()) if start <= address < start + size), None)
 
 
+Function = Callable[..., Any]
+_functions: dict[Any, Function] = {}  # those of numpy that are computed by runs
+
+
+def of(function: Any) -> Callable[[Function], Function]:
+    """Makes the decorated one what a function of numpy is of spilled arrays: (spill, *numpy's arguments)."""
+
+    def register(own: Function) -> Function:
+        _functions[function] = own
+        return own
+
+    return register
+
+
 class Spilled(np.ndarray[Any, Any]):
     """An array in a temporary file of `spill`; its views of more rows than a run are such arrays too."""
 
@@ -113,41 +186,100 @@ class Spilled(np.ndarray[Any, Any]):
     def __array_finalize__(self, obj: Any) -> None:
         self.spill = getattr(obj, "spill", None)
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        plain = [_plain(one) for one in inputs]
-        out = options.get("out")
-        if method == "__call__" and not options.keys() - {"out", "dtype", "casting"} and ufunc.nout == 1:
-            shape = np.broadcast_shapes(*(np.shape(one) for one in plain))
-            if len(shape) and shape[0] > RUN and all(_by_rows(one, shape) for one in plain):
-                options.pop("out", None)
-                return self._each(shape, plain, lambda *one: ufunc(*one, **options), out[0] if out else None)
-        if method == "reduce" and out in (None, (None,)) and ufunc in _REDUCED and len(plain[0]) > RUN:
-            options.pop("out", None)
-            if options.get("axis", 0) in (None, 0, (0,)) and options.get("where", True) is True:
-                parts = [ufunc.reduce(plain[0][part], **options) for part in runs(len(plain[0]))]
-                return ufunc.reduce(np.stack(parts), axis=0)
-        if out:
-            options["out"] = tuple(_plain(one) for one in out)
-        found = getattr(ufunc, method)(*plain, **options)
-        return out[0] if out else found
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (None,), **options: Any) -> Any:
+        home = next((one.spill for one in (self, *inputs, *out) if isinstance(one, Spilled) and one.spill), None)
+        inputs = tuple(map(plain, inputs))
+        (result,) = out
+        if method == "reduce" and home and ufunc in _REDUCED and result is None and _over_rows(inputs[0], options):
+            parts = [ufunc.reduce(inputs[0][part], **options) for part in runs(len(inputs[0]))]
+            return ufunc.reduce(np.stack(parts), axis=0)
+        shape = np.broadcast_shapes(*map(np.shape, inputs)) if method == "__call__" else ()
+        n = shape[0] if shape else 0
+        by_rows = all(np.ndim(one) == len(shape) or len(one) != n for one in inputs if np.ndim(one))
+        if method != "__call__" or home is None or n <= RUN or not by_rows:
+            given = {} if result is None else {"out": plain(result)}
+            found = getattr(ufunc, method)(*inputs, **given, **options)
+            return found if result is None else result
+        if result is None:
+            return home.each(n, inputs, lambda *some: ufunc(*some, **options))
+        for part in runs(n):
+            ufunc(*(rows_of(one, n, part) for one in inputs), out=plain(result)[part], **options)
+        return result
 
-    def _each(self, shape: tuple[int, ...], inputs: list[Any], make: Callable[..., Any], out: Any = None) -> Any:
-        """An array of that shape, made of each run of the inputs."""
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if self.spill is not None and func in _functions:
+            found = _functions[func](self.spill, *args, **kwargs)
+            if found is not NotImplemented:
+                return found
+        return super().__array_function__(func, types, args, kwargs)
 
-        def run(part: slice) -> Any:
-            return make(*(one[part] if _has_rows(one, shape) else one for one in inputs))
+    def __getitem__(self, index: Any) -> Any:
+        found = plain(self)
+        index = plain(index)
+        if not isinstance(index, np.ndarray) or index.ndim != 1 or self.spill is None:
+            found = found[index]
+            return self.spill.lent(found) if self.spill and np.ndim(found) and len(found) > RUN else found
+        if index.dtype == bool:
+            return self._chosen(index)
+        if len(index) <= RUN:
+            return found[index]
+        return self.spill.each(len(index), (index,), lambda some: found[some])
 
-        if out is not None:
-            base = _plain(out)
-            for part in runs(shape[0]):
-                base[part] = run(part)
-            return out
-        assert self.spill is not None
-        kind = np.asarray(run(slice(0, 1))).dtype
-        return self.spill.filled(shape, kind, run)
+    def _chosen(self, mask: np.ndarray) -> Any:
+        """The rows where a mask (n,) is true."""
+        n, found = sum(int(np.count_nonzero(mask[part])) for part in runs(len(mask))), plain(self)
+        out: Any = np.empty((n, *self.shape[1:]), self.dtype)
+        if n > RUN and self.spill is not None:
+            out = self.spill.empty(out.shape, self.dtype)
+        base, filled = plain(out), 0
+        for part in runs(len(found)):
+            some = found[part][mask[part]]
+            base[filled : filled + len(some)] = some
+            filled += len(some)
+        return out
+
+    def astype(self, dtype: Any, *others: Any, **options: Any) -> Any:
+        if self.spill is None or len(self) <= RUN:
+            return plain(self).astype(dtype, *others, **options)
+        return self.spill.each(len(self), (plain(self),), lambda some: some.astype(dtype), dtype)
+
+    def copy(self, order: Any = "C") -> Any:
+        return self.astype(self.dtype)
+
+    def argmax(self, *others: Any, **options: Any) -> Any:
+        return self._at(np.argmax, np.greater)
+
+    def argmin(self, *others: Any, **options: Any) -> Any:
+        return self._at(np.argmin, np.less)
+
+    def _at(self, place: Callable[[np.ndarray], Any], better: Callable[[Any, Any], Any]) -> int:
+        """The first place of the best of the values (n,)."""
+        values, best = plain(self), 0
+        for part in runs(len(values)):
+            here = part.start + int(place(values[part]))
+            if better(values[here], values[best]) or (values[here] != values[here] and values[best] == values[best]):
+                best = here
+        return best
 
 
-def _plain(one: Any) -> Any:
+def rows_of(one: Any, n: int, part: slice) -> Any:
+    """Some rows of an operand that has n, else all of it."""
+    return one[part] if np.ndim(one) and len(one) == n else one
+
+
+def _over_rows(values: Any, options: Mapping[str, Any]) -> bool:
+    """Whether a sum, or the like, is one over many rows."""
+    plain_sum = options.get("axis", 0) in (None, 0, (0,)) and options.get("where", True) is True
+    return plain_sum and options.get("keepdims") in (None, False) and np.ndim(values) > 0 and len(values) > RUN
+
+
+def spill_of(array: np.ndarray) -> Spill | None:
+    """What a long array lies in, None if that is the memory."""
+    return array.spill if isinstance(array, Spilled) and len(array) > RUN else None
+
+
+def plain(one: Any) -> Any:
+    """The same memory as an array that numpy computes with."""
     return one.view(np.ndarray) if isinstance(one, Spilled) else one
 
 

@@ -33,12 +33,18 @@ BELOW = {
     "commands": "many report explain after dense estimate rows formula families table",
 }
 # The ground floor, from the bottom; `__init__` is the Python API and `__main__` the command, above all packages.
-GROUND = ("version", "errors", "lazy", "cgroups", "memory", "threads", "spill", "reading", "spec", "result")
+GROUND = (
+    *("version", "errors", "lazy", "cgroups", "memory", "threads", "spill", "spilled", "watch", "reading"),
+    *("spec", "result"),
+)
 ROOF = ("fitted", "__init__", "__main__")
 _WITHOUT_TORCH = {"table", "families", "formula", "rows", "explain", "report", "many", "commands", *GROUND}
 NEEDS_TORCH = {"commands.examine", "families.blame"}
 NEEDS_TORCH |= {f"many.{name}" for name in ("alone", "covariances", "designed", "grouping", "outcomes", "own")}
 NEEDS_TORCH |= {f"many.{name}" for name in ("responses", "sums", "together")}
+NEEDS_TORCH |= {
+    f"many.{name}" for name in ("answers", "batch", "begin", "block", "maximum", "remarks", "robust", "scales")
+}
 
 
 def module_name(path: Path) -> str:

@@ -223,7 +223,7 @@ def read_block(place: str, lines: list[str]) -> Iterator[Example]:
             status, after = int(after[at + 1]), after[:at]
         shown = tuple(line.rstrip() for line in after) if command.startswith("$ ") else ()
         yield Example(place, command.removeprefix("$ "), shown, status, tuple(before))
-        if " --save " in command or " --by " in command:  # which later ones read
+        if " --save " in command or " --by " in command or " --scan " in command:  # which later ones read
             before.append(command.removeprefix("$ "))
 
 

@@ -18,12 +18,12 @@ import torch
 from glmfit.after.codings import factors_of, reference_levels_matter, with_sum_contrasts
 from glmfit.after.ratios import FROM_LIKELIHOOD, FROM_RESIDUALS, of_deviance, ratio
 from glmfit.after.terms import ModelTerm, terms_of, without
+from glmfit.after.variances import variances
 from glmfit.errors import Finding, GlmfitError, ModelError, UsageError
 from glmfit.estimate.pipeline import fit_data
 from glmfit.estimate.score import score_statistic
 from glmfit.families.userfile import is_dense
 from glmfit.inference import Reference, joint_test
-from glmfit.inference.joint import wald
 from glmfit.report.records import Records
 from glmfit.result import Fitted
 from glmfit.rows import Data, read
@@ -244,6 +244,5 @@ def _distance(full: Fitted, places: Sequence[int]) -> float:
     if not places:
         return 0.0
     index = torch.tensor(places)
-    matrix = torch.from_numpy(full.covariance.array())
     estimates = torch.tensor([full.coefficients[at].estimate for at in places], dtype=torch.float64)
-    return wald(estimates, matrix[index[:, None], index])
+    return variances(full).distance(estimates, index)

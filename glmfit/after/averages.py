@@ -99,7 +99,7 @@ class Weighted:
 def average(model: SavedModel, of: Quantity, settings: Sequence[Setting], runs: Iterable[Weighted]) -> Groups:
     """The averages of a quantity at each setting, in each group of the rows."""
     groups = Groups(settings, max(1, len(of.levels)), len(model.theta))
-    size = max(FEWEST_ROWS, min(MOST_ROWS, CELLS // max(1, len(model.theta))))
+    size = max(FEWEST_ROWS, min(MOST_ROWS, CELLS // max(1, model.width)))
     for run in runs:
         n = len(run.weights)
         groups.rows += n

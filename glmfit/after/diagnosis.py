@@ -20,7 +20,7 @@ from glmfit.after.links import link_check
 from glmfit.after.newdata import Asked
 from glmfit.after.rows import observed_rows, pieces
 from glmfit.after.rowwise import NAMES, residuals
-from glmfit.after.saved import SavedModel
+from glmfit.after.saved import SavedModel, refuse_absorbed
 from glmfit.after.units import Units
 from glmfit.after.verdicts import COLUMNS, UNLIKELY, Row, verdict
 from glmfit.errors import DataError, Finding
@@ -51,6 +51,7 @@ class Gathered:
 
 def diagnosis(model: SavedModel, source: Source, asked: Asked, seed: int) -> Records:
     """The checks that a model and these rows admit, as a table."""
+    refuse_absorbed(model, "leverages and standardised residuals")
     found = _gather(model, source, asked, seed)
     if not len(found["y"]):
         raise DataError("no_rows", f"no row of {source.name} has an answer", "check --missing keep, and the data")

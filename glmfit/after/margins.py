@@ -25,7 +25,7 @@ from glmfit.after.newdata import Asked
 from glmfit.after.prediction import standard_errors
 from glmfit.after.quantities import Quantity
 from glmfit.after.sample import Sample, Survey, in_order
-from glmfit.after.saved import SavedModel
+from glmfit.after.saved import SavedModel, refuse_absorbed
 from glmfit.errors import Finding, UsageError
 from glmfit.report.records import Records
 from glmfit.spec import one_of
@@ -41,6 +41,7 @@ LEAST = ("statistic", "std_error", "conf_high")  # what a short line leaves out
 
 def margins(model: SavedModel, source: Source, asked: Asked, request: Request) -> Records:
     """The rows of a table of margins; raises for what cannot be asked before any row is read."""
+    refuse_absorbed(model, "standard errors of averages")
     level = model.fit.level if request.level is None else request.level
     if not 0 < level < 1:
         raise UsageError("invalid_value", f"--level: {level:g} is not between 0 and 1", "0.95 is usual")
@@ -191,9 +192,7 @@ def _adjust(model: SavedModel, members: Sequence[tuple[dict[str, Any], _Estimate
         found = adjusted(p_values, method)
     else:
         gradient = torch.stack([one.derivative for _, one in members])
-        known = torch.isfinite(torch.diagonal(model.covariance))
-        gradient = torch.where(known & torch.isfinite(gradient), gradient, 0.0)
-        variance = gradient @ torch.where(torch.isfinite(model.covariance), model.covariance, 0.0) @ gradient.T
+        variance = model.variances.within(torch.where(torch.isfinite(gradient), gradient, 0.0))
         scale = torch.sqrt(torch.diagonal(variance))
         scale = torch.where(scale > 0, scale, 1.0)
         correlation = (variance / torch.outer(scale, scale)).numpy()

@@ -16,7 +16,7 @@ import numpy as np
 from glmfit.after.saved import SavedModel
 from glmfit.errors import DataError, GlmfitError, ModelError, UsageError, shorten
 from glmfit.formula import Evaluator, Factor, role_factor
-from glmfit.result import Variable
+from glmfit.result import Effects, Variable
 from glmfit.rows.weights import called, values_of
 from glmfit.table import Column, Source, Table, number_names, refuse
 
@@ -88,8 +88,11 @@ class Reader:
         words: Sequence[str] = (),
     ) -> None:
         self.model, self.asked = model, asked
+        self.effects = _effects(model)
         self.variables = {variable.name: variable for variable in model.fit.blueprint.variables}
+        self.variables |= {one.factor: Variable(one.factor, "text", one.levels) for one in self.effects}
         self.leveled = {factor.levels_of for predictor in model.predictors for factor in predictor.factors}
+        self.leveled |= {one.factor for one in self.effects}
         self.offset = _given(model, source, "offset", model.fit.model.offset, asked.offset)
         self.exposure = _given(model, source, "exposure", model.fit.model.exposure, asked.exposure)
         self.trials = model.trials if asked.trials else ()
@@ -172,6 +175,8 @@ class Reader:
 
     def _with_offset(self, rows: NewRows) -> NewRows:
         table, offset = rows.table, rows.offset
+        for one in self.effects:
+            offset = offset + np.array(one.effects)[table[one.factor].values]
         for option, given in (("offset", self.offset), ("exposure", self.exposure)):
             if given is None:
                 continue
@@ -188,6 +193,16 @@ class Reader:
             error = DataError("outside_support", "trials are counted from 1", "correct the value, or drop the row")
             refuse(" + ".join(factor.text for factor in self.trials), trials, ~(trials > 0), table.rows, error)
         return replace(rows, offset=offset, trials=trials)
+
+
+def _effects(model: SavedModel) -> tuple[Effects, ...]:
+    """The absorbed effects that a linear predictor has; raises where they were too many to be kept."""
+    absorbed, kept = model.fit.model.absorbed, model.fit.blueprint.absorbed
+    if absorbed and not kept:
+        levels = ", ".join(f"{one.factor} ({one.levels:,} levels)" for one in absorbed)
+        message = f"{model.name} was fitted with --absorb, and keeps no effects of so many levels: {levels}"
+        raise ModelError("absorbed_effects", message, "predict needs them: absorb factors of fewer levels")
+    return kept
 
 
 def unseen(name: str, level: str, row: int, levels: Sequence[str]) -> DataError:

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from glmfit.after.newdata import Asked, NewRows, complete, new_rows
-from glmfit.after.prediction import Part, jacobian, linear_predictors, parts, slopes, standard_errors
+from glmfit.after.prediction import Part, errors_of_rows, linear_predictors, parts, slopes
 from glmfit.after.quantities import Quantity, quantity
-from glmfit.after.saved import SavedModel
+from glmfit.after.saved import SavedModel, refuse_absorbed
 from glmfit.errors import UsageError
 from glmfit.families import domain
 from glmfit.spec import one_of
@@ -59,6 +59,8 @@ def predictions(
     if not 0 < level < 1:
         raise UsageError("invalid_value", f"--level: {level:g} is not between 0 and 1", "0.95 is usual")
     wanted = quantity(model, of)
+    if interval != "none":
+        refuse_absorbed(model, "standard errors of predictions")
     if interval == "prediction":
         if wanted.name != "mean":
             message = f"--interval prediction is for the response, not for --of {wanted.name}"
@@ -100,8 +102,8 @@ def answers(model: SavedModel, rows: Part, of: Quantity, interval: str, level: f
     value, slope = slopes(of, etas, rows.columns)
     errors = torch.full_like(value, math.nan)
     if of.smooth:
-        derivatives = (jacobian(model, rows, slope[:, j]) for j in range(value.shape[1]))
-        errors = torch.stack([standard_errors(model, one) for one in derivatives], dim=1)
+        each = (slope[:, j] for j in range(value.shape[1]))
+        errors = torch.stack([errors_of_rows(model, rows, one) for one in each], dim=1)
         for eta in etas:  # of a coefficient without a finite estimate: a limit, and no standard error
             errors[~torch.isfinite(eta)] = math.nan
     low, high = _interval(model, rows, of, etas, value, errors, model.reference.quantile(level))
@@ -124,7 +126,7 @@ def _interval(
         k = [predictor.parameter for predictor in model.estimated].index(of.predictor)
         slope = torch.zeros((len(rows), len(etas)), dtype=torch.float64)
         slope[:, k] = 1.0
-        centre, half = etas[k][:, None], quantile * standard_errors(model, jacobian(model, rows, slope))[:, None]
+        centre, half = etas[k][:, None], quantile * errors_of_rows(model, rows, slope)[:, None]
         one, other = (_end(model, of, centre, half, side) for side in (-1.0, 1.0))
     else:
         leaf = value.clone().requires_grad_(True)

@@ -7,9 +7,9 @@ autograd gives d f / d eta row by row; V is the covariance that the model was sa
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,6 +22,9 @@ from glmfit.design import Matrix, build
 from glmfit.errors import DataError, GlmfitError
 from glmfit.formula import Evaluator
 from glmfit.report.saved import AGAIN
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 CELLS = 4_000_000  # numbers of a model matrix that are worked on together
 MOST_ROWS = 65_536
@@ -48,7 +51,7 @@ class Part:
 
 def parts(model: SavedModel, rows: NewRows, keep: bool = False) -> Iterator[Part]:
     """The matrices of new rows, some rows at a time; with `keep` those that cannot be evaluated are left out."""
-    size = max(FEWEST_ROWS, min(MOST_ROWS, CELLS // max(1, len(model.theta))))
+    size = max(FEWEST_ROWS, min(MOST_ROWS, CELLS // max(1, model.width)))
     n = len(rows.place)
     for start in range(0, n, size):
         yield from _evaluable(model, rows.rows(np.arange(start, min(start + size, n))), keep)
@@ -135,9 +138,10 @@ def times(X: Matrix, beta: Tensor) -> Tensor:
     finite = torch.isfinite(beta)
     product = X.matvec(torch.where(finite, beta, 0.0))
     if not bool(finite.all()):
-        out = torch.nonzero(~finite)[:, 0]
-        values = X.select(out.tolist()).dense()
-        product = product + torch.where(values != 0, values * beta[out], 0.0).sum(dim=1)
+        for block, place in zip(X.blocks, X.places, strict=True):
+            at, column, value = block.entries()
+            there = torch.nonzero((value != 0) & ~finite[place][column])[:, 0]
+            product = product.index_add(0, at[there], value[there] * beta[place][column[there]])
     return product
 
 
@@ -168,11 +172,24 @@ def jacobian(model: SavedModel, rows: Part, slope: Tensor) -> Tensor:
 
 def standard_errors(model: SavedModel, derivative: Tensor) -> Tensor:
     """sqrt(J V J') of derivatives (..., p); NaN where one is in a coefficient that has no variance."""
-    covariance = model.covariance
-    without = ~torch.isfinite(torch.diagonal(covariance))
-    known = torch.where(torch.isfinite(covariance), covariance, 0.0)
-    variance = ((derivative @ known) * derivative).sum(dim=-1)
-    if bool(without.any()):
-        touched = (derivative[..., without] != 0).any(dim=-1)
-        variance = torch.where(touched, math.nan, variance)
-    return torch.sqrt(variance)
+    return torch.sqrt(model.variances.of(derivative))
+
+
+def errors_of_rows(model: SavedModel, rows: Part, slope: Tensor) -> Tensor:
+    """(n,) the same of rows, from d f / d eta (n, K)."""
+    if model.variances.by_parts:
+        return torch.sqrt(model.variances.of_rows(_sparse_jacobian(model, rows, slope)))
+    return standard_errors(model, jacobian(model, rows, slope))
+
+
+def _sparse_jacobian(model: SavedModel, rows: Part, slope: Tensor) -> csr_array:
+    """`jacobian` of a model of very many coefficients, of which a row has few."""
+    from scipy.sparse import coo_array
+
+    found = []
+    for k, (X, places) in enumerate(zip(rows.matrices, rows.places, strict=True)):
+        for block, place in zip(X.blocks, X.places, strict=True):
+            at, column, value = block.entries()
+            found.append((at, places[place][column], value * slope[at, k]))
+    lines, columns, values = (torch.cat(parts).numpy() for parts in zip(*found, strict=True))
+    return coo_array((values, (lines, columns)), shape=(len(rows), len(model.theta))).tocsr()

@@ -22,6 +22,7 @@ from glmfit.report.page.parts import Grid, Page, Part, Picture, Section, Text, c
 from glmfit.report.pictures.frame import Frame
 from glmfit.report.records import Records, records_csv, shown
 from glmfit.result import Fitted
+from glmfit.spill import Spill
 from glmfit.table import Source, open_data
 
 MOST_EFFECTS = 6  # pictures of effects, of the covariates in the order of the formula
@@ -38,7 +39,7 @@ class Rows:
     family: str | None = None
 
     def source(self, model: SavedModel) -> Source:
-        return open_data(self.name, model.fit.blueprint.reading.for_new_data(self.reading), spool=True)
+        return open_data(self.name, model.fit.blueprint.reading.for_new_data(self.reading), spool=Spill())
 
     def check(self, name: str, model: SavedModel) -> None:
         """`DataError` where the data are not those that the model was fitted to."""

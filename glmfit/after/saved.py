@@ -27,6 +27,7 @@ from glmfit.spec import ModelSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from glmfit.after.variances import Variances
     from glmfit.inference import Reference
 
 # A coefficient without an estimate of its own, and still no hole: its column adds nothing to those before it.
@@ -75,13 +76,17 @@ class SavedModel:
             return math.copysign(math.inf, direction) if direction else math.nan
         return row.estimate
 
+    @property
+    def width(self) -> int:
+        """Numbers that a row has in the model: coefficients, or those beside the levels that are set apart."""
+        return self.variances.width if self.fit.covariance.low_rank is not None else len(self.theta)
+
     @cached_property
-    def covariance(self) -> Tensor:
-        """(p, p) that of the coefficients as it was saved, 0 where they are aliased and NaN where it does not exist."""
-        matrix = torch.from_numpy(self.fit.covariance.array()).reshape(len(self.theta), -1)
-        out = [at for at, row in enumerate(self.fit.coefficients) if row.status in NOTHING_LOST]
-        matrix[out, :] = matrix[:, out] = 0.0
-        return matrix
+    def variances(self) -> Variances:
+        """Those of the coefficients, as they were saved."""
+        from glmfit.after.variances import variances
+
+        return variances(self.fit)
 
     @cached_property
     def reference(self) -> Reference:
@@ -141,6 +146,16 @@ class SavedModel:
         return [
             (self.links[p.name], by_name.get(p.name), self.held.get(p.name, math.nan)) for p in self.family.parameters
         ]
+
+
+def refuse_absorbed(model: SavedModel, what: str) -> None:
+    """Raises for a model with absorbed effects, whose own uncertainty `what` would need."""
+    absorbed = model.fit.model.absorbed
+    if absorbed:
+        names = ", ".join(one.factor for one in absorbed)
+        message = f"{model.name} has absorbed effects of {names}: {what} need their variances, which are not kept"
+        hint = "test and compare do without; predict --interval none too; or fit the factors as terms"
+        raise ModelError("absorbed_effects", message, hint)
 
 
 def read_model(path: str, family: str | None = None) -> SavedModel:

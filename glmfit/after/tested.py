@@ -19,6 +19,7 @@ from torch import Tensor
 from glmfit.after.hypotheses import MOST_HYPOTHESES, Hypothesis, hypotheses, names_of
 from glmfit.after.multiplicity import METHODS, adjusted, single_step
 from glmfit.after.termwise import places_of_terms
+from glmfit.after.variances import Variances, variances
 from glmfit.errors import Finding, ModelError, UsageError
 from glmfit.inference import Reference, joint_test
 from glmfit.inference.joint import wald
@@ -36,12 +37,16 @@ SMALLEST = 1e-10  # singular value of the derivatives: one hypothesis follows fr
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fit:
-    """Coefficients theta (p,), NaN where there is no estimate; their covariance V (p, p), and where it exists (p,)."""
+    """Coefficients theta (p,), NaN where there is no estimate; their variances, and standard errors, 1 without (p,)."""
 
     theta: Tensor
-    covariance: Tensor
-    known: Tensor
+    variances: Variances
+    scale: Tensor
     reference: Reference
+
+    @property
+    def known(self) -> Tensor:
+        return self.variances.known
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,10 +102,11 @@ def wald_tests(
 def _at(fit: Fitted) -> _Fit:
     estimates = [row.estimate if math.isfinite(row.estimate) else math.nan for row in fit.coefficients]
     theta = torch.tensor(estimates, dtype=torch.float64)
-    covariance = torch.from_numpy(fit.covariance.array()).reshape(len(theta), len(theta))
-    known = torch.isfinite(torch.diagonal(covariance)) & (torch.diagonal(covariance) > 0) & torch.isfinite(theta)
-    both = known[:, None] & known
-    return _Fit(theta, torch.where(both, covariance, 0.0), known, Reference(fit.blueprint.df))
+    found = variances(fit)
+    diagonal = found.V.diagonal()
+    known = found.known & (diagonal > 0) & torch.isfinite(theta)
+    scale = torch.where(known, torch.sqrt(diagonal), 1.0)
+    return _Fit(theta, Variances(found.V, known), scale, Reference(fit.blueprint.df))
 
 
 def _linearised(at: _Fit, asked: Sequence[Hypothesis], text: str) -> _Linear:
@@ -128,15 +134,8 @@ def _linearised(at: _Fit, asked: Sequence[Hypothesis], text: str) -> _Linear:
     return _Linear(torch.stack(values), against, torch.stack(gradients))
 
 
-def _variance(at: _Fit, gradient: Tensor) -> Tensor:
-    """G V G' (q, q), all NaN where a derivative is in a coefficient that has no variance."""
-    if bool((gradient[:, ~at.known] != 0).any()):
-        return torch.full((len(gradient), len(gradient)), math.nan, dtype=torch.float64)
-    return gradient @ at.covariance @ gradient.T
-
-
 def _alone(at: _Fit, one: Hypothesis, linear: _Linear, level: float) -> dict[str, object]:
-    variance = float(_variance(at, linear.gradient)[0, 0])
+    variance = float(at.variances.between(linear.gradient)[0, 0])
     error = math.sqrt(variance) if variance > 0 else math.nan
     estimate = float(linear.values[0])
     statistic = (estimate - float(linear.against[0])) / error
@@ -146,15 +145,14 @@ def _alone(at: _Fit, one: Hypothesis, linear: _Linear, level: float) -> dict[str
 
 
 def _together(at: _Fit, text: str, linear: _Linear) -> dict[str, object]:
-    variance = _variance(at, linear.gradient)
+    variance = at.variances.between(linear.gradient)
     _refuse_dependent(at, text, linear.gradient)
-    return _joint(at, text, linear.values - linear.against, variance)
+    return _joint(at, text, len(variance), wald(linear.values - linear.against, variance))
 
 
 def _refuse_dependent(at: _Fit, text: str, gradient: Tensor) -> None:
     """`ModelError` where some hypotheses say again, or contradict, what the others say: G has not full rank."""
-    scale = torch.sqrt(torch.diagonal(at.covariance))
-    rows = gradient * torch.where(scale > 0, scale, 1.0)
+    rows = gradient * at.scale
     rows = rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True)
     if len(rows) > rows.shape[1] or float(torch.linalg.svdvals(rows)[-1]) < SMALLEST:
         message = f"'{' '.join(text.split())}': one of these hypotheses follows from the others, or contradicts them"
@@ -163,13 +161,11 @@ def _refuse_dependent(at: _Fit, text: str, gradient: Tensor) -> None:
 
 def _term(at: _Fit, name: str, places: Sequence[int]) -> dict[str, object]:
     index = torch.tensor(places)
-    gradient = torch.eye(len(at.theta), dtype=torch.float64)[index]
-    return _joint(at, name, at.theta[index], _variance(at, gradient))
+    return _joint(at, name, len(places), at.variances.distance(at.theta[index], index))
 
 
-def _joint(at: _Fit, text: str, distance: Tensor, variance: Tensor) -> dict[str, object]:
-    q = len(distance)
-    kind, statistic, p_value = joint_test(wald(distance, variance), q, at.reference)
+def _joint(at: _Fit, text: str, q: int, distance: float) -> dict[str, object]:
+    kind, statistic, p_value = joint_test(distance, q, at.reference)
     return _row(text, at, kind, q, statistic, p_value, math.nan, math.nan, math.nan)
 
 
@@ -192,8 +188,7 @@ def _adjust(at: _Fit, rows: list[dict[str, object]], singles: Sequence[_Linear |
             message = "--adjust single-step is for single hypotheses, each with a z or t statistic"
             raise UsageError("contradiction", message, "write --adjust holm, or test those in a list one by one")
         gradient = torch.cat([one.gradient for one in lines])
-        gradient = torch.where(at.known, gradient, 0.0)
-        variance = gradient @ at.covariance @ gradient.T
+        variance = at.variances.within(gradient)
         scale = torch.sqrt(torch.diagonal(variance))
         scale = torch.where(scale > 0, scale, 1.0)
         correlation = np.asarray((variance / torch.outer(scale, scale)).tolist())

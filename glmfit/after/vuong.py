@@ -23,6 +23,7 @@ from glmfit.families import FAMILIES, make_family
 from glmfit.families.userfile import is_path
 from glmfit.reading import PLAIN, Reading
 from glmfit.result import Fitted
+from glmfit.spill import Spill
 from glmfit.table import Source, open_data
 
 CORRECTIONS = ("Vuong", "Vuong, AIC-corrected", "Vuong, BIC-corrected")
@@ -58,7 +59,7 @@ def _by_rows(name: str, fit: Fitted, rows: Rows, opened: dict[Reading, Source]) 
             return f"the likelihood of {name} is no sum over rows"
         reading = fit.blueprint.reading.again(rows.reading)
         if reading not in opened:
-            opened[reading] = open_data(rows.data, reading, spool=True)
+            opened[reading] = open_data(rows.data, reading, spool=Spill())
         found = row_log_likelihoods(model, opened[reading], Asked(missing="keep"))
     except GlmfitError as error:
         raise type(error)(error.code, f"{name}: {error.message}", error.hint) from error

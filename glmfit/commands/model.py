@@ -11,8 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from glmfit.commands import options
+from glmfit.commands.output import say
+from glmfit.commands.progress import progress
 from glmfit.reading import PLAIN, Reading
 from glmfit.spec import ModelSpec
+from glmfit.watch import watching
 
 
 @options.takes_data
@@ -30,6 +33,7 @@ def asked_for(
     levels: options.Levels = None,
     base: options.Base = None,
     relax: options.Relax = None,
+    absorb: options.Absorb = None,
     group: options.GroupColumn = None,
     event: options.Event = None,
     censor: options.Censor = None,
@@ -56,6 +60,8 @@ def asked_for(
     start: options.Start = None,
     separation: options.SeparationOption = "report",
     check_separation: options.CheckSeparation = False,
+    memory: options.Memory = None,
+    spill: options.Spill = None,
 ) -> ModelSpec:
     """What these options ask for."""
     return options.model_spec(
@@ -75,6 +81,7 @@ def asked_for(
         levels=options.levels(levels),
         base=base,
         relax=options.items(relax),
+        absorb=options.levels(absorb),
         group=group,
         event=event,
         censor=censor,
@@ -98,6 +105,8 @@ def asked_for(
         separation=separation,
         check_separation=check_separation,
         start=start,
+        memory=memory,
+        spill=spill,
     )
 
 
@@ -113,8 +122,10 @@ def takes_model(*without: str) -> Callable[[Callable[..., None]], Callable[..., 
 
         @functools.wraps(command)
         def with_model(**given: Any) -> None:
-            asked = {one.name: given.pop(one.name) for one in taken}
-            command(**given, spec=asked_for(**asked))
+            spec = asked_for(**{one.name: given.pop(one.name) for one in taken})
+            quiet = bool(given.get("quiet"))
+            with progress("rows", quiet=quiet) as told, watching(None if quiet else say, told):
+                command(**given, spec=spec)
 
         with_model.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
         with_model.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -72,6 +72,7 @@ Base = Annotated[
 Relax = Annotated[
     list[str] | None, option(_M, "--relax", metavar="TERMS", help="Ordinal: terms that act on each cut point.")
 ]
+Absorb = Annotated[list[str] | None, option(_M, "--absorb", metavar="COL[,COL]", help="Effects fitted, not shown.")]
 GroupColumn = Annotated[
     str | None, option(_M, "--group", metavar="COLUMN", help="Conditional logit: compare within these groups.")
 ]
@@ -111,7 +112,7 @@ Se = Annotated[
     option(_I, "--se", metavar="KIND", help="hessian (default), expected, hc0 to hc3, cluster:COL[,COL2], wild:COL."),
 ]
 SmallSample = Annotated[
-    str | None, option(_I, "--small-sample", metavar="cr1|cr2", help="Few clusters: G/(G-1) (default), or CR2.")
+    str | None, option(_I, "--small-sample", metavar="cr1|cr1s|cr2", help="Clusters: G/(G-1) (default), CR1S, or CR2.")
 ]
 WildWeights = Annotated[
     str | None,
@@ -155,14 +156,15 @@ CheckSeparation = Annotated[
 SeparationOption = Annotated[
     str, option(_F, "--separation", metavar="report|drop", help="Separated rows: report (default), or leave them out.")
 ]
+Memory = Annotated[str | None, option(_F, "--memory", metavar="SIZE", help="Most to take, as 4G; default all free.")]
+Spill = Annotated[str | None, option(_F, "--spill", metavar="DIR", help="For temporary files of larger fits.")]
 Json = Annotated[bool, option(_O, "--json", help="The same as --format json.")]
 Format = Annotated[str | None, option(_O, "--format", metavar="FORMAT", help="table (default), json, csv or markdown.")]
 Save = Annotated[
     str | None, option(_O, "--save", metavar="MODEL.json", help="Write the model to a file, for predict and the like.")
 ]
 Report = Annotated[
-    str | None,
-    option(_O, "--report", metavar="FILE.html", help="A page of the fit and its check; or FILE.md."),
+    str | None, option(_O, "--report", metavar="FILE.html", help="A page of the fit and its check; or FILE.md.")
 ]
 Output = Annotated[str | None, option(_O, "--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all.")]
 Exp = Annotated[bool, option(_O, "--exp", help="Show exponentiated coefficients: rate, odds or hazard ratios.")]
@@ -171,9 +173,7 @@ Covariance = Annotated[
 ]
 AllLevels = Annotated[bool, option(_O, "--all-levels", help="Show every level of a factor, however many there are.")]
 Plot = Annotated[bool, option(_O, "--plot", help="The coefficients with their intervals as a picture below the table.")]
-Threads = Annotated[
-    str | None, option(_F, "--threads", metavar="N", help="Compute with N threads; default: one a processor.")
-]
+Threads = Annotated[str | None, option(_F, "--threads", metavar="N", help="How many; default one a processor.")]
 Quiet = Annotated[bool, option(_O, "--quiet", "-q", help="Nothing on stderr but errors.")]
 Verbose = Annotated[bool, option(_O, "--verbose", "-v", help="Iterations on stderr; tracebacks of internal errors.")]
 LikelihoodFile = Annotated[

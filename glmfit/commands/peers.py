@@ -68,7 +68,7 @@ TABLE = {
     "correlation corstr": "--se cluster:COLUMN: rows are independent but for clusters",
     "irr or hr rrr rr eform exponentiate odds-ratio odds-ratios": "--exp",
     "strata stratum panel": "--group {COLUMN} with --family conditional-logit, or C({COLUMN}) in the formula",
-    "absorb fixef fe fixed-effects": "C({COLUMN}) in the formula",
+    "fixef fe fixed-effects": "--absorb {COLUMN}",
     "inflate ziformula zi zero-inflation": "'zero ~ x' as a further formula, with --family zero-inflated-poisson",
     "dispformula lnalpha": "'phi ~ x' or 'alpha ~ x' as a further formula",
     "alpha": "--fix alpha={VALUE} for the negative binomial's alpha, --level 0.95 for the intervals",

@@ -20,11 +20,14 @@ def progress(what: str, *, quiet: bool = False) -> Iterator[Callable[..., None] 
     if quiet or stream is None or not stream.isatty() or os.environ.get("TERM") == "dumb":
         yield None
         return
-    begin, said = time.monotonic(), 0.0
+    begin, said, before = time.monotonic(), 0.0, 0
 
     def told(done: int, total: int, besides: str = "") -> None:
-        nonlocal said
+        nonlocal begin, said, before
         now = time.monotonic()
+        if done < before:  # another round
+            begin = now
+        before = done
         if now - begin < PATIENCE or now - said < OFTEN or done == 0:
             return
         said = now

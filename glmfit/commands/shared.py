@@ -65,9 +65,10 @@ def open_saved(model: str, family: str | None) -> SavedModel:
 
 def open_new_data(data: str, reading: Reading, saved: SavedModel) -> Any:
     """New data for a model, opened to be read in runs."""
+    from glmfit.spill import Spill
     from glmfit.table import open_data
 
-    return open_data(data, saved.fit.blueprint.reading.for_new_data(reading), spool=True)
+    return open_data(data, saved.fit.blueprint.reading.for_new_data(reading), spool=Spill())
 
 
 def asked(offset: str | None, exposure: str | None, missing: str, keep: Sequence[str] = ()) -> Asked:

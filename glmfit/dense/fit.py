@@ -21,7 +21,7 @@ from glmfit.estimate.bootstrap import asked_of
 from glmfit.estimate.maximum import settled_flat_directions
 from glmfit.estimate.replicates import Progress
 from glmfit.families.userfile import load, split, stem
-from glmfit.inference import Covariance, Reference, inverse_information, sandwich, unsupported_places, wald
+from glmfit.inference import Count, Covariance, Reference, inverse_information, sandwich, unsupported_places, wald
 from glmfit.numerics import Optimum, Trace, full, newton, scipy_optimum, unit_diagonal
 from glmfit.result import Blueprint, Coefficient, Fingerprint, Fitted
 from glmfit.rows.fingerprint import hashed
@@ -207,7 +207,7 @@ def _covariance(model: Dense, optimum: Optimum, bread: Tensor | None) -> Covaria
         return Covariance(torch.full_like(full(optimum.hessian), math.nan), kind)
     if kind == "hessian":
         return Covariance(bread, kind)
-    return sandwich(kind, model.likelihood.scores(optimum.theta), bread, model.n, model.clusters)
+    return sandwich(kind, model.likelihood.scores(optimum.theta), bread, Count(model.n, len(bread)), model.clusters)
 
 
 def _coefficients(

@@ -16,7 +16,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from glmfit.numerics import taken
+from glmfit.numerics import beside, taken
 
 _ROWS = 8192  # rows multiplied at once: X * h for a slice stays in cache
 _FEW = 16  # columns up to which a slice of a factor is cheaper as a matrix than as codes
@@ -58,11 +58,17 @@ class Dense:
 
     def select(self, columns: Sequence[int]) -> Dense:
         """Some of the columns."""
-        return Dense(self.values.T[list(columns)].T)
+        return Dense(beside([self.values[:, j] for j in columns]))
 
     def dense(self) -> Tensor:
         """The block as a matrix: (n, p)."""
         return self.values
+
+    def entries(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Row, column and value (e,) of all that may not be 0."""
+        n, p = self.shape
+        rows, columns = torch.meshgrid(torch.arange(n), torch.arange(p), indexing="ij")
+        return rows.flatten(), columns.flatten(), self.values.flatten()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +104,11 @@ class Columns:
 
     def dense(self) -> Tensor:
         """The block as a matrix: (n, p)."""
-        return torch.stack(self.columns).T
+        return beside(self.columns)
+
+    def entries(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Row, column and value (e,) of all that may not be 0."""
+        return self._block().entries()
 
     def _block(self) -> Dense:
         return Dense(self.dense())
@@ -240,6 +250,15 @@ class Categorical:
         """Some of the columns."""
         index = torch.as_tensor(columns, dtype=torch.int64)
         return replace(self, coding=self.coding[..., index])
+
+    def entries(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Row, column and value (e,) of all that may not be 0."""
+        if not self.indicator:
+            return Dense(self.dense()).entries()
+        columns, p = self._cells()
+        rows = torch.nonzero(columns < p - 1)[:, 0]
+        one = torch.ones(len(rows), dtype=torch.float64)
+        return rows, columns[rows], one if self.multiplier is None else self.multiplier[rows]
 
     def dense(self) -> Tensor:
         """The block as a matrix: (n, p)."""

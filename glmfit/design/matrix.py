@@ -30,7 +30,7 @@ from glmfit.formula import (
     coding,
     combined,
 )
-from glmfit.numerics import rows_of
+from glmfit.numerics import by_rows, rows_of
 from glmfit.table import Table
 
 CHUNK_ROWS = 65_536  # rows worked on together: torch splits what is longer than 32,768 among its threads
@@ -133,7 +133,8 @@ class Matrix:
             elif block.multiplier is not None:
                 factor = multiplier_scale(block.multiplier)
                 scale[place] = factor
-                blocks.append(Categorical(block.codes, block.coding, block.levels, block.multiplier / factor))
+                multiplier = by_rows(lambda part, by=factor: part / by, block.multiplier)
+                blocks.append(Categorical(block.codes, block.coding, block.levels, multiplier))
             else:
                 blocks.append(block)
         standard = Matrix(tuple(blocks), self.places, self.names, self.n_rows, self.terms)

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from glmfit import memory
 from glmfit.design.border import add_bordered, structure
+from glmfit.design.dependent import dependent_columns
 from glmfit.design.matrix import CHUNK_ROWS, MOST_DENSE_COLUMNS, Matrix, Standardization
-from glmfit.numerics import curvature, stacked_root, unit_diagonal
+from glmfit.numerics import constant, curvature, stacked_root, unit_diagonal
+from glmfit.spill import runs
 
 TOLERANCE = 1e-10
 CLEARLY_INDEPENDENT = 1e-2  # unexplained parts this long are seen safely in X'X, which squares them
@@ -31,17 +33,23 @@ GRAM_TOLERANCE = 1e-6  # with too many columns for QR X'X decides alone, at a to
 def aliased_columns(standard: Matrix) -> list[int]:
     """Positions of the columns of a standardised matrix that are linear combinations of those before them."""
     n, size = standard.shape
-    ones = torch.ones(n, dtype=torch.float64)
     sides = [(standard, torch.arange(size))]
     apart = structure(sides, size)
     if apart is not None:
         square = apart.zeros()
-        add_bordered(square, apart, sides, ones[:, None, None])
+        for part in runs(n, CHUNK_ROWS):
+            some = standard.rows(part)
+            add_bordered(
+                square, apart, [(some, columns) for _, columns in sides], constant(1.0, some.n_rows)[:, None, None]
+            )
         lower = curvature.cholesky(square)
         if lower is not None and lower.well_conditioned(BORDER_INDEPENDENT):
             return []
+        found = dependent_columns(standard, apart, square)
+        if found is not None:
+            return found
     memory.check_square(size)
-    correlation, length = unit_diagonal(standard.sandwich(ones, standard))
+    correlation, length = unit_diagonal(_gram(standard))
     empty = torch.diagonal(correlation) == 0  # a column of zeros
     if not bool(empty.any()) and _first_dependent(correlation, CLEARLY_INDEPENDENT) is None:
         return []
@@ -50,11 +58,19 @@ def aliased_columns(standard: Matrix) -> list[int]:
     return _from_root(_root(standard, length))
 
 
+def _gram(standard: Matrix) -> Tensor:
+    """X'X (p, p)."""
+    gram = torch.zeros((standard.shape[1], standard.shape[1]), dtype=torch.float64)
+    for part in runs(standard.n_rows, CHUNK_ROWS):
+        some = standard.rows(part)
+        gram += some.sandwich(constant(1.0, some.n_rows), some)
+    return gram
+
+
 def _root(standard: Matrix, length: Tensor) -> Tensor:
     """The R of a QR factorisation of the columns, each divided by its length."""
     n, size = standard.shape
-    parts = (slice(start, start + CHUNK_ROWS) for start in range(0, n, CHUNK_ROWS))
-    return stacked_root((standard.rows(part).dense() / length for part in parts), size)
+    return stacked_root((standard.rows(part).dense() / length for part in runs(n, CHUNK_ROWS)), size)
 
 
 def combinations(
@@ -66,7 +82,7 @@ def combinations(
     """
     if standard.shape[1] > MOST_DENSE_COLUMNS or not kept or not out:
         return {}
-    _, length = unit_diagonal(standard.sandwich(torch.ones(standard.n_rows, dtype=torch.float64), standard))
+    _, length = unit_diagonal(_gram(standard))
     root = _root(standard, length)
     inside = torch.tensor(kept)
     found = {}

@@ -18,11 +18,10 @@ import torch
 from torch import Tensor
 
 from glmfit.design.blocks import Block, Categorical, Columns, Dense
-from glmfit.numerics import lies_in
+from glmfit.numerics import empty_columns
 from glmfit.spill import runs
 
 SHORT = 16.0  # centers are multiples of this share of the scale
-_ROWS = 65_536  # rows looked at together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +105,7 @@ def unit_vector(blocks: tuple[Block, ...], places: tuple[Tensor, ...], p: int) -
         if isinstance(block, Categorical) and block.indicator and block.multiplier is None:
             used = torch.zeros(block.levels, dtype=torch.bool)
             used[block.coding] = True
-            if bool(used[block.codes].all()):
+            if all(bool(used[block.codes[part]].all()) for part in runs(len(block.codes))):
                 unit[place] = 1.0
                 return unit
     return unit
@@ -117,7 +116,7 @@ def unchanging(column: Tensor) -> float | None:
     if not len(column):
         return None
     first = column[0]
-    alike = all(bool((column[part] == first).all()) for part in runs(len(column), _ROWS))
+    alike = all(bool((column[part] == first).all()) for part in runs(len(column)))
     return float(first) if alike else None
 
 
@@ -128,16 +127,15 @@ def standardize_columns(columns: list[Tensor], centre: bool, spend: bool) -> tup
     """
     n, p = len(columns[0]), len(columns)
     found = [(0.0, 1.0)] * p
-    home = next((home for home in map(lies_in, columns) if home is not None), None)
-    block = torch.empty((p, n), dtype=torch.float64) if home is None else torch.from_numpy(home.empty((p, n)))
+    block = empty_columns(columns)
     for j, column in enumerate(columns):
         found[j] = center, scale = _center_and_scale(column, centre)
-        for part in runs(n, _ROWS):
-            torch.sub(column[part], center, out=block[j, part]).div_(scale)
+        for part in runs(n):
+            torch.sub(column[part], center, out=block[part, j]).div_(scale)
         if spend:
             columns[j] = column = column.new_empty(0)
     center_and_scale = torch.tensor(found, dtype=torch.float64)
-    return Dense(block.T), center_and_scale[:, 0], center_and_scale[:, 1]
+    return Dense(block), center_and_scale[:, 0], center_and_scale[:, 1]
 
 
 def _center_and_scale(column: Tensor, centre: bool) -> tuple[float, float]:
@@ -147,7 +145,7 @@ def _center_and_scale(column: Tensor, centre: bool) -> tuple[float, float]:
     center = 0.0
     if centre:
         for _ in range(2):  # the second pass takes up what rounding left of a large common part
-            mean = sum(float((column[part] - center).sum()) for part in runs(len(column), _ROWS)) / len(column)
+            mean = sum(float((column[part] - center).sum()) for part in runs(len(column))) / len(column)
             center += mean if math.isfinite(mean) else 0.0
     spread = _power_of_two(_root_mean_square(column, center))
     scale = spread if spread > 0 and math.isfinite(spread) else 1.0
@@ -169,13 +167,13 @@ def _power_of_two(spread: float) -> float:
 def _root_mean_square(values: Tensor, center: float = 0.0) -> float:
     """sqrt(mean((x - center)^2)), also where the squares overflow or vanish."""
     n = len(values)
-    mean = sum(float((values[part] - center).square().sum()) for part in runs(n, _ROWS)) / n
+    mean = sum(float((values[part] - center).square().sum()) for part in runs(n)) / n
     if 1e-200 < mean < 1e200:
         return math.sqrt(mean)
-    largest = max(float((values[part] - center).abs().max()) for part in runs(n, _ROWS))
+    largest = max(float((values[part] - center).abs().max()) for part in runs(n))
     if not 0 < largest < math.inf:
         return largest
-    mean = sum(float(((values[part] - center) / largest).square().sum()) for part in runs(n, _ROWS)) / n
+    mean = sum(float(((values[part] - center) / largest).square().sum()) for part in runs(n)) / n
     return largest * math.sqrt(mean)
 
 

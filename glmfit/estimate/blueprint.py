@@ -7,17 +7,24 @@ from dataclasses import fields
 from hashlib import sha256
 from typing import Any
 
+import numpy as np
+import torch
+from torch import Tensor
+
+from glmfit.design import build
 from glmfit.families.userfile import split
-from glmfit.formula import Factor
+from glmfit.formula import Evaluator, Factor
 from glmfit.inference import Reference
 from glmfit.model import Model
-from glmfit.result import Alias, Blueprint, Part, PredictorText, Variable
-from glmfit.rows import Data, fingerprint
+from glmfit.result import Alias, Blueprint, Effects, Part, PredictorText, Variable
+from glmfit.rows import Data, fingerprint, group_levels
 from glmfit.spec import ModelSpec
 
+MOST_KEPT = 100_000  # absorbed effects that are kept for predictions
 
-def blueprint(data: Data, model: Model, reference: Reference) -> Blueprint:
-    """That of a model of these data."""
+
+def blueprint(data: Data, model: Model, reference: Reference, theta: Tensor) -> Blueprint:
+    """That of a model of these data; theta are its reported coefficients."""
     spec, formulas, table, trials = data.spec, model.formulas, data.table, _trials(data)
     used = dict.fromkeys(name for formula in formulas for factor in formula.factors for name in factor.columns)
     used |= dict.fromkeys(name for name in data.family.columns if name in table.columns)
@@ -27,7 +34,7 @@ def blueprint(data: Data, model: Model, reference: Reference) -> Blueprint:
         predictors=tuple(PredictorText(formula.parameter, formula.spelled) for formula in formulas),
         variables=tuple(Variable(name, table[name].kind, table[name].levels or ()) for name in used),
         terms=model.terms,
-        aliases=() if data.groups is not None else tuple(_aliases(model)),
+        aliases=() if data.groups is not None or data.absorbed else tuple(_aliases(model)),
         trials=tuple(factor.spelled for factor in trials),
         trial_columns=tuple(dict.fromkeys(name for factor in trials for name in factor.columns)),
         levels=dict(model.state.levels),
@@ -36,13 +43,36 @@ def blueprint(data: Data, model: Model, reference: Reference) -> Blueprint:
         reading=spec.reading,
         asked=asked(spec),
         fingerprint=fingerprint(data),
+        absorbed=tuple(_effects(data, model, theta)),
     )
 
 
+def _effects(data: Data, model: Model, theta: Tensor) -> Iterator[Effects]:
+    """The absorbed effects beside the columns as they are: what the linear predictor has more than X theta."""
+    if model.absorbed is None or model.absorbed.indicators.size > MOST_KEPT:
+        return
+    (predictor,) = model.rows.predictors
+    matrix, _ = build(model.formulas[0], data.table, Evaluator(data.table, frequency=data.frequency))
+    parameter = predictor.parameter
+    place = {name: at for at, name in enumerate(model.names)}
+    own = [place[parameter, name] for name in matrix.names]
+    rest = predictor.eta(model.working(theta)) - predictor.own_offset
+    indicators = model.absorbed.indicators
+    coefficients = torch.zeros(len(model.names), dtype=torch.float64)
+    coefficients[list(model.kept)] = theta
+    more = (rest - matrix.matvec(coefficients[own])).numpy()
+    found = indicators.normal(np.ones(len(more))).solve(indicators.sums(more)[:, None])[:, 0]
+    for factor, part in zip(model.absorbed.factors, indicators.places, strict=True):
+        yield Effects(factor.factor, group_levels(data.table, factor.factor), tuple(found[part].tolist()))
+
+
 def asked(spec: ModelSpec) -> dict[str, Any]:
-    """The fields of a specification that are not at their defaults, reading apart: what it takes to make it again."""
+    """The fields of a specification that are not at their defaults: what it takes to make it again.
+
+    Reading is apart, and memory is that of a machine.
+    """
     default = ModelSpec()
-    names = [field.name for field in fields(spec) if field.name != "reading"]
+    names = [field.name for field in fields(spec) if field.name not in ("reading", "memory", "spill")]
     return {name: getattr(spec, name) for name in names if getattr(spec, name) != getattr(default, name)}
 
 

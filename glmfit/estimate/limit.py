@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from glmfit.design import Standardization
-from glmfit.model import Model, Predictor
-from glmfit.numerics import Factor, full_factor
-from glmfit.trust import Separated, last_independent, reported_map, reported_moves
+from glmfit.model import Model, Predictor, Rows
+from glmfit.numerics import Factor, full_factor, last_independent
+from glmfit.trust import Separated, reported_map, reported_moves
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,11 +23,11 @@ class Rest:
 
     model: Model
     places: Tensor
-    complement: Tensor  # (p, size): the whole model's coefficients -> these, that are 0 along the span elsewhere
+    complement: Tensor | None  # (p, size): the whole model's coefficients -> these, that are 0 along the span elsewhere
 
     def start(self, theta: Tensor) -> Tensor:
         """Its coefficients with the same linear predictors on the rows left."""
-        return self.complement @ theta
+        return theta[self.places] if self.complement is None else self.complement @ theta
 
     def reference(self, factor: Factor) -> Tensor:
         """The factor of a curvature L L' of the whole model, for these coefficients."""
@@ -53,16 +53,7 @@ def rest(model: Model, separated: Separated) -> Rest:
     complement = torch.eye(model.size, dtype=torch.float64)[inside]
     complement[:, out] -= torch.linalg.solve(seen[out].T, seen[inside].T).T
     rows = model.rows.rows(torch.nonzero(separated.left)[:, 0])
-    place = {old: new for new, old in enumerate(inside)}
-    predictors = []
-    standardizations = []
-    for k, predictor in enumerate(rows.predictors):
-        local = [j for j, column in enumerate(predictor.columns.tolist()) if column in place]
-        columns = torch.tensor([place[int(predictor.columns[j])] for j in local], dtype=torch.int64)
-        away = separated.far * predictor.X.matvec(separated.direction[predictor.columns])
-        predictors.append(Predictor(predictor.parameter, predictor.X.select(local), columns, predictor.offset + away))
-        if k < len(model.standardizations):
-            standardizations.append(_some(model.standardizations[k], local))
+    predictors, standardizations = _of_columns(model, rows, inside, separated)
     smaller = replace(
         model,
         rows=replace(rows, predictors=tuple(predictors)),
@@ -73,10 +64,46 @@ def rest(model: Model, separated: Separated) -> Rest:
     return Rest(smaller, torch.tensor(inside, dtype=torch.int64), complement)
 
 
-def _some(standardization: Standardization, columns: Sequence[int]) -> Standardization:
-    """That of some columns; they make up the constant where all do that made it up before."""
+def rest_of_levels(model: Model, separated: Separated, gone: Tensor) -> Rest:
+    """The same where levels are separated, and with them the coefficients at `gone` (k,), which nothing else moves."""
+    stays = torch.ones(model.size, dtype=torch.bool)
+    stays[gone] = False
+    inside = torch.nonzero(stays)[:, 0]
+    rows = model.rows.rows(torch.nonzero(separated.left)[:, 0])
+    predictors, standardizations = _of_columns(model, rows, inside.tolist(), None)
+    smaller = replace(
+        model,
+        rows=replace(rows, predictors=tuple(predictors)),
+        standardizations=tuple(standardizations),
+        kept=tuple(model.kept[j] for j in inside.tolist()),
+    )
+    return Rest(smaller, inside, None)
+
+
+def _of_columns(
+    model: Model, rows: Rows, inside: Sequence[int], separated: Separated | None
+) -> tuple[list[Predictor], list[Standardization]]:
+    """The predictors of some rows with the columns `inside` alone, moved along the direction of what is separated."""
+    place = {old: new for new, old in enumerate(inside)}
+    predictors: list[Predictor] = []
+    standardizations: list[Standardization] = []
+    for k, predictor in enumerate(rows.predictors):
+        local = [j for j, column in enumerate(predictor.columns.tolist()) if column in place]
+        columns = torch.tensor([place[int(predictor.columns[j])] for j in local], dtype=torch.int64)
+        offset = predictor.offset
+        if separated is not None:
+            offset = offset + separated.far * predictor.X.matvec(separated.direction[predictor.columns])
+        predictors.append(Predictor(predictor.parameter, predictor.X.select(local), columns, offset))
+        if k < len(model.standardizations):
+            standardizations.append(_some(model.standardizations[k], local, separated is None))
+    return predictors, standardizations
+
+
+def _some(standardization: Standardization, columns: Sequence[int], whole: bool) -> Standardization:
+    """That of some columns; they make up the constant on the rows left where these have the `whole` of it, or where
+    all do that made it up before."""
     unit = standardization.unit[columns]
-    complete = bool((unit != 0).sum() == (standardization.unit != 0).sum())
+    complete = whole or bool((unit != 0).sum() == (standardization.unit != 0).sum())
     return Standardization(
         standardization.center[columns], standardization.scale[columns], unit if complete else torch.zeros_like(unit)
     )

@@ -19,8 +19,8 @@ from glmfit.errors import ModelError
 from glmfit.estimate import nested, start
 from glmfit.estimate.check import Inspection
 from glmfit.estimate.edge import maximise_on_edge
-from glmfit.estimate.limit import Rest, rest
-from glmfit.families import Link, Special
+from glmfit.estimate.limit import Rest, rest, rest_of_levels
+from glmfit.families import Family, Link, Special
 from glmfit.inference import goodness, inverse_information
 from glmfit.inference.dispersion import dispersion
 from glmfit.model import Jeffreys, Likelihood, Model
@@ -39,7 +39,7 @@ from glmfit.numerics import (
     scipy_optimum,
 )
 from glmfit.spec import ModelSpec
-from glmfit.trust import FlatDirections, Separated, diagnose, separation
+from glmfit.trust import FlatDirections, Separated, diagnose, of_levels, separation
 
 NEAR_LIMIT = 1.0  # log-likelihood lost at the end of a parameter's range, beyond which the end is out of the question
 AS_GOOD = 1e-7  # log-likelihood that tells an interior maximum from one at the end of the range
@@ -48,6 +48,7 @@ PHI_FOUND = 1e-12  # relative change of phi at which it and a penalised maximum,
 ROUNDS = 50  # the most often that each is found from the other
 SETTLED = 1e-14  # of a search that goes on: at a maximum it ends before, at rounding error
 FAR = (10.0, 3.0, 1.0, 0.3)  # standard errors of the start: how far a direction without information is looked along
+UNSTEADY = 0.5  # share of it that a suspiciously small information changes by where it is rounding error
 NO_LOSS, A_LOSS = 1e-8, 1e-5  # of the log-likelihood
 
 
@@ -121,8 +122,31 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
         inspection.begin(likelihood, theta)
     if spec.bias_reduction is not None:
         return _bias_reduced(model, theta, constants, phi, spec, trace)
+    levels = _without_levels(model, theta, constants, phi, spec, trace)
+    return levels or _judged(_sought(model, theta, constants, phi, spec, trace), spec, trace)
+
+
+def _without_levels(
+    model: Model, theta: Tensor, constants: Mapping[str, float], phi: float, spec: ModelSpec, trace: Trace | None
+) -> Maximum | None:
+    """The limit without the levels whose rows all lie on one edge; None where there are none, or more is separated."""
+    apart = of_levels(model, model.likelihood())
+    if apart is None:
+        return None
+    separated, gone = apart
+    left = rest_of_levels(model, separated, gone)
+    found = _judged(_sought(left.model, left.start(theta), constants, phi, spec, trace), spec, trace)
+    if found.separated is not None:
+        return None
+    return replace(found, overlapping=False, separated=separated, whole=model, rest=left)
+
+
+def _sought(
+    model: Model, theta: Tensor, constants: Mapping[str, float], phi: float, spec: ModelSpec, trace: Trace | None
+) -> Maximum:
+    """The maximum from theta: from ahead of it where that helps, past maxima of simpler models, and at limits."""
     begun = None
-    if spec.optimizer == "newton" and not spec.start and not quadratic(likelihood):
+    if spec.optimizer == "newton" and not spec.start and not quadratic(model.likelihood()):
         theta, begun = start.ahead(model, theta) or (theta, None)
     found = _climbed(model, theta, constants, phi, spec, trace, begun)
     better = None
@@ -133,7 +157,7 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
         if other.optimum.value > found.optimum.value:
             optimum = replace(other.optimum, iterations=found.optimum.iterations + other.optimum.iterations)
             found = replace(other, optimum=optimum)
-    return _judged(_at_limits(found, spec), spec, trace)
+    return _at_limits(found, spec)
 
 
 def _climbed(
@@ -262,16 +286,17 @@ def settled_flat_directions(
     if diagnose.is_plain(optimum, reference):
         return None
     reference = full_factor(reference)
-    values, _ = diagnose.relative_information(optimum, reference)
-    if not optimum.converged or not diagnose.VANISHED < float(values.abs().min()) < diagnose.SUSPICIOUS:
+    before, _ = diagnose.relative_information(optimum, reference)
+    if not optimum.converged or not diagnose.VANISHED < float(before.abs().min()) < diagnose.SUSPICIOUS:
         return diagnose.flat_directions(optimum, reference, names)
     optimum = newton(objective, optimum.theta, tol=SETTLED)
     values, vectors = diagnose.relative_information(optimum, reference)
+    noise = (values - before).abs() > UNSTEADY * values.abs()  # at a maximum it is the same again
     level = [
         j
         for j, value in enumerate(values.abs().tolist())
         if value < diagnose.VANISHED
-        or (value < diagnose.SUSPICIOUS and _is_level(objective, optimum, reference, vectors[:, j]))
+        or (value < diagnose.SUSPICIOUS and (bool(noise[j]) or _is_level(objective, optimum, reference, vectors[:, j])))
     ]
     return diagnose.along(vectors[:, level], reference, names) if level else None
 
@@ -339,11 +364,11 @@ def _ends(model: Model) -> Iterator[tuple[str, Model]]:
         if predictor.X.names == ("Intercept",):
             parameter, link = model.family.parameter(predictor.parameter), model.links[predictor.parameter]
             for special in parameter.special:
-                if special.end and not _inside(link, parameter.scale, special):
+                if special.end and not is_inside(link, parameter.scale, special):
                     yield predictor.parameter, model.holding(predictor.parameter, special)
 
 
-def _inside(link: Link, scale: str, special: Special) -> bool:
+def is_inside(link: Link, scale: str, special: Special) -> bool:
     """Whether a link reaches the value as any other, so that a search comes by it."""
     eta = link.link(torch.tensor(special.value, dtype=torch.float64))
     return bool(torch.isfinite(eta) and torch.isfinite(link.to(scale, eta)))
@@ -366,4 +391,9 @@ def _search(likelihood: Likelihood, theta: Tensor, spec: ModelSpec, trace: Trace
 
 def quadratic(likelihood: Likelihood) -> bool:
     """Whether the log-likelihood is quadratic in the coefficients."""
-    return likelihood.links[likelihood.family.main].name in likelihood.family.quadratic_links
+    return quadratic_links(likelihood.family, likelihood.links)
+
+
+def quadratic_links(family: Family, links: Mapping[str, Link]) -> bool:
+    """The same of a family with its links."""
+    return links[family.main].name in family.quadratic_links

@@ -101,10 +101,10 @@ def contained(model: Model, ends_first: bool = False) -> Iterator[tuple[str, Mod
         ends = [special for special in values if special.end]
         for special in ends if ends_first and ends else values:
             held = model.holding(predictor.parameter, special)
-            yield predictor.parameter, replace(held, family=_simpler(model.family, predictor.parameter, special))
+            yield predictor.parameter, replace(held, family=family_within(model.family, predictor.parameter, special))
 
 
-def _simpler(family: Family, parameter: str, special: Special) -> Family:
+def family_within(family: Family, parameter: str, special: Special) -> Family:
     """The simpler family itself where its parameters have the same names; else the same one, which it is too."""
     if type(family) is not type(make_family(family.name, {})):  # made of the named one, by censoring say
         return family

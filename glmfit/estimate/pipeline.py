@@ -7,8 +7,10 @@ from collections.abc import Collection
 from dataclasses import replace
 from itertools import pairwise
 
+from glmfit.estimate import absorbing
 from glmfit.estimate.bootstrap import asked_of, bootstrap, with_bootstrap
 from glmfit.estimate.check import inspection_of
+from glmfit.estimate.idle import without_idle
 from glmfit.estimate.maximum import maximise
 from glmfit.estimate.replicates import Progress
 from glmfit.estimate.summary import summarise
@@ -34,10 +36,13 @@ def fit_data(
     the data are of no use afterwards, and take up less memory.
     """
     clock = [time.perf_counter()]
+    if data.absorbed:
+        data = without_idle(data)
     codes = numeric_codes(data.table, data.formula)
     model = assemble(data, spend)
     clock.append(time.perf_counter())
-    found = maximise(model, data.spec, trace, inspection_of(data))
+    search = maximise if model.absorbed is None else absorbing.maximise
+    found = search(model, data.spec, trace, inspection_of(data))
     clock.append(time.perf_counter())
     fit = summarise(data, found, codes, profiled)
     asked = asked_of(data.spec)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from glmfit.errors import Finding
-from glmfit.estimate import remarks, wild
+from glmfit.estimate import absorbing, remarks, wild
 from glmfit.estimate.blueprint import blueprint
 from glmfit.estimate.maximum import Maximum
 from glmfit.estimate.placed import among, in_rows, parts, without_places
@@ -151,7 +151,7 @@ def summarise(data: Data, found: Maximum, codes: Mapping[str, str], terms: Colle
         ),
         warnings=tuple(findings),
         seconds={},
-        blueprint=blueprint(data, found.whole or model, reference),
+        blueprint=blueprint(data, found.whole or model, reference, _estimates(model, optimum)),
     )
 
 
@@ -181,23 +181,25 @@ def _reported_separation(found: Maximum) -> Separation | None:
 
 def _covariance(data: Data, found: Maximum, unit: float) -> Covariance:
     """Of the working coefficients; NaN where there is no peak, or leverages tend to 1 along a slope that never ends."""
-    spec, size = data.spec, found.model.size
+    spec, model, size = data.spec, found.model, found.model.size
     default = "sampling" if spec.sampling_weights else "expected" if spec.bias_reduction else "hessian"
     kind = spec.se or default
     of_leverage = kind in ("hc2", "hc3") or spec.small_sample == "cr2"
     if found.bread is None or found.optimum.edge or (found.flat is not None and of_leverage):
         return Covariance(nowhere(size), kind)
     clusters = wild.cluster_codes(data, found)
-    expected = spec.bread == "expected"
-    bread = inverse_expected(found.likelihood, found.optimum) if expected else found.bread
+    likelihood, expected = found.likelihood, spec.bread == "expected"
+    if model.absorbed is not None and (expected or kind == "expected"):
+        likelihood = absorbing.of_expected(found).likelihood()
+    bread = inverse_expected(likelihood, found.optimum) if expected else found.bread
     reported = reported_map(found.model) if spec.small_sample == "cr2" else None
-    n = found.model.n
-    return covariance(kind, found.likelihood, found.optimum, bread, unit, n, clusters, reported, expected=expected)
+    of = absorbing.counted(data, model)
+    return covariance(kind, likelihood, found.optimum, bread, unit, of, clusters, reported, expected=expected)
 
 
 def _statistics(data: Data, model: Model, sums: Goodness, scale: Scale, null: float, df: int) -> FitStatistics:
     """Goodness of fit; every estimated parameter counts in AIC and BIC, phi among them."""
-    estimated = model.size + len(model.limits) + (1 if model.holds_phi and scale.estimated else 0)
+    estimated = model.size + model.effects + len(model.limits) + (1 if model.holds_phi and scale.estimated else 0)
     is_pseudo = data.spec.sampling_weights is not None
     minus_two = math.nan if is_pseudo else -2 * scale.log_likelihood
     return FitStatistics(
@@ -394,4 +396,5 @@ def _reported_model(data: Data, model: Model) -> ModelSummary:
         measure=model.family.exp_measure(model.links[main].name),
         bias_reduction=spec.bias_reduction,
         where=spec.where,
+        absorbed=() if model.absorbed is None else model.absorbed.factors,
     )

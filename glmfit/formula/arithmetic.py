@@ -64,7 +64,7 @@ class Arithmetic:
             return self._comparison(node)
         left, right = (self.value(child) for child in node.args)
         if node.value not in ("&", "|"):
-            return np.asarray(_OPERATORS[node.value](left, right))
+            return np.asanyarray(_OPERATORS[node.value](left, right))
         left, right = _truth(left), _truth(right)
         if node.value == "&":
             return np.where((left == 0) | (right == 0), 0.0, left * right)
@@ -99,10 +99,10 @@ class Arithmetic:
             condition = _truth(condition)
             return np.where(np.isnan(condition), np.nan, np.where(condition == 1, yes, no))
         if name in ("pmin", "pmax"):
-            return np.asarray(reduce(np.minimum if name == "pmin" else np.maximum, values))
+            return np.asanyarray(reduce(np.minimum if name == "pmin" else np.maximum, values))
         if name in _ELEMENTWISE:
             return _ELEMENTWISE[name](values[0])
-        return np.asarray(self.learned.transform(node, values[0]), dtype=np.float64)
+        return np.asanyarray(self.learned.transform(node, values[0]), dtype=np.float64)
 
     def _date(self, node: Node) -> np.ndarray:
         """A number of each date (n,), NaN where missing."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from glmfit.errors import ModelError, did_you_mean, shorten
+from glmfit.spilled import looked_up
 from glmfit.table.dates import moments
 from glmfit.table.text import is_number, truth_values
 
@@ -54,12 +56,12 @@ def of_columns(table: Table, left: str, sign: str, right: str) -> np.ndarray:
         raise ModelError("comparison", what, "compare columns of one kind, or a column with a value")
     _refuse_order(left, sign)
     place = {level: at for at, level in enumerate(one.levels or ())}
-    codes = np.append([place.get(level, -2) for level in other.levels or ()], -1)[other.values]
+    codes = looked_up(np.append([place.get(level, -2) for level in other.levels or ()], -1), other.values)
     return np.where((one.values < 0) | (codes == -1), np.nan, ORDER[sign](one.values, codes))
 
 
 def _any(found: list[np.ndarray]) -> np.ndarray:
-    return found[0] if len(found) == 1 else np.asarray(np.max(found, axis=0))
+    return np.asanyarray(reduce(np.maximum, found))
 
 
 def _held(column: Column) -> str:

@@ -22,6 +22,7 @@ from glmfit.formula.learned import Learned
 from glmfit.formula.order import natural_order
 from glmfit.formula.terms import Factor
 from glmfit.formula.words import OUTERMOST
+from glmfit.spilled import looked_up
 from glmfit.table import is_number, number_names
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class Evaluator:
         if len(seen) < len(levels):
             place = np.zeros(len(levels), dtype=np.int64)
             place[seen] = np.arange(len(seen))
-            codes = place[codes]
+            codes = looked_up(place, codes)
         kept = tuple(levels[i] for i in seen.tolist())
         self.state.levels[name] = kept
         return Levels(codes, kept)
@@ -163,7 +164,7 @@ class Evaluator:
 
     def _recode(self, name: str, codes: np.ndarray, levels: Sequence[str], target: Sequence[str]) -> np.ndarray:
         place = {level: i for i, level in enumerate(target)}
-        moved = np.array([place.get(level, -1) for level in levels], dtype=np.int64)[codes]
+        moved = looked_up(np.array([place.get(level, -1) for level in levels], dtype=np.int64), codes)
         if len(strange := np.flatnonzero(moved < 0)):
             row = int(strange[0])
             what = f"row {self.table.rows[row]}: '{levels[codes[row]]}' is not among the levels of '{name}'"

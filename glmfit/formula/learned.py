@@ -15,8 +15,11 @@ from glmfit.errors import DataError, ModelError, shorten
 from glmfit.formula.admit import arguments, literal
 from glmfit.formula.expression import Node, render
 from glmfit.formula.intervals import breaks_of
+from glmfit.formula.long import Columns, by_runs, columns_of, learn_by_runs
 from glmfit.formula.splines import natural_basis, natural_knots
 from glmfit.formula.words import TRANSFORMS
+from glmfit.spill import spill_of
+from glmfit.spilled import few
 
 _MOST_REPEATED = 100_000_000
 _DAY = np.timedelta64(1, "D") / np.timedelta64(1, "us")
@@ -31,30 +34,34 @@ class Learned:
     def __init__(self, transforms: dict[str, dict[str, Any]], frequency: np.ndarray | None, new_data: bool) -> None:
         self.transforms, self.frequency, self.new_data = transforms, frequency, new_data
 
-    def transform(self, node: Node, value: np.ndarray) -> Any:
-        """A transform of formulaic's, of data (n,)."""
-        from formulaic.transforms import TRANSFORMS as KNOWN
-
-        def evaluate(state: dict[str, Any], rows: np.ndarray) -> Any:
-            return KNOWN[node.value](rows, _state=state, **_options(node))
-
-        # What the rows themselves teach is learned as they are transformed.
-        state = self._state(node, value, None if self.frequency is None else evaluate)
-        return self._tried(node, lambda: evaluate(state, value))
+    def transform(self, node: Node, value: np.ndarray) -> np.ndarray:
+        """A transform of formulaic's to one number for each of the data (n,)."""
+        (column,) = self._transformed(node, value)[0].values()
+        return column
 
     def basis(self, node: Node, value: np.ndarray) -> tuple[dict[str, np.ndarray], bool]:
         """The columns of poly, bs, ns, cr or cc by their labels, and whether they add up to the constant."""
         self._check_size(node, value)
         if node.value == "ns":
-            found = self._natural(node, value)
-            return {f"[{i + 1}]": np.ascontiguousarray(found[:, i]) for i in range(found.shape[1])}, False
-        result = self.transform(node, value)
-        spans = bool(getattr(getattr(result, "__formulaic_metadata__", None), "spans_intercept", False))
-        values = getattr(result, "__wrapped__", result)
-        if isinstance(values, dict):
-            return {f"[{key}]": np.asarray(column, dtype=np.float64) for key, column in values.items()}, spans
-        names = result.__formulaic_metadata__.column_names if values is not result else range(values.shape[1])
-        return {f"[{key}]": values[:, i].astype(np.float64) for i, key in enumerate(names)}, spans
+            return self._natural(node, value)
+        return self._transformed(node, value)
+
+    def _transformed(self, node: Node, value: np.ndarray) -> Columns:
+        """The columns that a transform of formulaic's makes of data (n,)."""
+        from formulaic.transforms import TRANSFORMS as KNOWN
+
+        options = _options(node)
+
+        def evaluate(state: dict[str, Any], rows: np.ndarray) -> Columns:
+            return columns_of(KNOWN[node.value](rows, _state=state, **options))
+
+        def learn(state: dict[str, Any], rows: np.ndarray) -> None:
+            learn_by_runs(str(node.value), options, state, rows)
+
+        # What the rows themselves teach is learned as they are transformed, if they are so all at once.
+        how = evaluate if self.frequency is not None else None if spill_of(value) is None else learn
+        state = self._state(node, value, how)
+        return self._tried(node, lambda: by_runs(lambda rows: evaluate(state, rows), value))
 
     def breaks(self, node: Node, value: np.ndarray) -> Sequence[float]:
         """Those of cut()."""
@@ -76,9 +83,9 @@ class Learned:
             if not state:  # microseconds since 1970
                 state["origin"] = int(instants.min().astype(np.int64))
             origin = np.datetime64(int(state["origin"]), "us")
-        return np.asarray((instants - origin) / np.timedelta64(1, "us") / _DAY)
+        return np.asanyarray((instants - origin) / np.timedelta64(1, "us") / _DAY)
 
-    def _natural(self, node: Node, value: np.ndarray) -> np.ndarray:
+    def _natural(self, node: Node, value: np.ndarray) -> Columns:
         options = _options(node)
         intercept = options.get("intercept", False)
 
@@ -87,7 +94,12 @@ class Learned:
             state["knots"], state["boundary"] = natural_knots(rows, options.get("df"), *given)
 
         state = self._state(node, value, learn)
-        return natural_basis(value, state["knots"], state["boundary"], bool(intercept))
+
+        def evaluate(rows: np.ndarray) -> Columns:
+            found = natural_basis(rows, state["knots"], state["boundary"], bool(intercept))
+            return {f"[{i + 1}]": np.ascontiguousarray(found[:, i]) for i in range(found.shape[1])}, False
+
+        return by_runs(evaluate, value)
 
     def _state(self, node: Node, value: np.ndarray, learn: Callable[[dict[str, Any], np.ndarray], Any] | None) -> Any:
         """What the transform remembers, or learns now from the rows written out."""
@@ -119,8 +131,6 @@ class Learned:
     def _check_size(self, node: Node, data: np.ndarray) -> None:
         """A basis has no more columns than the data can tell apart, and asks for memory accordingly."""
         given, expression = _options(node), render(node)
-        distinct = len(np.unique(data))
-        most = distinct - (node.value == "poly")
         for name in ("degree", "df", "knots"):
             size = given.get(name)
             if name == "knots" and isinstance(size, list):
@@ -130,9 +140,11 @@ class Learned:
             elif isinstance(size, bool) or not isinstance(size, int) or size < 1:
                 usage = f"{node.value}: {TRANSFORMS[node.value]}"
                 raise ModelError("transform", f"'{expression}': {name} must be a positive whole number", usage)
-            if size > most and not self.new_data:
+            distinct = None if self.new_data else few(data, size)
+            most = size if distinct is None else len(distinct) - (node.value == "poly")
+            if distinct is not None and size > most:
                 asked = f"{size} knots" if name == "knots" else f"{name} {size}"
-                what = f"'{shorten(expression)}': {asked} is more than {distinct} distinct values can tell apart"
+                what = f"'{shorten(expression)}': {asked} is more than {len(distinct)} distinct values can tell apart"
                 raise ModelError("transform", what, f"lower it to {most} or less")
 
 

@@ -14,12 +14,18 @@ from glmfit.families import Family
 from glmfit.formula.terms import INTERCEPT, ModelFormula, PredictorFormula
 
 
-def for_family(formula: ModelFormula, family: Family, relax: Sequence[str] = ()) -> ModelFormula:
-    """The same model with a formula for each parameter that has covariates, under the names of the family."""
+def for_family(formula: ModelFormula, family: Family, relax: Sequence[str] = (), absorbs: bool = False) -> ModelFormula:
+    """The same model with a formula for each parameter that has covariates, under the names of the family.
+
+    What `absorbs` effects leaves its constant to them: factors are coded as beside one.
+    """
     main, *further = formula.predictors
     predictors = {family.main: replace(main, parameter=family.main)}
     if family.location and INTERCEPT not in main.terms:  # factors are coded as beside a constant
         predictors[family.main] = replace(predictors[family.main], terms=(INTERCEPT, *main.terms))
+    if absorbs:
+        terms = (INTERCEPT, *(term for term in main.terms if term != INTERCEPT))
+        predictors[family.main] = replace(predictors[family.main], terms=terms, without=frozenset({INTERCEPT}))
     own: dict[str, PredictorFormula] = {}
     for predictor in further:
         name = family.parameter(predictor.parameter).name

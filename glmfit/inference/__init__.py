@@ -6,6 +6,7 @@ In: a likelihood and its optimum. Out: `Covariance`, rows of coefficients, phi. 
 from glmfit.inference.clusters import unsupported_places
 from glmfit.inference.covariance import (
     MOST_TOGETHER,
+    Count,
     Covariance,
     Reference,
     Scores,
@@ -14,18 +15,20 @@ from glmfit.inference.covariance import (
     nowhere,
     sandwich,
 )
-from glmfit.inference.dispersion import Goodness, Scale, goodness, null_deviance
+from glmfit.inference.dispersion import Goodness, Scale, goodness, goodness_of_rows, null_deviance
 from glmfit.inference.freedom import null_df, residual_df
 from glmfit.inference.joint import joint_test, joint_tests
 
 __all__ = [
     "MOST_TOGETHER",
+    "Count",
     "Covariance",
     "Goodness",
     "Reference",
     "Scale",
     "Scores",
     "goodness",
+    "goodness_of_rows",
     "inverse_expected",
     "inverse_information",
     "joint_test",

@@ -31,6 +31,28 @@ SCORE_CELLS = 4_000_000  # scores are formed for at most this many numbers at a 
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """n observations and k parameters, absorbed effects among them, for small-sample factors; `cr1s` asks for CR1S."""
+
+    n: float
+    parameters: int
+    cr1s: bool = False
+
+    def factor(self, kind: str) -> tuple[float, str | None]:
+        """That of a robust kind, and its formula."""
+        n, k = self.n, self.parameters
+        if kind == "hc0":
+            return 1.0, None
+        if kind == "hc1":
+            return (n / (n - k) if n > k else math.nan), "n/(n-k)"
+        if kind == "sampling":
+            return (n / (n - 1) if n > 1 else math.nan), "n/(n-1)"
+        if not self.cr1s:  # of clusters
+            return 1.0, "G/(G-1)"
+        return ((n - 1) / (n - k) if n > k else math.nan), "G/(G-1) (n-1)/(n-k)"
+
+
+@dataclass(frozen=True, slots=True)
 class Covariance:
     """Covariance (p, p) of the working coefficients, its kind, and its small-sample factor as a formula.
 
@@ -88,13 +110,13 @@ def covariance(
     optimum: Optimum,
     bread: Tensor | LowRank,
     scale: float,
-    n: float,
+    of: Count,
     clusters: Mapping[str, Tensor],
     reported: Tensor | None = None,
     *,
     expected: bool = False,
 ) -> Covariance:
-    """The covariance of `kind`; `scale` is phi over the phi held in the likelihood, `n` the number of observations.
+    """The covariance of `kind`; `scale` is phi over the phi held in the likelihood, `of` what small samples depend on.
 
     `bread` (p, p) stands on either side of what robust kinds have between, the inverse of the observed information, or
     of the `expected`. With `reported` (p, p), the rows of the reported coefficients, clusters are allowed for by CR2.
@@ -107,13 +129,13 @@ def covariance(
     if isinstance(bread, LowRank) and reported is None:
         information = _expected(likelihood, optimum) if expected else optimum.hessian
         assert isinstance(information, Bordered)
-        return _set_apart(kind, likelihood, optimum, bread, -information, n, clusters)
+        return _set_apart(kind, likelihood, optimum, bread, -information, of, clusters)
     bread = curvature.full(bread)
     if kind in LEVERAGE:
         return Covariance(_sandwiched(bread, _leverage_meat(likelihood, optimum, kind)), kind, LEVERAGE[kind])
     if reported is not None:
         return _reduced(kind, likelihood, optimum, bread, clusters, reported)
-    return sandwich(kind, row_scores(likelihood, optimum.theta), bread, n, clusters)
+    return sandwich(kind, row_scores(likelihood, optimum.theta), bread, of, clusters)
 
 
 def _set_apart(
@@ -122,22 +144,23 @@ def _set_apart(
     optimum: Optimum,
     bread: LowRank,
     information: Bordered,
-    n: float,
+    of: Count,
     clusters: Mapping[str, Tensor],
 ) -> Covariance:
     """A robust covariance by the parts of the bread, the inverse of `information`."""
     theta = optimum.theta
     if clusters:
+        factor, text = of.factor(kind)
         matrix, blind = apart.of_clusters(likelihood, theta, bread, information, clusters)
         counts = {name: cluster_count(name, codes) for name, codes in clusters.items()}
         df = torch.full((len(bread),), freedom(counts), dtype=torch.float64)
-        return Covariance(matrix, kind, "G/(G-1)", counts, df=df, blind=blind)
+        return Covariance(factor * matrix, kind, text, counts, df=df, blind=blind)
     if kind in LEVERAGE:
         middle = meat(likelihood, theta, _leverage_factors(likelihood, optimum, kind))
         return Covariance(bread.sandwich([(1.0, middle)]), kind, LEVERAGE[kind])
     middle = meat(likelihood, theta, lambda chunk, etas, row: chunk.weight / torch.sqrt(chunk.frequency))
     matrix, unseen = apart.of_rows(middle, bread, information)
-    factor, text = _small_sample(kind, n, len(bread))
+    factor, text = of.factor(kind)
     return Covariance(factor * matrix, kind, text, blind=(unseen,))
 
 
@@ -160,28 +183,19 @@ def _reduced(
     )
 
 
-def sandwich(kind: str, rows: Iterable[Scores], bread: Tensor, n: float, clusters: Mapping[str, Tensor]) -> Covariance:
+def sandwich(kind: str, rows: Iterable[Scores], bread: Tensor, of: Count, clusters: Mapping[str, Tensor]) -> Covariance:
     """The covariance of a `kind` that needs nothing but scores: hc0, hc1, sampling or clusters."""
+    factor, text = of.factor(kind)
     if clusters:
         found = clustered(rows, bread, clusters)
-        matrix = _sandwiched(bread, found.meat)
+        matrix = factor * _sandwiched(bread, found.meat)
         df = torch.full((len(bread),), freedom(found.counts), dtype=torch.float64)
-        return Covariance(matrix, kind, "G/(G-1)", found.counts, df=df, blind=found.blind)
+        return Covariance(matrix, kind, text, found.counts, df=df, blind=found.blind)
     meat, root = torch.zeros_like(bread), root_of(bread)
     for _, frequency, scores in rows:  # a row of frequency f is f rows of score s/f each
         part = scores / torch.sqrt(frequency)[:, None]
         meat += part.T @ part
-    factor, text = _small_sample(kind, n, len(bread))
     return Covariance(factor * _sandwiched(bread, meat), kind, text, blind=(Unseen(not_seen_by_rows(meat, root)),))
-
-
-def _small_sample(kind: str, n: float, size: int) -> tuple[float, str | None]:
-    """The factor of a kind of single rows, and as a formula."""
-    return {
-        "hc0": (1.0, None),
-        "hc1": (n / (n - size) if n > size else math.nan, "n/(n-k)"),
-        "sampling": (n / (n - 1) if n > 1 else math.nan, "n/(n-1)"),
-    }[kind]
 
 
 def _sandwiched(bread: Tensor, meat: Tensor) -> Tensor:

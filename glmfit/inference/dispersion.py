@@ -6,6 +6,7 @@ pearson  X^2 / df      deviance  D / df      ml  the maximum of the log-likeliho
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -45,29 +46,37 @@ def goodness(likelihood: Likelihood, theta: Tensor, low: Tensor | None = None) -
 
     `low` is what theta lacks for want of digits, which is known of least squares.
     """
-    family = likelihood.family
-    if not family.has_moments:
+    if not likelihood.family.has_moments:
         return Goodness(math.nan, math.nan, math.nan)
     sums = torch.zeros(3, dtype=torch.float64)
     with torch.no_grad():
         for chunk in likelihood.chunks:
-            etas = likelihood.etas(chunk, theta, low)
-            weight, natural = chunk.square_weight, likelihood.natural(chunk, etas)
-            mean = family.mean(*natural, **chunk.columns)
-            pearson = family.over_variance(chunk.y - mean, *natural, **chunk.columns)
-            size = family.over_variance(mean, *natural, **chunk.columns)
-            deviance = torch.full_like(mean, math.nan)
-            if family.has_deviance:
-                deviance = family.unit_deviance(chunk.y, *likelihood.working(chunk, etas), **chunk.columns)
-                nothing = (deviance < 0) & (deviance > -BELOW_NOTHING * (1 + chunk.y.abs()))  # of a row fitted exactly
-                deviance = torch.where(nothing, 0.0, deviance)
-            if low is not None:
-                deviance = pearson = family.over_variance(likelihood.residuals(chunk, theta, low), *natural)
-            # A fitted mean that has rounded to its bound has a variance of 0; met by the response, it adds nothing.
-            exact = (chunk.y == mean) & ~torch.isfinite(pearson)
-            pearson, size = (torch.where(exact, 0.0, value) for value in (pearson, size))
-            sums += torch.stack([(weight * value).sum() for value in (deviance, pearson, size)])
+            residuals = None if low is None else likelihood.residuals(chunk, theta, low)
+            sums += goodness_of_rows(likelihood, chunk, likelihood.etas(chunk, theta, low), residuals).sum(dim=1)
     return Goodness(*sums.tolist())
+
+
+def goodness_of_rows(
+    likelihood: Likelihood, chunk: Rows, etas: Sequence[Tensor], residuals: Tensor | None = None
+) -> Tensor:
+    """(3, n) what each row adds to the deviance, the chi-square and their natural size; `residuals` (n,) with digits
+    that the mean has not got, where they are known."""
+    family = likelihood.family
+    weight, natural = chunk.square_weight, likelihood.natural(chunk, etas)
+    mean = family.mean(*natural, **chunk.columns)
+    pearson = family.over_variance(chunk.y - mean, *natural, **chunk.columns)
+    size = family.over_variance(mean, *natural, **chunk.columns)
+    deviance = torch.full_like(mean, math.nan)
+    if family.has_deviance:
+        deviance = family.unit_deviance(chunk.y, *likelihood.working(chunk, etas), **chunk.columns)
+        nothing = (deviance < 0) & (deviance > -BELOW_NOTHING * (1 + chunk.y.abs()))  # of a row fitted exactly
+        deviance = torch.where(nothing, 0.0, deviance)
+    if residuals is not None:
+        deviance = pearson = family.over_variance(residuals, *natural)
+    # A fitted mean that has rounded to its bound has a variance of 0; met by the response, it adds nothing.
+    exact = (chunk.y == mean) & ~torch.isfinite(pearson)
+    pearson, size = (torch.where(exact, 0.0, value) for value in (pearson, size))
+    return weight * torch.stack([deviance, pearson, size])
 
 
 def maximum_likelihood(model: Model, found: Optimum, start: float) -> tuple[float, float]:

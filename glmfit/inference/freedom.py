@@ -13,8 +13,9 @@ from glmfit.model import Model
 def residual_df(model: Model) -> int:
     """n - p, p the coefficients that count."""
     if model.family.has_deviance:
-        return model.n - sum(len(p.columns) for p in model.rows.predictors if p.parameter == model.family.main)
-    return model.n - model.size - len(model.limits)
+        main = sum(len(p.columns) for p in model.rows.predictors if p.parameter == model.family.main)
+        return model.n - main - model.effects
+    return model.n - model.size - len(model.limits) - model.effects
 
 
 def null_df(model: Model) -> int:

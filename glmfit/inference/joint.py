@@ -44,9 +44,14 @@ def joint_test(statistic: float, k: int, reference: Reference) -> tuple[str, flo
 
 def places_of_terms(rows: Sequence[Coefficient], terms: Sequence[str]) -> Mapping[tuple[str, str], list[int]]:
     """Where the coefficients of each term stand, by parameter and term; `terms` names that of each."""
+    return places_of([(row.parameter, row.term) for row in rows], terms)
+
+
+def places_of(names: Sequence[tuple[str, str]], terms: Sequence[str]) -> Mapping[tuple[str, str], list[int]]:
+    """The same of coefficients (parameter, name)."""
     places: dict[tuple[str, str], list[int]] = {}
-    for at, (row, term) in enumerate(zip(rows, terms, strict=True)):
-        places.setdefault((row.parameter, term), []).append(at)
+    for at, ((parameter, _), term) in enumerate(zip(names, terms, strict=True)):
+        places.setdefault((parameter, term), []).append(at)
     return places
 
 
@@ -54,6 +59,8 @@ def wald_of_places(estimates: Tensor, covariance: Tensor | LowRank, places: Tens
     """`wald` of the coefficients at `places`, from the covariance of all."""
     if isinstance(covariance, Tensor):
         return wald(estimates, covariance[places[:, None], places])
+    if covariance.unknown is not None and bool(torch.isin(places, covariance.unknown).any()):
+        return math.nan
     if len(places) <= MOST_TOGETHER:
         return wald(estimates, covariance.block(places))
     found = covariance.inverse_square(places, estimates)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from glmfit.model import Run, RunDerivatives, VaryingLikelihood
-from glmfit.numerics.batch import unit_diagonals
+from glmfit.numerics.batch import inverses, unit_diagonals
 
 SEEN_BY_ROWS = 1e-9  # share of the sum of squared scores, in standard errors, that each direction has of it
 SEEN_BY_CLUSTERS = 1e-9  # the same of sums of clusters, beside the scores of rows
@@ -28,15 +28,6 @@ class Covariances:
     matrix: Tensor
     plain: Tensor
     clusters: Tensor | None = None
-
-
-def inverses(information: Tensor) -> tuple[Tensor, Tensor]:
-    """The inverses of (m, p, p), and which of them (m,) are positive definite."""
-    unit, scale = unit_diagonals(information)
-    positive = (torch.diagonal(information, dim1=1, dim2=2) > 0).all(dim=1)
-    eye = torch.eye(information.shape[1], dtype=torch.float64)
-    factor, info = torch.linalg.cholesky_ex(torch.where(positive[:, None, None], unit, eye))
-    return torch.cholesky_inverse(factor) / (scale[:, :, None] * scale[:, None, :]), positive & (info == 0)
 
 
 def covariances(

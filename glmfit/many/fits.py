@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -11,6 +11,7 @@ from glmfit.errors import GlmfitError
 from glmfit.explain import explanations
 from glmfit.report.delimited import HEADER, fields
 from glmfit.report.document import error_document, line, reported
+from glmfit.report.template import Path, Template
 from glmfit.result import Fit
 
 COLUMNS = ("n", "outcome", *HEADER, "message")  # of CSV, after what tells the records apart
@@ -28,6 +29,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What is written of a fit on request: exponentiated coefficients, the covariance of very many of them."""
+
+    exp: bool = False
+    covariance: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FitRecord:
     """`head` is what JSON has in front of the document, `labels` are the first fields of CSV, `shown` of the table."""
 
@@ -35,8 +44,7 @@ class FitRecord:
     labels: tuple[str, ...]
     shown: tuple[str, ...]
     outcome: Fit | GlmfitError
-    exp: bool = False
-    covariance: bool = False
+    written: Written
 
     @property
     def problem(self) -> str | None:
@@ -45,7 +53,7 @@ class FitRecord:
     def json(self) -> str:
         if isinstance(self.outcome, GlmfitError):
             return line({**self.head, **error_document(self.outcome)})
-        return line({**self.head, **reported(self.outcome, exp=self.exp, covariance=self.covariance)})
+        return line({**self.head, **reported(self.outcome, exp=self.written.exp, covariance=self.written.covariance)})
 
     def csv(self) -> Iterator[list[str]]:
         if isinstance(self.outcome, GlmfitError):
@@ -55,7 +63,7 @@ class FitRecord:
         if self.problem is not None:
             message = next((one.message for one in self.outcome.warnings if one.code == ended), "")
         n = str(self.outcome.data.rows_used)
-        for row in fields(self.outcome, exp=self.exp):
+        for row in fields(self.outcome, exp=self.written.exp):
             yield [*self.labels, n, ended, *row, message]
 
     def entry(self) -> Entry:
@@ -71,6 +79,52 @@ class FitRecord:
             for c in fit.coefficients
         }
         return Entry(self.shown, fit.data.rows_used, estimates, self.problem or OK)
+
+
+@dataclass(slots=True, eq=False)
+class Filled:
+    """Fits of a batch: what they have in common, and the values of each at the places where they differ.
+
+    `groups` are their numbers in the block that they are of, `heads` what JSON has in front of each.
+    """
+
+    template: Template
+    groups: Sequence[int]
+    values: Mapping[Path, Sequence[Any]]
+    heads: Sequence[Mapping[str, Any]] = ()
+    _texts: list[str] | None = None
+
+    def json(self, at: int) -> str:
+        """The document of one, on one line; those of all are made together."""
+        if self._texts is None:
+            self._texts = self.template.texts(self.heads, self.values)
+        return self._texts[at]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRecord:
+    """One of the fits of a batch, with which nothing is wrong."""
+
+    head: Mapping[str, Any]
+    labels: tuple[str, ...]
+    filled: Filled
+    at: int
+    written: Written
+    problem: None = None
+
+    @property
+    def _alone(self) -> FitRecord:
+        fit = self.filled.template.fit(self.filled.values, self.at)
+        return FitRecord(self.head, self.labels, self.labels, fit, self.written)
+
+    def json(self) -> str:
+        return self._alone.json() if self.written.exp else self.filled.json(self.at)
+
+    def csv(self) -> Iterator[list[str]]:
+        return self._alone.csv()
+
+    def entry(self) -> Entry:
+        return self._alone.entry()
 
 
 def problem_of(fit: Fit) -> str | None:

@@ -45,7 +45,7 @@ class Scan:
         names = dict.fromkeys((*self.shared, *more))
         findings = tuple(one for one in self.table.findings if not one.terms or set(one.terms) & set(names))
         table = replace(self.table, columns={name: self.table[name] for name in names}, findings=findings)
-        return Selection(self.source, table, np.arange(len(table)))
+        return Selection(self.source, table, np.arange(len(table)), set(self.source.header).difference(names))
 
     def held(self) -> list[tuple[PredictorFormula, Term]]:
         """The terms that hold the gap, with their predictors."""

@@ -164,7 +164,7 @@ class Blocks:
         first = _extended(self._constants, likelihood.size, len(block))
         begin = _extended(self.found.optimum.theta, likelihood.size, len(block)) if self._concave else first
         phi = torch.full((len(block),), self.found.phi, dtype=torch.float64)
-        maxima = self.fitter.maxima(Batch(likelihood, begin, first, phi))
+        maxima = self.fitter.maxima(Batch(likelihood, begin, first, phi, self._left))
         slots = torch.cat(list(likelihood.slots.values()))
         scale = own.scale[maxima.which].repeat(1, len(likelihood.slots))
         estimates = maxima.theta[:, slots] / scale
@@ -187,6 +187,15 @@ class Blocks:
     @cached_property
     def _constants(self) -> Tensor:
         return start.coefficients(self.found.model, self.found.constants, {})
+
+    @cached_property
+    def _left(self) -> float:
+        """The least share of a row's information without covariates that it has where searches begin."""
+        if not self._concave:
+            return 1.0  # which is without covariates
+        likelihood = self.found.likelihood
+        pairs = zip(likelihood.rows(self.found.optimum.theta), likelihood.rows(self._constants), strict=True)
+        return min(float((there.h / first.h).nan_to_num(0.0).min()) for (_, _, there), (_, _, first) in pairs)
 
     @cached_property
     def _concave(self) -> bool:

@@ -4,51 +4,141 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from glmfit.errors import GlmfitError, UsageError
 from glmfit.families.userfile import is_dense
 from glmfit.formula import condition
-from glmfit.many.fits import FitRecord
+from glmfit.many.fits import BatchRecord, Filled, FitRecord, Written
 from glmfit.many.split import Groups, check_by, grouped
+from glmfit.many.stream import Record
 from glmfit.memory import running_out
 from glmfit.result import Fit
-from glmfit.rows import inside, read, resolve
+from glmfit.rows import Data, inside, read, resolve
 from glmfit.rows.asked import Asked, ask
 from glmfit.spec import ModelSpec
 from glmfit.table import Selection, Source, Table, open_data
 
+if TYPE_CHECKING:
+    from glmfit.many.batch import Patterns
+
 ALL = "(all)"  # what the fit of all rows is called in a table
+BLOCK_ROWS = 1 << 18  # that are read, fitted and written before the next ones
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupedFit:
-    """A model asked for in each group of some data: `table` has the rows that `where` chose."""
+    """A model asked for in each group of some data: `table` has the rows that `where` chose. `asked` is the model in
+    parts that are known before any row is read, None where the likelihood is no linear form."""
 
     spec: ModelSpec
     source: Source
     whole: Table
     table: Table
     groups: Groups
-    exp: bool
-    covariance: bool
+    asked: Asked | None
+    written: Written
 
-    def records(self, told: Callable[[int, int], None] | None = None, *, overall: bool = False) -> Iterator[FitRecord]:
+    def records(self, told: Callable[[int, int], None] | None = None, *, overall: bool = False) -> Iterator[Record]:
         """One for each group, in order; at last, where it is asked for, that of all rows."""
-        spec = replace(self.spec, where=None)
-        for group in range(len(self.groups)):
-            part = Selection(self.source, self.table, self.groups.rows(group), self.groups.names)
-            key = self.groups.key(group)
-            yield self._record(key, tuple(map(_field, key.values())), _one(spec, part, self.spec.where))
-            if told is not None:
-                told(group + 1, len(self.groups))
+        patterns = self.patterns()
+        for block in self.blocks():
+            together = {} if patterns is None else self.together(block, patterns)
+            for group in block:
+                key = self.groups.key(group)
+                labels = tuple(map(str, key.values()))
+                if group in together:
+                    filled, at = together[group]
+                    yield BatchRecord({"group": key}, labels, filled, at, self.written)
+                else:
+                    yield FitRecord({"group": key}, labels, labels, self.single(group), self.written)
+                if told is not None:
+                    told(group + 1, len(self.groups))
         if overall:
-            part = Selection(self.source, self.whole, slice(None), self.groups.names)
-            yield self._record(None, ("",) * len(self.groups.names), _one(self.spec, part, self.spec.where))
+            names = self.groups.names
+            part = Selection(self.source, self.whole, slice(None), names)
+            outcome = _one(self.spec, part, self.spec.where)
+            shown = (ALL, *[""] * (len(names) - 1))
+            yield FitRecord({"group": None}, ("",) * len(names), shown, outcome, self.written)
 
-    def _record(self, key: dict[str, Any] | None, labels: tuple[str, ...], outcome: Fit | GlmfitError) -> FitRecord:
-        shown = labels if key is not None else (ALL, *labels[1:])
-        return FitRecord({"group": key}, labels, shown, outcome, self.exp, self.covariance)
+    def single(self, group: int) -> Fit | GlmfitError:
+        """What the pipeline of a single fit makes of a group."""
+        return _one(self._spec, self._rows([group]), self.spec.where)
+
+    @property
+    def _spec(self) -> ModelSpec:
+        return replace(self.spec, where=None)
+
+    def _rows(self, groups: Sequence[int]) -> Selection:
+        """The rows of some groups, one group after the other."""
+        index = np.concatenate([self.groups.rows(group) for group in groups])
+        return Selection(self.source, self.table, index, self.groups.names)
+
+    def blocks(self) -> Iterator[range]:
+        """The groups in runs of about so many rows."""
+        first, start = 0, self.groups.start
+        while first < len(self.groups):
+            last = int(np.searchsorted(start, start[first] + BLOCK_ROWS, side="right")) - 1
+            last = max(first + 1, last)
+            yield range(first, last)
+            first = last
+
+    def patterns(self) -> Patterns | None:
+        """Where patterns of documents are kept; None where nothing can be fitted in a batch."""
+        if self.asked is None or len(self.groups) < 2:
+            return None
+        from glmfit.many.batch import Patterns
+        from glmfit.many.block import batchable
+
+        return Patterns() if batchable(self.asked) else None
+
+    def together(self, groups: Sequence[int], patterns: Patterns) -> dict[int, tuple[Filled, int]]:
+        """Those of some groups that a batch can fit, with their place in it. Where something about the rows is out of
+        the ordinary each half is looked at by itself, and so are groups that lack the same levels of factors."""
+        if len(groups) < 2:
+            return {}
+        from glmfit.many.batch import fit_block
+        from glmfit.many.block import block_of
+
+        part = self._rows(groups)
+        counts = np.diff(self.groups.start)[np.asarray(groups)]
+        start = np.concatenate([[0], np.cumsum(counts)])
+        try:
+            with running_out():
+                data = read(self._spec, part)
+                ready = block_of(data, part.table, start)
+        except GlmfitError:
+            ready = None
+        if ready is None:
+            parts = [groups[: len(groups) // 2], groups[len(groups) // 2 :]]
+            return {g: found for each in parts for g, found in self.together(each, patterns).items()}
+        missing, plain = _missing(self.asked, data, part.table, start)
+        ready = replace(ready, plain=ready.plain & plain)
+        found: dict[int, tuple[Filled, int]] = {}
+        for filled in fit_block(ready, counts, missing, lambda at: self.single(groups[at]), patterns):
+            members = [groups[at] for at in filled.groups]
+            filled.heads = [{"group": self.groups.key(group)} for group in members]
+            found |= {group: (filled, at) for at, group in enumerate(members)}
+        for alike in ready.classes:
+            found |= self.together([groups[at] for at in alike.tolist()], patterns)
+        return found
+
+
+def _missing(
+    asked: Asked | None, data: Data, table: Table, start: np.ndarray
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """In how many rows of each group a column is missing, for each that is anywhere; and the groups (groups,) that have
+    lost no row for another reason."""
+    size = len(start) - 1
+    group = np.repeat(np.arange(size), np.diff(start))
+    columns = () if asked is None else asked.observed.complete(asked.columns)
+    missing = {name: table[name].missing for name in dict.fromkeys(columns)}
+    counts = {name: np.bincount(group[where], minlength=size) for name, where in missing.items() if where.any()}
+    lost = np.logical_or.reduce([np.zeros(len(group), dtype=bool), *missing.values()])
+    gone = ~np.isin(table.rows, data.table.rows) if len(table) > len(data.table) else np.zeros(len(group), dtype=bool)
+    return counts, np.bincount(group[gone & ~lost], minlength=size) == 0
 
 
 def fit_groups(
@@ -57,7 +147,8 @@ def fit_groups(
     """The rows read and in their groups, and all checked that concerns every group; nothing is fitted yet."""
     source = open_data(data, spec.reading)
     check_by(by, source.header, source.name)
-    columns, where = [], None
+    columns: list[str] = []
+    asked, where = None, None
     if not is_dense(spec.family):
         asked = _asked(spec, source, by)
         columns, where = list(asked.columns), asked.where
@@ -66,7 +157,7 @@ def fit_groups(
     chooses = () if where is None else where.columns
     whole = source.read([*columns, *by, *chooses])
     table, _ = inside(where, whole, [*columns, *by])
-    return GroupedFit(spec, source, whole, table, grouped(table, by), exp, covariance)
+    return GroupedFit(spec, source, whole, table, grouped(table, by), asked, Written(exp, covariance))
 
 
 def _asked(spec: ModelSpec, source: Source, by: Sequence[str]) -> Asked:
@@ -113,7 +204,3 @@ def _fitted(spec: ModelSpec, rows: Source) -> Fit:
     from glmfit.estimate.pipeline import fit_data
 
     return fit_data(data)
-
-
-def _field(value: Any) -> str:
-    return str(value)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from glmfit.formula import INTERCEPT
 from glmfit.model import Model, VaryingLikelihood
-from glmfit.numerics.batch import unit_diagonals
+from glmfit.numerics.batch import inverses, unit_diagonals
 
 APART = 1e-2  # of its length that others leave of a column: less is for a search that looks after its digits
 SCALES = 1e-140, 1e140  # of columns whose squares are well inside the doubles
@@ -96,12 +96,8 @@ class Shared:
 
 def inflation_factors(gram: Tensor) -> Tensor:
     """(m, p) of columns whose products are X'X (m, p, p), infinite where they are not of full rank."""
-    unit = unit_diagonals(gram)[0]
-    there = (torch.diagonal(gram, dim1=1, dim2=2) > 0).all(dim=1)
-    eye = torch.eye(gram.shape[1], dtype=torch.float64)
-    factor, info = torch.linalg.cholesky_ex(torch.where(there[:, None, None], unit, eye))
-    factors = torch.diagonal(torch.cholesky_inverse(factor), dim1=1, dim2=2)
-    return torch.where((there & (info == 0))[:, None], factors, torch.inf)
+    inverse, definite = inverses(unit_diagonals(gram)[0])
+    return torch.where(definite[:, None], torch.diagonal(inverse, dim1=1, dim2=2), torch.inf)
 
 
 def clearly_apart(factors: Tensor) -> Tensor:

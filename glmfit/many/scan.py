@@ -13,12 +13,14 @@ from typing import Any
 from glmfit.errors import DataError, Finding, UsageError, shorten
 from glmfit.families import Family
 from glmfit.families.userfile import is_dense
+from glmfit.lazy import load_meanwhile
 from glmfit.many.gapped import Scan, holds
 from glmfit.many.names import chosen
 from glmfit.many.scanned import ScanRecord, adjusted
 from glmfit.many.template import GAP, Template
 from glmfit.rows import inside, resolve
 from glmfit.rows.asked import Asked, ask
+from glmfit.rows.data import A_WHILE
 from glmfit.spec import ModelSpec
 from glmfit.table import open_data
 
@@ -43,6 +45,8 @@ def scan(spec: ModelSpec, data: Any, columns: Sequence[str], *, firth_fallback: 
             ask(replace(gap, bias_reduction="firth"), family, links, [*source.header, GAP])
     _check(asked, names, family)
     wanted = [name for name in asked.read if name != GAP]
+    if source.expected_rows() * (len(wanted) + len(names)) > A_WHILE:
+        load_meanwhile("glmfit.many.grouping")
     table, _ = inside(asked.where, source.read([*wanted, *names]), [*asked.columns, *names])
     return Scan(template, asked, source, table, names, firth_fallback)
 

@@ -7,7 +7,7 @@ rows. Whatever is not plainly so is left to the ordinary route, one by one, and 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import torch
@@ -28,8 +28,25 @@ from glmfit.trust.spread import judged
 
 KEPT = 1e-4  # of the information at the start, less of which is looked at more closely by the ordinary route
 CONDITIONED = 1e3  # condition number of the root of the information, from where on it is looked at there too
-NEARLY = 1e-10  # standard errors from the maximum, within which the information is that at the maximum
+NEARLY = 1e-12  # standard errors from the maximum, within which the information is that at the maximum
 PERFECT = 1e-16  # Pearson's chi-square, relative to the size of the means: a fit that may be perfect
+# Fields of a specification that are heeded here, or by the rows and designs that come here.
+_OF_ROWS = ("weights", "freq_weights", "sampling_weights", "offset", "exposure", "success", "levels", "base", "event")
+_OF_FITS = (
+    "formulas",
+    "y",
+    "x",
+    "intercept",
+    "family",
+    "links",
+    "fixed",
+    "dispersion",
+    "se",
+    "level",
+    "max_iter",
+    "tol",
+)
+HEEDED = {*_OF_ROWS, *_OF_FITS, "censor", "where", "reading"}
 MOST_COLUMNS, MOST_PREDICTORS = 150, 8  # of a design whose columns' products are formed
 
 
@@ -37,13 +54,15 @@ MOST_COLUMNS, MOST_PREDICTORS = 150, 8  # of a design whose columns' products ar
 class Batch:
     """Likelihoods of m models, where their searches begin (m, p), and where single ones would: without covariates.
 
-    `phi` (m,) is held in each, where one is held.
+    `phi` (m,) is held in each, where one is held. Each row has at least `left` times as much information where searches
+    begin as it has without covariates.
     """
 
     likelihood: VaryingLikelihood
     begin: Tensor
     constants: Tensor
     phi: Tensor
+    left: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,11 +82,12 @@ class Maxima:
 
 
 def may_be_together(spec: ModelSpec) -> bool:
-    """Whether what is asked for of each model can be had of many at a time."""
-    plain = spec.optimizer == "newton" and not spec.start and spec.bias_reduction is None and spec.ci == "wald"
-    trusting = not spec.check_separation and spec.separation == "report" and spec.missing == "drop"
-    robust = spec.small_sample is None and spec.bread is None and not (spec.se or "").startswith("wild")
-    return plain and trusting and robust and len(cluster_columns(spec.se)) < 2 and spec.dispersion != "ml"
+    """Whether what is asked for of each model can be had of many at a time; of an option not named here it cannot."""
+    others = [one.name for one in fields(spec) if one.name not in HEEDED]
+    plain = ModelSpec(formulas=spec.formulas, y=spec.y, x=spec.x, family=spec.family)
+    usual = all(getattr(spec, name) == getattr(plain, name) for name in others)
+    one_way = len(cluster_columns(spec.se)) < 2 and not (spec.se or "").startswith("wild")
+    return usual and one_way and spec.dispersion != "ml"
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,15 +102,15 @@ class Together:
         """Whether the design is narrow enough, and its family has a single maximum as a rule."""
         model = self.model
         narrow = model.size <= MOST_COLUMNS and len(model.rows.predictors) <= MOST_PREDICTORS
-        return narrow and not model.limits and model.lift is None and not model.family.several_peaks
+        usual = not model.limits and model.lift is None and not model.rows.mapped
+        return narrow and usual and not model.family.several_peaks
 
     def maxima(self, batch: Batch) -> Maxima:
         """Those of the models that are plain."""
         likelihood, spec = batch.likelihood, self.data.spec
         optimum = newton_batch(likelihood, batch.begin, spec.tol, spec.max_iter)
-        first = likelihood.derivatives(batch.constants, torch.arange(len(batch.begin)))
-        plain = optimum.converged & (replace(optimum, reference=first.hessian).kept_information() >= KEPT)
-        plain &= _conditioned(optimum.hessian) & ~self._near_a_simpler(batch, optimum)
+        plain = optimum.converged & self._informed(batch, optimum) & _conditioned(optimum.hessian)
+        plain &= ~self._near_a_simpler(batch, optimum)
         at = torch.nonzero(plain)[:, 0]
         theta, hessian = optimum.theta[at], _at_the_maximum(likelihood, optimum, at)
         sums = sums_of(likelihood, theta, at, self._wanted)
@@ -103,6 +123,13 @@ class Together:
         return Maxima(at[kept], theta[kept], found.matrix[kept], None if tests is None else tests[kept], findings)
 
     # ---- the rules of a single fit ----
+
+    def _informed(self, batch: Batch, optimum: BatchOptimum) -> Tensor:
+        """(m,) whether enough is left of the information that a single fit begins with; the bound mostly says it."""
+        if bool((batch.left * optimum.kept_information()[optimum.converged] >= KEPT).all()):
+            return optimum.converged
+        first = batch.likelihood.derivatives(batch.constants, torch.arange(len(batch.begin)))
+        return replace(optimum, reference=first.hessian).kept_information() >= KEPT
 
     @property
     def _kind(self) -> str:

@@ -6,7 +6,7 @@ multiplier of the log-density, as in R. Predictors with the same formula share o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -27,13 +27,15 @@ from glmfit.design import (
 )
 from glmfit.errors import ModelError
 from glmfit.families import LINKS, Family
-from glmfit.formula import INTERCEPT, DesignState, Evaluator, Extent, Factor, PredictorFormula, Term, extent
+from glmfit.formula import INTERCEPT, Evaluator, Extent, Factor, PredictorFormula, Term, extent
 from glmfit.memory import Need, border_need, rows_need, squares_need
+from glmfit.model.absorbed import beside
 from glmfit.model.groups import side_by_side, within
-from glmfit.model.model import Model
+from glmfit.model.model import Absorbed, Model
 from glmfit.model.rows import CHUNK_CELLS, Predictor, Rows
-from glmfit.numerics import by_rows, constant, rows_of, summed
-from glmfit.rows import Data
+from glmfit.numerics import Indicators, by_rows, constant, rows_of, summed
+from glmfit.result import AbsorbedFactor
+from glmfit.rows import Data, room_for
 from glmfit.spec import ModelSpec
 
 SMALLEST_SCALE = 1e-150  # of a column: its square is far enough from the end of the doubles, at 1e-308
@@ -43,29 +45,29 @@ def assemble(data: Data, spend: bool = False) -> Model:
     """The model of prepared data; with `spend` their numeric columns are let go of as the design has them."""
     family, table = data.family, data.table
     formulas = {predictor.parameter: predictor for predictor in data.formula.predictors}
-    y, weight, frequency, log_prior = _weighed(data)
-    held = _held(data, formulas, log_prior)
+    y, weight, frequency, log_prior = weighed(data)
+    held = held_parameters(data, log_prior)
     constants = (formulas[p.name].terms for p in family.parameters[1:] if p.name in formulas)
-    parts = _Parts(family, centre=all(INTERCEPT in terms for terms in constants))
-    estimated = {
-        parameter.name: formulas.get(parameter.name, PredictorFormula(parameter.name, (INTERCEPT,)))
-        for parameter in family.parameters
-        if parameter.name not in held
-    }
-    columns = {name: torch.from_numpy(values) for name, values in data.response.extra.items()}
-    columns |= {name: torch.from_numpy(table.numbers(name)) for name in family.columns if name not in columns}
-    built, state = _built(data, estimated)
-    parts.spend = spend and data.groups is None and not family.location
-    if parts.spend:
+    spend = spend and data.groups is None and not data.absorbed and not family.location
+    parts = _Parts(family, centre=all(INTERCEPT in terms for terms in constants), spend=spend)
+    estimated = estimated_formulas(data, held)
+    evaluator = Evaluator(table, frequency=data.frequency)
+    absorbed = _absorbed(data)
+    memory.check(needs(data, estimated, evaluator, spend), most=room_for(data.spec))
+    columns = columns_of(data)
+    predictors = linear_predictors(data, estimated, evaluator, log_prior, absorbed)
+    if spend:
+        predictors = iter(list(predictors))
         table.give_up_numbers()  # now the matrices alone have them
-    _add_predictors(parts, data, built, log_prior)
+    for name, matrix, offset in predictors:
+        parts.add(name, matrix, offset)
     if not parts.kept:
-        raise ModelError("empty_model", "the model has no coefficient to estimate", "add a term, or the intercept")
-    if parts.size > summed(frequency):
-        message = f"{parts.size} coefficients cannot be estimated from {len(y)} rows"
+        hint = "add a term, or the intercept" if absorbed is None else "add a term that varies within absorbed levels"
+        raise ModelError("empty_model", "the model has no coefficient to estimate", hint)
+    size = parts.size + (0 if absorbed is None else absorbed.size)
+    if size > summed(frequency):
+        message = f"{size} coefficients cannot be estimated from {len(y)} rows"
         raise ModelError("too_few_rows", message, "leave out terms, or add data")
-    if data.response.trials is not None:
-        columns["trials"] = torch.from_numpy(data.response.trials)
     rows = Rows(y, weight, frequency, columns, tuple(parts.predictors), held, log_prior)
     if data.groups is not None:
         rows = side_by_side(rows, torch.from_numpy(data.groups))
@@ -82,11 +84,23 @@ def assemble(data: Data, spend: bool = False) -> Model:
         shift=parts.shift(),
         combinations=parts.combinations,
         formulas=tuple(estimated.values()),
-        state=state,
+        state=evaluator.state,
+        absorbed=absorbed,
     )
 
 
-def _weighed(data: Data) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _absorbed(data: Data) -> Absorbed | None:
+    """The effects that are not reported, if there are any."""
+    if not data.absorbed:
+        return None
+    codes = list(data.absorbed.values())
+    sizes = [int(code.max()) + 1 for code in codes]
+    indicators = Indicators(codes, sizes)
+    factors = zip(data.absorbed, sizes, indicators.redundant(), strict=True)
+    return Absorbed(indicators, tuple(AbsorbedFactor(*factor) for factor in factors))
+
+
+def weighed(data: Data) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The response, the weight of each row's log-density, how many rows it stands for, and its log prior weight: (n,)
     each. A prior weight is one or the other: it weighs the row where there is no phi that it could divide."""
     y = torch.from_numpy(data.response.y)
@@ -102,35 +116,48 @@ def _weighed(data: Data) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return y, weight, frequency, log_prior
 
 
-def _built(
-    data: Data, estimated: Mapping[str, PredictorFormula]
-) -> tuple[dict[str, tuple[Matrix, Tensor]], DesignState]:
-    """The matrix of every parameter that is not held, and its offset; those with the same formula share one matrix."""
-    evaluator = Evaluator(data.table, frequency=data.frequency)
-    memory.check(needs(data, estimated, evaluator))
+def columns_of(data: Data) -> dict[str, Tensor]:
+    """The columns (n,) that the density takes by name."""
+    columns = {name: torch.from_numpy(values) for name, values in data.response.extra.items()}
+    columns |= {name: torch.from_numpy(data.table.numbers(name)) for name in data.family.columns if name not in columns}
+    if data.response.trials is not None:
+        columns["trials"] = torch.from_numpy(data.response.trials)
+    return columns
+
+
+def estimated_formulas(data: Data, held: Collection[str]) -> dict[str, PredictorFormula]:
+    """The linear predictor of every parameter that is not held."""
+    formulas = {predictor.parameter: predictor for predictor in data.formula.predictors}
+    names = (parameter.name for parameter in data.family.parameters if parameter.name not in held)
+    return {name: formulas.get(name, PredictorFormula(name, (INTERCEPT,))) for name in names}
+
+
+def linear_predictors(
+    data: Data,
+    estimated: Mapping[str, PredictorFormula],
+    evaluator: Evaluator,
+    log_prior: Tensor,
+    absorbed: Absorbed | None = None,
+) -> Iterator[tuple[str, Matrix, Tensor]]:
+    """The matrix and the offset (n,) of each of them; those with the same formula share one matrix."""
     built: dict[tuple[tuple[Term, ...], tuple[Factor, ...], frozenset[Term]], tuple[Matrix, Tensor]] = {}
-    found = {}
     for name, formula in estimated.items():
         key = formula.terms, formula.offsets, formula.without
         if key not in built:
             built[key] = build(formula, data.table, evaluator)
-        found[name] = built[key]
-    return found, evaluator.state
-
-
-def _add_predictors(parts: _Parts, data: Data, built: Mapping[str, tuple[Matrix, Tensor]], log_prior: Tensor) -> None:
-    """A linear predictor for each of the matrices."""
-    for name, (matrix, offset) in built.items():
+        matrix, offset = built[key]
         if name == data.family.main:
             offset = by_rows(torch.add, offset, rows_of(data.offset))
         if data.groups is not None:
             matrix = within(matrix, torch.from_numpy(data.groups))
+        if absorbed is not None and name == data.family.main:
+            matrix = beside(matrix, absorbed.indicators)
         if name == "phi":
             offset = by_rows(torch.sub, offset, log_prior)
-        parts.add(name, matrix, offset)
+        yield name, matrix, offset
 
 
-def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evaluator) -> list[Need]:
+def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evaluator, spend: bool) -> list[Need]:
     """The memory that a fit needs beside the data, told from the formulas of the estimated parameters."""
     n, k = len(data.table), len(formulas)
     extents = {formula.terms: extent(formula.terms, evaluator) for formula in formulas.values()}
@@ -143,8 +170,10 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
         what = f"a linear predictor has {most} columns, and the data {n} rows"
         raise ModelError("too_few_rows", what, "leave out terms: so many coefficients cannot be told apart")
     numbers = once.columns if data.groups is not None else once.numbers
-    # numeric columns as they are, and standardised; weights, the response and the like; offsets and the line search
-    vectors = 2 * numbers + once.codes + 2 * once.multipliers + 6 + 4 * k
+    there = min(sum(column.levels is None for column in data.table.columns.values()), numbers)
+    # numeric columns as they are, if they are not those of the table, and standardised, in place of the former where
+    # these are spent; weights, the response and the like; offsets and the line search
+    vectors = 2 * numbers - (2 if spend else 1) * there + once.codes + 2 * once.multipliers + 2 + 2 * k
     cells = min(n * k**2, CHUNK_CELLS)
     largest = evaluator.largest()
     wide = _beside_levels(data.spec, p, largest)  # columns that rows and sums have for each coefficient
@@ -154,8 +183,8 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
     scores = min(n * wide, CHUNK_CELLS) if robust else 0
     sums = sum(int(codes.max()) + 1 for codes in data.clusters.values())
     return [
-        rows_need(n, vectors, f"{n:,} rows have {vectors} numbers each"),
-        rows_need(cells, 3, f"{k} predictors have {k} x {k} second derivatives in each row"),
+        rows_need(0 if data.spilled else n, vectors, f"{n:,} rows have {vectors} numbers each"),
+        rows_need(cells, 4, f"{k} predictors have {k} x {k} second derivatives in each row"),
         rows_need(chunk, side_by_side * wide, f"{chunk:,} rows of {wide:,} columns are laid side by side"),
         rows_need(scores, 5, f"rows have a score for each of {wide:,} coefficients"),
         squares_need(p, largest) if wide == p else border_need(p, wide),
@@ -168,7 +197,7 @@ def _beside_levels(spec: ModelSpec, p: int, largest: tuple[str, int] | None) -> 
     """Columns beside those of the levels that are set apart; all p where none are, or something asks for the matrix."""
     border = p if largest is None else p - largest[1] + 1
     matrix = spec.ci != "wald" or spec.small_sample is not None or (spec.se or "").startswith("wild")
-    whole = border > p / 2 or matrix or spec.bias_reduction is not None or spec.optimizer != "newton"
+    whole = border > p / 2 or matrix or spec.optimizer != "newton"
     return p if whole else border
 
 
@@ -258,8 +287,9 @@ def _refuse_scales(standardization: Standardization, names: tuple[str, ...]) -> 
             raise ModelError("covariate_scale", what, "multiply the column by a number that brings it near to 1")
 
 
-def _held(data: Data, formulas: Mapping[str, PredictorFormula], log_prior: Tensor) -> dict[str, Tensor]:
+def held_parameters(data: Data, log_prior: Tensor) -> dict[str, Tensor]:
     """Parameters that are not estimated with the coefficients, (n,) on their working scales."""
+    formulas = {predictor.parameter for predictor in data.formula.predictors}
     held = {}
     for parameter in data.family.parameters:
         joint = data.family.joint_dispersion or parameter.name in formulas

@@ -17,9 +17,23 @@ from glmfit.families import Family, Link, Special
 from glmfit.formula import DesignState, PredictorFormula
 from glmfit.model.likelihood import Likelihood
 from glmfit.model.rows import Chunks, Predictor, Rows
-from glmfit.numerics import LowRank, by_rows, constant, summed
+from glmfit.numerics import Indicators, LowRank, by_rows, constant, summed
+from glmfit.result import AbsorbedFactor
 
 MOST_LOOKED_AT = 1_000_000  # rows whose moments are a start
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Absorbed:
+    """Effects of `factors` that are fitted and not reported; once fitted they are in the offset of the predictor."""
+
+    indicators: Indicators
+    factors: tuple[AbsorbedFactor, ...]
+
+    @property
+    def size(self) -> int:
+        """How many effects there are, but for those that others make up for."""
+        return sum(one.levels - one.redundant for one in self.factors)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,11 +60,17 @@ class Model:
     combinations: Mapping[tuple[str, str], Combination] = field(default_factory=dict)  # what aliased terms are made of
     formulas: tuple[PredictorFormula, ...] = ()  # of the estimated parameters, those without covariates among them
     state: DesignState = field(default_factory=DesignState)  # what evaluates new rows as the old ones
+    absorbed: Absorbed | None = None
     _made: list[Likelihood] = field(default_factory=list, init=False, repr=False)
 
     @property
     def size(self) -> int:
         return len(self.kept)
+
+    @property
+    def effects(self) -> int:
+        """How many effects were fitted beside the coefficients."""
+        return 0 if self.absorbed is None else self.absorbed.size
 
     @property
     def labels(self) -> list[str]:
@@ -70,7 +90,11 @@ class Model:
     @property
     def aliases(self) -> dict[str, str]:
         """What the aliased coefficients' columns are of earlier ones, where that is known: "wt2" -> "= 2 wt"."""
-        return {self._label(*name): written(terms) for name, terms in self.combinations.items()}
+        effects = "" if self.absorbed is None else " and ".join(one.factor for one in self.absorbed.factors)
+        return {
+            self._label(*name): written(terms) if terms or not effects else f"(from the effects of {effects})"
+            for name, terms in self.combinations.items()
+        }
 
     def _label(self, parameter: str, term: str) -> str:
         alone = parameter == self.family.main and not self.family.shared_formula
@@ -149,7 +173,7 @@ class Model:
         def change(chunk: Rows) -> Rows:
             n = len(chunk)
             ones = Matrix((Dense(constant(1.0, n)[:, None]),), place, ("Intercept",), n)
-            offsets = {"phi": -chunk.log_prior, **{p.parameter: p.offset for p in chunk.predictors}}
+            offsets = {"phi": -chunk.log_prior, **{p.parameter: p.own_offset for p in chunk.predictors}}
             others = dict(chunk.held)
             if self.family.location:
                 others[self.family.main] = offsets.pop(self.family.main)

@@ -16,6 +16,7 @@ from torch import Tensor
 from glmfit.design import CHUNK_ROWS, Matrix
 from glmfit.numerics import Pair, exact, lies_in, product, taken
 from glmfit.spill import let_go
+from glmfit.watch import tell
 
 CHUNK_CELLS = 4_000_000  # of the Hessians of rows worked on together
 FEWEST_ROWS = 16
@@ -23,12 +24,21 @@ FEWEST_ROWS = 16
 
 @dataclass(frozen=True, slots=True)
 class Predictor:
-    """One linear predictor: X (n, q) times theta[columns] (q,), plus offset (n,), for the parameter named."""
+    """One linear predictor: X (n, q) times theta[columns] (q,), plus offset (n,), for the parameter named.
+
+    Where absorbed effects have been fitted, they are in the offset: `effects` (n,) of it.
+    """
 
     parameter: str
     X: Matrix
     columns: Tensor
     offset: Tensor
+    effects: Tensor | None = None
+
+    @property
+    def own_offset(self) -> Tensor:
+        """(n,) the offset without the effects."""
+        return self.offset if self.effects is None else self.offset - self.effects
 
     def eta(self, theta: Tensor) -> Tensor:
         """(n,) the linear predictor at theta."""
@@ -39,7 +49,8 @@ class Predictor:
         return product(self.X.dense(), Pair(theta[self.columns], low[self.columns])) + exact(self.offset)
 
     def rows(self, part: slice | Tensor, shared: dict[int, Tensor] | None = None) -> Predictor:
-        return Predictor(self.parameter, self.X.rows(part, shared), self.columns, taken(self.offset, part))
+        effects = None if self.effects is None else taken(self.effects, part)
+        return Predictor(self.parameter, self.X.rows(part, shared), self.columns, taken(self.offset, part), effects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +135,7 @@ class Chunks(Sequence[Rows]):
         for k in range(self._count):
             yield self._chunk(k)
             let_go(self.size)
+            tell(len(self.rows) * (k + 1) // self._count, len(self.rows))
 
     @overload
     def __getitem__(self, at: int) -> Rows: ...

@@ -22,7 +22,7 @@ from glmfit.model.model import Model
 from glmfit.model.rows import Rows
 from glmfit.numerics import BatchDerivatives
 
-CELLS = 1 << 16  # rows of all likelihoods worked on together: what autograd keeps of them stays near the processor
+CELLS = 1 << 17  # rows of all likelihoods worked on together: what autograd keeps of them stays near the processor
 Products = Mapping[tuple[int, int], Tensor]  # (m, n) what stands between the columns of predictors j <= k
 
 

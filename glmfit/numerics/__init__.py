@@ -7,6 +7,8 @@ May use: the top of the package.
 from glmfit.numerics.batch import BatchDerivatives, BatchObjective, BatchOptimum, newton_batch
 from glmfit.numerics.bordered import Bordered, BorderedFactor, Factor, Symmetric
 from glmfit.numerics.curvature import cholesky, full, full_factor, stacked_root, unit_diagonal, well_conditioned
+from glmfit.numerics.independent import last_independent
+from glmfit.numerics.indicators import Indicators, Normal
 from glmfit.numerics.lowrank import LowRank, Meat, Root
 from glmfit.numerics.objective import Objective
 from glmfit.numerics.optimize import (
@@ -20,7 +22,19 @@ from glmfit.numerics.optimize import (
     scipy_optimum,
 )
 from glmfit.numerics.precise import Pair, as_written, exact, normal_equations, product
-from glmfit.numerics.runs import by_rows, constant, extremes, is_constant, laid, lies_in, rows_of, summed, taken
+from glmfit.numerics.runs import (
+    beside,
+    by_rows,
+    constant,
+    empty_columns,
+    extremes,
+    is_constant,
+    laid,
+    lies_in,
+    rows_of,
+    summed,
+    taken,
+)
 from glmfit.numerics.sums import Sums
 
 __all__ = [
@@ -30,8 +44,10 @@ __all__ = [
     "Bordered",
     "BorderedFactor",
     "Factor",
+    "Indicators",
     "LowRank",
     "Meat",
+    "Normal",
     "Objective",
     "Optimum",
     "Pair",
@@ -41,15 +57,18 @@ __all__ = [
     "Trace",
     "all_finite",
     "as_written",
+    "beside",
     "by_rows",
     "cholesky",
     "constant",
+    "empty_columns",
     "exact",
     "extremes",
     "full",
     "full_factor",
     "is_constant",
     "laid",
+    "last_independent",
     "least_squares",
     "lies_in",
     "line_search",

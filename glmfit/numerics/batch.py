@@ -118,6 +118,7 @@ def newton_batch(objective: BatchObjective, start: Tensor, tol: float = 1e-8, ma
         status[live] = said
         polished = live[arrived & ~singular & (now > POLISHED)]
         theta[polished] += step[arrived & ~singular & (now > POLISHED)]  # the error of one more step is its square
+        iterations[polished] += 1
         going = said == RUNNING
         live, step, slope = live[going], step[going], slope[going]
         if not len(live):
@@ -197,6 +198,13 @@ def unit_diagonals(matrix: Tensor) -> tuple[Tensor, Tensor]:
     scale = torch.sqrt(torch.diagonal(matrix, dim1=1, dim2=2).abs())
     scale = torch.where(scale > 0, scale, 1.0)
     return matrix / (scale[:, :, None] * scale[:, None, :]), scale
+
+
+def inverses(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """The inverses of symmetric matrices (m, p, p), and which (m,) are positive definite; others are anything."""
+    factor, definite = _factors(matrix)
+    eye = torch.eye(matrix.shape[1], dtype=matrix.dtype)
+    return torch.cholesky_inverse(torch.where(definite[:, None, None], factor, eye)), definite
 
 
 def _factors(matrix: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ with a stride of 0, and what is made of constants is one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -46,15 +46,33 @@ def by_rows(make: Callable[..., Tensor], *rows: Tensor) -> Tensor:
     return laid(home, n, lambda part: make(*(one[part] for one in rows)))
 
 
-def laid(home: spill.Spill, n: int, run: Callable[[slice], Tensor], size: int | None = None) -> Tensor:
-    """(n, ...) of which `run` gives each run of rows, of at most `size`; in a file unless it is short."""
+def laid(home: spill.Spill, n: int, run: Callable[[slice], Tensor], apart: int = 1) -> Tensor:
+    """(n, ...) of which `run` gives each run of rows, in a file unless it is short; `apart` is that of `spill.runs`."""
     first = run(slice(0, min(n, 1)))
     if n <= spill.RUN:
         out = first.new_empty((n, *first.shape[1:]))
     else:
         out = torch.from_numpy(home.empty((n, *first.shape[1:]), first.numpy().dtype))
-    for part in spill.runs(n, size):
+    for part in spill.runs(n, max(16, spill.RUN // apart), apart):
         out[part] = run(part)
+    return out
+
+
+def empty_columns(columns: Sequence[Tensor]) -> Tensor:
+    """(n, p) to be written, one column after the other, in a file where one of the `columns` (n,) lies in one."""
+    shape = len(columns), len(columns[0])
+    home = next((found for found in map(lies_in, columns) if found is not None), None)
+    if home is None or shape[1] <= spill.RUN:
+        return torch.empty(shape, dtype=torch.float64).T
+    return torch.from_numpy(home.empty(shape)).T
+
+
+def beside(columns: Sequence[Tensor]) -> Tensor:
+    """(n, p) of columns (n,)."""
+    out = empty_columns(columns)
+    for j, column in enumerate(columns):
+        for part in spill.runs(len(column)):
+            out[part, j] = column[part]
     return out
 
 
@@ -67,8 +85,7 @@ def taken(rows: Tensor, part: slice | Tensor) -> Tensor:
     home = lies_in(rows)
     if home is None or len(rows) <= spill.RUN:
         return rows[part]
-    size = max(16, spill.RUN * len(part) // len(rows))  # positions that are far apart each bring pages with them
-    return laid(home, len(part), lambda run: rows[part[run]], size)
+    return laid(home, len(part), lambda run: rows[part[run]], max(1, len(rows) // max(1, len(part))))
 
 
 def summed(rows: Tensor) -> float:

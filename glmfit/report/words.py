@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from glmfit.report import numbers
 from glmfit.report.exponentiate import ratios
-from glmfit.result import Auxiliary, Bootstrap, Coefficient, CovarianceSummary, Fit, WildBootstrap
+from glmfit.result import AbsorbedFactor, Auxiliary, Bootstrap, Coefficient, CovarianceSummary, Fit, WildBootstrap
 
 DISPERSION_METHODS = {"pearson": "Pearson", "deviance": "deviance", "ml": "maximum likelihood"}
 OTHER_KINDS = {
@@ -55,6 +55,8 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
         lines.append(("Categories", join.join(model.levels)))
     if model.base is not None:
         lines.append(("Base", f"{model.base}, with which each of the others is compared"))
+    if model.absorbed:
+        lines.append(("Absorbed", ", ".join(absorbed(one) for one in model.absorbed)))
     data = fit.data
     rows = rows_in_words(data.rows_read, data.rows_used, data.dropped, model.where)
     lines.append(("Data", f"{data.source}: {rows}"))
@@ -77,12 +79,20 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
     return lines
 
 
+def absorbed(one: AbsorbedFactor) -> str:
+    """A factor whose effects are not reported: "firm (1,234 levels, 2 redundant)"."""
+    redundant = f", {one.redundant:,} redundant" if one.redundant else ""
+    return f"{one.factor} ({one.levels:,} level{'s' * (one.levels != 1)}{redundant})"
+
+
 def sentence(fit: Fit, terms: Sequence[str]) -> str:
     """The model in a sentence; `terms` are those of its first formula."""
     model, data = fit.model, fit.data
     about = f" of {model.response}" if model.response else ""
     listed = [term for term in dict.fromkeys(terms) if term != "Intercept"]
     on = f" on {', '.join(listed[:-1])}{' and ' if len(listed) > 1 else ''}{listed[-1]}" if listed else ""
+    if model.absorbed:
+        on += f"{' and' if on else ' on'} absorbed effects of {' and '.join(one.factor for one in model.absorbed)}"
     others = [name for name in model.links if name not in model.main]
     link = model.links.get(model.main[0])
     how = "" if link is None or fit.dispersion.method == "none" else f", with {_article(link)} {link} link,"

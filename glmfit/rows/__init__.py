@@ -8,7 +8,8 @@ from glmfit.rows.asked import resolve
 from glmfit.rows.data import Data, read
 from glmfit.rows.factors import of_factors, refuse_disguised
 from glmfit.rows.fingerprint import fingerprint, hashed
-from glmfit.rows.groups import group_codes
+from glmfit.rows.groups import group_codes, group_levels
+from glmfit.rows.room import room_for
 from glmfit.rows.weights import row_weights, without_weightless
 from glmfit.rows.where import inside
 
@@ -16,12 +17,14 @@ __all__ = [
     "Data",
     "fingerprint",
     "group_codes",
+    "group_levels",
     "hashed",
     "inside",
     "of_factors",
     "read",
     "refuse_disguised",
     "resolve",
+    "room_for",
     "row_weights",
     "without_weightless",
 ]

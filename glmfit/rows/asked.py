@@ -41,7 +41,7 @@ class Asked:
         of_rows = (name for factor in self.formula.roles.values() for name in factor.columns)
         group = (spec.group,) if spec.group else ()
         clusters = (*cluster_columns(spec.se), *drawn_columns(spec.bootstrap_by))
-        used = [*self.formula.variables, *of_rows, *group, *clusters]
+        used = [*self.formula.variables, *of_rows, *group, *clusters, *spec.absorb]
         return tuple(dict.fromkeys((*used, *self.family.columns, *self.observed.columns)))
 
     @property
@@ -60,7 +60,7 @@ class Asked:
 
     def checked(self) -> Asked:
         """The same with a formula for each parameter that has covariates; raises where they do not go together."""
-        formula = for_family(self.formula, self.family, self.spec.relax)
+        formula = for_family(self.formula, self.family, self.spec.relax, bool(self.spec.absorb))
         _check_model(self.spec, self.family, formula)
         return replace(self, formula=formula)
 
@@ -143,6 +143,8 @@ def _check_model(spec: ModelSpec, family: Family, formula: ModelFormula) -> None
     # phi without a formula is found after the coefficients, which do not depend on it
     estimated = [p for p in family.parameters if p.name in terms or p.name not in {"phi", *spec.fixed}]
     _check_robust(spec, family, [p.name for p in estimated if p.name != family.main])
+    if spec.absorb:
+        _check_absorbed(spec, family, formula, [p.name for p in estimated])
     if spec.bias_reduction is not None:
         _check_bias_reduction(family, [p.name for p in estimated])
 
@@ -160,6 +162,30 @@ def _check_robust(spec: ModelSpec, family: Family, others: Sequence[str]) -> Non
         if given and not (family.has_moments and family.orthogonal_mean):
             message = f"{option}: the {family.name} family has no expected information for this model"
             raise UsageError("bad_se", message, "leave it out: the observed information has no need of one")
+
+
+def _check_absorbed(spec: ModelSpec, family: Family, formula: ModelFormula, estimated: Sequence[str]) -> None:
+    """Absorbed effects are those of one linear predictor, and of columns that stand nowhere else by themselves."""
+    others = [name for name in estimated if name != family.main]
+    if others or family.shared_formula or family.location or family.main not in estimated:
+        fixable = [name for name in others if name not in {p.parameter for p in formula.predictors}]
+        held = " ".join(f"--fix {name}=VALUE" for name in fixable)
+        what = f"{' and '.join(others)} would be estimated as well" if others else "it has others"
+        hint = "gaussian, binomial, poisson, geometric, gamma, inverse-gaussian and quasi-likelihoods have one"
+        raise UsageError(
+            "absorb_family",
+            f"--absorb is for a model with one linear predictor, and of the {family.name} family {what}",
+            f"hold it with {held}; {hint}" if held else hint,
+        )
+    alone = {c for t in formula.predictors[0].terms if len(t.factors) == 1 for c in t.factors[0].columns}
+    response = {name for part in formula.response.parts for name in part.columns}
+    of_rows = {name: f"--{role.replace('_', '-')}" for role, factor in formula.roles.items() for name in factor.columns}
+    for name in spec.absorb:
+        also = "a term" if name in alone else "the response" if name in response else of_rows.get(name)
+        if also is not None:
+            message = f"--absorb {name}: the column is {also} as well"
+            hint = "leave one of them out: what an absorbed column says of the mean is all in its effects"
+            raise UsageError("absorbed_twice", message, hint)
 
 
 def _check_bias_reduction(family: Family, estimated: Sequence[str]) -> None:

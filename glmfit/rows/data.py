@@ -6,7 +6,7 @@ Whatever can be wrong with the data is found here, before anything expensive sta
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
@@ -19,6 +19,7 @@ from glmfit.rows.censoring import read_censored
 from glmfit.rows.factors import of_factors, refuse_disguised
 from glmfit.rows.groups import by_group, check_groups, group_codes
 from glmfit.rows.response import Observed, read_response
+from glmfit.rows.room import table_of
 from glmfit.rows.weights import (
     check_trials,
     offset,
@@ -30,6 +31,7 @@ from glmfit.rows.weights import (
 )
 from glmfit.rows.where import inside
 from glmfit.spec import ModelSpec, cluster_columns, drawn_columns
+from glmfit.spill import Spill, spill_of
 from glmfit.table import Source, Table, complete_rows, open_data
 
 A_WHILE = 500_000  # values to be read, which takes a twentieth of a second
@@ -58,7 +60,35 @@ class Data:
     groups: np.ndarray | None  # codes (n,) of the units of a grouped family
     drawn: Mapping[str, np.ndarray]  # the same as `clusters`, of those that a bootstrap draws
     dropped: Mapping[str, Mapping[str, int]]
+    absorbed: Mapping[str, np.ndarray] = field(default_factory=dict)  # the same as `clusters`, of absorbed factors
     seconds: float = 0.0
+
+    @property
+    def spilled(self) -> bool:
+        """Whether the rows lie in temporary files."""
+        return spill_of(self.table.rows) is not None
+
+    def keep(self, rows: np.ndarray) -> Data:
+        """Some of the rows, (n,) bool; codes count what is left from 0."""
+
+        def some(values: np.ndarray | None) -> np.ndarray | None:
+            return None if values is None else values[rows]
+
+        def codes(of: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            return {name: np.unique(code[rows], return_inverse=True)[1] for name, code in of.items()}
+
+        return replace(
+            self,
+            table=self.table.keep(rows),
+            response=self.response.keep(rows),
+            weights=some(self.weights),
+            frequency=some(self.frequency),
+            sampling=some(self.sampling),
+            offset=self.offset[rows],
+            clusters=codes(self.clusters),
+            drawn=codes(self.drawn),
+            absorbed=codes(self.absorbed),
+        )
 
 
 def read(spec: ModelSpec, data: Any, meanwhile: Callable[[], None] | None = None) -> Data:
@@ -68,7 +98,7 @@ def read(spec: ModelSpec, data: Any, meanwhile: Callable[[], None] | None = None
     """
     begin = perf_counter()
     family, links = resolve(spec)
-    source = open_data(data, spec.reading)
+    source = open_data(data, spec.reading, spool=Spill(spec.spill or ""))
     with source.blaming_the_header():
         asked = ask(spec, family, links, source.header)
     if meanwhile is not None and source.expected_rows() * len(asked.read) > A_WHILE:
@@ -105,13 +135,14 @@ def prepare(asked: Asked, source: Source) -> Data:
         groups=groups,
         drawn={name: clusters[name] for name in drawn},
         dropped=dropped,
+        absorbed={name: group_codes(table, name) for name in spec.absorb},
     )
 
 
 def _rows(asked: Asked, source: Source) -> tuple[Table, dict[str, dict[str, int]]]:
     """The rows that say something, those of a group side by side, and why which others were left out."""
     spec, family = asked.spec, asked.family
-    table, outside = inside(asked.where, source.read(asked.read), asked.columns)
+    table, outside = inside(asked.where, table_of(asked, source), asked.columns)
     refuse_disguised(table, asked.formula)
     table = asked.observed.with_interval(table)
     table = complete_rows(table, asked.observed.complete(asked.columns), spec.missing)

@@ -12,6 +12,7 @@ import numpy as np
 from glmfit.errors import DataError, Finding, ModelError, shorten
 from glmfit.formula import ModelFormula, tokenize
 from glmfit.spec import ModelSpec
+from glmfit.spilled import looked_up
 from glmfit.table import Column, Source, Table
 from glmfit.table.dates import transforms
 from glmfit.table.disguise import Hidden, hidden_numbers, missing_options, was_meant_as_numbers
@@ -81,7 +82,7 @@ def _bare(table: Table, formula: ModelFormula) -> list[Column]:
 
 def _disguised(table: Table, column: Column, hidden: Hidden) -> DataError:
     levels = column.levels or ()
-    at = np.flatnonzero(np.append(hidden.disguised, False)[column.values])
+    at = np.flatnonzero(looked_up(np.append(hidden.disguised, False), column.values))
     words, first = [level for level, number in zip(levels, hidden.numbers, strict=True) if not number], at[0]
     example = levels[column.values[first]]
     message = (
@@ -94,7 +95,7 @@ def _disguised(table: Table, column: Column, hidden: Hidden) -> DataError:
 
 def _few_words(table: Table, column: Column, hidden: Hidden) -> DataError:
     levels = column.levels or ()
-    at = np.flatnonzero(np.append(~hidden.numbers, False)[column.values])
+    at = np.flatnonzero(looked_up(np.append(~hidden.numbers, False), column.values))
     words = list(dict.fromkeys(levels[code] for code in column.values[at]))
     row, rest = table.rows[at[0]], int((~column.missing).sum()) - at.size
     more = f" (and {at.size - 1} more)" if at.size > 1 else ""

@@ -13,6 +13,7 @@ import numpy as np
 
 from glmfit.result import Fingerprint
 from glmfit.rows.data import Data
+from glmfit.spill import runs
 
 
 def fingerprint(data: Data) -> Fingerprint:
@@ -32,5 +33,6 @@ def hashed(columns: Iterable[np.ndarray]) -> str:
     """The SHA-256 of columns (n,) of numbers, 0 and -0 being the same."""
     digest = sha256()
     for column in columns:
-        digest.update(np.ascontiguousarray(column + 0.0, dtype="<f8").data)
+        for part in runs(len(column)):
+            digest.update(np.ascontiguousarray(column[part] + 0.0, dtype="<f8").data)
     return digest.hexdigest()

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from glmfit.errors import DataError
-from glmfit.table import Table
+from glmfit.spilled import looked_up
+from glmfit.table import Table, number_names
 
 
 def group_codes(table: Table, name: str) -> np.ndarray:
@@ -18,12 +19,18 @@ def group_codes(table: Table, name: str) -> np.ndarray:
     return column.values
 
 
+def group_levels(table: Table, name: str) -> tuple[str, ...]:
+    """What these codes stand for, as text."""
+    column = table[name]
+    return tuple(number_names(np.unique(column.values)) if column.levels is None else column.levels)
+
+
 def by_group(name: str, y: np.ndarray, table: Table) -> tuple[Table, dict[str, int]]:
     """The rows in the order of their groups, without groups in which all responses y (n,) are the same: they say
     nothing; and how many rows those were."""
     codes = group_codes(table, name)
     sums, counts = np.bincount(codes, weights=y), np.bincount(codes)
-    out = ((sums == 0) | (sums == counts))[codes]
+    out = looked_up((sums == 0) | (sums == counts), codes)
     if out.all():
         message = f"in every group of '{name}' the responses are all the same: nothing can be compared"
         raise DataError("no_rows", message, "check --group, which names the column of the matched sets")

@@ -16,6 +16,7 @@ from glmfit.errors import DataError, Finding, ModelError, UsageError, did_you_me
 from glmfit.families import Family
 from glmfit.formula import Evaluator, Response, natural_order
 from glmfit.spec import ModelSpec
+from glmfit.spilled import few, looked_up
 from glmfit.table import Column, Table, is_number, number, refuse
 
 MOST_CATEGORIES = 50
@@ -38,6 +39,12 @@ class Observed:
     extra: Mapping[str, np.ndarray] = field(default_factory=dict)  # further columns (n,) for the density
     levels: tuple[str, ...] = ()  # the categories that y counts from 0
     censoring: Mapping[str, int] | None = None  # rows by what is known: observed, right, left, interval
+
+    def keep(self, rows: np.ndarray) -> Observed:
+        """Some of the rows, (n,) bool."""
+        trials = None if self.trials is None else self.trials[rows]
+        extra = {name: values[rows] for name, values in self.extra.items()}
+        return replace(self, y=self.y[rows], trials=trials, extra=extra)
 
 
 def read_response(
@@ -85,7 +92,7 @@ def _categories(
             what_order = f"'{what.label}' is text, which has no order that an {family.name} model could use"
             raise UsageError("levels_needed", what_order, _ordered(levels))
     if order:
-        unknown = ~np.isin(np.array(levels, dtype=object)[codes], np.array(order, dtype=object))
+        unknown = looked_up(np.array([level not in order for level in levels], dtype=bool), codes)
         if unknown.any():
             at = int(np.argmax(unknown))
             message = f"'{what.label}' is '{levels[codes[at]]}' in row {table.rows[at]}, which --levels does not list"
@@ -99,7 +106,7 @@ def _categories(
             hint = f"write {_listed(list(dict.fromkeys(order)))}"
             raise UsageError("invalid_value", f"--levels {','.join(order)} names '{twice}' twice", hint)
         place = {level: j for j, level in enumerate(order)}
-        codes = np.array([place[level] for level in levels], dtype=np.int64)[codes]
+        codes = looked_up(np.array([place[level] for level in levels], dtype=np.int64), codes)
         levels = tuple(order)
     if not 2 <= len(levels) <= MOST_CATEGORIES:
         raise ModelError(
@@ -152,7 +159,7 @@ def _with_base(response: Observed, base: str | None) -> Observed:
         raise ModelError("unknown_level", f"--base {base}: no row of '{response.label}' is '{base}'", hint)
     order = (base, *(level for level in levels if level != base))
     place = np.array([order.index(level) for level in levels], dtype=np.float64)
-    return replace(response, y=place[response.y.astype(np.int64)], levels=order)
+    return replace(response, y=looked_up(place, response.y.astype(np.int64)), levels=order)
 
 
 def response_numbers(what: Response, evaluator: Evaluator, family: Family) -> np.ndarray:
@@ -193,8 +200,9 @@ def _two_levels(label: str, column: Column, success: str | None, trials: bool) -
 
 def _two_numbers(label: str, values: np.ndarray, success: str, trials: bool) -> Observed:
     """A response of any two numbers, such as 1 and 2."""
-    distinct = np.unique(values)
-    if len(distinct) != 2:
+    distinct = few(values, 2)
+    if distinct is None or len(distinct) != 2:
+        distinct = np.unique(values)
         what = f"--success names one of two values, and '{label}' has {len(distinct)}"
         raise ModelError("bad_response", what, "leave it out, or make a 0/1 column")
     if not is_number(success) or number(success) not in distinct:
@@ -223,7 +231,7 @@ def successes(
     outside = (first < 0) | (first > 1)
     rule = "a binomial response is 0/1, two levels of text, or a proportion"
     hint = "for successes out of trials write successes/trials, or cbind(successes, failures)"
-    if outside.any() and len(distinct := np.unique(first)) == 2:
+    if outside.any() and (distinct := few(first, 2)) is not None and len(distinct) == 2:
         hint = f"--success {distinct[1]:.15g} counts {distinct[1]:.15g} as 1 and {distinct[0]:.15g} as 0"
     refuse(f"'{what.label}'", first, outside, rows, _outside(rule, hint))
     fractional = (first != 0) & (first != 1)
@@ -264,8 +272,9 @@ def supported(response: Observed, family: Family, rows: np.ndarray) -> Observed:
     if real and not family.quadratic_links and bool(np.isin(y, (0.0, 1.0)).all()):  # least squares of 0/1 is meant
         message = f"'{response.label}' is 0 or 1 in every row, and {family.name} a distribution of real numbers"
         return replace(response, findings=(Finding("binary_response", f"{message}: did you mean binomial?"),))
-    counts = y if response.trials is None else np.stack([y, response.trials])
-    off = (counts != np.rint(counts)).reshape(-1, len(y)).any(axis=0)
+    off = y != np.rint(y)
+    if response.trials is not None:
+        off = off | (response.trials != np.rint(response.trials))
     if not (support.integer and off.any()) or response.findings:
         return response
     where = f"in {int(off.sum())} rows (first in row {rows[int(np.argmax(off))]})"

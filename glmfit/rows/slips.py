@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from glmfit.formula import Factor, ModelFormula
+from glmfit.spilled import few
 from glmfit.table import Table
 
 FEWEST_CODES, MOST_CODES = 3, 10  # different whole numbers of a column that may be codes of categories
-MANY = 1_000
 
 
 def numeric_codes(table: Table, formula: ModelFormula) -> dict[str, str]:
@@ -19,9 +19,12 @@ def numeric_codes(table: Table, formula: ModelFormula) -> dict[str, str]:
         column = table[name]
         if column.levels is not None or column.kind != "number":
             continue
-        if len(np.unique(column.values[:MANY])) > MOST_CODES:  # as most have; all values take long to sort
-            continue
-        values = np.unique(column.values)
-        if FEWEST_CODES <= len(values) <= MOST_CODES and bool((values == np.rint(values)).all()):
-            found[name] = f"numeric; C({Factor.of_column(name).spelled}) makes it a factor"
+        values = few(column.values, MOST_CODES)
+        if values is not None and len(values) >= FEWEST_CODES and bool((values == np.rint(values)).all()):
+            found[name] = code_text(Factor.of_column(name))
     return found
+
+
+def code_text(column: Factor) -> str:
+    """What is said of such a column."""
+    return f"numeric; C({column.spelled}) makes it a factor"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import fsum
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from glmfit.errors import DataError, ModelError, shell
 from glmfit.families import Family
 from glmfit.formula import WEIGHTS, Evaluator, Factor, Response
 from glmfit.rows.response import Observed
+from glmfit.spill import runs
+from glmfit.spilled import few
 from glmfit.table import Table, refuse
 
 WIDEST = 700.0  # between offsets under the log link: exp of it is all that a double can hold
@@ -51,6 +54,11 @@ def _without(table: Table, out: np.ndarray, reason: str, name: str) -> tuple[Tab
     return table.keep(~out), {name: int(out.sum())}
 
 
+def exact_mean(values: np.ndarray) -> float:
+    """The mean of (n,), rounded once: the same in whatever runs the values come."""
+    return fsum(value for part in runs(len(values)) for value in values[part].tolist()) / len(values)
+
+
 def row_weights(roles: Mapping[str, Factor], table: Table) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Frequency and sampling weights (n,), which multiply the log-likelihood of a row; None where not asked for."""
     frequency = positive(table, roles.get("freq_weights"), "--freq-weights")
@@ -59,7 +67,8 @@ def row_weights(roles: Mapping[str, Factor], table: Table) -> tuple[np.ndarray |
         refuse(called(roles["freq_weights"]), frequency, frequency != np.rint(frequency), table.rows, error)
     sampling = positive(table, roles.get("sampling_weights"), "--sampling-weights")
     if sampling is not None:
-        sampling = sampling / sampling.mean()  # only their ratios mean anything, and phi must not grow with their unit
+        # Only their ratios mean anything, and phi must not grow with their unit.
+        sampling = sampling / exact_mean(sampling)
     return frequency, sampling
 
 
@@ -81,7 +90,7 @@ def check_trials(roles: Mapping[str, Factor], asked: Response, response: Observe
     if trials is None or given is None or response.weights_are_trials or bool((trials == 1).all()):
         return
     named = asked.kind == "ratio" and asked.parts[1].column is not None and asked.parts[1].column == given.column
-    if bool((values_of(given, table) == trials).all()) and (named or len(np.unique(trials)) > 1):
+    if bool((values_of(given, table) == trials).all()) and (named or few(trials, 1) is None):
         what = (
             f"{option} {given.text}: these are the trials of '{asked.label}', which has them already; they would count "
             "twice"

@@ -12,11 +12,13 @@ import os
 from typing import Any
 
 from glmfit.reading import PLAIN, Reading
+from glmfit.spill import Spill
 from glmfit.table.columns import Column, Table, complete_rows, refuse, unknown_column
 from glmfit.table.kept import keeping, opened
 from glmfit.table.readers import from_frame, open_source
 from glmfit.table.selection import Selection
 from glmfit.table.source import Source
+from glmfit.table.spilled import read_spilled
 from glmfit.table.text import is_number, number
 from glmfit.table.typed import number_names
 
@@ -33,12 +35,13 @@ __all__ = [
     "number_names",
     "open_data",
     "open_source",
+    "read_spilled",
     "refuse",
     "unknown_column",
 ]
 
 
-def open_data(data: Any, reading: Reading = PLAIN, *, spool: bool = False) -> Source:
+def open_data(data: Any, reading: Reading = PLAIN, *, spool: Spill | None = None) -> Source:
     """Whatever holds the data, opened: a path (`-` for standard input), a frame, a mapping; an opened source as it is.
 
     A path may also be a folder or a pattern. `reading` says how, where the data do not; `spool` is that of

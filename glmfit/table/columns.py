@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import cast
 
 import numpy as np
 
 from glmfit.errors import DataError, Finding, GlmfitError, UsageError, column_hint, shell, shorten
+from glmfit.spilled import looked_up
 from glmfit.table.dates import Moments, moments, transforms
 from glmfit.table.disguise import hidden_numbers
 from glmfit.table.text import is_number
@@ -47,12 +49,11 @@ class Column:
     @classmethod
     def factor(cls, name: str, kind: str, codes: np.ndarray, levels: Sequence[str]) -> Column:
         """A column of codes (n,) into `levels`, -1 where missing; levels without a row are dropped, order is kept."""
-        used = np.zeros(len(levels), dtype=bool)
-        used[codes[codes >= 0]] = True
+        used = np.bincount(codes + 1, minlength=len(levels) + 1)[1:] > 0
         # One more entry than there are levels, so that code -1 picks the last one and stays -1.
         renumbered = np.append(np.where(used, np.cumsum(used) - 1, -1), -1).astype(np.int64)
         kept = tuple(level for level, keep in zip(levels, used, strict=True) if keep)
-        return cls(name, kind, renumbered[codes], kept)
+        return cls(name, kind, looked_up(renumbered, codes), kept)
 
     def take(self, index: np.ndarray | slice) -> Column:
         """The rows selected by `index`, a bool (n,) or an integer vector."""
@@ -107,7 +108,7 @@ class Table:
             return column.values
         if column.kind == "boolean":
             value = np.array([*(float(level == "True") for level in column.levels), np.nan])
-            return value[column.values]
+            return looked_up(value, column.values)
         raise self._not_numeric(column, column.levels)
 
     def instants(self, name: str) -> np.ndarray:
@@ -160,7 +161,7 @@ class Table:
 
     def _refuse_level(self, column: Column, wrong: np.ndarray, what: str, hint: str) -> None:
         """Raises `DataError` "not_a_date" for the first row whose level is `wrong` (one for each level)."""
-        at = np.flatnonzero(np.append(wrong, False)[column.values])
+        at = np.flatnonzero(looked_up(np.append(wrong, False), column.values))
         if at.size:
             level = (column.levels or ())[column.values[at[0]]]
             message = f"column '{column.name}': '{level}' in row {self.rows[at[0]]}{_more(at.size)} {what}"
@@ -187,13 +188,13 @@ class Table:
         before, left = whole.levels or (), kept.levels or ()
         if whole.kind != "text" or len(left) == len(before) or not all(map(is_number, left)):
             return None
-        at = np.flatnonzero(np.array([*(not is_number(level) for level in before), False])[whole.values])
+        at = np.flatnonzero(looked_up(np.array([*(not is_number(level) for level in before), False]), whole.values))
         return Word(before[whole.values[at[0]]], int(self.rows[at[0]]), int(at.size)) if at.size else None
 
     def _not_numeric(self, column: Column, levels: tuple[str, ...]) -> DataError:
         what = "holds dates, not numbers" if column.kind == "date" else "is not numeric"
         offends = np.array([not is_number(level) for level in levels] + [False])
-        at = np.flatnonzero(offends[column.values])
+        at = np.flatnonzero(looked_up(offends, column.values))
         if at.size:
             word = Word(levels[column.values[at[0]]], int(self.rows[at[0]]), int(at.size))
         elif column.name in self.words:  # rows that have been dropped made text of it
@@ -208,7 +209,7 @@ class Table:
 def _by_row(column: Column, of_levels: np.ndarray) -> np.ndarray:
     """What belongs to each level, for each row (n,); NaT or NaN where missing."""
     nothing = np.datetime64("NaT") if of_levels.dtype.kind == "M" else np.nan
-    return np.append(of_levels, np.array([nothing], dtype=of_levels.dtype))[column.values]
+    return looked_up(np.append(of_levels, np.array([nothing], dtype=of_levels.dtype)), column.values)
 
 
 def _more(count: int) -> str:
@@ -258,7 +259,7 @@ def complete_rows(table: Table, columns: Sequence[str], policy: str = "drop") ->
             f"column '{name}' in {_count(counts[name], 'row')}, first in row {first[name]}" for name in counts
         )
         raise DataError("missing_values", f"missing values: {listed}", "drop these rows with --missing drop")
-    keep = ~np.logical_or.reduce([missing[name] for name in counts])
+    keep = ~reduce(np.logical_or, (missing[name] for name in counts))
     if not keep.any():
         listed = ", ".join(f"'{name}' in {count}" for name, count in counts.items())
         message = f"no row of {table.source} is complete: of {_count(len(table), 'row')}, missing are {listed}"

@@ -119,12 +119,12 @@ class DelimitedSource(Source):
         self, at: int, codes: np.ndarray, levels: list[str], as_text: bool = False
     ) -> tuple[Column, list[Finding]]:
         """What texts mean that are those of the column at a position."""
-        return typed_column(self.header[at], codes, levels, self.reading, self._delimiter == ";", as_text)
+        return typed_column(self.header[at], codes, levels, self.reading, self._delimiter == ";", as_text, self.first)
 
     def verbatim(self, columns: Sequence[str]) -> dict[str, Any]:
         import pyarrow as pa
 
-        positions = [self._position(name) for name in columns]
+        positions = [self.place(name) for name in columns]
         if self._is_empty():
             return {name: pa.chunked_array([pa.array([], pa.utf8())]) for name in columns}
         reader = self._reader(missing=())
@@ -154,11 +154,13 @@ class DelimitedSource(Source):
     def _texts_of_runs(self) -> Iterator[memoryview]:
         """The rows as texts of a run's length, which leave the memory one after the other.
 
-        Where there are quotes all rows are one run: only a parser knows which line ends are part of a value.
+        Where there are quotes all rows are one run: only a parser knows which line ends are part of a value. So are
+        those of what is a run itself.
         """
         start = self._body
         while start < len(self._data):
-            end = len(self._data) if self._quoted else self._cut(start)
+            whole = self._quoted or isinstance(self._data, memoryview)
+            end = len(self._data) if whole else self._cut(start)
             if _CONTENT.search(self._data, start, end):
                 yield memoryview(self._data)[start:end]
             let_go(self._data, start, end)

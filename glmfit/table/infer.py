@@ -12,6 +12,7 @@ import numpy as np
 
 from glmfit.errors import DataError, Finding
 from glmfit.reading import Reading
+from glmfit.spilled import looked_up
 from glmfit.table import text
 from glmfit.table.columns import Column
 
@@ -23,8 +24,11 @@ def typed_column(
     reading: Reading,
     decimal_comma: bool,
     as_text: bool = False,
+    first: int = 1,
 ) -> tuple[Column, list[Finding]]:
     """The column that codes (n,) into distinct texts `levels` mean, -1 where missing, and what must be said about it.
+
+    `first` is the number of the first row.
 
     With `decimal_comma`, `1,5` is 1.5 where the whole column is written so, even if that was not asked for; `as_text`
     says that it is text whatever it looks like.
@@ -33,26 +37,26 @@ def typed_column(
     present = [level.strip() not in absent and level not in absent for level in levels]
     words = [level for level, here in zip(levels, present, strict=True) if here]
     codes = _renumber(codes, present)
-    _refuse_nul(name, codes, words)
+    _refuse_nul(name, codes, words, first)
 
     if as_text:
         return sorted_factor(name, "text", codes, words), []
-    column, findings = numbers_in_text(name, codes, words, reading)
+    column, findings = numbers_in_text(name, codes, words, reading, first)
     if column is not None:
         return column, findings
     if decimal_comma and reading.decimal is None and text.has_decimal_commas(words):
         numbers = [text.number(word.replace(",", ".")) for word in words]
-        return number_column(name, _gather(codes, numbers), reading.na), _decimal_comma(name, codes, words)
+        return number_column(name, _gather(codes, numbers), reading.na), _decimal_comma(name, codes, words, first)
     truth = text.truth_values(words)
     if truth is not None:
-        codes = np.array([*map(int, truth), -1], dtype=np.int64)[codes]
+        codes = looked_up(np.array([*map(int, truth), -1], dtype=np.int64), codes)
         return Column.factor(name, "boolean", codes, ("False", "True")), []
     kind = "date" if all(map(text.is_date, words)) else "text"
     return sorted_factor(name, kind, codes, words), []
 
 
 def numbers_in_text(
-    name: str, codes: np.ndarray, words: Sequence[str], reading: Reading
+    name: str, codes: np.ndarray, words: Sequence[str], reading: Reading, first: int = 1
 ) -> tuple[Column | None, list[Finding]]:
     """The column of numbers that all the words are, written as was asked for; None where one is none."""
     plain = list(words)
@@ -63,7 +67,7 @@ def numbers_in_text(
     if parsed is None:
         return None, []
     values = _gather(codes, parsed)
-    return number_column(name, values, reading.na), _large_integers(name, values, codes, plain)
+    return number_column(name, values, reading.na), _large_integers(name, values, codes, plain, first)
 
 
 def number_column(name: str, values: np.ndarray, na: tuple[str, ...]) -> Column:
@@ -79,7 +83,7 @@ def sorted_factor(name: str, kind: str, codes: np.ndarray, levels: Sequence[str]
     order = sorted(range(len(levels)), key=levels.__getitem__)
     rank = np.full(len(levels) + 1, -1, dtype=np.int64)
     rank[order] = np.arange(len(levels))
-    return Column.factor(name, kind, rank[codes], [levels[at] for at in order])
+    return Column.factor(name, kind, looked_up(rank, codes), [levels[at] for at in order])
 
 
 def large_integer(name: str, row: int, value: str) -> Finding:
@@ -96,7 +100,7 @@ def _renumber(codes: np.ndarray, present: list[bool]) -> np.ndarray:
     if all(present):
         return codes
     new = np.cumsum(present) - 1
-    return np.append(np.where(present, new, -1), -1)[codes]
+    return looked_up(np.append(np.where(present, new, -1), -1), codes)
 
 
 def _parse_numbers(words: list[str]) -> list[float] | None:
@@ -117,31 +121,31 @@ def _is_none(word: str) -> bool:
 
 
 def _gather(codes: np.ndarray, numbers: list[float]) -> np.ndarray:
-    return np.array([*numbers, np.nan])[codes]
+    return looked_up(np.array([*numbers, np.nan]), codes)
 
 
-def _first_row(codes: np.ndarray, levels: list[int]) -> int:
-    """The 1-based row in which one of these levels is seen first."""
-    return int(np.flatnonzero(np.isin(codes, levels))[0]) + 1
+def _first_place(codes: np.ndarray, levels: list[int]) -> int:
+    """The place of the row in which one of these levels is seen first."""
+    return int(np.argmax(np.isin(codes, levels)))
 
 
-def _large_integers(name: str, values: np.ndarray, codes: np.ndarray, words: list[str]) -> list[Finding]:
+def _large_integers(name: str, values: np.ndarray, codes: np.ndarray, words: list[str], first: int) -> list[Finding]:
     for at in np.flatnonzero(np.isfinite(values) & (np.abs(values) >= text.EXACT)):
         if text.is_inexact_integer(words[codes[at]]):
-            return [large_integer(name, int(at) + 1, words[codes[at]].strip())]
+            return [large_integer(name, int(at) + first, words[codes[at]].strip())]
     return []
 
 
-def _decimal_comma(name: str, codes: np.ndarray, words: list[str]) -> list[Finding]:
-    row = _first_row(codes, [at for at, word in enumerate(words) if "," in word])
-    word = words[codes[row - 1]].strip()
-    message = f"column '{name}' is read with decimal commas: {word} in row {row} is {word.replace(',', '.')}"
+def _decimal_comma(name: str, codes: np.ndarray, words: list[str], first: int) -> list[Finding]:
+    at = _first_place(codes, [at for at, word in enumerate(words) if "," in word])
+    word = words[codes[at]].strip()
+    message = f"column '{name}' is read with decimal commas: {word} in row {first + at} is {word.replace(',', '.')}"
     return [Finding("decimal_comma", message, (name,))]
 
 
-def _refuse_nul(name: str, codes: np.ndarray, words: list[str]) -> None:
+def _refuse_nul(name: str, codes: np.ndarray, words: list[str], first: int) -> None:
     damaged = [at for at, word in enumerate(words) if "\0" in word]
     if damaged:
-        row = _first_row(codes, damaged)
+        row = first + _first_place(codes, damaged)
         message = f"column '{name}' has a NUL byte in row {row}: the file is damaged or not a text file"
         raise DataError("nul_bytes", message, "write the file again, or remove the bytes with: tr -d '\\000'")

@@ -15,6 +15,7 @@ from typing import Any
 
 from glmfit import memory
 from glmfit.reading import Reading
+from glmfit.spill import Spill
 from glmfit.table.source import Source
 
 SHARE = 0.25  # of the memory that is free
@@ -34,7 +35,9 @@ def keeping() -> Iterator[None]:
         _inputs = None
 
 
-def opened(path: str, reading: Reading, spool: bool, open: Callable[[str, Reading, bool], Source]) -> Source:
+def opened(
+    path: str, reading: Reading, spool: Spill | None, open: Callable[[str, Reading, Spill | None], Source]
+) -> Source:
     """The input at a path, by `open` where it is not kept; standard input never is."""
     if _inputs is None or path == "-":
         return open(path, reading, spool)

@@ -26,22 +26,22 @@ class ManySource(Source):
     def __init__(self, name: str, parts: Sequence[Source], reading: Reading) -> None:
         self.takes = frozenset.union(*(part.takes for part in parts))
         super().__init__(name, parts[0].header, reading)
-        self._parts = parts
+        self.parts = parts
         for part in parts:
             _check_columns(parts[0], part)
             part.may_be_empty = True
 
     def expected_rows(self) -> int:
-        return sum(part.expected_rows() for part in self._parts)
+        return sum(part.expected_rows() for part in self.parts)
 
     def remedy(self) -> str | None:
-        return self._parts[0].remedy()
+        return self.parts[0].remedy()
 
     def runs(self, columns: Sequence[str]) -> Iterator[Source]:
         """Those of each file, whose rows are counted and named as its own."""
         self.read_header(columns)
         rows = 0
-        for part in self._parts:
+        for part in self.parts:
             for run in part.runs(columns):
                 yield run
                 rows += run.count
@@ -51,13 +51,13 @@ class ManySource(Source):
     def verbatim(self, columns: Sequence[str]) -> dict[str, Any]:
         import pyarrow as pa
 
-        parts = [part.verbatim(columns) for part in self._parts]
+        parts = [part.verbatim(columns) for part in self.parts]
         return {name: pa.chunked_array([chunk for part in parts for chunk in part[name].chunks]) for name in columns}
 
     def load(self, positions: list[int], words: Collection[int] = ()) -> Loaded:
-        places = [[self._place(part, at) for at in positions] for part in self._parts]
+        places = [[self._place(part, at) for at in positions] for part in self.parts]
         loaded = []
-        for part, own in zip(self._parts, places, strict=True):
+        for part, own in zip(self.parts, places, strict=True):
             loaded.append(part.load(own, {place for at, place in zip(positions, own, strict=True) if at in words}))
         joined: list[tuple[Column, list[Finding]]] = []
         for k, at in enumerate(positions):
@@ -68,7 +68,7 @@ class ManySource(Source):
             else:
                 findings = [
                     replace(finding, message=f"{part.name}: {finding.message}")
-                    for part, (_, found) in zip(self._parts, loaded, strict=True)
+                    for part, (_, found) in zip(self.parts, loaded, strict=True)
                     for finding in found[k][1][:1]
                 ]
                 joined.append((_joined(columns, kinds.pop() if kinds else "number"), findings[:1]))
@@ -83,14 +83,14 @@ class ManySource(Source):
     def _joined_text(self, at: int, places: list[int], columns: list[Column]) -> tuple[Column, list[Finding]]:
         """A column of different kinds in different files, from its text."""
         codes, levels = [], []
-        for part, place in zip(self._parts, places, strict=True):
+        for part, place in zip(self.parts, places, strict=True):
             if not isinstance(part, DelimitedSource):
-                raise _mixed(self.header[at], self._parts, columns)
+                raise _mixed(self.header[at], self.parts, columns)
             found = part.texts(place)
             codes.append(found[0])
             levels.append(found[1])
         whole = list(dict.fromkeys(level for found in levels for level in found))
-        first = self._parts[0]
+        first = self.parts[0]
         assert isinstance(first, DelimitedSource)
         return first.typed(at, _recoded(codes, levels, whole), whole)
 

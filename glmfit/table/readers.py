@@ -17,6 +17,7 @@ from typing import Any
 
 from glmfit.errors import DataError, did_you_mean
 from glmfit.reading import PLAIN, Reading
+from glmfit.spill import Spill
 from glmfit.table.delimited import DelimitedSource
 from glmfit.table.layout import BOM
 from glmfit.table.many import ManySource
@@ -53,10 +54,10 @@ _IN_FOLDER = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".pq", ".feather", ".a
 _MOST_MAPPED = 200  # files: each takes a descriptor, of which a process has a thousand
 
 
-def open_source(path: str, reading: Reading = PLAIN, spool: bool = False) -> Source:
+def open_source(path: str, reading: Reading = PLAIN, spool: Spill | None = None) -> Source:
     """The input at `path`, "-" for standard input: a file, a folder of files, or a pattern that names files.
 
-    With `spool`, what would be held in memory (standard input, and what is unpacked) goes to a temporary file.
+    With `spool`, standard input and what is unpacked go to a temporary file where they are too large to be held.
     Raises `DataError` where it cannot be opened or is no table, `UsageError` where `reading` has no meaning for it.
     """
     if path == "-":
@@ -70,7 +71,7 @@ def open_source(path: str, reading: Reading = PLAIN, spool: bool = False) -> Sou
     return ManySource(path, [_opened(one, _contents(one, mapped), reading, spool) for one in paths], reading)
 
 
-def _opened(path: str, data: bytes | mmap.mmap, reading: Reading, spool: bool) -> Source:
+def _opened(path: str, data: bytes | mmap.mmap, reading: Reading, spool: Spill | None) -> Source:
     """The source that bytes are, told from their beginning."""
     data, name = unpacked(path, data, spool)
     beginning = bytes(data[: len(ARROW_FILE)])
@@ -100,10 +101,12 @@ def from_frame(frame: Any, reading: Reading = PLAIN) -> Source:
     return FrameSource(frame, reading)
 
 
-def _standard_input(spool: bool) -> bytes | mmap.mmap:
+def _standard_input(spool: Spill | None) -> bytes | mmap.mmap:
     if sys.stdin is None:
         raise DataError("not_readable", "standard input is closed", "give a file, or pipe the data in")
-    return spooled(iter(lambda: sys.stdin.buffer.read(1 << 20), b"")) if spool else sys.stdin.buffer.read()
+    if spool is None:
+        return sys.stdin.buffer.read()
+    return spooled(iter(lambda: sys.stdin.buffer.read(1 << 20), b""), spool)
 
 
 def _contents(path: str, mapped: bool = True) -> bytes | mmap.mmap:

@@ -80,7 +80,7 @@ class Source(ABC):
     def verbatim(self, columns: Sequence[str]) -> dict[str, Any]:
         """Columns as Arrow arrays, in the types of the input; of a text in its own spelling."""
         self.read_header(columns)
-        _, loaded = self.load([self._position(name) for name in columns])
+        _, loaded = self.load([self.place(name) for name in columns])
         return {name: arrow.of_column(column) for name, (column, _) in zip(columns, loaded, strict=True)}
 
     def runs(self, columns: Sequence[str]) -> Iterator[Source]:
@@ -102,8 +102,8 @@ class Source(ABC):
         """
         names = list(dict.fromkeys(columns))
         self.read_header(names)
-        positions = [self._position(name) for name in names]
-        n, width = self.expected_rows(), 2 * max(1, len(names))  # as the reader has them, and as they are given
+        positions = [self.place(name) for name in names]
+        n, width = self.expected_rows(), 1 + max(1, len(names))  # as they are given, and one as the reader has it
         memory.check(
             [memory.rows_need(n, width, f"about {n:,} rows of {len(names)} columns")], f"reading {self.name} takes"
         )
@@ -120,7 +120,7 @@ class Source(ABC):
         """Raises `DataError` for an unknown, blank or duplicate name among some columns; nothing is read."""
         with self.blaming_the_header():
             for name in columns:
-                self._position(name)
+                self.place(name)
 
     def as_asked(self, at: int, words: Collection[int]) -> Reading:
         """How the column at a position is read: numbers are not looked for in what is text in any case."""
@@ -151,7 +151,8 @@ class Source(ABC):
                 raise
             raise type(error)(error.code, error.message, remedy) from None
 
-    def _position(self, name: str) -> int:
+    def place(self, name: str) -> int:
+        """Where a column stands in the header; `DataError` for an unknown, blank or duplicate name."""
         if not name.strip():
             message = f"a column with a blank name was asked for in {self.name}"
             raise DataError("blank_column", message, "give the column a name in the header")

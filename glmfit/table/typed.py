@@ -81,7 +81,9 @@ class ParquetSource(Source):
         self.read_header(columns)
         wanted = list(dict.fromkeys(columns)) or [self.header[0]]
         try:
-            yield from _in_runs(self, self._file.iter_batches(batch_size=_RUN, columns=wanted), self._schema)
+            for run in _in_runs(self, self._file.iter_batches(batch_size=_RUN, columns=wanted), self._schema):
+                yield run
+                let_go(self._data)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise damaged(self.name, "Parquet", error) from error
 
@@ -118,7 +120,7 @@ class ArrowSource(Source):
     def verbatim(self, columns: Sequence[str]) -> dict[str, Any]:
         self.read_header(columns)
         table = self._open(None).read_all()
-        return {name: table.column(self._position(name)) for name in columns}
+        return {name: table.column(self.place(name)) for name in columns}
 
     def runs(self, columns: Sequence[str]) -> Iterator[Source]:
         import pyarrow as pa
@@ -182,7 +184,7 @@ class FrameSource(Source):
     def verbatim(self, columns: Sequence[str]) -> dict[str, Any]:
         import pyarrow as pa
 
-        values = {name: self._columns[self._position(name)] for name in columns}
+        values = {name: self._columns[self.place(name)] for name in columns}
         return {
             name: one if isinstance(one, pa.ChunkedArray) else pa.chunked_array([pa.array(one, from_pandas=True)])
             for name, one in values.items()
@@ -190,7 +192,7 @@ class FrameSource(Source):
 
     def load(self, positions: list[int], words: Collection[int] = ()) -> Loaded:
         loaded = [
-            from_memory(self.header[at], self._columns[at], self.as_asked(at, words), self.own_order)
+            from_memory(self.header[at], self._columns[at], self.as_asked(at, words), self.own_order, self.first)
             for at in positions
         ]
         lengths = {column.name: len(column.values) for column, _ in loaded}
@@ -201,8 +203,10 @@ class FrameSource(Source):
         return len(loaded[0][0].values), loaded
 
 
-def from_memory(name: str, values: Any, reading: Reading, own_order: bool = False) -> tuple[Column, list[Finding]]:
-    """A column from a vector of any kind; `own_order` is that of `from_arrow`."""
+def from_memory(
+    name: str, values: Any, reading: Reading, own_order: bool = False, first: int = 1
+) -> tuple[Column, list[Finding]]:
+    """A column from a vector of any kind; `own_order` and `first` are those of `from_arrow`."""
     import pyarrow as pa
 
     if str(getattr(values, "dtype", "")) == "category" and hasattr(values, "array"):  # a pandas Series
@@ -213,7 +217,7 @@ def from_memory(name: str, values: Any, reading: Reading, own_order: bool = Fals
     if isinstance(values, pa.Array):  # through numpy it would lose its time zone
         values = pa.chunked_array([values])
     if isinstance(values, pa.ChunkedArray):
-        return from_arrow(name, values, reading, own_order)
+        return from_arrow(name, values, reading, own_order, first)
     if hasattr(values, "__array__") and not hasattr(values, "__arrow_array__") and not hasattr(values, "iloc"):
         values = np.asarray(values)
         if values.ndim != 1:
@@ -243,15 +247,20 @@ def _mixed(name: str, values: Any, error: Exception) -> DataError:
     )
 
 
-def from_arrow(name: str, chunked: Any, reading: Reading, own_order: bool) -> tuple[Column, list[Finding]]:
-    """A column from a chunked array; `own_order` says that dictionaries stand in an order that means something."""
+def from_arrow(
+    name: str, chunked: Any, reading: Reading, own_order: bool, first: int = 1
+) -> tuple[Column, list[Finding]]:
+    """A column from a chunked array; `own_order` says that dictionaries stand in an order that means something.
+
+    `first` is the number of the first row.
+    """
     import pyarrow as pa
 
     kind, is_type = chunked.type, pa.types
     if is_type.is_null(kind):
         return Column(name, "number", np.full(len(chunked), np.nan)), []
     if is_type.is_integer(kind):
-        return number_column(name, arrow.float_values(chunked), reading.na), _large_integers(name, chunked)
+        return number_column(name, arrow.float_values(chunked), reading.na), _large_integers(name, chunked, first)
     if is_type.is_floating(kind):
         return number_column(name, arrow.float_values(chunked), reading.na), []
     if is_type.is_decimal(kind):
@@ -309,9 +318,9 @@ def _from_decimals(name: str, decimals: list[Decimal | None], reading: Reading) 
     return number_column(name, values, reading.na), []
 
 
-def _large_integers(name: str, chunked: Any) -> list[Finding]:
+def _large_integers(name: str, chunked: Any, first: int) -> list[Finding]:
     """The finding for the first integer that float64 rounds, told from the integers themselves."""
-    start = 0
+    start = first
     for chunk in chunked.chunks:
         values = arrow.values(chunk)
         if values.dtype.itemsize == 8:
@@ -319,7 +328,7 @@ def _large_integers(name: str, chunked: Any) -> list[Finding]:
             large = (values >= bound) | (values <= -bound if values.dtype.kind == "i" else False)
             for at in np.flatnonzero(large & arrow.valid(chunk)):
                 if int(values[at]) != int(float(values[at])):
-                    return [large_integer(name, start + int(at) + 1, str(values[at]))]
+                    return [large_integer(name, start + int(at), str(values[at]))]
         start += len(chunk)
     return []
 

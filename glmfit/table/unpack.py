@@ -8,26 +8,28 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from mmap import ACCESS_READ, mmap
 from pathlib import PurePosixPath
 from typing import Any
 
 from glmfit import memory
 from glmfit.errors import DataError, shorten
+from glmfit.spill import Spill
 
 _SUFFIXES = {".gz", ".gzip", ".zst", ".zstd", ".bz2", ".xz"}
 _DEPTH = 3  # a table may be compressed within an archive, and hardly deeper
 _CHUNK = 1 << 24
+_HELD = 1 << 26  # bytes that are held in memory where more would go to a file
 _MOST = 1 << 26  # bytes that anything may unpack to; above, no more than
 _RATIO = 2000  # times its size
 
 
-def unpacked(path: str, data: bytes | mmap, spool: bool = False) -> tuple[bytes | mmap, str]:
+def unpacked(path: str, data: bytes | mmap, spool: Spill | None = None) -> tuple[bytes | mmap, str]:
     """The bytes inside `data`, and the name of the file that they would be; as they are where nothing is packed.
 
-    With `spool` they go to a temporary file. A workbook is an archive too, and stays one. Raises `DataError` for
-    archives of several files, damaged ones, bombs.
+    With `spool` they go to a temporary file, if they are many. A workbook is an archive too, and stays one. Raises
+    `DataError` for archives of several files, damaged ones, bombs.
     """
     name = path
     for _ in range(_DEPTH):
@@ -40,7 +42,7 @@ def unpacked(path: str, data: bytes | mmap, spool: bool = False) -> tuple[bytes 
                 return data, name
             data, name = _member(path, data, spool)
             continue
-        if codec == "gzip" and not spool:  # which ends in the size of the text, modulo 2^32
+        if codec == "gzip" and spool is None:  # which ends in the size of the text, modulo 2^32
             _check_memory(path, max(len(data), int.from_bytes(data[-4:], "little")))
         data = _read(path, codec, stream, len(data), spool)
         name = name[: -len(suffix)] if (suffix := PurePosixPath(name).suffix).lower() in _SUFFIXES else name
@@ -85,16 +87,24 @@ def _opening(data: bytes | mmap) -> tuple[str, Callable[[], Any] | None] | None:
     return ("zip", None) if data[:4] in (b"PK\x03\x04", b"PK\x05\x06") else None
 
 
-def spooled(chunks: Iterable[bytes]) -> bytes | mmap:
-    """All that comes, in a temporary file that nobody else sees."""
-    with tempfile.TemporaryFile() as file:
-        for chunk in chunks:
-            file.write(chunk)
+def spooled(chunks: Iterator[bytes], spill: Spill) -> bytes | mmap:
+    """All that comes, in a temporary file that nobody else sees, unless it is little."""
+    held: list[bytes] = []
+    for chunk in chunks:
+        held.append(chunk)
+        if sum(map(len, held)) > _HELD:
+            break
+    else:
+        return b"".join(held)
+    with spill.failing(_HELD), tempfile.TemporaryFile(dir=spill.folder) as file:
+        file.writelines(held)
+        held.clear()
+        file.writelines(chunks)
         file.flush()
-        return mmap(file.fileno(), 0, access=ACCESS_READ) if file.tell() else b""
+        return mmap(file.fileno(), 0, access=ACCESS_READ)
 
 
-def _member(path: str, data: bytes | mmap, spool: bool) -> tuple[bytes | mmap, str]:
+def _member(path: str, data: bytes | mmap, spool: Spill | None) -> tuple[bytes | mmap, str]:
     """The one file in a zip archive, and its name."""
     import zipfile
 
@@ -108,7 +118,7 @@ def _member(path: str, data: bytes | mmap, spool: bool) -> tuple[bytes | mmap, s
                 message = f"{path} is protected by a password"
                 raise DataError("password", message, f"unpack it first: unzip '{path}'")
             _check_size(path, file.file_size, file.compress_size)
-            if not spool:
+            if spool is None:
                 _check_memory(path, file.file_size)
             return _read(path, "zip", lambda: archive.open(file), file.compress_size, spool), file.filename
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
@@ -130,7 +140,7 @@ def _not_one(path: str, names: list[str]) -> DataError:
     return DataError("not_one_file", f"{path} is an archive of {len(names)} files: {listed}", hint)
 
 
-def _read(path: str, codec: str, opened: Callable[[], Any], packed: int, spool: bool) -> bytes | mmap:
+def _read(path: str, codec: str, opened: Callable[[], Any], packed: int, spool: Spill | None) -> bytes | mmap:
     """All that a stream gives, unless that is a bomb, or more than the memory holds."""
     import lzma
     import zipfile
@@ -138,9 +148,9 @@ def _read(path: str, codec: str, opened: Callable[[], Any], packed: int, spool: 
 
     try:
         with opened() as stream:
-            chunks = _chunks(path, stream, packed, in_memory=not spool)
-            if spool:
-                return spooled(chunks)
+            chunks = _chunks(path, stream, packed, in_memory=spool is None)
+            if spool is not None:
+                return spooled(chunks, spool)
             found = list(chunks)
     except (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
         if memory.ran_out(error):

@@ -5,13 +5,14 @@ May use: model, design, numerics.
 """
 
 from glmfit.trust.diagnose import SUSPICIOUS, FlatDirections, relative_information
-from glmfit.trust.separation import Separated, last_independent, reported_map, reported_moves
+from glmfit.trust.levels import of_levels
+from glmfit.trust.separation import Separated, reported_map, reported_moves
 
 __all__ = [
     "SUSPICIOUS",
     "FlatDirections",
     "Separated",
-    "last_independent",
+    "of_levels",
     "relative_information",
     "reported_map",
     "reported_moves",

@@ -19,7 +19,7 @@ from torch import Tensor
 from glmfit import memory
 from glmfit.design import MOST_DENSE_COLUMNS
 from glmfit.model import Model
-from glmfit.numerics import stacked_root
+from glmfit.numerics import last_independent, stacked_root
 from glmfit.result import SeparationTerm
 from glmfit.trust.cone import STRICT, Cone
 from glmfit.trust.overlap import Overlap, overlap
@@ -327,22 +327,3 @@ def _of_others(model: Model, covered: Tensor, left: Tensor) -> Tensor:
         out = torch.zeros((model.size, null.shape[1]), dtype=torch.float64)
         out[others] = torch.where(null.abs() > TAKES_PART * null.abs().amax(dim=0, keepdim=True), null, 0.0)
     return out
-
-
-def last_independent(rows: Tensor) -> list[int]:
-    """Positions of as many independent rows as the matrix (p, r) has columns, the last ones that are."""
-    unit = rows / torch.linalg.vector_norm(rows, dim=0)
-    basis = torch.zeros((rows.shape[1], 0), dtype=torch.float64)
-    found: list[int] = []
-    lengths = torch.linalg.vector_norm(unit, dim=1)
-    for j in reversed(range(len(rows))):
-        if len(found) == rows.shape[1] or lengths[j] == 0:
-            continue
-        left = unit[j]
-        for _ in range(2):
-            left = left - basis @ (basis.T @ left)
-        length = torch.linalg.vector_norm(left)
-        if length > TAKES_PART * lengths[j]:
-            basis = torch.cat([basis, (left / length)[:, None]], dim=1)
-            found.append(j)
-    return sorted(found)

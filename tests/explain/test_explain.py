@@ -51,7 +51,7 @@ WITHOUT_EXAMPLE = {
     "password",  # a program that encrypts would be needed,
     "missing_extra",  # a library not installed,
     "some_labels",  # or a program that writes such files
-    "bad_spill",
+    "file_changed",  # at the right moment
     "spill_full",  # a disk of their own
 }
 

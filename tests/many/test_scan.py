@@ -47,6 +47,9 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "by a factor": ("count ~ age + {}:arm", {"family": "poisson"}),
     "inside a call": ("real ~ I({} ** 2) + age", {}),
     "polynomial": ("yes ~ poly({}, 2) + age", {"family": "binomial"}),
+    "ordinal, levels": ("arm ~ {} + age", {"family": "ordinal", "levels": ("c", "a", "b")}),
+    "censored": ("amount ~ {} + age", {"family": "weibull", "event": "sex"}),
+    "bias reduction": ("yes ~ {} + age", {"family": "binomial", "bias_reduction": "firth"}),
     "gamma": ("amount ~ {} + age", {"family": "gamma", "links": {"mu": "log"}}),
 }
 

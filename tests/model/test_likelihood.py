@@ -13,7 +13,7 @@ from torch import Tensor
 from glmfit.design import Categorical, Dense, Matrix
 from glmfit.families.catalogue import make_family
 from glmfit.families.links import find_link
-from glmfit.inference.covariance import covariance
+from glmfit.inference.covariance import Count, covariance
 from glmfit.model.likelihood import Likelihood, row_derivatives
 from glmfit.model.rows import Predictor, Rows
 from glmfit.numerics.optimize import Optimum
@@ -228,12 +228,12 @@ def test_the_meat_is_the_sum_of_outer_products_of_scores(case: Case, size: int) 
     likelihood, each = case.likelihood(size), scores(case, theta)
     eye = torch.eye(case.size, dtype=torch.float64)
     # A row of frequency f and weight w is f rows of score s/f.
-    robust = covariance("hc0", likelihood, at(theta), eye, 5.0, float(N), {})
+    robust = covariance("hc0", likelihood, at(theta), eye, 5.0, Count(N, len(eye)), {})
     close(robust.matrix, (each / FREQUENCY[:, None]).T @ each, case)
-    hc1 = covariance("hc1", likelihood, at(theta), eye, 5.0, 100.0, {})
+    hc1 = covariance("hc1", likelihood, at(theta), eye, 5.0, Count(100, len(eye)), {})
     close(hc1.matrix, robust.matrix * 100 / (100 - case.size), case)
     groups = torch.arange(N) % 6
-    clustered = covariance("cluster:c", likelihood, at(theta), eye, 5.0, float(N), {"c": groups})
+    clustered = covariance("cluster:c", likelihood, at(theta), eye, 5.0, Count(N, len(eye)), {"c": groups})
     sums = torch.stack([each[groups == group].sum(dim=0) for group in range(6)])
     close(clustered.matrix, 6 / 5 * sums.T @ sums, case)
     assert (clustered.correction, clustered.clusters) == ("G/(G-1)", {"c": 6})
@@ -244,8 +244,8 @@ def test_the_bread_multiplies_the_meat_on_both_sides(case: Case) -> None:
     theta = case.theta()
     eye = torch.eye(case.size, dtype=torch.float64)
     bread = eye + 0.1 * torch.ones_like(eye)
-    meat = covariance("hc0", case.likelihood(), at(theta), eye, 1.0, float(N), {}).matrix
-    found = covariance("hc0", case.likelihood(), at(theta), bread, 1.0, float(N), {}).matrix
+    meat = covariance("hc0", case.likelihood(), at(theta), eye, 1.0, Count(N, len(eye)), {}).matrix
+    found = covariance("hc0", case.likelihood(), at(theta), bread, 1.0, Count(N, len(bread)), {}).matrix
     close(found, bread @ meat @ bread, case)
 
 
@@ -315,7 +315,7 @@ def test_leverages_are_the_diagonal_of_the_hat_matrix(case: Case, kind: str) -> 
     power = {"hc2": 0.5, "hc3": 1.0}[kind]
     scaled = single / ((1 - torch.diagonal(hat)) ** power)[:, None]
     eye = torch.eye(case.size, dtype=torch.float64)
-    found = covariance(kind, case.likelihood(7), at(theta), eye, 1.0, float(N), {})
+    found = covariance(kind, case.likelihood(7), at(theta), eye, 1.0, Count(N, len(eye)), {})
     torch.testing.assert_close(found.matrix, scaled.T @ scaled, rtol=1e-9, atol=1e-9)
 
 

@@ -164,6 +164,7 @@ def test_every_key_is_in_the_schema_and_in_the_documentation() -> None:
     written = {key for make in fits.ALL.values() for key in keys(json.loads(to_json(make())))}
     written |= set(keys(json.loads(to_json(fits.poisson(), exp=True))))
     written |= set(keys(json.loads(to_json(fits.wild()))))
+    written |= set(keys(json.loads(to_json(fits.absorbed()))))
     written |= set(keys(json.loads(to_json(fits.bootstrapped()))))
     assert written == set(properties(schema(FIT)))
     text = (DOCS / "json.md").read_text(encoding="utf-8")

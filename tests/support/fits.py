@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from glmfit.errors import Finding
 from glmfit.result import (
+    AbsorbedFactor,
     Auxiliary,
     Bootstrap,
     Coefficient,
@@ -200,6 +201,12 @@ def bootstrapped() -> Fit:
     """A fit whose intervals are from replicates."""
     found = Bootstrap("bca", "rows", 500, 1, {}, {}, (0.9, 1.2))
     return replace(poisson(), ci="bootstrap", bootstrap=found)
+
+
+def absorbed() -> Fit:
+    """A fit with effects that are not reported."""
+    fit = poisson()
+    return replace(fit, model=replace(fit.model, absorbed=(AbsorbedFactor("firm", 3, 0),)))
 
 
 def wild() -> Fit:

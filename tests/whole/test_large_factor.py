@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import glmfit
+from glmfit import memory
 from glmfit.after.tested import wald_tests
 from glmfit.design import border
 from glmfit.errors import DataError
@@ -76,3 +77,22 @@ def test_json_has_the_matrix_on_request_and_saved_models_its_parts(fit: Fitted) 
     at = [row.term for row in fit.coefficients].index("g[T.g0007]")
     error = np.sqrt(V[at, at] + V[at + 1, at + 1] - 2 * V[at, at + 1])
     assert row["std_error"] == pytest.approx(error, rel=1e-12)
+
+
+def test_what_follows_a_fit_is_the_same_by_parts(
+    fit: Fitted, table: dict[str, list], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Predictions, tests of hypotheses and of terms, averages and Wald tests of anova, without a matrix of all."""
+    monkeypatch.setattr(border, "MANY_LEVELS", LEVELS + 1)
+    plain = glmfit.fit(FORMULA, table, family="poisson")
+    rows = {name: values[:50] for name, values in table.items()}
+    monkeypatch.setattr(memory, "check_square", lambda size: pytest.fail(f"a matrix of {size}"))
+    for ask in (
+        lambda model: model.predict(rows, interval="confidence"),
+        lambda model: model.test("x = 0.3", "`g[T.g0007]` = 0, `g[T.g0008]` = x", terms=True),
+        lambda model: model.margins(rows, terms=("x",)),
+    ):
+        found, known = ask(fit), ask(plain)
+        for name in known.columns:
+            if known[name].dtype.kind == "f":
+                np.testing.assert_allclose(found[name], known[name], rtol=1e-9, atol=1e-12)

@@ -25,6 +25,7 @@ from glmfit import memory, threads
 from glmfit.commands.app import main
 from glmfit.errors import ModelError, UsageError
 from glmfit.memory import Need
+from glmfit.table import open_data
 
 ROOT = Path(__file__).resolve().parents[2]
 # A fit in a process of its own: the sum of what it is estimated to need, and its largest resident set, in bytes.
@@ -32,7 +33,7 @@ PROGRAM = r"""
 import json, re, sys
 from glmfit import memory
 needs = []
-memory.check = lambda of, task="": needs.extend(need.size for need in of)
+memory.check = lambda of, task="", most=None: needs.extend(need.size for need in of)
 from glmfit.commands.app import main
 status = main(sys.argv[1:])
 # not getrusage, which counts what the process that started this one had
@@ -59,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Tables large enough for the fit to show beside the libraries."""
     folder = tmp_path_factory.mktemp("memory")
     random = np.random.default_rng(1)
-    n, few = 300_000, 20_000
+    n, few = 400_000, 20_000
     columns: dict[str, Any] = {name: random.normal(size=n) for name in "abcde"}
     columns |= {"y": random.poisson(1, n), "k": random.integers(0, 8, n).astype(str), "g": random.integers(0, 50, n)}
     columns["k"] = np.char.add("k", columns["k"])
@@ -110,7 +111,7 @@ LONG = {"least squares", "two predictors", "leverage", "contrasts", "contrasts a
 def test_the_estimate_is_right_within_a_factor_of_two(fit: str, folder: Path, libraries: float) -> None:
     estimate, peak = measured(folder, *FITS[fit])
     truth = peak - libraries
-    assert truth > 50e6  # seen beside the libraries
+    assert truth > 25e6  # seen beside the libraries
     assert truth / 2 <= estimate <= truth * 2
 
 
@@ -168,7 +169,7 @@ def test_nothing_is_refused_where_nothing_is_known(free: Callable[[float | None]
 )
 def test_every_part_is_counted(formula: str, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr(memory, "check", lambda needs, task="": said.extend(need.what for need in needs))
+    monkeypatch.setattr(memory, "check", lambda needs, task="", most=None: said.extend(need.what for need in needs))
     rows = {"y": [1.0, 2.0, 4.0] * 3, "a": [1.0, 0.0, 2.0] * 3, "b": [0.0, 1.0, 5.0] * 3, "g": list("abcabcbca")}
     glmfit.fit(formula, rows)
     assert any(what.replace("3 rows", "9 rows") in text for text in said), said
@@ -189,13 +190,13 @@ def test_a_file_far_too_large_is_refused_before_it_is_read(tmp_path: Path, free:
     with pytest.raises(ModelError, match=r"^reading .*data.csv takes about .* free: about 1,000 rows of 2 columns"):
         glmfit.fit("y ~ x", path)
     pyarrow.parquet.write_table(pa.table(rows), tmp_path / "data.parquet")
-    with pytest.raises(ModelError, match="about 1,000 rows of 2 columns"):
+    with pytest.raises(ModelError, match="this fit needs about"):  # of which a run of rows is read at a time
         glmfit.fit("y ~ x", tmp_path / "data.parquet")
     packed = tmp_path / "data.csv.gz"
     packed.write_bytes(gzip.compress(b"y,x\n" + b"1,2\n" * 100_000))
     free(100_000)  # more than the file has, less than the text
     with pytest.raises(ModelError, match="is unpacked in memory"):
-        glmfit.fit("y ~ x", packed)
+        open_data(packed)
 
 
 def test_a_whole_likelihood_far_too_large_is_refused(tmp_path: Path, free: Callable[[float], None]) -> None:
@@ -216,7 +217,7 @@ def test_separation_is_left_undecided_where_its_linear_program_has_no_room(
     rows = {"y": [0.0, 1.0, 0.0, 1.0, 1.0, 0.0], "x": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]}
     options: dict[str, Any] = {"family": "binomial", "check_separation": True}
     assert glmfit.fit("y ~ x", rows, **options).warnings == ()
-    monkeypatch.setattr("glmfit.memory.check", lambda needs, task="": None)
+    monkeypatch.setattr("glmfit.memory.check", lambda needs, task="", most=None: None)
     monkeypatch.setattr(memory, "available", lambda: 100)
     monkeypatch.setattr("glmfit.trust.separation.overlap", lambda model, theta: None)  # which needs no linear program
     assert [finding.code for finding in glmfit.fit("y ~ x", rows, **options).warnings] == ["separation_undecided"]

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import glmfit
-from glmfit.design import border
+from glmfit.design import border, dependent, rank
 from glmfit.inference import apart
+from glmfit.model import penalised
 from glmfit.result import Fitted
+from glmfit.trust import separation
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS, LEVELS = 600, 8
@@ -93,3 +95,68 @@ def test_robust_standard_errors_beside_many_levels_are_those_of_sandwich() -> No
         seen = [(row.std_error, error) for row, error in zip(shown, errors, strict=True) if row.status is None]
         assert len(seen) == (2 if "cluster:g" in kind else len(shown))
         np.testing.assert_allclose(*zip(*seen, strict=True), rtol=1e-6, err_msg=kind)
+
+
+def test_levels_on_an_edge_are_separated_without_a_linear_program(
+    table: dict[str, list], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Levels of zeros, or of ones, a first level among them; what is left is fitted, dropped or refused as ever."""
+    y, g = np.array(table["y"]), np.array(table["g"])
+    zeros = {**table, "y": np.where(np.isin(g, ["g93", "g99"]), 0, y).tolist()}
+    first = {**table, "y": np.where(np.isin(g, ["g92", "g95"]), 0, y).tolist()}
+    ends = {**table, "y": np.where(g == "g94", 1, np.where(np.isin(g, ["g96", "g99"]), 0, y % 2)).tolist()}
+    common = {"where": COMMON, "family": "poisson"}
+    for formula, data, options in (
+        ("y ~ x + z + g", zeros, {"se": "hc1"}),
+        ("y ~ x + z + g", zeros, {"separation": "drop"}),
+        ("y ~ 0 + g + x", zeros, {"se": "cluster:across"}),
+        ("y ~ x + z + g", first, {}),
+        ("y ~ x + z + g", first, {"separation": "drop"}),
+        ("y ~ x + z + g", ends, {"family": "binomial"}),
+        ("y ~ x + g", zeros, {"family": "nb"}),
+        ("y ~ x + g", zeros, {"family": "quasi-poisson", "dispersion": "pearson"}),
+    ):
+        found, plain = fits(data, monkeypatch, formula, **{**common, **options})
+        alike(found, plain)
+        assert found.identification == plain.identification
+        assert found.fit.log_likelihood == pytest.approx(plain.fit.log_likelihood, rel=1e-10, nan_ok=True)
+        assert found.fit.deviance == pytest.approx(plain.fit.deviance, rel=1e-9)
+        assert found.fit.null_deviance == pytest.approx(plain.fit.null_deviance, rel=1e-9)
+    monkeypatch.setattr(border, "MANY_LEVELS", 1)
+    monkeypatch.delattr(separation, "decide")
+    assert glmfit.fit("y ~ x + z + g", first, **common).identification.separation is not None
+
+
+@pytest.mark.parametrize(
+    "formula",
+    ["y ~ u + x + g", "y ~ x + g + u + I(2 * x)", "y ~ 0 + g + u + x", "y ~ u + h + x + g", "y ~ x + g + g:u + g:v"],
+)
+def test_aliased_columns_beside_levels(formula: str, table: dict[str, list], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns that are constant within levels: the same give way, by the order of columns."""
+    g = [int(level[1:]) for level in table["g"]]
+    more = {
+        "u": [level % 5 for level in g],
+        "v": [x if level % 3 else 1.0 for level, x in zip(g, table["x"], strict=True)],
+    }
+    more["h"] = [f"h{level % 3}" for level in g]
+    monkeypatch.setattr(dependent, "MOST_DENSE_COLUMNS", 0)
+    calls = []
+    find = rank.dependent_columns
+    monkeypatch.setattr(rank, "dependent_columns", lambda *a: calls.append(find(*a)) or calls[-1])
+    found, plain = fits({**table, **more}, monkeypatch, formula, family="poisson", where=COMMON)
+    alike(found, plain)
+    assert plain.identification.aliased
+    assert len(calls[0]) == len(plain.identification.aliased)
+
+
+def test_bias_reduction_and_the_check_of_separation(table: dict[str, list], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The leverages of Firth's penalty, and the proof by the score equations that nothing is separated."""
+    monkeypatch.setattr(penalised, "EXACT_COLUMNS", 0)
+    zeros = {**table, "y": [0 if level == "g94" else y for y, level in zip(table["y"], table["g"], strict=True)]}
+    alike(*fits(zeros, monkeypatch, "y ~ x + z + g", family="poisson", bias_reduction="firth", where=COMMON))
+    found, plain = fits(table, monkeypatch, "y ~ x + g", "alpha ~ z", family="nb", check_separation=True, where=COMMON)
+    alike(found, plain)
+    assert found.identification == plain.identification
+    monkeypatch.setattr(separation, "MOST_DENSE_COLUMNS", 0)  # beyond which there is no linear program
+    found, _ = fits(table, monkeypatch, "y ~ x + g", family="poisson", check_separation=True, where=COMMON)
+    assert "separation_undecided" not in [finding.code for finding in found.warnings]

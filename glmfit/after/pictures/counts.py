@@ -23,6 +23,7 @@ from glmfit.table import Source
 
 MOST_BARS = 50
 LIMIT = 1.0
+LARGE = 5_000  # rows, of which small deviations are beyond the limit
 CELLS = 2_000_000  # of rows times counts
 
 
@@ -52,6 +53,8 @@ def rootogram(model: SavedModel, source: Source, asked: Asked, labels: Labels = 
     outside = int((np.abs(hanging) > LIMIT).sum())
     facts = {"units": float(seen.sum()), "width": width, "limit": LIMIT, "outside": outside}
     notes = [f"{outside} of {len(starts)} bars end beyond 1 above or below the axis: fewer or more than expected."]
+    if seen.sum() > LARGE:
+        notes.append("Of so many rows deviations too small to matter end beyond it: judge their size and their shape.")
     if uneven:
         notes.append(f"{uneven:,.0f} responses are no whole numbers, and are counted with the next smaller one.")
     if model.fit.model.sampling_weights:

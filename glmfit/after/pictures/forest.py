@@ -43,7 +43,7 @@ def forest(
     if not order:
         message = "the model has no coefficient to draw" + (" on the scale of ratios" if exp else "")
         raise ModelError("no_picture", message, "name what to draw: --terms TERM" if not exp else "leave out --exp")
-    rows = [_row(name, models[name], one) for own in order.values() for name, one in own.items()]
+    rows = [_row(name, models[name], one, exp) for own in order.values() for name, one in own.items()]
     left = len(rows) - len(rows[:MOST])
     hidden = sum(len(_shown(fit, exp, terms)) - len(chosen[name]) for name, fit in models.items()) + left
     first = next(iter(models.values()))
@@ -121,11 +121,25 @@ def check_terms(models: Mapping[str, Fitted], terms: Sequence[str]) -> None:
             raise UsageError("unknown_term", f"--terms: no model has a term '{shorten(term)}'", hint)
 
 
-def _row(name: str, fit: Fitted, one: Named) -> dict[str, Any]:
+def _row(name: str, fit: Fitted, one: Named, exp: bool) -> dict[str, Any]:
     row = one.row
     status = words.missing(fit, row) or None
-    values = (name, row.parameter, row.term, one.part, one.group, one.label, row.estimate, row.conf_low, row.conf_high)
+    estimate = _at_the_end(fit, row, exp) if row.status == "infinite" else row.estimate
+    values = (name, row.parameter, row.term, one.part, one.group, one.label, estimate, row.conf_low, row.conf_high)
     return dict(zip(COLUMNS, (*values, status), strict=True))
+
+
+def _at_the_end(fit: Fitted, row: Coefficient, exp: bool) -> float:
+    """Where a coefficient of separated data goes to, NaN where that is either end: a file has no number for it."""
+    separation = fit.identification.separation
+    ways = (
+        [t.direction for t in separation.terms if (t.parameter, t.term) == (row.parameter, row.term)]
+        if separation
+        else []
+    )
+    if not ways or not ways[0]:
+        return math.nan
+    return math.inf if ways[0] > 0 else 0.0 if exp else -math.inf
 
 
 def _measure(models: Mapping[str, Fitted], exp: bool) -> str:

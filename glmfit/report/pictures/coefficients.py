@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 LINE = 0.25  # inches
 NARROW = 0.11  # of a further model on the same line
 LONGEST = 44  # characters of a label
+SIGN = 0.085  # inches of one
+LEAST_PLOT = 2.8  # inches of the axis
 MOST_NAMED = 60  # groups
 
 
@@ -25,14 +27,18 @@ def forest(frame: Frame) -> Figure:
     step = LINE + NARROW * (len(models) - 1)
     heights = [step if entry.rows else LINE for entry in found]
     legend = 0.3 if len(models) > 1 else 0.0
-    figure, ax = style.axes(frame, height=1.45 + sum(heights) + legend)
+    rows = [next(iter(entry.rows.values())) for entry in found if entry.rows]
+    figures = [text.replace("-", "\N{MINUS SIGN}") for text in in_words(rows)] if len(models) == 1 else []
+    beside = SIGN * (max(len(_text(entry)) for entry in found) + max(map(len, figures), default=0)) + 0.7
+    width = max(style.WIDTH, beside + LEAST_PLOT)
+    figure, ax = style.axes(frame, height=1.45 + sum(heights) + legend, width=width)
     tops = [sum(heights[: at + 1]) - 0.5 * heights[at] for at in range(len(found))]
     axis = axis_of(frame)
     if axis.log:
         ax.set_xscale("log")
     ax.set_xlim(axis.low, axis.high)
     ax.set_ylim(sum(heights), 0)
-    ticks = axis.ticks(8)
+    ticks = axis.ticks(max(3, int((width - beside) / 0.6)))
     ax.set_xticks(ticks, [tick_text(tick) for tick in ticks])
     ax.minorticks_off()
     ax.axvline(frame.facts["reference"], color=style.FAINT, linewidth=1, zorder=0)
@@ -43,7 +49,7 @@ def forest(frame: Frame) -> Figure:
         _intervals(ax, axis, places, at, model if len(models) > 1 else None)
     _labels(ax, found, tops)
     if len(models) == 1:
-        _numbers(ax, found, tops)
+        _numbers(ax, [top for top, entry in zip(tops, found, strict=True) if entry.rows], figures)
     else:
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=min(len(models), 3), borderaxespad=0.2)
     return figure
@@ -71,7 +77,7 @@ def _intervals(ax: Axes, axis: Any, places: list[tuple[float, Any]], at: int, la
 
 
 def _labels(ax: Axes, found: list[Entry], tops: list[float]) -> None:
-    texts = ["   " * entry.depth + _cut(entry.label) for entry in found]
+    texts = [_text(entry) for entry in found]
     ax.set_yticks(tops, texts, ha="left")
     longest = max((len(text) for text in texts), default=0)
     ax.tick_params(axis="y", length=0, pad=6.0 * longest * 0.98 + 6)
@@ -80,16 +86,18 @@ def _labels(ax: Axes, found: list[Entry], tops: list[float]) -> None:
     ax.spines["left"].set_visible(False)
 
 
-def _numbers(ax: Axes, found: list[Entry], tops: list[float]) -> None:
+def _numbers(ax: Axes, tops: list[float], texts: list[str]) -> None:
     """Estimates and intervals in figures, in a column at the right."""
-    rows = [next(iter(entry.rows.values())) for entry in found if entry.rows]
     right = ax.twinx()
     right.set_ylim(*ax.get_ylim())
-    texts = [text.replace("-", "\N{MINUS SIGN}") for text in in_words(rows)]
-    right.set_yticks([top for top, entry in zip(tops, found, strict=True) if entry.rows], texts, fontsize=9)
-    right.tick_params(axis="y", length=0)
+    right.set_yticks(tops, texts, fontsize=9)
+    right.tick_params(axis="y", length=0, pad=9)
     for spine in right.spines.values():
         spine.set_visible(False)
+
+
+def _text(entry: Entry) -> str:
+    return "   " * entry.depth + _cut(entry.label)
 
 
 def _cut(text: str) -> str:

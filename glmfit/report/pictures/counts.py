@@ -31,5 +31,8 @@ def rootogram(frame: Frame) -> Figure:
     for end in (-limit, limit):
         ax.axhline(end, color=style.INK, linewidth=0.9, linestyle=style.DASHES[2], label="limits" if end > 0 else None)
     ax.legend(loc="upper right")
+    style.whole_numbers(ax.xaxis)
+    low, high = min(-1.2 * limit, float((top - length).min())), float(top.max())
+    ax.set_ylim(low - 0.03 * (high - low), high + 0.05 * (high - low))
     ax.set_xlim(bars["low"][0] - 0.7 * width, bars["high"][-1] + 0.7 * width)
     return figure

@@ -193,5 +193,5 @@ def trace(frame: Frame) -> Figure:
         ax.set_yscale("log")
         style.plain_logs(ax.yaxis)
         ax.set_xlabel(frame.x)
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        style.whole_numbers(ax.xaxis)
     return figure

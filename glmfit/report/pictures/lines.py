@@ -10,7 +10,7 @@ from typing import Any
 from glmfit.report import numbers
 from glmfit.report.pictures.frame import Frame
 
-WIDE = 15.0  # times the median interval: one that is wider is cut at the end of the axis, with an arrow
+WIDE = 15.0  # times the next narrower interval: one that is wider is cut at the end of the axis, with an arrow
 OUTER = 0.05  # of the axis on either side
 
 
@@ -81,7 +81,7 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def axis_of(frame: Frame) -> Axis:
-    """An axis on which every estimate lies, and every interval but those that are very much wider than most."""
+    """An axis with the estimates and intervals of all lines but few that are very much wider than the others."""
     log, null = frame.facts["scale"] == "log", float(frame.facts["reference"])
 
     def scaled(value: float) -> float:
@@ -90,15 +90,22 @@ def axis_of(frame: Frame) -> Axis:
         return math.log(value) if 0 < value < math.inf else math.nan
 
     rows = [[scaled(row[name]) for name in ("conf_low", "estimate", "conf_high")] for row in frame.rows("rows")]
-    widths = sorted(high - low for low, _, high in rows if math.isfinite(high - low))
-    widest = WIDE * widths[(len(widths) - 1) // 2] if widths else math.inf
-    inside = [scaled(null)]
-    inside += [middle for _, middle, _ in rows if math.isfinite(middle)]
-    inside += [end for low, _, high in rows for end in (low, high) if high - low <= widest and math.isfinite(end)]
+    widest = _widest([high - low for low, _, high in rows if math.isfinite(high - low)])
+    shown = [row for row in rows if not row[2] - row[0] > widest]
+    inside = [scaled(null), *(value for row in shown for value in row if math.isfinite(value))]
     low, high = min(inside), max(inside)
     room = (high - low) * OUTER or max(1e-3, 0.5 * abs(high)) or 1.0
     low, high = low - room, high + room
     return Axis(math.exp(low), math.exp(high), True) if log else Axis(low, high, False)
+
+
+def _widest(widths: Sequence[float]) -> float:
+    """The width of the widest interval that is shown whole: up to a leap, above which there is at most a quarter."""
+    ordered = sorted(widths)
+    for at in range(math.ceil(0.75 * len(ordered)), len(ordered)):
+        if ordered[at] > WIDE * ordered[at - 1]:
+            return ordered[at - 1]
+    return math.inf
 
 
 def in_words(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -112,7 +119,8 @@ def in_words(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for row, (estimate, _, low, high) in zip(rows, cells, strict=True):
         status = row.get("status")
         if status:
-            found.append(status if math.isnan(row["estimate"]) else f"{estimate} {status}")
+            shown = math.isfinite(row["estimate"]) and status != "(infinite)"
+            found.append(f"{estimate} {status}" if shown else status)
         else:
             found.append(f"{estimate} [{low}, {high}]")
     return found

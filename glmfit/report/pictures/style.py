@@ -26,6 +26,7 @@ ALARM = COLOURS[1]
 WIDTH, HEIGHT = 7.0, 4.6  # inches
 POINTS = 72  # an inch
 FEW = 500  # points that are drawn one by one; more become one image, whatever the format
+UNEVEN = 20.0  # times as many rows in one hexagon as in others, from which on shades are in logs
 FONTS = ("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Hiragino Sans", "Yu Gothic", "WenQuanYi Zen Hei")
 SETTINGS: dict[str, Any] = {
     "font.size": 10,
@@ -110,13 +111,14 @@ def points(
 def hexagons(figure: Figure, ax: Axes, bins: Any, width: float, height: float, what: str = "rows") -> None:
     """Hexagons at the centres of bins, the darker the more rows are in them; one image in whatever format."""
     from matplotlib.collections import PolyCollection
-    from matplotlib.colors import LinearSegmentedColormap, LogNorm
+    from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize
 
     x, y, count = (np.asarray(bins[name], dtype=float) for name in ("x", "y", "count"))
     corners = np.array([(0.5, -1 / 6), (0.5, 1 / 6), (0, 1 / 3), (-0.5, 1 / 6), (-0.5, -1 / 6), (0, -1 / 3)])
     shape = corners * np.array([width, 2 * height])
     shades = LinearSegmentedColormap.from_list("rows", ["#c9deed", "#7fb3d5", "#0072B2", "#003a5c"])
-    norm = LogNorm(1, max(2.0, count.max())) if len(count) else None
+    least, most = float(np.quantile(count, 0.1)), float(count.max())
+    norm = LogNorm(least, most) if most > UNEVEN * least else Normalize(0.5 * least, most)
     drawn = PolyCollection(
         np.stack([x, y], axis=1)[:, None, :] + shape, array=count, cmap=shades, norm=norm, edgecolors="face",
         linewidths=0.2, rasterized=True,
@@ -125,7 +127,8 @@ def hexagons(figure: Figure, ax: Axes, bins: Any, width: float, height: float, w
     bar = figure.colorbar(drawn, ax=ax, shrink=0.6, aspect=25, pad=0.015)
     bar.set_label(f"{what} in a hexagon", fontsize=8.5)
     bar.ax.tick_params(labelsize=8.5)
-    plain_logs(bar.ax.yaxis)
+    if isinstance(norm, LogNorm):
+        plain_logs(bar.ax.yaxis)
     bar.outline.set_visible(False)
 
 
@@ -135,6 +138,13 @@ def plain_logs(axis: Any) -> None:
 
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("e-0", "e-").replace("e+0", "e")))
     axis.set_minor_formatter(NullFormatter())
+
+
+def whole_numbers(axis: Any) -> None:
+    """Ticks at whole numbers alone."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True))
 
 
 def segments(ax: Axes, starts: Iterable[tuple[float, float]], ends: Iterable[tuple[float, float]], **how: Any) -> None:

@@ -40,27 +40,47 @@ class Clustered:
         return min(self.counts.values()) - 1.0
 
 
-def clustered(rows: Iterable[Scores], bread: Tensor, clusters: Mapping[str, Tensor]) -> Clustered:
-    """The meat of one-way clusters, or M1 + M2 - M12 for two ways (Cameron, Gelbach & Miller 2011)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Sums:
+    """Scores added up by cluster: for each way (G, p), and `spread`, the squares of those of rows in standard errors.
+
+    A third way of two is that of both.
+    """
+
+    ways: Mapping[str, Tensor]
+    spread: float
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums({name: sums + other.ways[name] for name, sums in self.ways.items()}, self.spread + other.spread)
+
+
+def summed_by(
+    rows: Iterable[Scores], clusters: Mapping[str, Tensor], root: Tensor, counts: Mapping[str, int] | None = None
+) -> Sums:
+    """The sums of rows whose `clusters` are codes (n,); there are `counts` of these, where not all are met here."""
     codes = dict(clusters)
-    signs = dict.fromkeys(codes, 1.0)
     if len(codes) == 2:
         (first, a), (second, b) = codes.items()
-        both = f"{first}&{second}"
-        codes[both] = torch.unique(a * (int(b.max()) + 1) + b, return_inverse=True)[1]
-        signs[both] = -1.0
-    counts = {name: cluster_count(name, code) for name, code in codes.items()}
-    sums = {name: bread.new_zeros((count, len(bread))) for name, count in counts.items()}
-    root, spread = root_of(bread), 0.0
+        codes[f"{first}&{second}"] = torch.unique(a * (int(b.max()) + 1) + b, return_inverse=True)[1]
+    found = counts or {name: cluster_count(name, code) for name, code in codes.items()}
+    sums = {name: root.new_zeros((count, len(root))) for name, count in found.items()}
+    spread = 0.0
     for part, _, scores in rows:
         spread += float((scores @ root).square().sum())
         for name, code in codes.items():
             sums[name].index_add_(0, code[part], scores)
+    return Sums(sums, spread)
+
+
+def clustered(sums: Sums, bread: Tensor) -> Clustered:
+    """The meat of one-way clusters, or M1 + M2 - M12 for two ways (Cameron, Gelbach & Miller 2011)."""
+    root, ways = root_of(bread), list(sums.ways)[:2]
     meat = torch.zeros_like(bread)
-    for name, total in sums.items():
-        meat += signs[name] * counts[name] / (counts[name] - 1) * (total.T @ total)
-    blind = torch.cat([_not_seen(sums[name], root, spread) for name in clusters], dim=1)
-    return Clustered(meat, {name: counts[name] for name in clusters}, blind)
+    for name, total in sums.ways.items():
+        sign = 1.0 if name in ways else -1.0
+        meat += sign * len(total) / (len(total) - 1) * (total.T @ total)
+    blind = torch.cat([_not_seen(sums.ways[name], root, sums.spread) for name in ways], dim=1)
+    return Clustered(meat, {name: len(sums.ways[name]) for name in ways}, blind)
 
 
 def cluster_sums(rows: Iterable[Scores], codes: Tensor, count: int, size: int) -> Tensor:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from glmfit.errors import ModelError
-from glmfit.inference.clusters import Scores, cluster_count, clustered, not_seen_by_rows, root_of
+from glmfit.inference.clusters import Scores, Sums, cluster_count, clustered, not_seen_by_rows, root_of, summed_by
 from glmfit.inference.reduced import reduced
 from glmfit.model import Likelihood
 from glmfit.numerics import BorderedFactor, Factor, LowRank, Optimum, Symmetric, curvature
@@ -97,7 +97,9 @@ def covariance(
         return Covariance(_sandwiched(bread, meat), kind, "1/(1-h)" if kind == "hc2" else "1/(1-h)^2")
     if reported is not None:
         return _reduced(kind, likelihood, optimum, bread, clusters, reported)
-    return sandwich(kind, row_scores(likelihood, optimum.theta), bread, n, clusters)
+    if clusters:
+        return by_clusters(kind, likelihood.over_rows(_cluster_sums, optimum.theta, clusters, root_of(bread)), bread)
+    return by_rows(kind, likelihood.over_rows(_row_meat, optimum.theta), bread, n)
 
 
 def _reduced(
@@ -120,15 +122,42 @@ def _reduced(
 def sandwich(kind: str, rows: Iterable[Scores], bread: Tensor, n: float, clusters: Mapping[str, Tensor]) -> Covariance:
     """The covariance of a `kind` that needs nothing but scores: hc0, hc1, sampling or clusters."""
     if clusters:
-        found = clustered(rows, bread, clusters)
-        matrix = _sandwiched(bread, found.meat)
-        df = torch.full((len(bread),), found.df, dtype=torch.float64)
-        return Covariance(matrix, kind, "G/(G-1)", found.counts, df=df, blind=found.blind)
-    size = len(bread)
-    meat, root = torch.zeros_like(bread), root_of(bread)
+        return by_clusters(kind, summed_by(rows, clusters, root_of(bread)), bread)
+    return by_rows(kind, _meat(rows, len(bread)), bread, n)
+
+
+def _meat(rows: Iterable[Scores], size: int) -> Tensor:
+    """(p, p) the outer products of the scores of rows."""
+    meat = torch.zeros((size, size), dtype=torch.float64)
     for _, frequency, scores in rows:  # a row of frequency f is f rows of score s/f each
         part = scores / torch.sqrt(frequency)[:, None]
         meat += part.T @ part
+    return meat
+
+
+def _row_meat(likelihood: Likelihood, theta: Tensor) -> Tensor:
+    return _meat(row_scores(likelihood, theta), likelihood.size)
+
+
+def _cluster_sums(likelihood: Likelihood, theta: Tensor, clusters: Mapping[str, Tensor], root: Tensor) -> Sums:
+    """The sums of all rows; those of a part have their own codes, of the clusters of all."""
+    rows = row_scores(likelihood, theta)
+    if not likelihood.codes:
+        return summed_by(rows, clusters, root)
+    return summed_by(rows, likelihood.codes, root, {name: cluster_count(name, all) for name, all in clusters.items()})
+
+
+def by_clusters(kind: str, sums: Sums, bread: Tensor) -> Covariance:
+    """The covariance from the sums of scores by cluster."""
+    found = clustered(sums, bread)
+    matrix = _sandwiched(bread, found.meat)
+    df = torch.full((len(bread),), found.df, dtype=torch.float64)
+    return Covariance(matrix, kind, "G/(G-1)", found.counts, df=df, blind=found.blind)
+
+
+def by_rows(kind: str, meat: Tensor, bread: Tensor, n: float) -> Covariance:
+    """The covariance from the outer products (p, p) of the scores of rows."""
+    size, root = len(bread), root_of(bread)
     factor, text = {
         "hc0": (1.0, None),
         "hc1": (n / (n - size) if n > size else math.nan, "n/(n-k)"),
@@ -186,23 +215,28 @@ def row_scores(likelihood: Likelihood, theta: Tensor) -> Iterator[Scores]:
 def _leverage_meat(likelihood: Likelihood, optimum: Optimum, kind: str) -> Tensor:
     """(p, p) for hc2 and hc3, of a model with one linear predictor (`data.check_model` sees to that)."""
     covariance = curvature.full(inverse_expected(likelihood, optimum))
-    total = torch.zeros_like(covariance)
-    for chunk, etas, row in likelihood.rows(optimum.theta):
+    total, exact = likelihood.over_rows(_leverage_sums, optimum.theta, covariance, 0.5 if kind == "hc2" else 1.0)
+    if exact:
+        raise ModelError(
+            "leverage_one",
+            f"--se {kind} does not exist: {exact} rows have leverage 1, fitted exactly by a coefficient of their own",
+            "use --se hessian or expected, or leave out the terms that only one row determines",
+        )
+    return total
+
+
+def _leverage_sums(likelihood: Likelihood, theta: Tensor, covariance: Tensor, power: float) -> tuple[Tensor, int]:
+    """The meat (p, p), and how many rows have a leverage of 1."""
+    total, exact = torch.zeros_like(covariance), 0
+    for chunk, etas, row in likelihood.rows(theta):
         x = chunk.predictors[0].X.dense()
         each = chunk.weight / chunk.frequency
         information = -each * likelihood.expected_rows(chunk, etas, row.h)[:, 0, 0]
         spare = 1 - information * ((x @ covariance) * x).sum(dim=1)
-        if bool((spare < 1e-10).any()):
-            raise ModelError(
-                "leverage_one",
-                f"--se {kind} does not exist: {int((spare < 1e-10).sum())} rows have leverage 1, fitted exactly by "
-                "a coefficient of their own",
-                "use --se hessian or expected, or leave out the terms that only one row determines",
-            )
-        power = 0.5 if kind == "hc2" else 1.0
+        exact += int((spare < 1e-10).sum())
         scores = (torch.sqrt(chunk.frequency) * each * row.g[:, 0] / spare**power)[:, None] * x
         total += scores.T @ scores
-    return total
+    return total, exact
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,28 @@ formula, families, numerics.
 
 from glmfit.model.assembly import assemble
 from glmfit.model.batch import BatchLikelihood
+from glmfit.model.elsewhere import AsFitted, Elsewhere, View, add, seen
 from glmfit.model.likelihood import Likelihood, add_gradient, add_hessian, row_derivatives
-from glmfit.model.model import Model
+from glmfit.model.model import Model, with_constants
 from glmfit.model.penalised import Jeffreys
 from glmfit.model.rows import Chunks, Predictor, Rows
 
 __all__ = [
+    "AsFitted",
     "BatchLikelihood",
     "Chunks",
+    "Elsewhere",
     "Jeffreys",
     "Likelihood",
     "Model",
     "Predictor",
     "Rows",
+    "View",
+    "add",
     "add_gradient",
     "add_hessian",
     "assemble",
     "row_derivatives",
+    "seen",
+    "with_constants",
 ]

@@ -30,17 +30,8 @@ def spread(likelihood: Likelihood, theta: torch.Tensor, pearson: float, df: int)
     family = likelihood.family
     if family.name not in INSTEAD or df <= 0:
         return None
-    total, tried = 0.0, not family.trials
-    with torch.no_grad():
-        for chunk in likelihood.chunks:
-            (mean,) = likelihood.natural(chunk, likelihood.etas(chunk, theta))
-            if family.name == "binomial":
-                trials = chunk.columns["trials"]
-                tried |= bool((trials > 1).any())
-                kurtosis = (1 / (mean * (1 - mean)) - 6) / trials
-            else:
-                kurtosis = 1 / mean if family.name == "poisson" else 6 + 1 / (mean * (1 + mean))
-            total += float((chunk.frequency * (2 + kurtosis)).sum())
+    total, repeated = likelihood.over_rows(_variance, theta)
+    tried = not family.trials or repeated > 0
     ratio = pearson / df
     if not tried or not math.isfinite(total) or abs(pearson - df) < SURPRISING * math.sqrt(total):
         return None
@@ -55,3 +46,19 @@ def spread(likelihood: Likelihood, theta: torch.Tensor, pearson: float, df: int)
         message = f"{numbers}: standard errors are too large {factor}"
         return Finding("underdispersion", f"{message}; use {INSTEAD[family.name][1]}, or --se hc1")
     return None
+
+
+def _variance(likelihood: Likelihood, theta: torch.Tensor) -> tuple[float, int]:
+    """sum_i (2 + k_i), and how many rows are of more than one trial."""
+    family, total, repeated = likelihood.family, 0.0, 0
+    with torch.no_grad():
+        for chunk in likelihood.chunks:
+            (mean,) = likelihood.natural(chunk, likelihood.etas(chunk, theta))
+            if family.name == "binomial":
+                trials = chunk.columns["trials"]
+                repeated += int((trials > 1).sum())
+                kurtosis = (1 / (mean * (1 - mean)) - 6) / trials
+            else:
+                kurtosis = 1 / mean if family.name == "poisson" else 6 + 1 / (mean * (1 + mean))
+            total += float((chunk.frequency * (2 + kurtosis)).sum())
+    return total, repeated

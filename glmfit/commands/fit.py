@@ -27,6 +27,7 @@ def fit_command(
     spec: ModelSpec,
     by: options.By = None,
     overall: options.Overall = False,
+    dask: options.Dask = None,
     json: options.Json = False,
     format: options.Format = None,
     output: options.Output = None,
@@ -55,13 +56,14 @@ def fit_command(
     check_output(output, data)
     check_save(save, output, data)
     groups = options.levels(by)
+    _check_dask(dask, by=groups, save=save)
     check_groups(groups, overall=overall, save=save, all_levels=all_levels, verbose=verbose)
     if groups:
         asked = {"overall": overall, "quiet": quiet, "exp": exp, "covariance": covariance}
         raise typer.Exit(fit_by(spec, data, groups, chosen, output, **asked))
 
     with progress("replicates", quiet=quiet) as told:
-        fit = fit_spec(spec, data, _trace if verbose else None, told)
+        fit = fit_spec(spec, data, _trace if verbose else None, told, dask)
     if verbose:
         for column, text in fit.data.numeric_codes.items():
             say(f"{column}: {text}")
@@ -71,6 +73,14 @@ def fit_command(
         write_file(save, model_json(fit))
     _report(fit, chosen, output, exp=exp, covariance=covariance, all_levels=all_levels, plot=plot, quiet=quiet)
     raise typer.Exit(fit.exit_code)
+
+
+def _check_dask(dask: str | None, **others: object) -> None:
+    """What a fit on a cluster is not for."""
+    for option, given in others.items():
+        if dask is not None and given:
+            message = f"--{option} and --dask do not go together"
+            raise UsageError("contradiction", message, "leave one of them out")
 
 
 def _trace(step: dict[str, Any]) -> None:

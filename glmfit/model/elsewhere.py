@@ -108,7 +108,7 @@ class _Example(Sequence[Rows]):
 
     def _refuse(self) -> Any:
         message = "this needs all rows in one place, and with --dask they are on the workers"
-        raise ModelError("not_on_cluster", message, "fit without --dask: a file larger than memory is streamed")
+        raise ModelError("not_on_cluster", message, "fit without --dask")
 
 
 class Elsewhere(Likelihood):

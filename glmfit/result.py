@@ -109,12 +109,27 @@ class DataSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class LowRankSummary:
-    """A matrix (p, p) as the sum diag(d) + F K F': `diagonal` d (p,), `columns` F (p, r), `core` K (r, r)."""
+class RootSummary:
+    """`sign` A A' of a sparse matrix A (p, width): `values` at `rows` and `columns`."""
 
-    diagonal: tuple[float, ...]
+    sign: float
+    width: int
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LowRankSummary:
+    """A matrix (p, p) as the sum D + F K F' + roots: `blocks` of D (m, d, d) at the places `inner` (m, d), `columns` F
+    (p, r), `core` K (r, r); NaN at the places `unknown`."""
+
+    inner: tuple[tuple[int, ...], ...]
+    blocks: tuple[tuple[tuple[float, ...], ...], ...]
     columns: tuple[tuple[float, ...], ...]
     core: tuple[tuple[float, ...], ...]
+    roots: tuple[RootSummary, ...] = ()
+    unknown: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +172,19 @@ class CovarianceSummary:
         if parts is None:
             message = f"the covariance of the coefficients was not written: {self.reason}"
             raise DataError("not_a_fit", message, "write it with --covariance, or save the model with --save")
-        memory.check_square(len(parts.diagonal))
-        columns = np.array(parts.columns, dtype=np.float64)
-        found = columns @ np.array(parts.core, dtype=np.float64) @ columns.T
-        found[np.diag_indices(len(found))] += np.array(parts.diagonal)
-        return 0.5 * (found + found.T)
+        size = len(parts.columns)
+        memory.check_square(size)
+        columns = np.array(parts.columns, dtype=np.float64).reshape(size, -1)
+        found = columns @ np.array(parts.core, dtype=np.float64).reshape(columns.shape[1], -1) @ columns.T
+        found = 0.5 * (found + found.T)
+        for places, block in zip(parts.inner, parts.blocks, strict=True):
+            found[np.ix_(places, places)] += block
+        for root in parts.roots:
+            half = np.zeros((size, root.width))
+            half[list(root.rows), list(root.columns)] = root.values
+            found += root.sign * (half @ half.T)
+        found[list(parts.unknown), :] = found[:, list(parts.unknown)] = np.nan
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from glmfit.commands.output import output_error, say, write_stdout
 from glmfit.commands.parser import Command, CommandLineError, Group, usage_error
 from glmfit.commands.plot import plot_command
 from glmfit.commands.predict import predict_command
+from glmfit.commands.report import report_command
 from glmfit.commands.residuals import residuals_command
 from glmfit.commands.simulate import simulate_command
 from glmfit.commands.step import step_command
@@ -79,6 +80,7 @@ app.command("plot", cls=Command, short_help="Draw a picture of a saved model.")(
 app.command("simulate", cls=Command, short_help="Draw new responses from a saved model.")(simulate_command)
 app.command("margins", cls=Command, short_help="Average effects and adjusted predictions.")(margins_command)
 app.command("batch", cls=Command, short_help="Run a file of jobs, a line of JSON for each.")(batch_command)
+app.command("report", cls=Command, short_help="A page of saved models and their data.")(report_command)
 app.command("check", cls=Command, short_help="Check a likelihood of your own on data.")(check_command)
 app.command("families", cls=Command, short_help="List the families of distributions.")(families_command)
 app.command("completion", cls=Command, short_help="Let the shell complete words and columns.")(completion_command)

@@ -8,11 +8,13 @@ import typer
 
 from glmfit import fit_spec
 from glmfit.commands import options
+from glmfit.commands import scan as scanning
 from glmfit.commands.groups import check_groups, fit_by
 from glmfit.commands.model import takes_model
 from glmfit.commands.output import say, write_file, write_stdout
 from glmfit.commands.plot import forest_of
 from glmfit.commands.progress import progress
+from glmfit.commands.report import report_of, target_of
 from glmfit.commands.shared import check_output, check_save, warn
 from glmfit.errors import UsageError
 from glmfit.spec import ModelSpec
@@ -28,6 +30,10 @@ def fit_command(
     by: options.By = None,
     overall: options.Overall = False,
     dask: options.Dask = None,
+    scan: scanning.Columns = None,
+    scan_file: scanning.ColumnsFile = None,
+    adjust: scanning.Adjust = None,
+    firth_fallback: scanning.FirthFallback = False,
     json: options.Json = False,
     format: options.Format = None,
     output: options.Output = None,
@@ -36,6 +42,7 @@ def fit_command(
     save: options.Save = None,
     all_levels: options.AllLevels = False,
     plot: options.Plot = False,
+    report: options.Report = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -47,6 +54,7 @@ def fit_command(
     glmfit fit data.csv "y ~ x" "alpha ~ region" -f nb --se cluster:firm
     glmfit fit trials.csv --y dead/n --x dose -f binomial --link probit
     glmfit fit shops.csv "sales ~ price" -f poisson --by shop --json
+    glmfit fit wide.csv "y ~ {} + age" -f binomial --scan 'g*' --format csv
     """
     chosen = options.output_format(json, format, output)
     options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
@@ -55,9 +63,23 @@ def fit_command(
         raise UsageError("contradiction", message, "save the model with --save, then: glmfit plot forest MODEL")
     check_output(output, data)
     check_save(save, output, data)
+    if report is not None:
+        target_of(report, data, option="--report")
+    columns = scanning.asked_columns(scan, scan_file)
+    alone = {
+        "--by": bool(by), "--save": save is not None, "--plot": plot, "--exp": exp, "--covariance": covariance,
+        "--all-levels": all_levels, "--report": report is not None, "--verbose": verbose,
+    }  # fmt: skip
+    scanning.check_scan(columns, [*spec.formulas, *spec.x, spec.y or ""], alone, adjust, firth_fallback)
+    if columns:
+        scanned = scanning.ScanAsked(columns, adjust or "bh", firth_fallback)
+        raise typer.Exit(scanning.fit_scan(spec, data, scanned, chosen, output, quiet=quiet))
     groups = options.levels(by)
     _check_dask(dask, by=groups, save=save)
     check_groups(groups, overall=overall, save=save, all_levels=all_levels, verbose=verbose)
+    if groups and report is not None:
+        hint = "fit one of the groups with --where, and --report"
+        raise UsageError("contradiction", "--report is of one fit, and --by makes many", hint)
     if groups:
         asked = {"overall": overall, "quiet": quiet, "exp": exp, "covariance": covariance}
         raise typer.Exit(fit_by(spec, data, groups, chosen, output, **asked))
@@ -72,6 +94,8 @@ def fit_command(
 
         write_file(save, model_json(fit))
     _report(fit, chosen, output, exp=exp, covariance=covariance, all_levels=all_levels, plot=plot, quiet=quiet)
+    if report is not None:
+        report_of(fit, spec, data, report)
     raise typer.Exit(fit.exit_code)
 
 

@@ -163,6 +163,10 @@ Format = Annotated[str | None, option(_O, "--format", metavar="FORMAT", help="ta
 Save = Annotated[
     str | None, option(_O, "--save", metavar="MODEL.json", help="Write the model to a file, for predict and the like.")
 ]
+Report = Annotated[
+    str | None,
+    option(_O, "--report", metavar="FILE.html", help="A page of the fit and its check; or FILE.md."),
+]
 Output = Annotated[str | None, option(_O, "--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all.")]
 Exp = Annotated[bool, option(_O, "--exp", help="Show exponentiated coefficients: rate, odds or hazard ratios.")]
 Covariance = Annotated[

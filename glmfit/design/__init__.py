@@ -5,7 +5,7 @@ In: the terms of a linear predictor and their evaluated factors. Out: a `Matrix`
 """
 
 from glmfit.design.blocks import Block, Categorical, Dense
-from glmfit.design.border import Structure, add_bordered, structure
+from glmfit.design.border import Split, Structure, add_bordered, structure
 from glmfit.design.matrix import CHUNK_ROWS, MOST_COLUMNS, MOST_DENSE_COLUMNS, Matrix, build
 from glmfit.design.rank import Combination, aliased_columns, combinations, written
 from glmfit.design.standardize import Shift, Standardization
@@ -20,6 +20,7 @@ __all__ = [
     "Dense",
     "Matrix",
     "Shift",
+    "Split",
     "Standardization",
     "Structure",
     "add_bordered",

@@ -51,7 +51,7 @@ class Dense:
             out.addmm_(self.values[part].T, other.values[part] * h[part, None])
         return out
 
-    def rows(self, part: slice | Tensor) -> Dense:
+    def rows(self, part: slice | Tensor, shared: dict[int, Tensor] | None = None) -> Dense:
         """Some of the rows: a slice is not a copy."""
         return Dense(taken(self.values, part))
 
@@ -80,6 +80,12 @@ class Categorical:
     def indicator(self) -> bool:
         """Whether each column indicates one level."""
         return self.coding.ndim == 1
+
+    def has_codes_of(self, other: Categorical) -> bool:
+        """Whether two blocks are of one factor: whether their codes are the same memory."""
+        a, b = self.codes, other.codes
+        alike = a.data_ptr() == b.data_ptr() and a.shape == b.shape and a.stride() == b.stride()
+        return self.levels == other.levels and (a is b or alike)
 
     @property
     def contrast(self) -> Tensor:
@@ -123,13 +129,13 @@ class Categorical:
         if isinstance(other, Dense):
             return self._with_dense(h, other)
         h = other._times(h)
-        if self.levels == other.levels and _same(self.codes, other.codes):
+        if self.has_codes_of(other):
             return self._same_codes(self._by_level(h), other)
         return self._crossed(h, other)
 
-    def squares(self, h: Tensor) -> Tensor:
-        """The diagonal (p,) of X' diag(h) X, and all of it: where columns indicate levels they never meet."""
-        return self._by_level(self._times(self._times(h)))[self.coding]
+    def squares(self, h: Tensor, other: Categorical) -> Tensor:
+        """The diagonal (p,) of X' diag(h) Z, and all of it, where both indicate the same levels, which never meet."""
+        return self._by_level(other._times(self._times(h)))[self.coding]
 
     def _with_dense(self, h: Tensor, other: Dense) -> Tensor:
         """coding' (sums over levels of the other block's rows); few columns are unrolled a slice of rows at a time."""
@@ -180,14 +186,17 @@ class Categorical:
         column[self.coding] = torch.arange(p)
         return column[self.codes], p + 1
 
-    def rows(self, part: slice | Tensor) -> Categorical:
-        """Some of the rows: a slice is not a copy."""
+    def rows(self, part: slice | Tensor, shared: dict[int, Tensor] | None = None) -> Categorical:
+        """Some of the rows: a slice is not a copy; codes that are `shared` by their memory stay so."""
         multiplier = None if self.multiplier is None else taken(self.multiplier, part)
-        return replace(self, codes=taken(self.codes, part), multiplier=multiplier)
+        shared, key = {} if shared is None else shared, self.codes.data_ptr()
+        if key not in shared:
+            shared[key] = taken(self.codes, part)
+        return replace(self, codes=shared[key], multiplier=multiplier)
 
-    def select(self, columns: Sequence[int]) -> Categorical:
+    def select(self, columns: Sequence[int] | Tensor) -> Categorical:
         """Some of the columns."""
-        index = torch.as_tensor(list(columns), dtype=torch.int64)
+        index = torch.as_tensor(columns, dtype=torch.int64)
         return replace(self, coding=self.coding[..., index])
 
     def dense(self) -> Tensor:
@@ -197,8 +206,3 @@ class Categorical:
 
 
 Block: TypeAlias = Dense | Categorical
-
-
-def _same(a: Tensor, b: Tensor) -> bool:
-    """Whether two code vectors are the same memory."""
-    return a is b or (a.data_ptr() == b.data_ptr() and a.shape == b.shape and a.stride() == b.stride())

@@ -82,10 +82,14 @@ class Matrix:
                     out[column[:, None], row] = part.T
         return out
 
-    def rows(self, part: slice | Tensor) -> Matrix:
-        """Some of the rows, by a slice, which is no copy, or by their positions."""
+    def rows(self, part: slice | Tensor, shared: dict[int, Tensor] | None = None) -> Matrix:
+        """Some of the rows, by a slice, which is no copy, or by their positions.
+
+        `shared` are codes of which these rows were taken before, by their memory: blocks of one factor share them on.
+        """
+        shared = {} if shared is None else shared
         n = len(range(*part.indices(self.n_rows))) if isinstance(part, slice) else len(part)
-        return Matrix(tuple(block.rows(part) for block in self.blocks), self.places, self.names, n, self.terms)
+        return Matrix(tuple(block.rows(part, shared) for block in self.blocks), self.places, self.names, n, self.terms)
 
     def select(self, columns: Sequence[int]) -> Matrix:
         """The columns listed, in that order."""

@@ -36,7 +36,7 @@ def aliased_columns(standard: Matrix) -> list[int]:
     apart = structure(sides, size)
     if apart is not None:
         square = apart.zeros()
-        add_bordered(square, sides, ones[:, None, None])
+        add_bordered(square, apart, sides, ones[:, None, None])
         lower = curvature.cholesky(square)
         if lower is not None and lower.well_conditioned(BORDER_INDEPENDENT):
             return []

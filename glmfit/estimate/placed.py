@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from glmfit.inference import MOST_TOGETHER
-from glmfit.numerics import LowRank
-from glmfit.result import LowRankSummary
+from glmfit.numerics import LowRank, Root
+from glmfit.result import LowRankSummary, RootSummary
 
 
 def among(size: int, places: Tensor, matrix: Tensor | LowRank) -> Tensor | LowRank:
@@ -34,7 +34,40 @@ def parts(matrix: Tensor | LowRank) -> LowRankSummary | None:
     """What is kept of a covariance in place of its matrix."""
     if isinstance(matrix, Tensor):
         return None
-    return LowRankSummary(tuple(matrix.d.tolist()), in_rows(matrix.F), in_rows(matrix.K))
+    roots = tuple(
+        RootSummary(r.sign, r.width, tuple(r.rows.tolist()), tuple(r.columns.tolist()), tuple(r.values.tolist()))
+        for r in matrix.roots
+    )
+    inner = tuple(tuple(places) for places in matrix.inner.tolist())
+    blocks = tuple(tuple(tuple(row) for row in block) for block in matrix.blocks.tolist())
+    unknown = () if matrix.unknown is None else tuple(matrix.unknown.tolist())
+    return LowRankSummary(inner, blocks, in_rows(matrix.F), in_rows(matrix.K), roots, unknown)
+
+
+def from_parts(summary: LowRankSummary) -> LowRank:
+    """The covariance that `parts` kept."""
+    size = len(summary.columns)
+    inner = torch.tensor(summary.inner, dtype=torch.int64).reshape(len(summary.inner), -1)
+    m, d = inner.shape
+    core = torch.tensor(summary.core, dtype=torch.float64).reshape(len(summary.core), -1)
+    roots = tuple(
+        Root(
+            one.sign,
+            torch.tensor(one.rows, dtype=torch.int64),
+            torch.tensor(one.columns, dtype=torch.int64),
+            torch.tensor(one.values, dtype=torch.float64),
+            one.width,
+        )
+        for one in summary.roots
+    )
+    return LowRank(
+        inner,
+        torch.tensor(summary.blocks, dtype=torch.float64).reshape(m, d, d),
+        torch.tensor(summary.columns, dtype=torch.float64).reshape(size, -1),
+        core,
+        roots,
+        torch.tensor(summary.unknown, dtype=torch.int64) if summary.unknown else None,
+    )
 
 
 def in_rows(matrix: Tensor) -> tuple[tuple[float, ...], ...]:

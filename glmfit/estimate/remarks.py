@@ -21,7 +21,7 @@ SEES = 1e-6  # share of the most that any row sees of a direction, below which a
 
 def unsupported(found: Maximum, cov: Covariance) -> list[int]:
     """Places of the coefficients that move along directions of which the scores that were summed say nothing."""
-    if cov.blind is None or found.bread is None:
+    if not cov.blind or found.bread is None:
         return []
     errors = torch.sqrt(found.model.reported_covariance(found.bread).diagonal())
     return unsupported_places(cov.blind, errors, found.model.reported)
@@ -35,28 +35,27 @@ def of_clusters(model: Model, cov: Covariance, matrix: torch.Tensor | LowRank, w
         reducible = one_way and len(model.rows.predictors) == 1 and model.likelihood().has_expected
         helps = ["--small-sample cr2"] * reducible + [f"--se wild:{name}" for name in cov.clusters if one_way]
         checks.append(diagnose.few_clusters(cov.clusters, helps))
+    labels = model.labels
     if cov.clusters:
-        checks.append(diagnose.cluster_rank([model.labels[place] for place in without], cov.clusters))
+        checks.append(diagnose.cluster_rank([labels[place] for place in without], cov.clusters))
     below = (matrix.diagonal() < 0).tolist()
-    negative = [label for label, at in zip(model.labels, model.kept, strict=True) if below[at]]
+    negative = [label for label, at in zip(labels, model.kept, strict=True) if below[at]]
     checks.append(diagnose.negative_variance(negative))
     return [finding for finding in checks if finding is not None]
 
 
 def exact_rows(found: Maximum, cov: Covariance, terms: Sequence[int], rows: np.ndarray) -> list[Finding]:
     """Rows of a leverage of 1 under hc0 and hc1, by their numbers in the file, `rows` (n,)."""
-    if not terms or cov.clusters or cov.blind is None or found.flat is not None:
+    if not terms or cov.clusters or not cov.blind or found.flat is not None:
         return []
-    sees = []
+    (unseen,), sees = cov.blind, []
     for chunk in found.likelihood.chunks:
-        moves = [
-            torch.stack([p.X.matvec(direction[p.columns]) for direction in cov.blind.T], dim=1).abs().amax(dim=1)
-            for p in chunk.predictors
-        ]
+        moves = [p.X.matvec(one[p.columns]).abs() for p in chunk.predictors for one in unseen.directions.T]
         sees.append(torch.stack(moves, dim=1).amax(dim=1))
     seen = torch.cat(sees)
     numbers = rows[(seen > SEES * seen.max()).numpy()]
-    return [diagnose.exact_rows(cov.kind, numbers, [found.model.labels[place] for place in terms])]
+    labels = found.model.labels
+    return [diagnose.exact_rows(cov.kind, numbers, [labels[place] for place in terms])]
 
 
 def of_spread(data: Data, found: Maximum, cov: Covariance, scale: Scale, sums: Goodness, df: int) -> list[Finding]:

@@ -23,6 +23,7 @@ from glmfit.inference import (
     goodness,
     inverse_expected,
     joint_tests,
+    nowhere,
     null_deviance,
     null_df,
     residual_df,
@@ -183,11 +184,13 @@ def _covariance(data: Data, found: Maximum, unit: float) -> Covariance:
     kind = spec.se or default
     of_leverage = kind in ("hc2", "hc3") or spec.small_sample == "cr2"
     if found.bread is None or found.optimum.edge or (found.flat is not None and of_leverage):
-        return Covariance(torch.full((size, size), math.nan, dtype=torch.float64), kind)
+        return Covariance(nowhere(size), kind)
     clusters = wild.cluster_codes(data, found)
-    bread = inverse_expected(found.likelihood, found.optimum) if spec.bread == "expected" else found.bread
+    expected = spec.bread == "expected"
+    bread = inverse_expected(found.likelihood, found.optimum) if expected else found.bread
     reported = reported_map(found.model) if spec.small_sample == "cr2" else None
-    return covariance(kind, found.likelihood, found.optimum, bread, unit, found.model.n, clusters, reported)
+    n = found.model.n
+    return covariance(kind, found.likelihood, found.optimum, bread, unit, n, clusters, reported, expected=expected)
 
 
 def _statistics(data: Data, model: Model, sums: Goodness, scale: Scale, null: float, df: int) -> FitStatistics:
@@ -262,11 +265,9 @@ def _caution(found: Maximum) -> Finding | None:
 
 def _cautions(likelihood: Likelihood, theta: torch.Tensor) -> list[str]:
     """The first that is said of a row, if any."""
-    for chunk in likelihood.chunks:
-        said = likelihood.family.caution(*likelihood.natural(chunk, likelihood.etas(chunk, theta)))
-        if said is not None:
-            return [said]
-    return []
+    natural = (likelihood.natural(chunk, likelihood.etas(chunk, theta)) for chunk in likelihood.chunks)
+    said = (likelihood.family.caution(*parameters) for parameters in natural)
+    return [one for one in said if one is not None][:1]
 
 
 def _family_at(model: Model) -> str:

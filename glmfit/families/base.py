@@ -129,6 +129,7 @@ class Family(Distribution):
     log_phi_step: float = math.inf  # the maxima of l in log phi, the mean held, may lie as close as this; inf: one only
     several_peaks: ClassVar[bool] = False  # l may have several maxima far from each other: several starts are worth it
     neighbours: ClassVar[tuple[str, ...]] = ()  # families of the same parameters whose maxima are starts
+    elementwise: ClassVar[bool] = False  # the density takes a response (n,) beside parameters (m, n), of m fits at once
     quadratic_links: ClassVar[tuple[str, ...]] = ()  # links of mu under which l is quadratic in eta: least squares
 
     @classmethod

@@ -24,6 +24,7 @@ class Binomial(Family):
     """y successes in m trials, p = mu; with z = logit p, log p = -softplus(-z) and log(1 - p) = -softplus(z)."""
 
     name = "binomial"
+    elementwise = True
     aliases = ("bernoulli", "logit")
     summary = "0/1 outcomes, or successes out of trials"
     example = 'glmfit fit sample_data/birthwt.csv "low ~ age + lwt + race + smoke" --family binomial'

@@ -24,6 +24,7 @@ class Gaussian(Family):
     """log f = -(log 2 pi + log phi + (y - mu)^2 / phi) / 2."""
 
     name = "gaussian"
+    elementwise = True
     aliases = ("normal", "ols", "linear")
     summary = "real responses with constant variance phi"
     example = 'glmfit fit sample_data/mtcars.csv "mpg ~ wt + hp"'
@@ -61,6 +62,7 @@ class Gamma(IntegratedTails, PositiveMean):
     """Shape 1/phi, mean mu: log f = (log y - log mu - y/mu)/phi - log y - log phi / phi - lgamma(1/phi)."""
 
     name = "gamma"
+    elementwise = True
     summary = "positive responses whose standard deviation grows with the mean: Var = phi mu^2"
     example = 'glmfit fit sample_data/clotting.csv "time ~ log(concentration)*lot" --family gamma'
     support = Support(0, math.inf, lower_open=True, text="positive numbers")
@@ -104,6 +106,7 @@ class InverseGaussian(PositiveMean):
     """log f = -(log(2 pi phi y^3) + (y - mu)^2 / (phi mu^2 y)) / 2."""
 
     name = "inverse-gaussian"
+    elementwise = True
     aliases = ("inverse.gaussian", "ig", "igaussian")
     summary = "positive responses with a heavy right tail: Var = phi mu^3"
     example = 'glmfit fit sample_data/clotting.csv "time ~ log(concentration)" --family inverse-gaussian --link log'

@@ -30,6 +30,7 @@ class Poisson(PositiveMean):
     """log f = y log mu - mu - log y!."""
 
     name = "poisson"
+    elementwise = True
     summary = "counts with variance equal to the mean"
     example = "glmfit fit sample_data/poisson.csv --y y --x x1,x2 --no-intercept --family poisson"
     support = COUNTS
@@ -75,6 +76,7 @@ class NegativeBinomial(PositiveMean):
     """
 
     name = "negative-binomial"
+    elementwise = True
     aliases = (
         *("nb", "nb2", "nbinom", "nbinom2", "nbreg", "nbinomial"),
         *("negbin", "negbinom", "negbinomial", "neg-binomial", "glm.nb"),
@@ -148,6 +150,7 @@ class Geometric(PositiveMean):
     """The negative binomial with alpha = 1: log f = y log mu - (y + 1) log(1 + mu)."""
 
     name = "geometric"
+    elementwise = True
     summary = "counts with Var = mu + mu^2, the number of failures before a success"
     example = 'glmfit fit sample_data/quine.csv "Days ~ Sex + Age" --family geometric'
     support = COUNTS

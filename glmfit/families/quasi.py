@@ -27,6 +27,7 @@ class Quasi(Family):
 
     quasi = True
     orthogonal_mean = True
+    elementwise = True
     like: Family
 
     def log_density(self, y: Tensor, working_mu: Tensor, log_phi: Tensor, **columns: Tensor) -> Tensor:  # type: ignore[override]

@@ -4,10 +4,19 @@ In: a likelihood and its optimum. Out: `Covariance`, rows of coefficients, phi. 
 """
 
 from glmfit.inference.clusters import unsupported_places
-from glmfit.inference.covariance import Covariance, Reference, Scores, inverse_expected, inverse_information, sandwich
+from glmfit.inference.covariance import (
+    MOST_TOGETHER,
+    Covariance,
+    Reference,
+    Scores,
+    inverse_expected,
+    inverse_information,
+    nowhere,
+    sandwich,
+)
 from glmfit.inference.dispersion import Goodness, Scale, goodness, null_deviance
 from glmfit.inference.freedom import null_df, residual_df
-from glmfit.inference.joint import MOST_TOGETHER, joint_test, joint_tests
+from glmfit.inference.joint import joint_test, joint_tests
 
 __all__ = [
     "MOST_TOGETHER",
@@ -21,6 +30,7 @@ __all__ = [
     "inverse_information",
     "joint_test",
     "joint_tests",
+    "nowhere",
     "null_deviance",
     "null_df",
     "residual_df",

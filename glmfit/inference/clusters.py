@@ -8,7 +8,7 @@ one alone. A coefficient that takes part in a direction that no sum sees has a v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,61 +26,74 @@ UNSOLVED = 10.0  # nor one of less than so many times the distance to the maximu
 TAKES_PART = 1e-4  # share of a coefficient's standard error that lies in directions not seen
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Unseen:
+    """Directions (p, q) of the coefficients that no sum sees, of length 1 in standard errors; or the `complement` of
+    those that are given."""
+
+    directions: Tensor
+    complement: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Clustered:
-    """The meat (p, p); how many clusters each column has; directions (p, q) of the coefficients that no sum sees."""
+    """The meat (p, p); how many clusters each column has; what no sum sees."""
 
     meat: Tensor
     counts: Mapping[str, int]
-    blind: Tensor
+    blind: tuple[Unseen, ...]
 
-    @property
-    def df(self) -> float:
-        """Degrees of freedom of tests: those of the way with the fewest clusters."""
-        return min(self.counts.values()) - 1.0
+
+def freedom(counts: Mapping[str, int]) -> float:
+    """Degrees of freedom of tests: those of the way with the fewest clusters."""
+    return min(counts.values()) - 1.0
+
+
+def with_both(clusters: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, float]]:
+    """Codes (n,) of one way to sum, or of two and of both together, and the sign that each has in the meat."""
+    codes = dict(clusters)
+    signs = dict.fromkeys(codes, 1.0)
+    if len(codes) == 2:
+        (first, a), (second, b) = codes.items()
+        both = f"{first}&{second}"
+        codes[both] = torch.unique(a * (int(b.max()) + 1) + b, return_inverse=True)[1]
+        signs[both] = -1.0
+    for name, code in codes.items():
+        cluster_count(name, code)
+    return codes, signs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sums:
-    """Scores added up by cluster: for each way (G, p), and `spread`, the squares of those of rows in standard errors.
-
-    A third way of two is that of both.
-    """
+class ScoreSums:
+    """Scores added up by cluster, each way (G, p); `spread` is the squares of those of rows, in standard errors."""
 
     ways: Mapping[str, Tensor]
     spread: float
 
-    def __add__(self, other: Sums) -> Sums:
-        return Sums({name: sums + other.ways[name] for name, sums in self.ways.items()}, self.spread + other.spread)
+    def __add__(self, other: ScoreSums) -> ScoreSums:
+        ways = {name: sums + other.ways[name] for name, sums in self.ways.items()}
+        return ScoreSums(ways, self.spread + other.spread)
 
 
 def summed_by(
-    rows: Iterable[Scores], clusters: Mapping[str, Tensor], root: Tensor, counts: Mapping[str, int] | None = None
-) -> Sums:
-    """The sums of rows whose `clusters` are codes (n,); there are `counts` of these, where not all are met here."""
-    codes = dict(clusters)
-    if len(codes) == 2:
-        (first, a), (second, b) = codes.items()
-        codes[f"{first}&{second}"] = torch.unique(a * (int(b.max()) + 1) + b, return_inverse=True)[1]
-    found = counts or {name: cluster_count(name, code) for name, code in codes.items()}
-    sums = {name: root.new_zeros((count, len(root))) for name, count in found.items()}
-    spread = 0.0
+    rows: Iterable[Scores], codes: Mapping[str, Tensor], counts: Mapping[str, int], root: Tensor
+) -> ScoreSums:
+    """The sums of rows whose clusters are `codes` (n,); there are so many of them, not all of which may be met here."""
+    sums, spread = {name: root.new_zeros((count, len(root))) for name, count in counts.items()}, 0.0
     for part, _, scores in rows:
         spread += float((scores @ root).square().sum())
         for name, code in codes.items():
             sums[name].index_add_(0, code[part], scores)
-    return Sums(sums, spread)
+    return ScoreSums(sums, spread)
 
 
-def clustered(sums: Sums, bread: Tensor) -> Clustered:
+def clustered(sums: ScoreSums, bread: Tensor, signs: Mapping[str, float], names: Collection[str]) -> Clustered:
     """The meat of one-way clusters, or M1 + M2 - M12 for two ways (Cameron, Gelbach & Miller 2011)."""
-    root, ways = root_of(bread), list(sums.ways)[:2]
-    meat = torch.zeros_like(bread)
+    meat, root = torch.zeros_like(bread), root_of(bread)
     for name, total in sums.ways.items():
-        sign = 1.0 if name in ways else -1.0
-        meat += sign * len(total) / (len(total) - 1) * (total.T @ total)
-    blind = torch.cat([_not_seen(sums.ways[name], root, sums.spread) for name in ways], dim=1)
-    return Clustered(meat, {name: len(sums.ways[name]) for name in ways}, blind)
+        meat += signs[name] * len(total) / (len(total) - 1) * (total.T @ total)
+    blind = tuple(Unseen(_not_seen(sums.ways[name], root, sums.spread)) for name in names)
+    return Clustered(meat, {name: len(sums.ways[name]) for name in names}, blind)
 
 
 def cluster_sums(rows: Iterable[Scores], codes: Tensor, count: int, size: int) -> Tensor:
@@ -124,12 +137,15 @@ def not_seen_by_rows(meat: Tensor, root: Tensor) -> Tensor:
     return root @ vectors[:, values < ROUNDING_SQUARED * values.sum()]
 
 
-def unsupported_places(blind: Tensor | None, errors: Tensor, reported: Callable[[Tensor], Tensor]) -> list[int]:
-    """Coefficients that move along `blind` (p, q) by a share of their standard errors (p,) under the model.
+def unsupported_places(blind: Sequence[Unseen], errors: Tensor, reported: Callable[[Tensor], Tensor]) -> list[int]:
+    """Coefficients that move along what sums do not see by a share of their standard errors (p,) under the model.
 
     `reported` takes a direction of the working coefficients to one of the reported ones.
     """
-    if blind is None or not blind.shape[1]:
-        return []
-    moves = torch.stack([reported(direction) for direction in blind.T], dim=1)
-    return torch.nonzero(torch.linalg.vector_norm(moves, dim=1) > TAKES_PART * errors)[:, 0].tolist()
+    out = torch.zeros(len(errors), dtype=torch.bool)
+    for each in blind:
+        moved = torch.zeros_like(errors)
+        for direction in each.directions.T:
+            moved += reported(direction).square()
+        out |= (errors.square() - moved if each.complement else moved) > (TAKES_PART * errors).square()
+    return torch.nonzero(out)[:, 0].tolist()

@@ -10,7 +10,7 @@ matrix, from the expected information. Small-sample factors are named in what is
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -18,11 +18,26 @@ import torch
 from torch import Tensor
 
 from glmfit.errors import ModelError
-from glmfit.inference.clusters import Scores, Sums, cluster_count, clustered, not_seen_by_rows, root_of, summed_by
+from glmfit.inference import apart
+from glmfit.inference.clusters import (
+    Scores,
+    ScoreSums,
+    Unseen,
+    cluster_count,
+    clustered,
+    freedom,
+    not_seen_by_rows,
+    root_of,
+    summed_by,
+    with_both,
+)
 from glmfit.inference.reduced import reduced
-from glmfit.model import Likelihood
-from glmfit.numerics import BorderedFactor, Factor, LowRank, Optimum, Symmetric, curvature
+from glmfit.model import Elsewhere, Likelihood, RowDerivatives, Rows
+from glmfit.model.apart import Factors, leverages, meat
+from glmfit.numerics import Bordered, BorderedFactor, Factor, LowRank, Optimum, Symmetric, curvature
 
+LEVERAGE = {"hc2": "1/(1-h)", "hc3": "1/(1-h)^2"}
+MOST_TOGETHER = 1_000  # coefficients whose covariance is looked at as a matrix
 SCORE_CELLS = 4_000_000  # scores are formed for at most this many numbers at a time
 
 
@@ -33,7 +48,7 @@ class Covariance:
     Of a model whose Hessian is bordered it is the sum of a diagonal and a matrix of low rank, where its kind allows it.
 
     `half` V (p, p) has V'V = the matrix and more of its digits. `df` (p,) are the degrees of freedom of the tests
-    of the reported coefficients, where clusters give them; `blind` (p, q) are directions that clusters say nothing of.
+    of the reported coefficients, where clusters give them; `blind` is what the scores that are summed say nothing of.
     """
 
     matrix: Tensor | LowRank
@@ -42,12 +57,19 @@ class Covariance:
     clusters: Mapping[str, int] | None = None
     half: Tensor | None = None
     df: Tensor | None = None
-    blind: Tensor | None = None
+    blind: tuple[Unseen, ...] = ()
 
     @property
     def whole(self) -> Tensor:
         """The matrix itself."""
         return curvature.full(self.matrix)
+
+
+def nowhere(size: int) -> Tensor | LowRank:
+    """A covariance of `size` coefficients of which none has one: NaN, as a matrix where that is not large."""
+    if size > MOST_TOGETHER:
+        return LowRank.unknown_of(size)
+    return torch.full((size, size), math.nan, dtype=torch.float64)
 
 
 def inverse_information(optimum: Optimum) -> Tensor | LowRank | None:
@@ -80,26 +102,60 @@ def covariance(
     n: float,
     clusters: Mapping[str, Tensor],
     reported: Tensor | None = None,
+    *,
+    expected: bool = False,
 ) -> Covariance:
     """The covariance of `kind`; `scale` is phi over the phi held in the likelihood, `n` the number of observations.
 
-    `bread` (p, p) stands on either side of what robust kinds have between. With `reported` (p, p), the rows of the
-    reported coefficients, clusters are allowed for by CR2.
+    `bread` (p, p) stands on either side of what robust kinds have between, the inverse of the observed information, or
+    of the `expected`. With `reported` (p, p), the rows of the reported coefficients, clusters are allowed for by CR2.
     """
     if kind == "hessian":
         half = inverse_half(optimum)
         return Covariance(scale * bread, kind, half=None if half is None else math.sqrt(scale) * half)
     if kind == "expected":
         return Covariance(scale * inverse_expected(likelihood, optimum), kind)
+    elsewhere = isinstance(likelihood, Elsewhere)
+    if isinstance(bread, LowRank) and reported is None and not (clusters and elsewhere):
+        information = _expected(likelihood, optimum) if expected else optimum.hessian
+        assert isinstance(information, Bordered)
+        return _set_apart(kind, likelihood, optimum, bread, -information, n, clusters)
     bread = curvature.full(bread)
-    if kind in ("hc2", "hc3"):
-        meat = _leverage_meat(likelihood, optimum, kind)
-        return Covariance(_sandwiched(bread, meat), kind, "1/(1-h)" if kind == "hc2" else "1/(1-h)^2")
+    if kind in LEVERAGE:
+        inverse = inverse_expected(likelihood, optimum)
+        middle = likelihood.over_rows(_leverage_meat, optimum.theta, inverse, kind)
+        return Covariance(_sandwiched(bread, middle), kind, LEVERAGE[kind])
     if reported is not None:
         return _reduced(kind, likelihood, optimum, bread, clusters, reported)
     if clusters:
-        return by_clusters(kind, likelihood.over_rows(_cluster_sums, optimum.theta, clusters, root_of(bread)), bread)
-    return by_rows(kind, likelihood.over_rows(_row_meat, optimum.theta), bread, n)
+        sums = likelihood.over_rows(_cluster_sums, optimum.theta, clusters, root_of(bread))
+        return _by_clusters(kind, sums, bread, clusters)
+    return _by_rows(kind, likelihood.over_rows(_row_meat, optimum.theta), bread, n)
+
+
+def _set_apart(
+    kind: str,
+    likelihood: Likelihood,
+    optimum: Optimum,
+    bread: LowRank,
+    information: Bordered,
+    n: float,
+    clusters: Mapping[str, Tensor],
+) -> Covariance:
+    """A robust covariance by the parts of the bread, the inverse of `information`."""
+    theta = optimum.theta
+    if clusters:
+        matrix, blind = apart.of_clusters(likelihood, theta, bread, information, clusters)
+        counts = {name: cluster_count(name, codes) for name, codes in clusters.items()}
+        df = torch.full((len(bread),), freedom(counts), dtype=torch.float64)
+        return Covariance(matrix, kind, "G/(G-1)", counts, df=df, blind=blind)
+    if kind in LEVERAGE:
+        middle = likelihood.over_rows(_apart_leverage, theta, inverse_expected(likelihood, optimum), kind)
+        return Covariance(bread.sandwich([(1.0, middle)]), kind, LEVERAGE[kind])
+    middle = likelihood.over_rows(_apart_meat, theta)
+    matrix, unseen = apart.of_rows(middle, bread, information)
+    factor, text = _small_sample(kind, n, len(bread))
+    return Covariance(factor * matrix, kind, text, blind=(unseen,))
 
 
 def _reduced(
@@ -116,54 +172,69 @@ def _reduced(
     if lower is None:
         return Covariance(torch.full_like(bread, math.nan), kind, "CR2", {name: count})
     found = reduced(likelihood, optimum, lower, codes, reported)
-    return Covariance(_sandwiched(bread, found.meat), kind, "CR2", {name: count}, df=found.df, blind=found.blind)
+    return Covariance(
+        _sandwiched(bread, found.meat), kind, "CR2", {name: count}, df=found.df, blind=(Unseen(found.blind),)
+    )
 
 
 def sandwich(kind: str, rows: Iterable[Scores], bread: Tensor, n: float, clusters: Mapping[str, Tensor]) -> Covariance:
     """The covariance of a `kind` that needs nothing but scores: hc0, hc1, sampling or clusters."""
     if clusters:
-        return by_clusters(kind, summed_by(rows, clusters, root_of(bread)), bread)
-    return by_rows(kind, _meat(rows, len(bread)), bread, n)
+        codes, _ = with_both(clusters)
+        return _by_clusters(kind, summed_by(rows, codes, _counts(codes), root_of(bread)), bread, clusters)
+    return _by_rows(kind, _summed_meat(rows, len(bread)), bread, n)
 
 
-def _meat(rows: Iterable[Scores], size: int) -> Tensor:
-    """(p, p) the outer products of the scores of rows."""
-    meat = torch.zeros((size, size), dtype=torch.float64)
-    for _, frequency, scores in rows:  # a row of frequency f is f rows of score s/f each
-        part = scores / torch.sqrt(frequency)[:, None]
-        meat += part.T @ part
-    return meat
+def _counts(codes: Mapping[str, Tensor]) -> dict[str, int]:
+    return {name: cluster_count(name, code) for name, code in codes.items()}
+
+
+def _cluster_sums(likelihood: Likelihood, theta: Tensor, clusters: Mapping[str, Tensor], root: Tensor) -> ScoreSums:
+    """The sums by the clusters of all rows; a part of them has codes of its own."""
+    codes, _ = with_both(clusters)
+    return summed_by(row_scores(likelihood, theta), likelihood.codes or codes, _counts(codes), root)
+
+
+def _by_clusters(kind: str, sums: ScoreSums, bread: Tensor, clusters: Mapping[str, Tensor]) -> Covariance:
+    found = clustered(sums, bread, with_both(clusters)[1], clusters)
+    df = torch.full((len(bread),), freedom(found.counts), dtype=torch.float64)
+    return Covariance(_sandwiched(bread, found.meat), kind, "G/(G-1)", found.counts, df=df, blind=found.blind)
 
 
 def _row_meat(likelihood: Likelihood, theta: Tensor) -> Tensor:
-    return _meat(row_scores(likelihood, theta), likelihood.size)
+    return _summed_meat(row_scores(likelihood, theta), likelihood.size)
 
 
-def _cluster_sums(likelihood: Likelihood, theta: Tensor, clusters: Mapping[str, Tensor], root: Tensor) -> Sums:
-    """The sums of all rows; those of a part have their own codes, of the clusters of all."""
-    rows = row_scores(likelihood, theta)
-    if not likelihood.codes:
-        return summed_by(rows, clusters, root)
-    return summed_by(rows, likelihood.codes, root, {name: cluster_count(name, all) for name, all in clusters.items()})
+def _summed_meat(rows: Iterable[Scores], size: int) -> Tensor:
+    """(p, p) the outer products of the scores of rows."""
+    total = torch.zeros((size, size), dtype=torch.float64)
+    for _, frequency, scores in rows:  # a row of frequency f is f rows of score s/f each
+        part = scores / torch.sqrt(frequency)[:, None]
+        total += part.T @ part
+    return total
 
 
-def by_clusters(kind: str, sums: Sums, bread: Tensor) -> Covariance:
-    """The covariance from the sums of scores by cluster."""
-    found = clustered(sums, bread)
-    matrix = _sandwiched(bread, found.meat)
-    df = torch.full((len(bread),), found.df, dtype=torch.float64)
-    return Covariance(matrix, kind, "G/(G-1)", found.counts, df=df, blind=found.blind)
+def _apart_meat(likelihood: Likelihood, theta: Tensor) -> Bordered:
+    return meat(likelihood, theta, lambda chunk, etas, row: chunk.weight / torch.sqrt(chunk.frequency))
 
 
-def by_rows(kind: str, meat: Tensor, bread: Tensor, n: float) -> Covariance:
-    """The covariance from the outer products (p, p) of the scores of rows."""
-    size, root = len(bread), root_of(bread)
-    factor, text = {
+def _apart_leverage(likelihood: Likelihood, theta: Tensor, covariance: Tensor | LowRank, kind: str) -> Bordered:
+    return meat(likelihood, theta, _leverage_factors(likelihood, covariance, kind))
+
+
+def _by_rows(kind: str, meat: Tensor, bread: Tensor, n: float) -> Covariance:
+    root = root_of(bread)
+    factor, text = _small_sample(kind, n, len(bread))
+    return Covariance(factor * _sandwiched(bread, meat), kind, text, blind=(Unseen(not_seen_by_rows(meat, root)),))
+
+
+def _small_sample(kind: str, n: float, size: int) -> tuple[float, str | None]:
+    """The factor of a kind of single rows, and as a formula."""
+    return {
         "hc0": (1.0, None),
         "hc1": (n / (n - size) if n > size else math.nan, "n/(n-k)"),
         "sampling": (n / (n - 1) if n > 1 else math.nan, "n/(n-1)"),
     }[kind]
-    return Covariance(factor * _sandwiched(bread, meat), kind, text, blind=not_seen_by_rows(meat, root))
 
 
 def _sandwiched(bread: Tensor, meat: Tensor) -> Tensor:
@@ -192,8 +263,7 @@ def inverse_expected(likelihood: Likelihood, optimum: Optimum) -> Tensor | LowRa
         root = likelihood.information_root(optimum.theta, expected=True)
         if root is not None and bool((torch.diagonal(root) != 0).all()):
             return torch.cholesky_inverse(root, upper=True)
-    nothing = torch.full((likelihood.size, likelihood.size), math.nan, dtype=torch.float64)
-    return nothing if lower is None else _inverse(lower)
+    return nowhere(likelihood.size) if lower is None else _inverse(lower)
 
 
 def row_scores(likelihood: Likelihood, theta: Tensor) -> Iterator[Scores]:
@@ -212,31 +282,41 @@ def row_scores(likelihood: Likelihood, theta: Tensor) -> Iterator[Scores]:
         first += len(chunk.y)
 
 
-def _leverage_meat(likelihood: Likelihood, optimum: Optimum, kind: str) -> Tensor:
-    """(p, p) for hc2 and hc3, of a model with one linear predictor (`data.check_model` sees to that)."""
-    covariance = curvature.full(inverse_expected(likelihood, optimum))
-    total, exact = likelihood.over_rows(_leverage_sums, optimum.theta, covariance, 0.5 if kind == "hc2" else 1.0)
-    if exact:
-        raise ModelError(
-            "leverage_one",
-            f"--se {kind} does not exist: {exact} rows have leverage 1, fitted exactly by a coefficient of their own",
-            "use --se hessian or expected, or leave out the terms that only one row determines",
-        )
+def _leverage_meat(likelihood: Likelihood, theta: Tensor, covariance: Tensor | LowRank, kind: str) -> Tensor:
+    """(p, p) for hc2 and hc3."""
+    factors = _leverage_factors(likelihood, covariance, kind)
+    total = torch.zeros((likelihood.size, likelihood.size), dtype=torch.float64)
+    for chunk, etas, row in likelihood.rows(theta):
+        scores = (factors(chunk, etas, row) * row.g[:, 0])[:, None] * chunk.predictors[0].X.dense()
+        total += scores.T @ scores
     return total
 
 
-def _leverage_sums(likelihood: Likelihood, theta: Tensor, covariance: Tensor, power: float) -> tuple[Tensor, int]:
-    """The meat (p, p), and how many rows have a leverage of 1."""
-    total, exact = torch.zeros_like(covariance), 0
-    for chunk, etas, row in likelihood.rows(theta):
-        x = chunk.predictors[0].X.dense()
+def _leverage_factors(likelihood: Likelihood, covariance: Tensor | LowRank, kind: str) -> Factors:
+    """What hc2 and hc3 multiply scores by, in a model with one linear predictor (`data.check_model` sees to that).
+
+    `covariance` is the inverse of the expected information.
+    """
+    power = 0.5 if kind == "hc2" else 1.0
+
+    def factors(chunk: Rows, etas: Sequence[Tensor], row: RowDerivatives) -> Tensor:
+        if isinstance(covariance, LowRank):
+            length = leverages(likelihood, chunk, covariance)[:, 0, 0]
+        else:
+            x = chunk.predictors[0].X.dense()
+            length = ((x @ covariance) * x).sum(dim=1)
         each = chunk.weight / chunk.frequency
-        information = -each * likelihood.expected_rows(chunk, etas, row.h)[:, 0, 0]
-        spare = 1 - information * ((x @ covariance) * x).sum(dim=1)
-        exact += int((spare < 1e-10).sum())
-        scores = (torch.sqrt(chunk.frequency) * each * row.g[:, 0] / spare**power)[:, None] * x
-        total += scores.T @ scores
-    return total, exact
+        spare = 1 + each * likelihood.expected_rows(chunk, etas, row.h)[:, 0, 0] * length
+        if bool((spare < 1e-10).any()):
+            raise ModelError(
+                "leverage_one",
+                f"--se {kind} does not exist: {int((spare < 1e-10).sum())} rows have leverage 1, fitted exactly by "
+                "a coefficient of their own",
+                "use --se hessian or expected, or leave out the terms that only one row determines",
+            )
+        return torch.sqrt(chunk.frequency) * each / spare**power
+
+    return factors
 
 
 @dataclass(frozen=True, slots=True)

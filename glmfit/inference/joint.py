@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from glmfit.inference.covariance import Reference
+from glmfit.inference.covariance import MOST_TOGETHER, Reference
 from glmfit.numerics import LowRank, curvature
 from glmfit.result import Coefficient, JointTest
 
-MOST_TOGETHER = 1_000  # coefficients whose covariance is looked at as a matrix
+MOST_INVERTED = 5_000  # coefficients whose covariance is a matrix where its parts have no inverse of their own
 
 
 def wald(estimates: Tensor, covariance: Tensor) -> float:
@@ -54,10 +54,12 @@ def wald_of_places(estimates: Tensor, covariance: Tensor | LowRank, places: Tens
     """`wald` of the coefficients at `places`, from the covariance of all."""
     if isinstance(covariance, Tensor):
         return wald(estimates, covariance[places[:, None], places])
-    if len(places) <= MOST_TOGETHER or not bool((covariance.d[places] > 0).all()):
+    if len(places) <= MOST_TOGETHER:
         return wald(estimates, covariance.block(places))
     found = covariance.inverse_square(places, estimates)
-    return found if found >= 0 else math.nan
+    if found is None and len(places) <= MOST_INVERTED:
+        return wald(estimates, covariance.block(places))
+    return found if found is not None and found >= 0 else math.nan
 
 
 def joint_tests(

@@ -7,10 +7,11 @@ formula, families, numerics.
 from glmfit.model.assembly import assemble
 from glmfit.model.batch import BatchLikelihood
 from glmfit.model.elsewhere import AsFitted, Elsewhere, View, add, seen
-from glmfit.model.likelihood import Likelihood, add_gradient, add_hessian, row_derivatives
+from glmfit.model.likelihood import Likelihood, RowDerivatives, add_gradient, add_hessian, row_derivatives
 from glmfit.model.model import Model, with_constants
 from glmfit.model.penalised import Jeffreys
 from glmfit.model.rows import Chunks, Predictor, Rows
+from glmfit.model.varying import Run, RunDerivatives, VaryingLikelihood
 
 __all__ = [
     "AsFitted",
@@ -21,7 +22,11 @@ __all__ = [
     "Likelihood",
     "Model",
     "Predictor",
+    "RowDerivatives",
     "Rows",
+    "Run",
+    "RunDerivatives",
+    "VaryingLikelihood",
     "View",
     "add",
     "add_gradient",

@@ -136,28 +136,30 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
     # numeric columns as they are and standardised; weights, the response and the like; offsets and the line search
     vectors = 2 * numbers + once.codes + 2 * once.multipliers + 6 + 4 * k
     cells = min(n * k**2, CHUNK_CELLS)
+    largest = evaluator.largest()
+    wide = _beside_levels(data.spec, p, largest)  # columns that rows and sums have for each coefficient
     chunk = min(n, CHUNK_ROWS)
     side_by_side = 4 if data.spec.se in ("hc2", "hc3") else 3 if k == 1 and p <= MOST_DENSE_COLUMNS else 0
     robust = bool(data.spec.sampling_weights) or (data.spec.se or "").startswith(("hc0", "hc1", "cluster", "wild"))
-    scores = min(n * p, CHUNK_CELLS) if robust else 0
+    scores = min(n * wide, CHUNK_CELLS) if robust else 0
     sums = sum(int(codes.max()) + 1 for codes in data.clusters.values())
     return [
         rows_need(n, vectors, f"{n:,} rows have {vectors} numbers each"),
         rows_need(cells, 3, f"{k} predictors have {k} x {k} second derivatives in each row"),
-        rows_need(chunk, side_by_side * p, f"{chunk:,} rows of {p:,} columns are laid side by side"),
-        rows_need(scores, 5, f"rows have a score for each of {p:,} coefficients"),
-        _curvature_need(data.spec, p, evaluator.largest()),
-        rows_need(sums, 3 * p, f"{sums:,} clusters have a sum for each of {p:,} coefficients"),
+        rows_need(chunk, side_by_side * wide, f"{chunk:,} rows of {wide:,} columns are laid side by side"),
+        rows_need(scores, 5, f"rows have a score for each of {wide:,} coefficients"),
+        squares_need(p, largest) if wide == p else border_need(p, wide),
+        rows_need(sums, 3 * wide, f"{sums:,} clusters have a sum for each of {wide:,} coefficients"),
         rows_need(once.contrasts, 3, f"contrasts have {once.contrasts:,} numbers"),
     ]
 
 
-def _curvature_need(spec: ModelSpec, p: int, largest: tuple[str, int] | None) -> Need:
-    """Of the Hessian and what is made of it: a border of the levels that are set apart, where nothing asks for more."""
+def _beside_levels(spec: ModelSpec, p: int, largest: tuple[str, int] | None) -> int:
+    """Columns beside those of the levels that are set apart; all p where none are, or something asks for the matrix."""
     border = p if largest is None else p - largest[1] + 1
-    plain = spec.se in (None, "hessian", "expected") and spec.ci == "wald" and spec.bias_reduction is None
-    whole = border > p / 2 or not plain or spec.optimizer != "newton" or spec.sampling_weights is not None
-    return squares_need(p, largest) if whole else border_need(p, border)
+    matrix = spec.ci != "wald" or spec.small_sample is not None or (spec.se or "").startswith("wild")
+    whole = border > p / 2 or matrix or spec.bias_reduction is not None or spec.optimizer != "newton"
+    return p if whole else border
 
 
 Standards = Mapping[str, tuple[tuple[str, ...], Standardization]]  # by parameter: estimated columns, their scales

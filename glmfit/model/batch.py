@@ -26,7 +26,7 @@ PRODUCTS = 1 << 22  # of columns with each other, over the rows of a chunk
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Chunk:
+class Prepared:
     """A run of rows, where it stands, the columns of each predictor (n, p_k), and their products (n, q) by pairs."""
 
     rows: Rows
@@ -47,15 +47,7 @@ class BatchLikelihood:
         self.size = model.size
         self.repeats = repeats
         self.responses = responses
-        widest = max(p.X.shape[1] for p in model.rows.predictors) ** 2 * len(model.rows.predictors)
-        chunks = model.rows.chunks(min(CHUNK_ROWS, max(1, PRODUCTS // widest)))
-        self.chunks: list[_Chunk] = []
-        matrices = [id(predictor.X) for predictor in model.rows.predictors]
-        same = [matrices.index(one) for one in matrices]  # the first predictor with the same columns
-        start = 0
-        for rows in chunks:
-            self.chunks.append(_prepared(rows, start, same))
-            start += len(rows.y)
+        self.chunks = prepared(model)
 
     def with_rows(self, repeats: Tensor | None, responses: Tensor | None) -> BatchLikelihood:
         """Others of the same design, whose products are there already."""
@@ -63,14 +55,14 @@ class BatchLikelihood:
         other.repeats, other.responses = repeats, responses
         return other
 
-    def etas(self, chunk: _Chunk, theta: Tensor) -> list[Tensor]:
+    def etas(self, chunk: Prepared, theta: Tensor) -> list[Tensor]:
         """The linear predictors (m n,) of a chunk at each row of theta (m, p), one likelihood after the other."""
         return [
             (theta[:, predictor.columns] @ X.T + predictor.offset).flatten()
             for predictor, X in zip(chunk.rows.predictors, chunk.X, strict=True)
         ]
 
-    def runs(self, theta: Tensor, which: Tensor) -> Iterator[tuple[slice, _Chunk, Rows, Tensor, list[Tensor]]]:
+    def runs(self, theta: Tensor, which: Tensor) -> Iterator[tuple[slice, Prepared, Rows, Tensor, list[Tensor]]]:
         """Some of the likelihoods at some of the rows: their places in `which`, the chunk, its rows laid end to end,
         their weights (m, n), and their linear predictors."""
         for chunk in self.chunks:
@@ -80,7 +72,7 @@ class BatchLikelihood:
                 part = slice(start, start + step)
                 chosen = which[part]
                 m = len(chosen)
-                rows = known.setdefault(m, _end_to_end(chunk.rows, m))
+                rows = known.setdefault(m, end_to_end(chunk.rows, m))
                 if self.responses is not None:
                     rows = replace(rows, y=self.responses[chosen, chunk.part].flatten())
                 weight = chunk.rows.weight.expand(m, -1)
@@ -108,7 +100,7 @@ class BatchLikelihood:
             for k, (predictor, X) in enumerate(zip(chunk.rows.predictors, chunk.X, strict=True)):
                 gradient[part].index_add_(1, predictor.columns, weighted(weight, g[:, k]) @ X)
             for j, k, products, first, second in chunk.pairs:
-                _add(hessian[part], weighted(weight, h[:, j, k]) @ products, first, second, both=j != k)
+                add(hessian[part], weighted(weight, h[:, j, k]) @ products, first, second, both=j != k)
         return BatchDerivatives(value, gradient, hessian)
 
 
@@ -117,7 +109,19 @@ def weighted(weight: Tensor, rows: Tensor) -> Tensor:
     return torch.where(weight == 0, 0.0, weight * rows.view(weight.shape))
 
 
-def _prepared(rows: Rows, start: int, same: Sequence[int]) -> _Chunk:
+def prepared(model: Model) -> list[Prepared]:
+    """The rows of a model in chunks whose columns' products are formed."""
+    widest = max(p.X.shape[1] for p in model.rows.predictors) ** 2 * len(model.rows.predictors)
+    matrices = [id(predictor.X) for predictor in model.rows.predictors]
+    same = [matrices.index(one) for one in matrices]  # the first predictor with the same columns
+    found, start = [], 0
+    for rows in model.rows.chunks(min(CHUNK_ROWS, max(1, PRODUCTS // max(1, widest)))):
+        found.append(_prepared(rows, start, same))
+        start += len(rows.y)
+    return found
+
+
+def _prepared(rows: Rows, start: int, same: Sequence[int]) -> Prepared:
     """Predictors with the same columns share their products, of which those of a predictor alone are there once."""
     dense = {k: rows.predictors[k].X.dense() for k in set(same)}
     known: dict[tuple[int, int, bool], tuple[Tensor, Tensor, Tensor]] = {}
@@ -133,10 +137,10 @@ def _prepared(rows: Rows, start: int, same: Sequence[int]) -> _Chunk:
             products, at, to = known[key]
             pairs.append((j, k, products, first.columns[at], second.columns[to]))
     X_of = tuple(dense[k] for k in same)
-    return _Chunk(rows, slice(start, start + len(rows.y)), X_of, tuple(pairs))
+    return Prepared(rows, slice(start, start + len(rows.y)), X_of, tuple(pairs))
 
 
-def _add(hessian: Tensor, sums: Tensor, first: Tensor, second: Tensor, *, both: bool) -> None:
+def add(hessian: Tensor, sums: Tensor, first: Tensor, second: Tensor, *, both: bool) -> None:
     """hessian (m, p, p) += sums (m, q) at (first, second) and, if it is not on the diagonal, at (second, first)."""
     p = hessian.shape[1]
     flat = hessian.view(len(hessian), -1)
@@ -148,7 +152,7 @@ def _add(hessian: Tensor, sums: Tensor, first: Tensor, second: Tensor, *, both: 
     flat.index_add_(1, (second * p + first)[off], sums[:, off])
 
 
-def _end_to_end(rows: Rows, m: int) -> Rows:
+def end_to_end(rows: Rows, m: int) -> Rows:
     """The same rows m times over, without their predictors' columns."""
 
     def repeated(column: Tensor) -> Tensor:

@@ -37,18 +37,18 @@ def row_derivatives(log_density: Callable[..., Tensor], etas: Sequence[Tensor]) 
     """Value, gradient and Hessian of `log_density(*etas)` (n,) in its K arguments (n,), by K + 1 backward passes."""
     leaves = [eta.detach().requires_grad_(True) for eta in etas]
     value = log_density(*leaves)
-    gradients = _grad(value, leaves, create_graph=True)
+    first = gradients(value, leaves, create_graph=True)
     n, size = value.shape[0], len(leaves)
-    g = torch.stack([gradient.detach() for gradient in gradients], dim=1) if size else value.new_zeros((n, 0))
+    g = torch.stack([gradient.detach() for gradient in first], dim=1) if size else value.new_zeros((n, 0))
     h = value.new_zeros((n, size, size))
-    for j, gradient in enumerate(gradients):
-        for k, second in enumerate(_grad(gradient, leaves[j:], create_graph=False), start=j):
+    for j, gradient in enumerate(first):
+        for k, second in enumerate(gradients(gradient, leaves[j:], create_graph=False), start=j):
             h[:, j, k] = second
             h[:, k, j] = second
     return RowDerivatives(value.detach(), g, h)
 
 
-def _grad(rows: Tensor, leaves: Sequence[Tensor], create_graph: bool) -> list[Tensor]:
+def gradients(rows: Tensor, leaves: Sequence[Tensor], create_graph: bool) -> list[Tensor]:
     """Row by row derivative of `rows` in each leaf, zero where it does not depend on it."""
     if not rows.requires_grad or not leaves:
         return [torch.zeros_like(leaf) for leaf in leaves]
@@ -65,7 +65,7 @@ class Likelihood:
         self.chunks = chunks
         self.size = size
         self.mapped = isinstance(chunks, Chunks) and chunks.mapped  # whether chunks are made anew each time
-        self.structure = structure([(p.X, p.columns) for p in chunks[0].predictors], size)
+        self.structure = structure(chunks[0].sides, size)
         self.codes: Mapping[str, Tensor] = {}  # the clusters of the rows, where they are a part of many
 
     def working(self, chunk: Rows, etas: Sequence[Tensor]) -> list[Tensor]:
@@ -153,7 +153,7 @@ class Likelihood:
         for chunk, _, row in self.rows(theta):
             value += float((chunk.weight * row.l).sum())
             add_gradient(gradient, chunk, chunk.weight[:, None] * row.g)
-            add_hessian(hessian, chunk, chunk.weight[:, None, None] * row.h)
+            self.add_hessian(hessian, chunk, chunk.weight[:, None, None] * row.h)
         return value, gradient, hessian
 
     def no_curvature(self) -> Symmetric:
@@ -163,6 +163,14 @@ class Likelihood:
             return torch.zeros((self.size, self.size), dtype=torch.float64)
         return self.structure.zeros()
 
+    def add_hessian(self, total: Symmetric, chunk: Rows, h: Tensor) -> None:
+        """total += sum_jk X_j' diag(h_jk) X_k, for symmetric rows h (n, K, K), in the form of `no_curvature`."""
+        if isinstance(total, Bordered):
+            assert self.structure is not None
+            add_bordered(total, self.structure, chunk.sides, h)
+        else:
+            add_hessian(total, chunk, h)
+
     def information(self, chunk: Rows, etas: Sequence[Tensor]) -> Tensor:
         """(n, K, K) -E(h) of all linear predictors, to be differentiated in them, which require it.
 
@@ -171,7 +179,7 @@ class Likelihood:
         if not self.family.categories:
             return self.mean_information(chunk, *etas)[:, None, None]
         logs = self.family.log_probabilities(*self.working(chunk, etas), **chunk.columns)
-        each = [torch.stack(_grad(log, etas, create_graph=True), dim=1) for log in logs.T]
+        each = [torch.stack(gradients(log, etas, create_graph=True), dim=1) for log in logs.T]
         scores = torch.stack(each, dim=1)
         return scores.transpose(1, 2) @ (torch.exp(logs)[:, :, None] * scores)
 
@@ -234,7 +242,7 @@ class Likelihood:
             return None
         hessian = self.no_curvature()
         for chunk, etas, row in self.rows(theta):
-            add_hessian(hessian, chunk, chunk.weight[:, None, None] * self.expected_rows(chunk, etas, row.h))
+            self.add_hessian(hessian, chunk, chunk.weight[:, None, None] * self.expected_rows(chunk, etas, row.h))
         return hessian
 
     def information_root(self, theta: Tensor, expected: bool = False) -> Tensor | None:
@@ -284,12 +292,9 @@ def add_gradient(total: Tensor, chunk: Rows, g: Tensor) -> None:
         total.index_add_(0, predictor.columns, predictor.X.rmatvec(g[:, k]))
 
 
-def add_hessian(total: Symmetric, chunk: Rows, h: Tensor) -> None:
-    """total += sum_jk X_j' diag(h_jk) X_k, for symmetric rows h (n, K, K)."""
+def add_hessian(total: Tensor, chunk: Rows, h: Tensor) -> None:
+    """total += sum_jk X_j' diag(h_jk) X_k (p, p), for symmetric rows h (n, K, K)."""
     predictors = chunk.predictors
-    if isinstance(total, Bordered):
-        add_bordered(total, [(p.X, p.columns) for p in predictors], h)
-        return
     if len(predictors) > 1 and all(predictor.columns is predictors[0].columns for predictor in predictors):
         # Side by side with the same coefficients: one product of X (n, K, p) in place of K^2.
         X = torch.stack([predictor.X.dense() for predictor in predictors], dim=1)

@@ -38,8 +38,8 @@ class Predictor:
         """(n,) the linear predictor at theta + low, in twice the working precision."""
         return product(self.X.dense(), Pair(theta[self.columns], low[self.columns])) + exact(self.offset)
 
-    def rows(self, part: slice | Tensor) -> Predictor:
-        return Predictor(self.parameter, self.X.rows(part), self.columns, taken(self.offset, part))
+    def rows(self, part: slice | Tensor, shared: dict[int, Tensor] | None = None) -> Predictor:
+        return Predictor(self.parameter, self.X.rows(part, shared), self.columns, taken(self.offset, part))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,11 @@ class Rows:
         """(n,) the weight of each row in sums of squares: prior weight times frequency or sampling weight."""
         return self.weight * torch.exp(self.log_prior)
 
+    @property
+    def sides(self) -> list[tuple[Matrix, Tensor]]:
+        """The matrix of each predictor, with the places of its columns."""
+        return [(predictor.X, predictor.columns) for predictor in self.predictors]
+
     def __len__(self) -> int:
         return len(self.y)
 
@@ -75,12 +80,13 @@ class Rows:
 
     def rows(self, part: slice | Tensor) -> Rows:
         """Some of them, by a slice, which is no copy, or by their positions."""
+        shared: dict[int, Tensor] = {}
         return Rows(
             taken(self.y, part),
             taken(self.weight, part),
             taken(self.frequency, part),
             {name: taken(column, part) for name, column in self.columns.items()},
-            tuple(predictor.rows(part) for predictor in self.predictors),
+            tuple(predictor.rows(part, shared) for predictor in self.predictors),
             {name: taken(value, part) for name, value in self.held.items()},
             taken(self.log_prior, part),
         )

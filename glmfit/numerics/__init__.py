@@ -5,8 +5,9 @@ May use: the top of the package.
 """
 
 from glmfit.numerics.batch import BatchDerivatives, BatchObjective, BatchOptimum, newton_batch
-from glmfit.numerics.bordered import Bordered, BorderedFactor, Factor, LowRank, Symmetric
+from glmfit.numerics.bordered import Bordered, BorderedFactor, Factor, Symmetric
 from glmfit.numerics.curvature import cholesky, full, full_factor, stacked_root, unit_diagonal, well_conditioned
+from glmfit.numerics.lowrank import LowRank, Meat, Root
 from glmfit.numerics.objective import Objective
 from glmfit.numerics.optimize import (
     Optimum,
@@ -20,6 +21,7 @@ from glmfit.numerics.optimize import (
 )
 from glmfit.numerics.precise import Pair, as_written, exact, normal_equations, product
 from glmfit.numerics.runs import by_rows, constant, extremes, is_constant, laid, lies_in, rows_of, summed, taken
+from glmfit.numerics.sums import Sums
 
 __all__ = [
     "BatchDerivatives",
@@ -29,9 +31,12 @@ __all__ = [
     "BorderedFactor",
     "Factor",
     "LowRank",
+    "Meat",
     "Objective",
     "Optimum",
     "Pair",
+    "Root",
+    "Sums",
     "Symmetric",
     "Trace",
     "all_finite",

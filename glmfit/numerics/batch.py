@@ -192,7 +192,7 @@ def _steps(gradient: Tensor, hessian: Tensor) -> tuple[Tensor, Tensor]:
     return step, definite & thin
 
 
-def _unit_diagonal(matrix: Tensor) -> tuple[Tensor, Tensor]:
+def unit_diagonals(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Symmetric matrices (m, p, p) with diagonals of 1, -1 or 0, and the scales (m, p) they were divided by."""
     scale = torch.sqrt(torch.diagonal(matrix, dim1=1, dim2=2).abs())
     scale = torch.where(scale > 0, scale, 1.0)
@@ -201,7 +201,7 @@ def _unit_diagonal(matrix: Tensor) -> tuple[Tensor, Tensor]:
 
 def _factors(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Lower Cholesky factors (m, p, p), and which of the matrices (m,) are positive definite."""
-    scaled, scale = _unit_diagonal(matrix)
+    scaled, scale = unit_diagonals(matrix)
     positive = (torch.diagonal(matrix, dim1=1, dim2=2) > 0).all(dim=1)
     eye = torch.eye(matrix.shape[1], dtype=matrix.dtype)
     factor, info = torch.linalg.cholesky_ex(torch.where(positive[:, None, None], scaled, eye))
@@ -210,7 +210,7 @@ def _factors(matrix: Tensor) -> tuple[Tensor, Tensor]:
 
 def _repaired(matrix: Tensor) -> Tensor:
     """Cholesky factors (m, p, p) of matrices whose eigenvalues, at unit diagonal, are made positive and floored."""
-    scaled, scale = _unit_diagonal(matrix)
+    scaled, scale = unit_diagonals(matrix)
     values, vectors = torch.linalg.eigh(scaled)
     size = values.abs()
     size = torch.maximum(size, SMALLEST_EIGENVALUE * size.amax(dim=1, keepdim=True))

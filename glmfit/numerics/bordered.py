@@ -1,14 +1,14 @@
-"""Symmetric matrices of one large diagonal block with a border, as a factor of many levels makes them.
+"""Symmetric matrices of many small diagonal blocks with a border, as a factor of many levels makes them.
 
-    H = [D B; B' S] = L L',  L = [D^1/2 0; B'D^-1/2 C],  C C' = S - B'D^-1 B    H^-1 = diag(D^-1, 0) + F (C C')^-1 F'
+    H = [D B; B' S] = L L',  L = [R 0; B'R^-T C],  R R' = D, C C' = S - B'D^-1 B
+    H^-1 = diag(D^-1, 0) + F (C C')^-1 F'
 
-with F = [-D^-1 B; I]. D has m numbers, S is (q, q): everything takes O(m q^2) time and O(m q) memory. A covariance
-made of such inverses is a diagonal plus a product of low rank again, in whatever coordinates, and so is a sandwich.
+with F = [-D^-1 B; I]. D has m blocks (d, d), one for each level, and S is (q, q): everything takes O(m d q^2) time and
+O(m d q) memory. What is made of such inverses is in `numerics/lowrank.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -16,193 +16,178 @@ import torch
 from torch import Tensor
 
 from glmfit import memory
+from glmfit.numerics.lowrank import LowRank
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bordered:
-    """A symmetric matrix (p, p): `diagonal` (m,) at places `inner`, `border` (m, q), `corner` (q, q) at `outer`."""
+    """A symmetric matrix (p, p): `blocks` (m, d, d) at places `inner` (m, d), none of which meets another, `border`
+    (m, d, q) beside them, and `corner` (q, q) at `outer` (q,)."""
 
     inner: Tensor
     outer: Tensor
-    diagonal: Tensor
+    blocks: Tensor
     border: Tensor
     corner: Tensor
 
     @classmethod
     def zeros(cls, inner: Tensor, outer: Tensor) -> Bordered:
-        m, q = len(inner), len(outer)
-        sums = (torch.zeros(shape, dtype=torch.float64) for shape in ((m,), (m, q), (q, q)))
+        (m, d), q = inner.shape, len(outer)
+        sums = (torch.zeros(shape, dtype=torch.float64) for shape in ((m, d, d), (m, d, q), (q, q)))
         return cls(inner, outer, *sums)
 
     def __len__(self) -> int:
-        return len(self.inner) + len(self.outer)
+        return self.inner.numel() + len(self.outer)
 
     def __neg__(self) -> Bordered:
-        return replace(self, diagonal=-self.diagonal, border=-self.border, corner=-self.corner)
+        return replace(self, blocks=-self.blocks, border=-self.border, corner=-self.corner)
 
     def minus(self, share: float, other: Bordered) -> Bordered:
         """This matrix less a multiple of another with the same places."""
         return replace(
             self,
-            diagonal=self.diagonal - share * other.diagonal,
+            blocks=self.blocks - share * other.blocks,
             border=self.border - share * other.border,
             corner=self.corner - share * other.corner,
         )
 
-    def whole_diagonal(self) -> Tensor:
+    def diagonal(self) -> Tensor:
         """(p,)"""
         out = torch.zeros(len(self), dtype=torch.float64)
-        out[self.inner], out[self.outer] = self.diagonal, torch.diagonal(self.corner)
+        out[self.inner], out[self.outer] = _diagonals(self.blocks), torch.diagonal(self.corner)
         return out
 
     def less(self, size: float) -> Bordered:
         """This matrix less a multiple of the identity."""
-        identity = torch.eye(len(self.outer), dtype=torch.float64)
-        return replace(self, diagonal=self.diagonal - size, corner=self.corner - size * identity)
+        small, large = (torch.eye(k, dtype=torch.float64) for k in (self.inner.shape[1], len(self.outer)))
+        return replace(self, blocks=self.blocks - size * small, corner=self.corner - size * large)
 
     def unit(self) -> Bordered:
         """The same with a diagonal of 1, which must be positive."""
-        m, q = torch.sqrt(self.diagonal), torch.sqrt(torch.diagonal(self.corner))
-        border, corner = self.border / torch.outer(m, q), self.corner / torch.outer(q, q)
-        return replace(self, diagonal=torch.ones_like(m), border=border, corner=corner)
+        m, q = torch.sqrt(_diagonals(self.blocks)), torch.sqrt(torch.diagonal(self.corner))
+        blocks = self.blocks / (m[:, :, None] * m[:, None, :])
+        return replace(
+            self, blocks=blocks, border=self.border / m[:, :, None] / q, corner=self.corner / torch.outer(q, q)
+        )
+
+    def longest_row(self) -> float:
+        """The largest sum of absolute values in a row, which no eigenvalue exceeds."""
+        border = self.border.abs()
+        inner = self.blocks.abs().sum(dim=2) + border.sum(dim=2)
+        outer = border.sum(dim=(0, 1)) + self.corner.abs().sum(dim=0)
+        return float(torch.cat([inner.flatten(), outer]).max())
 
     def is_finite(self) -> bool:
-        return all(bool(torch.isfinite(part).all()) for part in (self.diagonal, self.border, self.corner))
-
-    def schur(self) -> Tensor:
-        """S - B'D^-1 B (q, q)."""
-        found = self.corner - self.border.T @ (self.border / self.diagonal[:, None])
-        return 0.5 * (found + found.T)
+        return all(bool(torch.isfinite(part).all()) for part in (self.blocks, self.border, self.corner))
 
     def times(self, x: Tensor) -> Tensor:
         """H x for x (p, r)."""
         out = torch.zeros_like(x)
         inner, outer = x[self.inner], x[self.outer]
-        out[self.inner] = self.diagonal[:, None] * inner + self.border @ outer
-        out[self.outer] = self.border.T @ inner + self.corner @ outer
+        flat = self.border.flatten(0, 1)
+        out[self.inner] = self.blocks @ inner + self.border @ outer
+        out[self.outer] = flat.T @ inner.flatten(0, 1) + self.corner @ outer
         return out
+
+    def between(self, inner: Tensor, blocks: Tensor) -> tuple[Tensor, None]:
+        """The blocks of D H D, of blocks D (m, d, d) at the same places."""
+        return blocks @ self.blocks @ blocks, None
+
+    def roots(self) -> Tensor | None:
+        """R (m, d, d), lower triangular; None where a block is not positive definite."""
+        if self.inner.shape[1] == 1:  # many times as fast
+            return torch.sqrt(self.blocks) if bool((self.blocks > 0).all()) else None
+        lower, info = torch.linalg.cholesky_ex(self.blocks)
+        return None if bool(info.any()) else lower
+
+    def schur(self, roots: Tensor) -> Tensor:
+        """S - B'D^-1 B (q, q)."""
+        half = solved(roots, self.border).flatten(0, 1)
+        found = self.corner - half.T @ half
+        return 0.5 * (found + found.T)
 
     def matrix(self) -> Tensor:
         """(p, p); ModelError where there is no room for it."""
         memory.check_square(len(self))
         out = torch.zeros((len(self), len(self)), dtype=torch.float64)
-        out[self.inner, self.inner] = self.diagonal
-        out[self.inner[:, None], self.outer] = self.border
-        out[self.outer[:, None], self.inner] = self.border.T
+        inner = self.inner.flatten()
+        out[self.inner[:, :, None], self.inner[:, None, :]] = self.blocks
+        out[inner[:, None], self.outer] = self.border.flatten(0, 1)
+        out[self.outer[:, None], inner] = self.border.flatten(0, 1).T
         out[self.outer[:, None], self.outer] = self.corner
         return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BorderedFactor:
-    """The factor L of a positive definite H = `of`; `lower` (q, q) is its corner C."""
+    """The factor L of a positive definite H = `of`: `roots` R (m, d, d), and `lower` (q, q) is its corner C."""
 
     of: Bordered
+    roots: Tensor
     lower: Tensor
 
     def __mul__(self, size: float) -> BorderedFactor:
-        return BorderedFactor(self.of.minus(1 - size * size, self.of), size * self.lower)
+        return BorderedFactor(self.of.minus(1 - size * size, self.of), size * self.roots, size * self.lower)
 
     def well_conditioned(self, limit: float) -> bool:
-        """Whether no column of the border is nearly a combination of those before it."""
-        lengths = torch.sqrt(torch.diagonal(self.of.corner))
-        return bool((torch.diagonal(self.lower) > limit * lengths).all())
+        """Whether no column is nearly a combination of those before it, the levels' first."""
+        pairs = (
+            (_diagonals(self.roots), _diagonals(self.of.blocks)),
+            (torch.diagonal(self.lower), torch.diagonal(self.of.corner)),
+        )
+        return all(bool((left > limit * torch.sqrt(squares)).all()) for left, squares in pairs)
+
+    def half_solve(self, vector: Tensor) -> Tensor:
+        """L^-1 v for v (p,)."""
+        of, out = self.of, torch.zeros_like(vector)
+        inner = solved(self.roots, vector[of.inner][:, :, None])
+        half = solved(self.roots, of.border).flatten(0, 1)
+        rest = vector[of.outer, None] - half.T @ inner.flatten(0, 1)
+        out[of.inner] = inner[:, :, 0]
+        out[of.outer] = torch.linalg.solve_triangular(self.lower, rest, upper=False)[:, 0]
+        return out
+
+    def back_solve(self, vector: Tensor) -> Tensor:
+        """L^-T v for v (p,)."""
+        of, out = self.of, torch.zeros_like(vector)
+        outer = torch.linalg.solve_triangular(self.lower.T, vector[of.outer, None], upper=True)
+        half = solved(self.roots, of.border)
+        out[of.inner] = back_solved(self.roots, vector[of.inner][:, :, None] - half @ outer)[:, :, 0]
+        out[of.outer] = outer[:, 0]
+        return out
 
     def solve(self, vector: Tensor) -> Tensor:
         """H^-1 v for v (p,)."""
-        of = self.of
-        inner = vector[of.inner] / of.diagonal
-        rest = (vector[of.outer] - of.border.T @ inner)[:, None]
-        outer = torch.cholesky_solve(rest, self.lower)[:, 0]
-        out = torch.zeros_like(vector)
-        out[of.inner], out[of.outer] = inner - (of.border @ outer) / of.diagonal, outer
-        return out
+        return self.back_solve(self.half_solve(vector))
+
+    def log_det(self) -> float:
+        """log det H."""
+        return 2 * float(_diagonals(self.roots).log().sum() + torch.diagonal(self.lower).log().sum())
 
     def inverse(self) -> LowRank:
         """H^-1."""
         of = self.of
-        diagonal = torch.zeros(len(of), dtype=torch.float64)
-        diagonal[of.inner] = 1 / of.diagonal
-        columns = torch.zeros((len(of), len(of.outer)), dtype=torch.float64)
-        columns[of.inner] = -of.border / of.diagonal[:, None]
-        columns[of.outer] = torch.eye(len(of.outer), dtype=torch.float64)
-        return LowRank(diagonal, columns, torch.cholesky_inverse(self.lower))
+        (m, d), q = of.inner.shape, len(of.outer)
+        columns = torch.zeros((len(of), q), dtype=torch.float64)
+        columns[of.inner] = -back_solved(self.roots, solved(self.roots, of.border))
+        columns[of.outer] = torch.eye(q, dtype=torch.float64)
+        small = solved(self.roots, torch.eye(d, dtype=torch.float64).expand(m, d, d))
+        return LowRank(of.inner, small.transpose(1, 2) @ small, columns, torch.cholesky_inverse(self.lower))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LowRank:
-    """A symmetric matrix (p, p) diag(d) + F K F': `d` (p,), `F` (p, r), `K` (r, r) symmetric."""
+def solved(roots: Tensor, x: Tensor) -> Tensor:
+    """R^-1 x for each block R (m, d, d), lower triangular, and x (m, d, r)."""
+    return x / roots if roots.shape[1] == 1 else torch.linalg.solve_triangular(roots, x, upper=False)
 
-    d: Tensor
-    F: Tensor
-    K: Tensor
 
-    def __len__(self) -> int:
-        return len(self.d)
+def back_solved(roots: Tensor, x: Tensor) -> Tensor:
+    """R^-T x."""
+    return x / roots if roots.shape[1] == 1 else torch.linalg.solve_triangular(roots.transpose(1, 2), x, upper=True)
 
-    def __mul__(self, size: float) -> LowRank:
-        return LowRank(size * self.d, self.F, size * self.K)
 
-    __rmul__ = __mul__
-
-    def diagonal(self) -> Tensor:
-        """(p,)"""
-        return self.d + ((self.F @ self.K) * self.F).sum(dim=1)
-
-    def block(self, places: Tensor) -> Tensor:
-        """Rows and columns at `places` (k,): (k, k)."""
-        rows = self.F[places]
-        found = rows @ self.K @ rows.T
-        found = 0.5 * (found + found.T)
-        found.diagonal().add_(self.d[places])
-        return found
-
-    def matrix(self) -> Tensor:
-        """(p, p); ModelError where there is no room for it."""
-        memory.check_square(len(self))
-        return self.block(torch.arange(len(self)))
-
-    def times(self, x: Tensor) -> Tensor:
-        """V x for x (p, r)."""
-        return self.d[:, None] * x + self.F @ (self.K @ (self.F.T @ x))
-
-    def inverse_square(self, places: Tensor, x: Tensor) -> float:
-        """x' V^-1 x of the rows and columns at `places`, all of which have d > 0 (Woodbury)."""
-        d, rows = self.d[places], self.F[places]
-        inner = rows.T @ (rows / d[:, None])
-        side = rows.T @ (x / d)
-        middle = torch.eye(len(self.K), dtype=torch.float64) + self.K @ inner
-        return float((x * x / d).sum() - side @ torch.linalg.solve(middle, self.K @ side))
-
-    def mapped(self, scale: Tensor, of_columns: Callable[[Tensor], Tensor]) -> LowRank:
-        """T V T' for a map T (`of_columns` of one vector) that only scales the places where d > 0."""
-        columns = torch.empty_like(self.F)
-        for j, column in enumerate(self.F.T):
-            columns[:, j] = of_columns(column)
-        return LowRank(self.d * scale.square(), columns, self.K)
-
-    def sandwich(self, middle: Bordered) -> LowRank:
-        """V M V."""
-        beside = self.d[:, None] * middle.times(self.F)
-        between = self.K @ (self.F.T @ middle.times(self.F)) @ self.K
-        inner = torch.zeros_like(self.d)
-        inner[middle.inner] = middle.diagonal
-        nothing = torch.zeros_like(self.K)
-        core = torch.cat([torch.cat([nothing, self.K], dim=1), torch.cat([self.K, between], dim=1)])
-        return LowRank(self.d.square() * inner, torch.cat([beside, self.F], dim=1), core)
-
-    def among(self, size: int, places: Tensor) -> LowRank:
-        """The same at `places` of a larger matrix, NaN elsewhere."""
-        d = torch.full((size,), torch.nan, dtype=torch.float64)
-        columns = torch.full((size, self.F.shape[1]), torch.nan, dtype=torch.float64)
-        d[places], columns[places] = self.d, self.F
-        return LowRank(d, columns, self.K)
-
-    def without(self, places: Tensor) -> LowRank:
-        """The same with NaN at `places`."""
-        kept = torch.ones(len(self), dtype=torch.bool)
-        kept[places] = False
-        return LowRank(self.d[kept], self.F[kept], self.K).among(len(self), torch.nonzero(kept)[:, 0])
+def _diagonals(blocks: Tensor) -> Tensor:
+    """(m, d)"""
+    return torch.diagonal(blocks, dim1=1, dim2=2)
 
 
 Symmetric: TypeAlias = Tensor | Bordered

@@ -14,7 +14,8 @@ from typing import overload
 import torch
 from torch import Tensor
 
-from glmfit.numerics.bordered import Bordered, BorderedFactor, Factor, LowRank, Symmetric
+from glmfit.numerics.bordered import Bordered, BorderedFactor, Factor, Symmetric
+from glmfit.numerics.lowrank import LowRank
 from glmfit.numerics.objective import Objective
 
 ILL_CONDITIONED = 1e-4  # a column of which earlier ones leave less than this unexplained
@@ -59,9 +60,9 @@ def cholesky(matrix: Bordered) -> BorderedFactor | None: ...
 def cholesky(matrix: Symmetric) -> Factor | None:
     """The lower Cholesky factor (p, p), or None where the matrix is not (numerically) positive definite."""
     if isinstance(matrix, Bordered):
-        found = bool((matrix.diagonal > 0).all())
-        lower = cholesky(matrix.schur()) if found and matrix.is_finite() else None
-        return None if lower is None else BorderedFactor(matrix, lower)
+        roots = matrix.roots() if matrix.is_finite() else None
+        lower = None if roots is None else cholesky(matrix.schur(roots))
+        return None if roots is None or lower is None else BorderedFactor(matrix, roots, lower)
     if not bool(torch.isfinite(matrix).all()) or not bool((torch.diagonal(matrix) > 0).all()):
         return None
     scaled, scale = unit_diagonal(matrix)
@@ -71,7 +72,7 @@ def cholesky(matrix: Symmetric) -> Factor | None:
 
 def diagonal(matrix: Symmetric) -> Tensor:
     """(p,)"""
-    return matrix.whole_diagonal() if isinstance(matrix, Bordered) else torch.diagonal(matrix)
+    return matrix.diagonal() if isinstance(matrix, Bordered) else torch.diagonal(matrix)
 
 
 def is_finite(matrix: Symmetric) -> bool:
@@ -115,15 +116,18 @@ def repaired(matrix: Bordered) -> BorderedFactor: ...
 def repaired(matrix: Symmetric) -> Factor:
     """The Cholesky factor of a symmetric matrix whose eigenvalues, at unit diagonal, are made positive and floored.
 
-    Of a bordered matrix those of its diagonal are, and of what is left of its corner.
+    Of a bordered matrix those of its blocks are, and of what is left of its corner.
     """
     if isinstance(matrix, Bordered):
-        positive = matrix.diagonal.abs()
-        positive = torch.maximum(positive, SMALLEST_EIGENVALUE * positive.max())
-        matrix = replace(matrix, diagonal=positive)
-        schur = matrix.schur()
+        values, vectors = torch.linalg.eigh(matrix.blocks)
+        largest = values.abs().max()
+        positive = torch.maximum(values.abs(), SMALLEST_EIGENVALUE * torch.where(largest > 0, largest, 1.0))
+        matrix = replace(matrix, blocks=(vectors * positive[:, None, :]) @ vectors.transpose(1, 2))
+        roots = matrix.roots()
+        assert roots is not None
+        schur = matrix.schur(roots)
         lower = repaired(schur)
-        return BorderedFactor(replace(matrix, corner=matrix.corner - schur + lower @ lower.T), lower)
+        return BorderedFactor(replace(matrix, corner=matrix.corner - schur + lower @ lower.T), roots, lower)
     scaled, scale = unit_diagonal(matrix)
     values, vectors = torch.linalg.eigh(scaled)
     size = values.abs()

@@ -31,6 +31,7 @@ OF_RECORDS = (
     "diagnosis",
     "margins",
     "picture",
+    "scan",
     "step",
     "test",
 )  # commands that write them

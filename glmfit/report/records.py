@@ -146,15 +146,20 @@ def records_csv(records: Records) -> str:
 
 def records_markdown(records: Records) -> str:
     """A table to paste into a report, under the facts."""
-    columns = _shown(records)
-    heading = [column.headings[0] for column in columns]
-    cells = [list(row) for row in zip(*(column.cells[0] for column in columns), strict=True)]
-    texts = sum(column.is_text for column in columns)
+    heading, cells, texts = shown(records)
     facts = {name: value for name, value in records.facts.items() if value != {}}
     blocks = ["\n".join(f"- {_label(name)}: {escape(_fact(value))}" for name, value in facts.items())]
     blocks.append(table(heading, cells, max(1, texts)))
     blocks += [f"> **Warning** ({finding.code}): {escape(finding.message)}" for finding in records.findings]
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def shown(records: Records) -> tuple[list[str], list[list[str]], int]:
+    """The headings and rows of a table for people, and how many of its columns are texts, which come first."""
+    columns = _shown(records)
+    heading = [column.headings[0] for column in columns]
+    cells = [list(row) for row in zip(*(column.cells[0] for column in columns), strict=True)]
+    return heading, cells, sum(column.is_text for column in columns)
 
 
 def records_table(records: Records, *, file: bool = False, width: int | None = None) -> str:

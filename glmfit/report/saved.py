@@ -65,7 +65,18 @@ def _is_of_size(covariance: CovarianceSummary, size: int) -> bool:
         return False
     rank = len(parts.core)
     columns = len(parts.columns) == size and all(len(row) == rank for row in parts.columns)
-    return columns and len(parts.diagonal) == size and all(len(row) == rank for row in parts.core)
+    d = len(parts.inner[0]) if parts.inner else 0
+    inner = all(len(places) == d and all(0 <= at < size for at in places) for places in parts.inner)
+    blocks = all(len(block) == d and all(len(row) == d for row in block) for block in parts.blocks)
+    roots = all(
+        len(root.rows) == len(root.columns) == len(root.values)
+        and all(0 <= at < size for at in root.rows)
+        and all(0 <= at < root.width for at in root.columns)
+        for root in parts.roots
+    )
+    unknown = all(0 <= at < size for at in parts.unknown)
+    whole = columns and inner and blocks and roots and unknown and len(parts.blocks) == len(parts.inner)
+    return whole and all(len(row) == rank for row in parts.core)
 
 
 def fitted(fit: Fit, blueprint: Blueprint) -> Fitted:

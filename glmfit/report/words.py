@@ -6,7 +6,7 @@ Each function returns plain sentences or (label, text) pairs and leaves their lo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from glmfit.report import numbers
@@ -75,6 +75,40 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
     if exp:
         lines.append(("Shown", exponentiated(fit)))
     return lines
+
+
+def sentence(fit: Fit, terms: Sequence[str]) -> str:
+    """The model in a sentence; `terms` are those of its first formula."""
+    model, data = fit.model, fit.data
+    about = f" of {model.response}" if model.response else ""
+    listed = [term for term in dict.fromkeys(terms) if term != "Intercept"]
+    on = f" on {', '.join(listed[:-1])}{' and ' if len(listed) > 1 else ''}{listed[-1]}" if listed else ""
+    others = [name for name in model.links if name not in model.main]
+    link = model.links.get(model.main[0])
+    how = "" if link is None or fit.dispersion.method == "none" else f", with {_article(link)} {link} link,"
+    also = f" Covariates may act on {', '.join(others)} as well." if len(model.formulas) > 1 and others else ""
+    method = "penalised maximum likelihood" if model.bias_reduction else "maximum likelihood"
+    used = f"{data.rows_used:,} of {data.rows_read:,}" if data.rows_used < data.rows_read else f"all {data.rows_used:,}"
+    what = f"{_article(model.family).capitalize()} {model.family} model{about}{on}{how}"
+    fitted = f"{what} was fitted to {used} rows of {data.source} by {method}"
+    return f"{fitted}. Standard errors: {standard_errors(fit.covariance)}.{also}"
+
+
+def verdict(fit: Fit) -> str:
+    """Whether the numbers can be trusted, in a sentence."""
+    if fit.exit_code == 4:
+        return "The search did not end at a maximum: these numbers are not estimates to rely on."
+    if fit.exit_code == 5:
+        return "The data do not determine every coefficient: those without a standard error say nothing by themselves."
+    many = len(fit.warnings)
+    if not many:
+        return "The fit converged, and nothing was found that speaks against its numbers."
+    found = "one finding" if many == 1 else f"{many} findings"
+    return f"The fit converged; {found} below should be read with its numbers."
+
+
+def _article(word: str) -> str:
+    return "an" if word[:1] in "aeio" else "a"
 
 
 def resampled(found: Bootstrap) -> str:

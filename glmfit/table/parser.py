@@ -15,6 +15,7 @@ import numpy as np
 from glmfit.table import arrow
 
 BLOCK, _LARGE_BLOCK = 1 << 20, 1 << 28  # a row may not be longer than a block
+_CELL = 1 << 11  # bytes of a block for each column that is read: many small pieces take long to put together
 _AT_ONCE = 16  # columns that are looked through for empty rows
 _SPARE = 8  # a share of the rows read so far that there may be more of than expected
 _COLUMN = re.compile(r"In CSV column #(\d+)")
@@ -107,7 +108,9 @@ class Reader:
 
         word = pa.dictionary(pa.int32(), pa.utf8())
         types = {str(at): pa.float64() if at in numeric else word for at in positions}
-        return pyarrow.csv.read_csv(self._stream(), **self._options(positions, types, in_order))
+        options = self._options(positions, types, in_order)
+        options["read_options"].block_size = min(_LARGE_BLOCK, max(self._block, _CELL * len(positions)))
+        return pyarrow.csv.read_csv(self._stream(), **options)
 
     def blank(self, rows: np.ndarray) -> np.ndarray:
         """Those of some rows, counted from 0, in which every field is empty; columns are read until none is left."""

@@ -228,9 +228,7 @@ def _clearly_apart(hessian: Symmetric) -> bool:
     if not isinstance(hessian, Bordered):
         return False
     unit = (-hessian).unit()
-    rows = torch.cat([1 + unit.border.abs().sum(dim=1), unit.border.abs().sum(dim=0) + unit.corner.abs().sum(dim=0)])
-    most = float(rows.max())  # no eigenvalue is larger
-    return cholesky(unit.less(most / COLLINEAR**2)) is not None
+    return cholesky(unit.less(unit.longest_row() / COLLINEAR**2)) is not None
 
 
 def boundary(likelihood: Likelihood, theta: Tensor) -> Finding | None:

@@ -9,6 +9,7 @@ section 4.5, on why X^2 of sparse data varies more than a chi-square does).
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 
@@ -31,21 +32,7 @@ def spread(likelihood: Likelihood, theta: torch.Tensor, pearson: float, df: int)
     if family.name not in INSTEAD or df <= 0:
         return None
     total, repeated = likelihood.over_rows(_variance, theta)
-    tried = not family.trials or repeated > 0
-    ratio = pearson / df
-    if not tried or not math.isfinite(total) or abs(pearson - df) < SURPRISING * math.sqrt(total):
-        return None
-    numbers = (
-        f"Pearson's chi-square is {pearson:.5g} on {df} df, {ratio:.3g} times what the {family.name} family allows"
-    )
-    if ratio >= RATIO:
-        message = f"{numbers}: standard errors are too small by a factor of about {math.sqrt(ratio):.2g}"
-        return Finding("overdispersion", f"{message}; use {INSTEAD[family.name][0]}, or --se hc1")
-    if ratio <= 1 / RATIO:
-        factor = f"by a factor of about {math.sqrt(1 / ratio):.2g}" if ratio > NONE else "by far"
-        message = f"{numbers}: standard errors are too large {factor}"
-        return Finding("underdispersion", f"{message}; use {INSTEAD[family.name][1]}, or --se hc1")
-    return None
+    return judged(family.name, pearson, df, total) if repeated or not family.trials else None
 
 
 def _variance(likelihood: Likelihood, theta: torch.Tensor) -> tuple[float, int]:
@@ -54,11 +41,30 @@ def _variance(likelihood: Likelihood, theta: torch.Tensor) -> tuple[float, int]:
     with torch.no_grad():
         for chunk in likelihood.chunks:
             (mean,) = likelihood.natural(chunk, likelihood.etas(chunk, theta))
-            if family.name == "binomial":
-                trials = chunk.columns["trials"]
-                repeated += int((trials > 1).sum())
-                kurtosis = (1 / (mean * (1 - mean)) - 6) / trials
-            else:
-                kurtosis = 1 / mean if family.name == "poisson" else 6 + 1 / (mean * (1 + mean))
-            total += float((chunk.frequency * (2 + kurtosis)).sum())
+            if family.trials:
+                repeated += int((chunk.columns["trials"] > 1).sum())
+            total += float((chunk.frequency * (2 + kurtosis(family.name, mean, chunk.columns))).sum())
     return total, repeated
+
+
+def kurtosis(family: str, mean: torch.Tensor, columns: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """The excess kurtosis of each row's response under one of the families named in `INSTEAD`."""
+    if family == "binomial":
+        return (1 / (mean * (1 - mean)) - 6) / columns["trials"]
+    return 1 / mean if family == "poisson" else 6 + 1 / (mean * (1 + mean))
+
+
+def judged(family: str, pearson: float, df: int, total: float) -> Finding | None:
+    """Pearson's chi-square beside its degrees of freedom, `total` being its variance."""
+    ratio = pearson / df
+    if not math.isfinite(total) or abs(pearson - df) < SURPRISING * math.sqrt(total):
+        return None
+    numbers = f"Pearson's chi-square is {pearson:.5g} on {df} df, {ratio:.3g} times what the {family} family allows"
+    if ratio >= RATIO:
+        message = f"{numbers}: standard errors are too small by a factor of about {math.sqrt(ratio):.2g}"
+        return Finding("overdispersion", f"{message}; use {INSTEAD[family][0]}, or --se hc1")
+    if ratio <= 1 / RATIO:
+        factor = f"by a factor of about {math.sqrt(1 / ratio):.2g}" if ratio > NONE else "by far"
+        message = f"{numbers}: standard errors are too large {factor}"
+        return Finding("underdispersion", f"{message}; use {INSTEAD[family][1]}, or --se hc1")
+    return None

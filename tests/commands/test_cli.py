@@ -79,7 +79,7 @@ def test_every_option_reaches_the_specification(
 ) -> None:
     asked = engine(fits.poisson())
     # Together these options make no model: the check of the data is left out.
-    monkeypatch.setattr("glmfit.rows.read", lambda spec, data: types.SimpleNamespace(spec=spec))
+    monkeypatch.setattr("glmfit.rows.read", lambda spec, data, meanwhile=None: types.SimpleNamespace(spec=spec))
     options = [
         "--y",
         "y",

@@ -1,4 +1,4 @@
-"""Bordered matrices and sums of a diagonal and a matrix of low rank, against the matrices that they stand for."""
+"""Bordered matrices and covariances by their parts, against the matrices that they stand for."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from torch import Tensor
 
 from glmfit import memory
 from glmfit.errors import ModelError
-from glmfit.numerics import Bordered, curvature
+from glmfit.numerics import Bordered, LowRank, Root, curvature
 
-INNER, OUTER = torch.tensor([0, 2, 3, 5, 6, 8]), torch.tensor([1, 4, 7])
+PLACES = torch.tensor([0, 2, 3, 5, 6, 8])
+OUTER = torch.tensor([1, 4, 7])
 
 
-@pytest.fixture(scope="module")
-def matrix() -> Bordered:
-    """Positive definite, (9, 9)."""
-    random = torch.Generator().manual_seed(3)
-    border = torch.randn((6, 3), generator=random, dtype=torch.float64)
-    root = torch.randn((3, 3), generator=random, dtype=torch.float64)
+@pytest.fixture(scope="module", params=[1, 2, 3])
+def matrix(request: pytest.FixtureRequest) -> Bordered:
+    """Positive definite, (9, 9), with blocks (d, d)."""
+    d, random = request.param, torch.Generator().manual_seed(3)
+    m = 6 // d
+    sizes = ((m, d, 3), (3, 3), (m, d, d))
+    border, root, half = (torch.randn(size, generator=random, dtype=torch.float64) for size in sizes)
+    blocks = half @ half.transpose(1, 2) + 2 * torch.eye(d, dtype=torch.float64)
     return Bordered(
-        INNER, OUTER, torch.arange(2.0, 8.0, dtype=torch.float64), border, 6 * (root @ root.T) + border.T @ border
+        PLACES.reshape(m, d), OUTER, blocks, border, 6 * (root @ root.T) + border.flatten(0, 1).T @ border.flatten(0, 1)
     )
 
 
@@ -33,11 +36,15 @@ def test_a_factor_solves_and_inverts(matrix: Bordered) -> None:
     assert factor is not None
     x = torch.linspace(-1, 2, 9, dtype=torch.float64)
     assert near(curvature.solve(factor, x), torch.linalg.solve(whole, x))
+    assert float(factor.half_solve(x).square().sum()) == pytest.approx(float(x @ torch.linalg.solve(whole, x)))
+    assert float(factor.half_solve(x) @ x) == pytest.approx(float(x @ factor.back_solve(x)), rel=1e-12)
     assert near(factor.inverse().matrix(), torch.linalg.inv(whole))
+    assert factor.log_det() == pytest.approx(float(torch.logdet(whole)), rel=1e-12)
     assert near(matrix.times(x[:, None])[:, 0], whole @ x)
     assert near(curvature.full_factor(factor * 3.0), 3 * torch.linalg.cholesky(whole))
     assert near(curvature.diagonal(matrix), torch.diagonal(whole))
     assert near(matrix.unit().matrix(), curvature.unit_diagonal(whole)[0])
+    assert matrix.longest_row() == pytest.approx(float(whole.abs().sum(dim=0).max()))
 
 
 def test_what_is_not_positive_definite_has_no_factor(matrix: Bordered) -> None:
@@ -50,31 +57,65 @@ def test_what_is_not_positive_definite_has_no_factor(matrix: Bordered) -> None:
         assert bool((torch.diagonal(lower) > 0).all())
 
 
-def test_low_rank(matrix: Bordered) -> None:
+def inverse(matrix: Bordered) -> LowRank:
     factor = curvature.cholesky(matrix)
     assert factor is not None
-    inverse = factor.inverse()
-    whole, meat = inverse.matrix(), matrix.less(0.5)
-    assert near(inverse.diagonal(), torch.diagonal(whole))
+    return factor.inverse()
+
+
+def test_covariances_by_their_parts(matrix: Bordered) -> None:
+    V, meat = inverse(matrix), matrix.less(0.5)
+    whole = V.matrix()
     x = torch.linspace(1, 2, 4, dtype=torch.float64)
-    some = INNER[[0, 1, 3, 5]]
+    some = PLACES[[0, 1, 3, 5]]
     block = whole[some[:, None], some]
-    assert inverse.inverse_square(some, x) == pytest.approx(float(x @ torch.linalg.solve(block, x)), rel=1e-12)
-    assert near(inverse.sandwich(meat).matrix(), whole @ meat.matrix() @ whole)
+    assert V.inverse_square(some, x) == pytest.approx(float(x @ torch.linalg.solve(block, x)), rel=1e-12)
+    assert V.inverse_square(torch.cat([some, OUTER[:1]]), torch.ones(5, dtype=torch.float64)) is None
+    assert near(V.sandwich([(1.0, meat)]).matrix(), whole @ meat.matrix() @ whole)
+
+
+class Sums:
+    """Sums (p, G) of scores that are in no order."""
+
+    def __init__(self, values: Tensor) -> None:
+        self.values = values
+
+    def times(self, x: Tensor) -> Tensor:
+        return self.values @ (self.values.T @ x)
+
+    def between(self, inner: Tensor, blocks: Tensor) -> tuple[None, Root]:
+        parts = (blocks @ self.values[inner]).flatten(0, 1)
+        rows, columns = torch.nonzero(parts, as_tuple=True)
+        return None, Root(1.0, inner.flatten()[rows], columns, parts[rows, columns], parts.shape[1])
+
+
+def test_sandwiches_of_sums_that_cross_levels(matrix: Bordered) -> None:
+    V, random = inverse(matrix), torch.Generator().manual_seed(4)
+    sums, others = (torch.randn((9, k), generator=random, dtype=torch.float64) for k in (4, 3))
+    meat = sums @ sums.T - 0.5 * others @ others.T
+    whole = V.matrix() @ meat @ V.matrix()
+    found = 2.0 * V.sandwich([(1.0, Sums(sums)), (-0.5, Sums(others))])
+    assert near(found.matrix(), 2 * whole)
+    assert near(found.diagonal(), 2 * torch.diagonal(whole))
+    x = torch.randn((9, 2), generator=random, dtype=torch.float64)
+    assert near(found.times(x), 2 * whole @ x)
+    some = torch.tensor([8, 1, 3])
+    assert near(found.block(some), 2 * whole[some[:, None], some])
     moved = torch.eye(9, dtype=torch.float64)
-    moved[0, 4] = moved[2, 1] = -1.5
-    scale = torch.ones(9, dtype=torch.float64)
-    assert near(inverse.mapped(scale, lambda column: moved @ column).matrix(), moved @ whole @ moved.T)
-    without = inverse.without(torch.tensor([4]))
-    kept = torch.tensor([0, 1, 2, 3, 5, 6, 7, 8])
-    assert near(without.block(kept), whole[kept[:, None], kept])
-    assert bool(torch.isnan(without.matrix()[4]).all())
-    assert torch.equal(torch.isnan(without.diagonal()), torch.arange(9) == 4)
+    moved[1, 4] = moved[4, 1] = -1.5
+    scale = torch.linspace(1, 2, 9, dtype=torch.float64)
+    moved[PLACES, PLACES] = scale[PLACES]
+    assert near(found.mapped(scale, lambda column: moved @ column).matrix(), 2 * moved @ whole @ moved.T)
+    without = found.without(torch.tensor([4])).among(10, torch.arange(1, 10))
+    kept, unknown = torch.tensor([1, 2, 3, 4, 6, 7, 8, 9]), torch.tensor([0, 5])
+    assert near(without.block(kept), 2 * whole[kept[:, None] - 1, kept - 1])
+    assert bool(torch.isnan(without.matrix()[unknown]).all())
+    assert torch.equal(torch.nonzero(torch.isnan(without.diagonal()))[:, 0], unknown)
 
 
 def test_a_matrix_beyond_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available", lambda: 10_000_000)
-    large = Bordered.zeros(torch.arange(1_999), torch.tensor([1_999]))
+    large = Bordered.zeros(torch.arange(1_999)[:, None], torch.tensor([1_999]))
     with pytest.raises(ModelError, match="2,000 coefficients have 3 matrices") as caught:
         large.matrix()
     assert caught.value.code == "too_large"

@@ -38,7 +38,8 @@ GROUND = ("version", "errors", "lazy", "memory", "spill", "reading", "spec", "re
 ROOF = ("fitted", "__init__", "__main__")
 _WITHOUT_TORCH = {"table", "families", "formula", "rows", "explain", "report", "many", "commands", *GROUND}
 NEEDS_TORCH = {"commands.examine", "families.blame"}
-NEEDS_TORCH |= {f"many.{name}" for name in ("alone", "covariances", "designed", "grouping", "own", "sums", "together")}
+NEEDS_TORCH |= {f"many.{name}" for name in ("alone", "covariances", "designed", "grouping", "outcomes", "own")}
+NEEDS_TORCH |= {f"many.{name}" for name in ("responses", "sums", "together")}
 
 
 def module_name(path: Path) -> str:

@@ -195,7 +195,7 @@ class Example:
     command: str
     shown: tuple[str, ...] = ()
     status: int = 0
-    before: tuple[str, ...] = ()  # commands of the same block that save a model
+    before: tuple[str, ...] = ()  # commands of the same block that save a model, or many
 
 
 def examples(path: Path) -> Iterator[Example]:
@@ -223,7 +223,7 @@ def read_block(place: str, lines: list[str]) -> Iterator[Example]:
             status, after = int(after[at + 1]), after[:at]
         shown = tuple(line.rstrip() for line in after) if command.startswith("$ ") else ()
         yield Example(place, command.removeprefix("$ "), shown, status, tuple(before))
-        if " --save " in command:
+        if " --save " in command or " --by " in command:  # which later ones read
             before.append(command.removeprefix("$ "))
 
 

@@ -33,7 +33,7 @@ def binary_checks(model: SavedModel, columns: Mapping[str, np.ndarray]) -> Itera
     constant = least * (1 - least)
     words = f"{100 * (1 - brier / constant):.3g}% better than a constant"
     yield verdict("brier", words, brier)
-    area = _auc(y, p, f)
+    area = auc(y, p, f)
     rank = "excellent" if area >= EXCELLENT else "good" if area >= GOOD else "fair" if area >= FAIR else "poor"
     yield verdict("auc", f"{rank} ranking", area)
 
@@ -42,17 +42,23 @@ def _hosmer_lemeshow(y: np.ndarray, p: np.ndarray, f: np.ndarray) -> Iterator[Ro
     """In groups by the deciles of the probability; the degrees of freedom are two fewer than groups."""
     from scipy.special import chdtrc
 
-    edges = np.unique(np.quantile(np.repeat(p, f.astype(int)) if (f != 1).any() else p, np.linspace(0, 1, GROUPS + 1)))
-    if len(edges) < 4:
+    group, count = groups_by_decile(p, f)
+    if count < 3:
         return
-    group = np.clip(np.searchsorted(edges, p, side="left") - 1, 0, len(edges) - 2)
-    seen, meant, size = (np.bincount(group, values, len(edges) - 1) for values in (f * y, f * p, f))
+    seen, meant, size = (np.bincount(group, values, count) for values in (f * y, f * p, f))
     with np.errstate(divide="ignore", invalid="ignore"):
         chi2 = float(((seen - meant) ** 2 / meant + (seen - meant) ** 2 / (size - meant)).sum())
-    df = len(edges) - 3
+    df = count - 2
     probability = float(chdtrc(df, chi2))
     words = "badly calibrated" if probability < UNLIKELY else "calibrated"
     yield verdict("hosmer-lemeshow", words, chi2, "chi2", df, probability)
+
+
+def groups_by_decile(p: np.ndarray, f: np.ndarray) -> tuple[np.ndarray, int]:
+    """(n,) the group of each row by the deciles of its probability, and how many groups there are."""
+    edges = np.unique(np.quantile(np.repeat(p, f.astype(int)) if (f != 1).any() else p, np.linspace(0, 1, GROUPS + 1)))
+    count = max(1, len(edges) - 1)
+    return np.clip(np.searchsorted(edges, p, side="left") - 1, 0, count - 1), count
 
 
 def _calibration(model: SavedModel, columns: Mapping[str, np.ndarray], p: np.ndarray) -> Iterator[Row]:
@@ -76,7 +82,7 @@ def _calibration(model: SavedModel, columns: Mapping[str, np.ndarray], p: np.nda
     yield verdict("calibration level", words, level.estimate, None, None, level.p_value)
 
 
-def _auc(y: np.ndarray, p: np.ndarray, f: np.ndarray) -> float:
+def auc(y: np.ndarray, p: np.ndarray, f: np.ndarray) -> float:
     """Pr(a 1 has a larger probability than a 0), ties by half (Mann and Whitney)."""
     distinct, place = np.unique(p, return_inverse=True)
     ones, zeros = (np.bincount(place.reshape(-1), f * (y == value), len(distinct)) for value in (1.0, 0.0))

@@ -23,22 +23,26 @@ What = Annotated[
     str,
     typer.Argument(
         metavar="WHAT",
-        help="forest, residuals, qq, effects.",
+        help="forest, residuals, qq, rootogram, effects, calibration, roc, influence, profile, trace, volcano, "
+        "manhattan or caterpillar.",
         **_ARGUMENTS,
     ),
 ]
 Files = Annotated[
     list[str] | None, typer.Argument(metavar="MODEL... [DATA]", help="Saved models, then the data.", **_ARGUMENTS)
 ]
-Over = Annotated[str | None, option(_P, "--x", metavar="COLUMN", help="effects: over this; default the first.")]
-By = Annotated[str | None, option(_P, "--by", metavar="COLUMN", help="effects: a line for each level of this.")]
+Over = Annotated[str | None, option(_P, "--x", metavar="COLUMN", help="effects: over this. manhattan: by position.")]
+By = Annotated[
+    str | None, option(_P, "--by", metavar="COLUMN", help="effects: a line for each level. manhattan: a part.")
+]
 At = Annotated[
     list[str] | None,
     option(_P, "--at", metavar="NAME=VALUE", help="effects: hold a column at a value; or means. Repeatable."),
 ]
 Partial = Annotated[bool, option(_P, "--partial", help="effects: partial residuals too, on the scale of the link.")]
 Terms = Annotated[
-    list[str] | None, option(_P, "--terms", metavar="TERMS", help="forest: these alone: x1,g,g[T.b]. Repeatable.")
+    list[str] | None,
+    option(_P, "--terms", metavar="TERMS", help="forest: these alone: x1,g[T.b]. profile, caterpillar: this."),
 ]
 Label = Annotated[
     list[str] | None,
@@ -135,9 +139,15 @@ def _form(kind: Kind, output: str | None, json: bool) -> str:
 
 def _inputs(kind: Kind, files: list[str], family: str | None, reading: Reading, asked: Any) -> Inputs:
     """The models and the data that a kind needs."""
-    from glmfit.after.pictures.kinds import MODELS, Inputs
+    from glmfit.after.pictures.kinds import AGAIN, GROUPS, MODELS, SCAN, Inputs
     from glmfit.after.saved import read_fitted
 
+    if kind.needs in (SCAN, GROUPS):
+        what = "a scan: what fit --scan wrote" if kind.needs == SCAN else "groups: what fit --by wrote"
+        if len(files) != 1:
+            message = f"{kind.name} is of one file of {what}, as CSV or JSON lines"
+            raise UsageError("usage" if files else "missing_argument", message, _usage(kind))
+        return Inputs(data=files[0])
     if kind.needs == MODELS:
         if not files:
             raise UsageError("missing_argument", f"{kind.name} needs a saved model", _usage(kind))
@@ -148,12 +158,17 @@ def _inputs(kind: Kind, files: list[str], family: str | None, reading: Reading, 
         lacking = "needs a saved model and its data" if len(files) < 2 else "is of one model and its data"
         raise UsageError("missing_argument" if len(files) < 2 else "usage", f"{kind.name} {lacking}", _usage(kind))
     model, data = files
+    if kind.needs == AGAIN:
+        return Inputs(models={model: read_fitted(model)}, data=data, family=family, reading=reading)
     saved = shared.open_saved(model, family)
     return Inputs(model=saved, source=shared.open_new_data(data, reading, saved), asked=asked)
 
 
 def _usage(kind: Kind) -> str:
-    return f"write glmfit plot {kind.name} {kind.needs.replace('MODEL', 'model.json').replace('DATA', 'data.csv')}"
+    from glmfit.after.pictures.kinds import GROUPS, MODELS, SCAN
+
+    words = {MODELS: "model.json", SCAN: "scan.csv", GROUPS: "groups.csv"}.get(kind.needs, "model.json data.csv")
+    return f"write glmfit plot {kind.name} {words}"
 
 
 def _write(kind: Kind, frame: Frame, form: str, output: str | None) -> None:

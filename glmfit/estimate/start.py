@@ -235,7 +235,7 @@ def held_phi(model: Model, start: Mapping[str, float]) -> float:
 def coefficients(model: Model, start: Mapping[str, float], given: Mapping[str, float]) -> Tensor:
     """Working coefficients (p,) to start from, with those `given` by name on the reported scale in their place."""
     likelihood = model.likelihood()
-    theta = _from_constants(model, start)
+    theta = from_constants(model, start)
     if not math.isfinite(likelihood.value(theta)):
         shrunk = _from_response(model)
         if math.isfinite(likelihood.value(shrunk)):
@@ -277,7 +277,7 @@ def beside(model: Model, parameter: str, simpler: Model, theta: Tensor) -> list[
             name: eta if name == parameter else eta - _eta(model, name, natural[name]) for name, eta in etas.items()
         }
         if all(math.isfinite(eta) for eta in moved.values()):
-            out.append(origin + _from_constants(model, moved))
+            out.append(origin + from_constants(model, moved))
     return out
 
 
@@ -294,7 +294,7 @@ def _eta(model: Model, name: str, value: float) -> float:
     return float(model.links[name].link(torch.tensor(value, dtype=torch.float64)))
 
 
-def _from_constants(model: Model, constants: Mapping[str, float]) -> Tensor:
+def from_constants(model: Model, constants: Mapping[str, float]) -> Tensor:
     """Working coefficients whose linear predictors come closest to constants, exactly where X spans one."""
     parts = []
     for predictor, standardization in model.pairs:

@@ -31,7 +31,7 @@ from glmfit.inference import (
 )
 from glmfit.inference.covariance import covariance
 from glmfit.inference.dispersion import dispersion
-from glmfit.inference.profiles import profiled
+from glmfit.inference.profiles import profiled, reported_directions
 from glmfit.model import Likelihood, Model
 from glmfit.numerics import LowRank, Optimum, full
 from glmfit.result import (
@@ -347,8 +347,7 @@ def _profiled(
     model = found.model
     if found.bread is None:
         return tuple(rows), []
-    identity = torch.eye(model.size, dtype=torch.float64)
-    reported = torch.stack([model.reported(unit_vector) for unit_vector in identity], dim=1)
+    reported = reported_directions(model)
     directions = {at: (reported[place], references[place]) for place, at in enumerate(model.kept)}
     theta, covariance = found.optimum.theta, unit * full(found.bread)
     out, failed = profiled(found.objective, theta, covariance, unit, rows, directions, level, terms)

@@ -6,12 +6,20 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from glmfit.inference.covariance import Reference
+from glmfit.model import Model
 from glmfit.numerics import Objective
 from glmfit.numerics.profile import profile
 from glmfit.result import Coefficient
+
+
+def reported_directions(model: Model) -> Tensor:
+    """(p, p) the coefficients that are reported as combinations of the working ones, a row each."""
+    identity = torch.eye(model.size, dtype=torch.float64)
+    return torch.stack([model.reported(unit_vector) for unit_vector in identity], dim=1)
 
 
 def profiled(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from glmfit.formula import Factor, ModelFormula, PredictorFormula, Term
+from glmfit.formula import Factor, ModelFormula, PredictorFormula, Term, learned_part
 from glmfit.many.template import GAP, Template
 from glmfit.rows.asked import Asked
 from glmfit.table import Source, Table
@@ -64,3 +64,9 @@ def without_gap(formula: ModelFormula) -> ModelFormula:
 def holds(factors: Sequence[Factor]) -> bool:
     """Whether the gap is in some factors."""
     return any(GAP in factor.columns for factor in factors)
+
+
+def learns(formula: ModelFormula) -> bool:
+    """Whether a transform of a term depends on which rows are used."""
+    terms = (term for predictor in formula.predictors for term in predictor.terms)
+    return any(learned_part(factor.tree) is not None for term in terms for factor in term.factors)

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from glmfit.errors import Finding, ModelError
+from glmfit.errors import ModelError
 from glmfit.estimate import start
 from glmfit.estimate.check import inspection_of
 from glmfit.estimate.maximum import Maximum, maximise
-from glmfit.formula import learned_part
-from glmfit.inference import Reference
 from glmfit.many.beforehand import INFLATED, alike, constant
 from glmfit.many.designed import Designed, Designer
-from glmfit.many.gapped import Scan, without_gap
+from glmfit.many.gapped import Scan, learns, without_gap
+from glmfit.many.outcomes import Outcome, side_by_side, tested
 from glmfit.many.own import Own, Shared
+from glmfit.many.responses import response_blocks
 from glmfit.many.scanned import ScanRecord, ScanRow
 from glmfit.many.together import Batch, Together, may_be_together
 from glmfit.model import assemble
@@ -31,18 +27,21 @@ from glmfit.rows import Data
 from glmfit.rows.data import prepare
 
 _One = tuple[int, Designed]
-_Block = TypeVar("_Block")
-Outcome = tuple[int, ScanRecord | Finding]  # the place of a column, and its record or what is known of it beforehand
 BLOCK_CELLS = 1 << 20  # numbers of the columns that are worked on together
 
 
 def together(scan: Scan) -> Iterator[Outcome]:
     """What can be said of columns many at a time; of a column that is not among them nothing is."""
-    if not may_be_together(scan.template.asked) or scan.asked.family.grouped or scan.of_response:
+    if not may_be_together(scan.template.asked) or scan.asked.family.grouped:
         return
-    blocks = _of_columns(scan)
-    if blocks is not None:
-        yield from side_by_side(blocks.blocks(), blocks.outcomes)
+    if scan.of_response:
+        responses = response_blocks(scan)
+        if responses is not None:
+            yield from side_by_side(responses.blocks(), responses.outcomes)
+        return
+    columns = _of_columns(scan)
+    if columns is not None:
+        yield from side_by_side(columns.blocks(), columns.outcomes)
 
 
 def _of_columns(scan: Scan) -> Blocks | None:
@@ -154,9 +153,7 @@ class Blocks:
         """(m,) whether leaving out the rows in which a column is missing changes nothing else about the model."""
         if own.there is None:
             return torch.ones(len(own.Z), dtype=torch.bool)
-        terms = (term for predictor in self.data.formula.predictors for term in predictor.terms)
-        learned = any(learned_part(factor.tree) is not None for term in terms for factor in term.factors)
-        if learned or self.data.response.findings:
+        if learns(self.data.formula) or self.data.response.findings:
             return (own.there == 1).all(dim=1)
         y = self.data.response.y
         other = torch.from_numpy(~np.isin(y, (0.0, 1.0))).double()
@@ -199,17 +196,6 @@ class Blocks:
         return all(h.shape[1] == 1 and bool((h <= 0).all()) for h in rows)
 
 
-def tested(
-    name: str, parameter: str, term: str, place: int, n: int, estimate: float, error: float, df: float | None,
-    findings: list[str],
-) -> ScanRow:  # fmt: skip
-    """The row of a coefficient, with its test against 0."""
-    statistic = estimate / error
-    p = Reference(df).p_value(statistic)
-    freedom = math.nan if df is None else df
-    return ScanRow(name, parameter, term, place, n, estimate, error, statistic, freedom, p, findings=findings)
-
-
 def _places(which: Tensor) -> list[int]:
     return torch.nonzero(which)[:, 0].tolist()
 
@@ -217,24 +203,3 @@ def _places(which: Tensor) -> list[int]:
 def _extended(theta: Tensor, size: int, m: int) -> Tensor:
     """(m, p) the coefficients that all share, and 0 for those of each."""
     return torch.cat([theta, torch.zeros(size - len(theta), dtype=torch.float64)]).expand(m, -1)
-
-
-def side_by_side(blocks: Iterator[_Block], work: Callable[[_Block], list[Outcome]]) -> Iterator[Outcome]:
-    """The outcomes of all blocks, each worked on by one thread of as many as torch may use; few are there at a time."""
-    cores = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        if cores == 1:
-            for block in blocks:
-                yield from work(block)
-            return
-        with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            running: deque[Future[list[Outcome]]] = deque()
-            for block in blocks:
-                running.append(pool.submit(work, block))
-                if len(running) > cores:
-                    yield from running.popleft().result()
-            while running:
-                yield from running.popleft().result()
-    finally:
-        torch.set_num_threads(cores)

@@ -17,6 +17,7 @@ from glmfit.report.terminal import Line, printed, sentence, terminal, wrapped
 
 SHORTEST, LEAST_PLOT = 14, 24  # of labels, and of the axis beside them
 LONGEST = 36
+MOST_LINES = 60  # of groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,20 +160,24 @@ def _interval(axis: Axis, row: Mapping[str, Any], plot: int, signs: Signs, point
     return "".join(cells)
 
 
-def ruler(axis: Axis, plot: int, indent: int, signs: Signs) -> Iterator[Line]:
-    """The axis below, with its numbers."""
+def ruler(axis: Axis, plot: int, indent: int, signs: Signs, names: Mapping[float, str] | None = None) -> Iterator[Line]:
+    """The axis below, with its numbers, or with names at their places as far as there is room."""
     line, text, free = [signs.axis] * plot, [" "] * plot, 0
-    for tick in axis.ticks(max(3, plot // 9)):
+    shown = names if names is not None else {tick: _number(tick) for tick in axis.ticks(max(3, plot // 9))}
+    for tick, name in shown.items():
         at = min(max(int(axis.share(tick) * plot), 0), plot - 1)
-        number = f"{tick:.6g}" if abs(tick) > 1e-12 else "0"
-        start = min(max(at - len(number) // 2, 0), plot - len(number))
-        if start < free:
+        start = min(max(at - len(name) // 2, 0), max(plot - len(name), 0))
+        if start < free or len(name) > plot:
             continue
         line[at] = signs.tick
-        text[start : start + len(number)] = number
-        free = start + len(number) + 1
+        text[start : start + len(name)] = name
+        free = start + len(name) + 1
     yield [(" " * indent + "".join(line), "dim")]
     yield [(" " * indent + "".join(text).rstrip(), "dim")]
+
+
+def _number(tick: float) -> str:
+    return f"{tick:.6g}" if abs(tick) > 1e-12 else "0"
 
 
 # ---- Bars ----
@@ -216,3 +221,58 @@ def _bar(length: float, signs: Signs) -> str:
     if eighths == 8:
         whole, eighths = whole + 1, 0
     return signs.full * whole + (signs.part[eighths - 1] if eighths else "")
+
+
+def rootogram(frame: Frame, width: int, signs: Signs = UNICODE) -> Iterator[Line]:
+    """For each count how far sqrt(observed) is beyond sqrt(expected), to either side, with the limits."""
+    rows = list(frame.rows("bars"))
+    limit = frame.facts["limit"]
+    names = [
+        f"{row['low']:.0f}" if row["low"] == row["high"] else f"{row['low']:.0f}-{row['high']:.0f}" for row in rows
+    ]
+    figures = [f"{row['observed']:,.0f} / {row['expected']:,.1f}" for row in rows]
+    label, aside = max(map(len, names)), max(len("seen / expected"), *map(len, figures))
+    plot = (max(width - label - aside - 4, 11) - 1) // 2 * 2 + 1
+    most = max(1.25 * limit, *(abs(row["hanging"]) for row in rows))
+    middle = plot // 2
+
+    def place(value: float) -> int:
+        return middle + round(value / most * middle)
+
+    yield from heading(frame, width)
+    yield [(f"{'':>{label}}  {'fewer':<{middle}}{'more':>{plot - middle}}  {'seen / expected':>{aside}}", "bold")]
+    for name, figure, row in zip(names, figures, rows, strict=True):
+        cells = [" "] * plot
+        for end in (-limit, limit):
+            cells[place(end)] = signs.null
+        end = place(-row["hanging"])
+        for at in range(min(end, middle), max(end, middle) + 1):
+            cells[at] = signs.full
+        cells[middle] = signs.mark
+        yield [(f"{name:>{label}}  {''.join(cells)}  {figure:>{aside}}", "")]
+    yield []
+    text = f"Square roots of the numbers seen less those expected; {signs.null} marks a difference of {limit:g}."
+    yield from sentence(text, "dim", width)
+    yield from sentence(frame.notes[0], "dim", width)
+
+
+def caterpillar(frame: Frame, width: int, signs: Signs = UNICODE) -> Iterator[Line]:
+    """A line for each group; of very many those at either end."""
+    from rich.cells import set_cell_size
+
+    rows = list(frame.rows("rows"))
+    words = in_words(rows)
+    label, plot = _widths([row["label"] for row in rows], max(map(len, words)), width)
+    axis = axis_of(frame)
+    yield from heading(frame, width)
+    left_out = range(MOST_LINES // 2, max(len(rows) - MOST_LINES // 2, 0)) if len(rows) > MOST_LINES else range(0)
+    for at, (row, text) in enumerate(zip(rows, words, strict=True)):
+        if at in left_out:
+            if at == left_out.start:
+                yield [(f"{'':>{label}}  ... {len(left_out):,} more ...", "dim")]
+            continue
+        drawing = _interval(axis, row, plot, signs, signs.points[0], frame.facts["reference"])
+        yield [(f"{set_cell_size(row['label'], label)}  {drawing}  {text}".rstrip(), "")]
+    yield from ruler(axis, plot, label + 2, signs)
+    yield [(" " * (label + 2) + frame.x[: width - label - 2], "dim")]
+    yield from foot(frame, width)

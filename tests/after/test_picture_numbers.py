@@ -13,16 +13,24 @@ import pytest
 
 import glmfit
 from glmfit.after.newdata import Asked
+from glmfit.after.pictures.binary import Answers, calibration, delong, roc
+from glmfit.after.pictures.counts import rootogram
 from glmfit.after.pictures.effects import Wanted, effects
 from glmfit.after.pictures.forest import forest
+from glmfit.after.pictures.groups import caterpillar
+from glmfit.after.pictures.influence import influence
 from glmfit.after.pictures.kinds import KINDS, Inputs, Request, find
 from glmfit.after.pictures.quantiles import qq, residuals
-from glmfit.after.pictures.smooth import hexagons, ranks
+from glmfit.after.pictures.scans import manhattan, volcano
+from glmfit.after.pictures.searches import profile, trace
+from glmfit.after.pictures.smooth import hexagons, quantile_regression, ranks
 from glmfit.after.pictures.words import Labels
 from glmfit.after.saved import SavedModel
-from glmfit.errors import GlmfitError, ModelError, UsageError
+from glmfit.commands.app import main
+from glmfit.errors import DataError, GlmfitError, ModelError, UsageError
 from glmfit.fitted import FittedModel
 from glmfit.report.pictures.frame import Frame
+from glmfit.spec import ModelSpec
 from glmfit.table import Source, open_data
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,6 +128,15 @@ def test_many_rows_are_hexagons() -> None:
     assert len(qq(model, open_data(data), Asked()).tables["points"]["row"]) < 500
 
 
+def test_of_very_many_points_the_quantile_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(4)
+    X = np.stack([np.ones(3_000), random.random(3_000)], axis=1)
+    y = X[:, 1] + random.exponential(size=3_000)
+    whole = quantile_regression(X, y, 0.25)
+    monkeypatch.setattr("glmfit.after.pictures.smooth.MOST_FREE", 100)
+    assert quantile_regression(X, y, 0.25) == pytest.approx(whole, abs=1e-12)
+
+
 def test_a_point_is_in_the_hexagon_that_is_nearest() -> None:
     random = np.random.default_rng(2)
     x, y = random.random(500), random.random(500)
@@ -197,6 +214,11 @@ def test_a_forest_of_two_models_and_of_a_term() -> None:
     ("kind", "formula", "family", "request_", "code"),
     [
         ("residuals", "breaks ~ wool", "quasi-poisson", Request(), "no_picture"),
+        ("rootogram", "breaks ~ wool", "quasi-poisson", Request(), "no_picture"),
+        ("rootogram", "breaks ~ wool", "gamma", Request(), "no_picture"),
+        ("roc", "breaks ~ wool", "poisson", Request(), "no_picture"),
+        ("calibration", "breaks ~ wool", "poisson", Request(), "no_picture"),
+        ("influence", "breaks ~ wool", "weibull", Request(), "no_picture"),
         ("effects", "breaks ~ 1", "poisson", Request(), "no_picture"),
         ("effects", "breaks ~ wool", "poisson", Request(x="tension"), "no_such_term"),
         ("effects", "breaks ~ wool", "poisson", Request(x="wool", by="wool"), "contradiction"),
@@ -222,3 +244,161 @@ def test_the_table_of_kinds() -> None:
         find("forrest")
     with pytest.raises(ModelError, match="no coefficient"):
         forest({"m": fitted("breaks ~ 0", str(ROOT / "sample_data" / "warpbreaks.csv"), "poisson")})
+
+
+# ---- Counts ----
+
+
+@pytest.mark.parametrize("case", REFERENCE["rootograms"], ids=lambda case: case["name"])
+def test_rootograms_are_those_of_r(case: dict[str, Any]) -> None:
+    spec = {**case["spec"], "formulas": tuple(case["spec"]["formulas"])}
+    fit = FittedModel.of(glmfit.fit_spec(ModelSpec(**spec), INTERIOR))
+    frame = rootogram(*rows_of(fit, INTERIOR))
+    assert column(frame, "bars", "low").tolist() == case["low"]
+    assert column(frame, "bars", "observed").tolist() == case["observed"]
+    # glm() stops before the last digits; sums of up to 50 probabilities
+    np.testing.assert_allclose(column(frame, "bars", "expected"), case["expected"], rtol=1e-8, atol=1e-12)
+
+
+def test_a_rootogram_of_frequencies_and_of_counts_from_one_on() -> None:
+    random = np.random.default_rng(5)
+    x = random.normal(size=300)
+    y = 1 + random.poisson(np.exp(0.2 * x))
+    f = random.integers(1, 4, size=300)
+    one = glmfit.fit("y ~ x", {"x": x, "y": y, "f": f}, family="zero-truncated-poisson", freq_weights="f")
+    more = {"x": np.repeat(x, f), "y": np.repeat(y, f)}
+    two = glmfit.fit("y ~ x", more, family="zero-truncated-poisson")
+    frames = [rootogram(*rows_of(one, {"x": x, "y": y, "f": f})), rootogram(*rows_of(two, more))]
+    for name in ("observed", "expected"):
+        np.testing.assert_allclose(*(column(frame, "bars", name) for frame in frames), rtol=1e-9)
+    assert frames[0].tables["bars"]["expected"][0] == 0
+    assert sum(frames[0].tables["bars"]["expected"]) == pytest.approx(f.sum(), rel=0.01)
+
+
+# ---- A response of 0 and 1 ----
+
+
+def test_roc_and_calibration_are_those_of_r() -> None:
+    case = REFERENCE["binary"]
+    rows = rows_of(fitted(case["formula"], INTERIOR, "binomial"), INTERIOR)
+    frame = roc(*rows)
+    for name in ("area", "std_error", "conf_low", "conf_high"):
+        assert frame.facts[name] == pytest.approx(case[name], rel=1e-9)
+    np.testing.assert_allclose(column(frame, "curve", "true_positive"), case["sensitivity"], atol=1e-14)
+    np.testing.assert_allclose(1 - column(frame, "curve", "false_positive"), case["specificity"], atol=1e-14)
+    frame = calibration(*rows)
+    for name, key in (("predicted",) * 2, ("observed",) * 2, ("n",) * 2, ("conf_low", "low"), ("conf_high", "high")):
+        np.testing.assert_allclose(column(frame, "groups", name), case[key], rtol=1e-9, atol=1e-12)
+
+
+def test_frequencies_count_in_the_area() -> None:
+    random = np.random.default_rng(3)
+    y, p, f = random.integers(0, 2, 60), random.random(60).round(1), random.integers(1, 5, 60)
+    one = Answers(y.astype(float), p, f.astype(float))
+    two = Answers(*(np.repeat(values, f).astype(float) for values in (y, p)), np.ones(f.sum()))
+    assert delong(one) == pytest.approx(delong(two), rel=1e-12)
+
+
+# ---- Profiles, the trace, influence ----
+
+
+@pytest.mark.parametrize("case", REFERENCE["profiles"], ids=lambda case: case["term"])
+def test_profiles_are_those_of_r(case: dict[str, Any]) -> None:
+    spec = {**case["spec"], "formulas": tuple(case["spec"]["formulas"])}
+    fit = FittedModel.of(glmfit.fit_spec(ModelSpec(**spec), INTERIOR))
+    frame = profile(fit, INTERIOR, terms=(case["term"],))
+    at, roots = column(frame, "curve", "value"), column(frame, "curve", "root")
+    from scipy.interpolate import CubicSpline
+
+    # a cubic through a curve that is nearly a line, at steps of 0.4 standard errors
+    np.testing.assert_allclose(CubicSpline(at, roots)(case["values"]), case["roots"], rtol=2e-5)
+    expected = fit.confint(INTERIOR, terms=[case["term"]]).iloc[0]
+    assert frame.facts["conf_low"] == pytest.approx(expected["conf_low"], rel=1e-7)
+    assert frame.facts["conf_high"] == pytest.approx(expected["conf_high"], rel=1e-7)
+
+
+def test_a_profile_is_of_one_coefficient() -> None:
+    fit = fitted("Days ~ Sex + Age", QUINE, "nb")
+    assert profile(fit, QUINE).facts["term"] == "Sex[T.M]"
+    assert profile(fit, QUINE, terms=("alpha:Intercept",)).facts["parameter"] == "alpha"
+    for terms, said in ((("Age",), "is 3 coefficients"), (("Sex", "Age"), "is of one coefficient")):
+        with pytest.raises(UsageError, match=said):
+            profile(fit, QUINE, terms=terms)
+    with pytest.raises(DataError, match="was fitted to 146 rows"):
+        profile(fit, {"Days": [1, 2, 3], "Sex": ["F", "M", "F"], "Age": ["F0", "F1", "F2"]})
+
+
+def test_the_trace_ends_at_the_fit() -> None:
+    fit = fitted("Days ~ Sex + Age", QUINE, "nb")
+    frame = trace(fit, QUINE)
+    steps = list(frame.rows("steps"))
+    own = [step for step in steps if step["search"] == frame.facts["searches"]]
+    assert own[-1]["log_likelihood"] == pytest.approx(fit.fit.log_likelihood, abs=1e-8)
+    assert [step["iteration"] for step in own] == list(range(len(own)))
+    assert min(step["deficit"] for step in steps) == 0
+
+
+def test_influence_is_that_of_the_command() -> None:
+    fit = fitted("mpg ~ C(cyl) + wt*hp", CARS)
+    frame = influence(*rows_of(fit, CARS))
+    expected = fit.residuals(CARS)
+    assert column(frame, "points", "cooks_distance") == pytest.approx(expected["cooks_distance"].to_numpy())
+    assert column(frame, "points", "leverage") == pytest.approx(expected["leverage"].to_numpy())
+    assert frame.tables["worst"]["row"][0] == expected["cooks_distance"].argmax() + 1
+
+
+# ---- Scans and groups ----
+
+
+def scan_file(path: Path, rows: int) -> np.ndarray:
+    """A scan of models of which one in ten has an effect; the p-values."""
+    from scipy.special import ndtr
+
+    random = np.random.default_rng(1)
+    z = random.normal(size=rows) + 6 * (np.arange(rows) % 10 == 0)
+    p = 2 * ndtr(-np.abs(z))
+    order = np.argsort(p)
+    adjusted = np.empty(rows)
+    adjusted[order] = np.minimum.accumulate((p[order] * rows / np.arange(1, rows + 1))[::-1])[::-1]
+    lines = ["part,place,term,estimate,std_error,p_value,p_adjusted,status", "A,0,x0,,,,,constant"]
+    lines += [f"{'AB'[at % 2]},{at},x{at},{z[at]},1,{p[at]!r},{adjusted[at]!r}," for at in range(rows)]
+    path.write_text("\n".join(lines).replace("np.float64(", "").replace(")", ""), encoding="utf-8")
+    return adjusted
+
+
+@pytest.mark.parametrize("rows", [300, 20_000])
+def test_a_scan(rows: int, tmp_path: Path) -> None:
+    adjusted = scan_file(tmp_path / "scan.csv", rows)
+    for frame in (volcano(str(tmp_path / "scan.csv")), manhattan(str(tmp_path / "scan.csv"), x="place", by="part")):
+        beyond = int((adjusted < 0.05).sum())
+        assert frame.facts["models"] == rows
+        assert frame.facts["beyond"] == beyond == sum(frame.tables["points"]["beyond"])
+        assert len(frame.tables["named"]["term"]) == 8
+        assert ("bins" in frame.tables) == (rows > 10_000)
+        assert "1;" in frame.notes[1]
+    assert frame.tables["parts"]["part"] == ["A", "B"]
+    with pytest.raises(DataError, match="no column 'term'"):
+        volcano(CARS)
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_a_caterpillar(form: str, tmp_path: Path) -> None:
+    path = str(tmp_path / f"groups.{form}")
+    assert (
+        main(["fit", QUINE, "Days ~ Lrn", "-f", "nb", "--by", "Age,Eth", "--overall", "--format", form, "-o", path])
+        == 6
+    )
+    frame = caterpillar(path)
+    assert frame.facts["groups"] == 8
+    assert frame.facts["overall"] == pytest.approx(fitted("Days ~ Lrn", QUINE, "nb").coefficients[1].estimate)
+    estimates = frame.tables["rows"]["estimate"]
+    assert estimates == sorted(estimates)
+    assert len(estimates) == 6
+    one = glmfit.fit("Days ~ Lrn", QUINE, family="nb", where="Age == 'F0' & Eth == 'A'").coefficients[1]
+    row = next(row for row in frame.rows("rows") if row["group"] == "F0, A")
+    assert (row["estimate"], row["conf_low"]) == pytest.approx((one.estimate, one.conf_low))
+    assert caterpillar(path, exp=True).tables["rows"]["estimate"] == pytest.approx(np.exp(estimates))
+    with pytest.raises(UsageError, match=r"no group of .* has a coefficient 'Lm'"):
+        caterpillar(path, terms=("Lm",))
+    with pytest.raises(DataError, match="has not the columns"):
+        caterpillar(CARS)

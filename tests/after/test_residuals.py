@@ -190,7 +190,7 @@ def test_units_of_frequency_weights_are_checked_as_rows_are(monkeypatch: pytest.
             assert (checks.loc["uniformity", "p_value"] > 0.05) == true
             assert (checks.loc["outliers", "p_value"] > 0.05) == true
         assert many.loc["uniformity", "statistic"] == pytest.approx(one.loc["uniformity", "statistic"], abs=0.02)
-    monkeypatch.setattr("glmfit.after.diagnosis.MOST_UNITS", 1999)
+    monkeypatch.setattr("glmfit.after.units.MOST_UNITS", 1999)
     verdicts = fit.check(grouped).set_index("check")["verdict"]
     assert verdicts["uniformity"] == verdicts["outliers"] == "cannot be tested: over 1999 units"
     halves = grouped.assign(f=grouped["f"] / 2)

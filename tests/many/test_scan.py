@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scans import alone, check, close, columns, shared
+from scans import alone, check, close, columns, responses, shared
 
 from glmfit.many.scan import records, scan
 from glmfit.many.scanned import FIRTH
@@ -55,6 +55,25 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 def test_every_row_is_that_of_the_model_alone(case: str) -> None:
     formula, options = CASES[case]
     check(formula, FRAME, columns(FRAME, seed=len(case), plain=2), **options)
+
+
+RESPONSES: dict[str, tuple[str, dict[str, Any]]] = {
+    "gaussian": ("{} ~ age + arm", {}),
+    "gaussian, hc1": ("{} ~ age*sex", {"se": "hc1"}),
+    "logit": ("{} ~ age + sex", {"family": "binomial"}),
+    "poisson": ("{} ~ age + arm", {"family": "poisson"}),
+    "poisson, cluster": ("{} ~ age", {"family": "poisson", "se": "cluster:firm"}),
+    "negative binomial": ("{} ~ age + sex", {"family": "negative-binomial"}),
+    "gamma, expected": ("{} ~ age + sex", {"family": "gamma", "links": {"mu": "log"}, "se": "expected"}),
+    "inverse gaussian": ("{} ~ sex", {"family": "inverse-gaussian", "links": {"mu": "log"}, "weights": "w"}),
+    "a call": ("log({}) ~ age", {}),
+}
+
+
+@pytest.mark.parametrize("case", RESPONSES)
+def test_every_response_is_that_of_the_model_alone(case: str) -> None:
+    formula, options = RESPONSES[case]
+    check(formula, FRAME, responses(seed=len(case), plain=2), **options)
 
 
 @pytest.mark.slow

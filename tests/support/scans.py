@@ -79,17 +79,37 @@ class Expected:
     error: str | None = None
 
 
+def responses(seed: int = 3, plain: int = 3) -> dict[str, Any]:
+    """Responses to scan: `plain` for each of several families, in units of all sizes, and some for none."""
+    random = np.random.default_rng(seed)
+    out: dict[str, Any] = {}
+    for at in range(plain):
+        for unit in (1.0, 1e6, 1e-6):
+            out[f"real{at}_{unit:g}"] = unit * random.normal(1, 1, N).round(4)
+        out[f"yes{at}"] = (random.random(N) < random.uniform(0.2, 0.8)).astype(float)
+        out[f"count{at}"] = random.poisson(random.gamma(2, 1.5, N)).astype(float)
+        out[f"amount{at}"] = 10.0 ** (at - 1) * random.gamma(2, 1, N) + 1e-3
+        holes = random.poisson(3, N).astype(float)
+        out[f"holes{at}"] = np.where(random.random(N) < 0.1, np.nan, holes)
+    out["constant"], out["zero"] = np.full(N, 2.0), np.zeros(N)
+    out["word"] = np.array(["no", "yes"])[random.integers(0, 2, N)]
+    out["nothing"] = np.full(N, np.nan)
+    return out
+
+
 def alone(spec: ModelSpec, frame: Mapping[str, Any], name: str) -> list[Expected]:
-    """The rows of one model fitted by itself: of the terms that hold the column."""
+    """The rows of one model fitted by itself: of the terms that hold the column, or of all of its response."""
     try:
         fit = fit_spec(spec, frame)
     except GlmfitError as error:
         return [Expected(None, (math.nan,) * 4, [], error.code)]
     assert isinstance(fit, Fitted)
+    scanned = name not in fit.model.response
     held = [
         c
         for term, c in zip(fit.blueprint.terms, fit.coefficients, strict=True)
-        if name in term.replace("(", " ").replace(")", " ").replace(",", " ").replace(":", " ").split()
+        if (term != "Intercept" and not scanned)
+        or name in term.replace("(", " ").replace(")", " ").replace(",", " ").replace(":", " ").split()
     ]
     findings = [finding.code for finding in fit.warnings]
     return [Expected(fit.data.rows_used, (c.estimate, c.std_error, c.statistic, c.p_value), findings) for c in held]

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from glmfit.errors import UsageError, did_you_mean, shorten
-from glmfit.report import unicode
-from glmfit.report.pictures import coefficients, curves, rows
+from glmfit.reading import PLAIN, Reading
+from glmfit.report import charts, unicode
+from glmfit.report.pictures import coefficients, counts, curves, rows, scans
 from glmfit.report.pictures.frame import Frame
 from glmfit.report.pictures.render import Draw, to_svg
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from glmfit.result import Fitted
     from glmfit.table import Source
 
-MODELS, ROWS = "MODEL...", "MODEL DATA"  # what a kind needs
+# What a kind needs: models; a model and rows; a model and the rows of its fit; the file of a scan, or of groups.
+MODELS, ROWS, AGAIN, SCAN, GROUPS = "MODEL...", "MODEL DATA", "MODEL DATA of the fit", "SCAN", "GROUPS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,9 @@ class Inputs:
     model: SavedModel | None = None
     source: Source | None = None
     asked: Asked | None = None
+    data: Any = None  # rows to fit to again, or the file of a scan or of groups
+    family: str | None = None
+    reading: Reading = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,70 @@ def _effects(inputs: Inputs, request: Request) -> Frame:
     return effects(*_rows(inputs), wanted, Labels.of(request.label))
 
 
+def _rootogram(inputs: Inputs, request: Request) -> Frame:
+    from glmfit.after.pictures.counts import rootogram
+    from glmfit.after.pictures.words import Labels
+
+    return rootogram(*_rows(inputs), Labels.of(request.label))
+
+
+def _calibration(inputs: Inputs, request: Request) -> Frame:
+    from glmfit.after.pictures.binary import calibration
+
+    return calibration(*_rows(inputs), level=request.level)
+
+
+def _roc(inputs: Inputs, request: Request) -> Frame:
+    from glmfit.after.pictures.binary import roc
+
+    return roc(*_rows(inputs), level=request.level)
+
+
+def _influence(inputs: Inputs, request: Request) -> Frame:
+    from glmfit.after.pictures.influence import influence
+
+    return influence(*_rows(inputs))
+
+
+def _profile(inputs: Inputs, request: Request) -> Frame:
+    from glmfit.after.pictures.searches import profile
+    from glmfit.after.pictures.words import Labels
+
+    ((name, fit),) = inputs.models.items()
+    return profile(
+        fit, inputs.data, terms=request.terms, level=request.level, family=inputs.family, name=name,
+        reading=inputs.reading, labels=Labels.of(request.label),
+    )  # fmt: skip
+
+
+def _trace(inputs: Inputs, request: Request) -> Frame:
+    from glmfit.after.pictures.searches import trace
+
+    ((name, fit),) = inputs.models.items()
+    return trace(fit, inputs.data, family=inputs.family, name=name, reading=inputs.reading)
+
+
+def _volcano(inputs: Inputs, request: Request) -> Frame:
+    from glmfit.after.pictures.scans import volcano
+    from glmfit.after.pictures.words import Labels
+
+    return volcano(str(inputs.data), Labels.of(request.label))
+
+
+def _manhattan(inputs: Inputs, request: Request) -> Frame:
+    from glmfit.after.pictures.scans import manhattan
+    from glmfit.after.pictures.words import Labels
+
+    return manhattan(str(inputs.data), x=request.x, by=request.by, labels=Labels.of(request.label))
+
+
+def _caterpillar(inputs: Inputs, request: Request) -> Frame:
+    from glmfit.after.pictures.groups import caterpillar
+    from glmfit.after.pictures.words import Labels
+
+    return caterpillar(str(inputs.data), terms=request.terms, exp=request.exp, labels=Labels.of(request.label))
+
+
 def _rows(inputs: Inputs) -> tuple[SavedModel, Source, Asked]:
     assert inputs.model is not None
     assert inputs.source is not None
@@ -110,10 +179,43 @@ KINDS = (
         "residuals", "uniform quantile residuals against predictions", ROWS,
         ("seed",), _residuals, rows.residuals, unicode.histogram,
     ),
-    Kind("qq", "quantile residuals against uniform quantiles, with bands", ROWS, ("seed",), _qq, rows.qq),
+    Kind(
+        "qq", "quantile residuals against uniform quantiles, with bands", ROWS,
+        ("seed",), _qq, rows.qq, charts.qq,
+    ),
+    Kind(
+        "rootogram", "counts seen, hanging from counts expected", ROWS,
+        ("label",), _rootogram, counts.rootogram, unicode.rootogram,
+    ),
     Kind(
         "effects", "adjusted predictions over a covariate, lines by a factor", ROWS,
-        ("x", "by", "at", "of", "partial", "level", "label"), _effects, curves.effects,
+        ("x", "by", "at", "of", "partial", "level", "label"), _effects, curves.effects, charts.effects,
+    ),
+    Kind(
+        "calibration", "observed shares against predicted probabilities", ROWS,
+        ("level",), _calibration, curves.calibration, charts.calibration,
+    ),
+    Kind("roc", "true against false positive rates, with the area", ROWS, ("level",), _roc, curves.roc, charts.roc),
+    Kind(
+        "influence", "Cook's distance against leverage, the worst rows named", ROWS,
+        (), _influence, rows.influence, charts.influence,
+    ),
+    Kind(
+        "profile", "the profile likelihood of a coefficient", AGAIN,
+        ("terms", "level", "label"), _profile, curves.profile, charts.profile,
+    ),
+    Kind("trace", "the way of the optimiser to the maximum", AGAIN, (), _trace, curves.trace, charts.trace),
+    Kind(
+        "volcano", "p-values of a scan against its estimates", SCAN,
+        ("label",), _volcano, scans.volcano, charts.volcano,
+    ),
+    Kind(
+        "manhattan", "p-values of a scan in their order, or by position", SCAN,
+        ("x", "by", "label"), _manhattan, scans.manhattan, charts.manhattan,
+    ),
+    Kind(
+        "caterpillar", "one coefficient in all groups, by its size", GROUPS,
+        ("exp", "terms", "label"), _caterpillar, coefficients.caterpillar, unicode.caterpillar,
     ),
 )  # fmt: skip
 BY_NAME = {kind.name: kind for kind in KINDS}

@@ -192,7 +192,7 @@ def qq(model: SavedModel, source: Source, asked: Asked, *, seed: int = 1) -> Fra
         "normal": found.normal[order][drawn],
     }
     facts: dict[str, Any] = {"points": n, "seed": seed, "share": SHARE, **uniformity(found)}
-    to_read = "Grey band: 95 % of each point alone; dashed: of all points together."
+    to_read = "Inner band: 95 % of each point by itself; outer lines: 95 % of all points together."
     notes = _verdict(facts, n, to_read=to_read, to_judge="the points leave the diagonal")
     inside = "inside" if facts["distance"] <= distance else "outside"
     description = (

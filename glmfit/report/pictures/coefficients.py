@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 LINE = 0.25  # inches
 NARROW = 0.11  # of a further model on the same line
 LONGEST = 44  # characters of a label
+MOST_NAMED = 60  # groups
 
 
 def forest(frame: Frame) -> Figure:
@@ -93,3 +94,37 @@ def _numbers(ax: Axes, found: list[Entry], tops: list[float]) -> None:
 
 def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def caterpillar(frame: Frame) -> Figure:
+    """The intervals of all groups in the order of the estimates, with their names where there is room for them."""
+    rows = list(frame.rows("rows"))
+    few = len(rows) <= MOST_NAMED
+    figure, ax = style.axes(frame, height=1.45 + 0.2 * len(rows) if few else style.HEIGHT + 1.4)
+    axis = axis_of(frame)
+    if axis.log:
+        ax.set_xscale("log")
+    ax.set_xlim(axis.low, axis.high)
+    ticks = axis.ticks(8)
+    ax.set_xticks(ticks, [tick_text(tick) for tick in ticks])
+    ax.minorticks_off()
+    ax.set_ylim(-0.8, len(rows) - 0.2)
+    ax.axvline(frame.facts["reference"], color=style.FAINT, linewidth=1, zorder=0)
+    ends = [(max(row["conf_low"], axis.low), min(row["conf_high"], axis.high)) for row in rows]
+    held = [at for at, (low, high) in enumerate(ends) if low <= high]
+    width = 1.6 if few else max(0.4, min(1.4, 250 / len(rows)))
+    how = {"color": style.COLOURS[0] if few else "#7fb3d5", "linewidth": width, "solid_capstyle": "butt"}
+    style.segments(ax, [(ends[at][0], at) for at in held], [(ends[at][1], at) for at in held], **how)
+    middles = [row["estimate"] for row in rows]
+    if few:
+        ax.plot(middles, range(len(rows)), "o", color=style.COLOURS[0], markersize=5, linestyle="none")
+        ax.set_yticks(range(len(rows)), [_cut(row["label"]) for row in rows], fontsize=9)
+    else:
+        ax.plot(middles, range(len(rows)), color=style.INK, linewidth=1.6)
+        ax.set_yticks([])
+        ax.set_ylabel("Groups, by their estimates")
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    if frame.facts["overall"] is not None:
+        ax.axvline(frame.facts["overall"], color=style.ALARM, linewidth=1.2, linestyle=style.DASHES[1])
+    return figure

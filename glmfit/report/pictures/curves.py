@@ -100,3 +100,98 @@ def _partial(ax: Axes, frame: Frame, lines: list[Any], levels: list[str] | None)
             x = [levels.index(row["x"]) + aside + off for row, off in zip(own, spread, strict=True)]
         how: dict[str, Any] = {"colour": style.COLOURS[at % 7], "marker": style.MARKERS[at % 7], "zorder": 2.5}
         style.points(ax, x, [row["value"] for row in own], **how)
+
+
+def calibration(frame: Frame) -> Figure:
+    """Observed shares with their intervals around the diagonal; below, how the probabilities of either kind spread."""
+    figure = style.figure(frame, width=5.8, height=6.0)
+    ax, below = figure.subplots(2, 1, sharex=True, height_ratios=[5, 1])
+    groups = {name: np.asarray(values, dtype=float) for name, values in frame.tables["groups"].items()}
+    ax.plot([0, 1], [0, 1], color=style.INK, linewidth=0.9)
+    low, high = (zip(groups["predicted"], groups[name], strict=True) for name in ("conf_low", "conf_high"))
+    style.segments(ax, low, high, color=style.COLOURS[0], linewidth=1.8)
+    ax.plot(groups["predicted"], groups["observed"], "o", color=style.COLOURS[0], markersize=6, linestyle="none")
+    ax.set_ylabel(frame.y)
+    ax.set_xlim(-0.01, 1.01)
+    ax.set_ylim(-0.01, 1.01)
+    spread = {name: np.asarray(values, dtype=float) for name, values in frame.tables["spread"].items()}
+    middle, width = 0.5 * (spread["low"] + spread["high"]), 0.9 * (spread["high"] - spread["low"])
+    below.bar(middle, spread["ones"], width, color=style.COLOURS[0], linewidth=0)
+    below.bar(middle, -spread["zeros"], width, color="#b0b0b0", linewidth=0)
+    below.axhline(0, color=style.FAINT, linewidth=0.8)
+    below.set_xlabel(frame.x)
+    below.set_yticks([])
+    below.spines["left"].set_visible(False)
+    most = max(spread["ones"].max(), spread["zeros"].max())
+    below.set_ylim(-1.15 * most, 1.15 * most)
+    for y, text in ((0.6 * most, "ones"), (-0.6 * most, "others")):
+        below.annotate(text, (0, y), (-6, 0), textcoords="offset points", ha="right", va="center", fontsize=8.5)
+    return figure
+
+
+def roc(frame: Frame) -> Figure:
+    """The curve above the diagonal of chance."""
+    figure, ax = style.axes(frame, width=5.6, height=5.2)
+    curve = frame.tables["curve"]
+    ax.plot([0, 1], [0, 1], color=style.INK, linewidth=0.9, linestyle=style.DASHES[1])
+    ax.plot(curve["false_positive"], curve["true_positive"], color=style.COLOURS[0], linewidth=2, clip_on=False)
+    facts = frame.facts
+    text = f"AUC {facts['area']:.3f}  ({facts['conf_low']:.3f} to {facts['conf_high']:.3f})"
+    ax.text(0.97, 0.05, text, ha="right", va="bottom")
+    ax.set_xlim(-0.01, 1.01)
+    ax.set_ylim(-0.01, 1.01)
+    ax.set_aspect("equal")
+    return figure
+
+
+def profile(frame: Frame) -> Figure:
+    """The fall of the likelihood, the parabola that Wald's interval takes it for, and the level where both are cut."""
+    figure, ax = style.axes(frame)
+    curve = {name: np.asarray(values, dtype=float) for name, values in frame.tables["curve"].items()}
+    facts = frame.facts
+    order = np.argsort(curve["value"])
+    value, root = curve["value"][order], curve["root"][order]
+    fine = np.unique(np.r_[value, np.linspace(value[0], value[-1], 301)])
+    ax.plot(fine, ((fine - facts["estimate"]) / facts["std_error"]) ** 2, color=style.COLOURS[1],
+            linestyle=style.DASHES[1], label="by the curvature (Wald)")  # fmt: skip
+    smooth = _monotone(value, root)(fine) if len(value) > 2 else np.interp(fine, value, root)
+    ax.plot(fine, smooth**2, color=style.COLOURS[0], linewidth=2.2, label="profile")
+    cut = facts["quantile"] ** 2
+    ax.axhline(cut, color=style.INK, linewidth=0.9, linestyle=style.DASHES[2], label=f"{100 * facts['level']:g} %")
+    ends = [end for end in (facts["conf_low"], facts["conf_high"]) if np.isfinite(end)]
+    style.segments(ax, [(end, 0.0) for end in ends], [(end, cut) for end in ends], color=style.INK, linewidth=0.9)
+    ax.plot([facts["estimate"]], [0], "o", color=style.COLOURS[0], clip_on=False, zorder=4)
+    ax.set_ylim(0, max(1.6 * cut, 1.02 * np.nanmax(curve["drop"])) if cut < np.nanmax(curve["drop"]) else 1.15 * cut)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.0))
+    return figure
+
+
+def _monotone(x: np.ndarray, y: np.ndarray) -> Any:
+    """Between the points a curve that rises where they do."""
+    from scipy.interpolate import PchipInterpolator
+
+    return PchipInterpolator(x, y)
+
+
+def trace(frame: Frame) -> Figure:
+    """What the log-likelihood lacks of its best at each iteration, and the distance to the maximum, both in logs."""
+    figure = style.figure(frame, width=8.4)
+    left, right = figure.subplots(1, 2)
+    steps = list(frame.rows("steps"))
+    measure = frame.facts["measure"]
+    last = frame.facts["searches"]
+    for search in range(1, last + 1):
+        own = [step for step in steps if step["search"] == search]
+        how: dict[str, Any] = {"color": style.COLOURS[0] if search == last else "#b8b8b8", "marker": "o"}
+        how |= {"markersize": 4, "linewidth": 1.8 if search == last else 1.0, "zorder": 3 if search == last else 2}
+        x = [step["iteration"] for step in own]
+        left.plot(x, [step["deficit"] if step["deficit"] > 0 else np.nan for step in own], **how)
+        right.plot(x, [step[measure] if (step[measure] or 0) > 0 else np.nan for step in own], **how)
+    right.set_ylabel("Distance to the maximum, standard errors" if measure == "newton_decrement" else "Gradient norm")
+    left.set_ylabel(frame.y)
+    for ax in (left, right):
+        ax.set_yscale("log")
+        style.plain_logs(ax.yaxis)
+        ax.set_xlabel(frame.x)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    return figure

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from glmfit.report.document import layout, plain
 
 SCHEMA = "glmfit/picture/1"
-Table = Mapping[str, Sequence[Any]]  # columns by name, all of one length: arrays of numbers, or lists
+Table = Mapping[str, Any]  # columns by name, all of one length: arrays, or lists
 
 
 @dataclass(frozen=True, slots=True, eq=False)

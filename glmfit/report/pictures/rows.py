@@ -55,3 +55,26 @@ def qq(frame: Frame) -> Figure:
     ax.set_aspect("equal")
     ax.legend(loc="lower right")
     return figure
+
+
+def influence(frame: Frame) -> Figure:
+    """Cook's distance against leverage, the bound where it is within sight, the worst rows by their numbers."""
+    figure, ax = style.axes(frame)
+    if "bins" in frame.tables:
+        style.hexagons(figure, ax, frame.tables["bins"], *frame.facts["hexagon"])
+    else:
+        points = frame.tables["points"]
+        style.points(ax, points["leverage"], points["cooks_distance"])
+    worst = frame.tables["worst"]
+    x, y = np.asarray(worst["leverage"], dtype=float), np.asarray(worst["cooks_distance"], dtype=float)
+    top = float(y.max()) or 1.0
+    ax.set_ylim(-0.03 * top, 1.08 * top)
+    right = ax.get_xlim()[1]
+    ax.set_xlim(0, right)
+    ax.axvline(frame.facts["mean_leverage"], color=style.INK, linewidth=0.9, linestyle=style.DASHES[2])
+    bound = frame.facts["bound"]
+    if bound <= 1.08 * top:
+        ax.axhline(bound, color=style.ALARM, linewidth=1, linestyle=style.DASHES[1])
+    ax.plot(x, y, "o", color=style.ALARM, markersize=5, markerfacecolor="none", linestyle="none")
+    style.names(ax, x.tolist(), y.tolist(), [f"row {row}" for row in worst["row"]])
+    return figure

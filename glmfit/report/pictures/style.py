@@ -97,14 +97,14 @@ def shortened(text: str, width: float, size: float) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def points(ax: Axes, x: Any, y: Any, *, colour: str = COLOURS[0], marker: str = "o", **how: Any) -> None:
-    """Single points, pale where there are many of them, and then one image in whatever format."""
-    many = len(x) > FEW
-    alpha = 0.65 if len(x) <= 200 else 0.4 if len(x) <= 2000 else 0.2
-    ax.plot(
-        x, y, marker, color=colour, alpha=alpha, markersize=5 if len(x) <= 200 else 3.5 if len(x) <= 2000 else 2.5,
-        markeredgewidth=0, linestyle="none", rasterized=many, **how,
-    )  # fmt: skip
+def points(
+    ax: Axes, x: Any, y: Any, *, colour: str = COLOURS[0], marker: str = "o", strong: bool = False, **how: Any
+) -> None:
+    """Single points, pale where there are many of them unless they are `strong`; then one image in whatever format."""
+    n = len(x)
+    size, alpha = (5.0, 0.65) if n <= 200 else (3.5, 0.4) if n <= 2000 else (2.5, 0.2)
+    how |= {"markersize": max(size, 4.0) if strong else size, "alpha": 0.9 if strong else alpha}
+    ax.plot(x, y, marker, color=colour, markeredgewidth=0, linestyle="none", rasterized=n > FEW, **how)
 
 
 def hexagons(figure: Figure, ax: Axes, bins: Any, width: float, height: float, what: str = "rows") -> None:
@@ -115,7 +115,7 @@ def hexagons(figure: Figure, ax: Axes, bins: Any, width: float, height: float, w
     x, y, count = (np.asarray(bins[name], dtype=float) for name in ("x", "y", "count"))
     corners = np.array([(0.5, -1 / 6), (0.5, 1 / 6), (0, 1 / 3), (-0.5, 1 / 6), (-0.5, -1 / 6), (0, -1 / 3)])
     shape = corners * np.array([width, 2 * height])
-    shades = LinearSegmentedColormap.from_list("rows", ["#dcebf5", "#7fb3d5", "#0072B2", "#003a5c"])
+    shades = LinearSegmentedColormap.from_list("rows", ["#c9deed", "#7fb3d5", "#0072B2", "#003a5c"])
     norm = LogNorm(1, max(2.0, count.max())) if len(count) else None
     drawn = PolyCollection(
         np.stack([x, y], axis=1)[:, None, :] + shape, array=count, cmap=shades, norm=norm, edgecolors="face",
@@ -125,7 +125,16 @@ def hexagons(figure: Figure, ax: Axes, bins: Any, width: float, height: float, w
     bar = figure.colorbar(drawn, ax=ax, shrink=0.6, aspect=25, pad=0.015)
     bar.set_label(f"{what} in a hexagon", fontsize=8.5)
     bar.ax.tick_params(labelsize=8.5)
+    plain_logs(bar.ax.yaxis)
     bar.outline.set_visible(False)
+
+
+def plain_logs(axis: Any) -> None:
+    """The powers of ten of an axis in logs as plain numbers."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("e-0", "e-").replace("e+0", "e")))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def segments(ax: Axes, starts: Iterable[tuple[float, float]], ends: Iterable[tuple[float, float]], **how: Any) -> None:
@@ -140,7 +149,7 @@ def names(ax: Axes, x: Sequence[float], y: Sequence[float], texts: Sequence[str]
     placed: list[tuple[float, float]] = []
     to_pixels = ax.transData.transform
     order = sorted(range(len(texts)), key=lambda at: -y[at])
-    middle = ax.transAxes.transform((0.7, 0))[0]
+    middle = ax.transAxes.transform((0.85, 0))[0]
     for at in order:
         px, py = to_pixels((x[at], y[at]))
         while any(abs(py - other) < 12 and abs(px - beside) < 70 for beside, other in placed):

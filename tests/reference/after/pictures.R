@@ -38,4 +38,72 @@ quantiles <- list(
   low = qbeta(.025, i, n - i + 1), high = qbeta(.975, i, n - i + 1), all = limit,
   tied = plain(rank(interior$count) / max(rank(interior$count))))
 
-writeLines(toJSON(list(quantiles = quantiles), digits = I(17), auto_unbox = TRUE), "tests/reference/after/pictures.json")
+# ---- Rootograms ----
+
+fitted_glm <- function(formula, family) {
+  fit <- glm(formula, family, interior, control = tight)
+  for (again in 1:3) fit <- glm(formula, family, interior, start = coef(fit), control = tight)
+  fit
+}
+rootograms <- list()
+add <- function(name, spec, y, mass, low = 0:max(y), width = 1) {
+  seen <- vapply(low, function(k) sum(y >= k & y < k + width), 0)
+  expected <- vapply(low, function(k) sum(sapply(k + seq_len(width) - 1, mass)), 0)
+  rootograms[[length(rootograms) + 1]] <<- list(name = name, spec = spec, low = low, observed = seen, expected = expected)
+}
+po <- fitted_glm(count ~ x + g + offset(log(years)), poisson())
+add("poisson", list(formulas = list("count ~ x + g"), family = "poisson", exposure = "years"), interior$count,
+    function(k) sum(dpois(k, fitted(po))))
+nb <- fitted_glm(overdispersed ~ x + g, negative.binomial(2))
+add("negative-binomial", list(formulas = list("overdispersed ~ x + g"), family = "negative-binomial",
+    fixed = list(alpha = 0.5)), interior$overdispersed, function(k) sum(dnbinom(k, size = 2, mu = fitted(nb))))
+bi <- fitted_glm(cbind(successes, failures) ~ x + z, binomial())
+add("binomial", list(formulas = list("successes/trials ~ x + z"), family = "binomial"), interior$successes,
+    function(k) sum(dbinom(k, interior$trials, fitted(bi))))
+far <- transform(interior, far = 37 * count)  # up to some hundreds: in steps
+fp <- glm(far ~ x + g, poisson(), far, control = tight)
+for (again in 1:3) fp <- glm(far ~ x + g, poisson(), far, start = coef(fp), control = tight)
+width <- c(1, 2, 5, 10, 20, 50, 100, 200)
+width <- width[which((max(far$far) + 1) / width <= 50)[1]]
+add("steps", list(formulas = list("I(37*count) ~ x + g"), family = "poisson"), far$far,
+    function(k) sum(dpois(k, fitted(fp))), seq(0, max(far$far), by = width), width)
+
+# ---- A response of 0 and 1 ----
+
+lo <- fitted_glm(binary ~ x + z + g, binomial())
+p <- fitted(lo)
+ro <- suppressMessages(roc(interior$binary, p, direction = "<"))
+ci <- as.numeric(ci.auc(ro, method = "delong"))
+group <- cut(p, unique(quantile(p, 0:10 / 10)), include.lowest = TRUE)
+seen <- tapply(interior$binary, group, sum); size <- tapply(interior$binary, group, length)
+wilson <- mapply(function(s, n) prop.test(s, n, correct = FALSE)$conf.int, seen, size)
+binary <- list(
+  formula = "binary ~ x + z + g", area = as.numeric(auc(ro)), std_error = sqrt(var(ro, method = "delong")),
+  conf_low = ci[1], conf_high = ci[3], sensitivity = rev(ro$sensitivities), specificity = rev(ro$specificities),
+  predicted = plain(tapply(p, group, mean)), observed = plain(seen / size), n = plain(size),
+  low = plain(wilson[1, ]), high = plain(wilson[2, ]))
+
+# ---- Profiles ----
+
+held <- function(fit, name, value) {  # the deviance with one coefficient held
+  X <- model.matrix(fit)
+  rest <- glm.fit(X[, colnames(X) != name, drop = FALSE], fit$y, fit$prior.weights,
+                  offset = (if (is.null(fit$offset)) 0 else fit$offset) + value * X[, name], family = fit$family,
+                  control = tight)
+  rest$deviance
+}
+root <- function(fit, name, value, phi) {
+  sign(value - coef(fit)[[name]]) * sqrt(max(held(fit, name, value) - fit$deviance, 0) / phi)
+}
+profiles <- list()
+add_profile <- function(fit, name, term, spec, phi = 1) {
+  values <- coef(fit)[[name]] + c(-2.2, -1.4, -0.6, 0.7, 1.5, 2.3) * sqrt(vcov(fit)[name, name])
+  profiles[[length(profiles) + 1]] <<- list(
+    term = term, spec = spec, values = values, roots = sapply(values, function(v) root(fit, name, v, phi)))
+}
+add_profile(po, "gb", "g[T.b]", list(formulas = list("count ~ x + g"), family = "poisson", exposure = "years"))
+ga <- fitted_glm(positive ~ x + z, Gamma("log"))
+add_profile(ga, "z", "z", list(formulas = list("positive ~ x + z"), family = "gamma"), summary(ga)$dispersion)
+
+document <- list(quantiles = quantiles, rootograms = rootograms, binary = binary, profiles = profiles)
+writeLines(toJSON(document, digits = I(17), auto_unbox = TRUE), "tests/reference/after/pictures.json")

@@ -29,6 +29,7 @@ def fit_command(
     spec: ModelSpec,
     by: options.By = None,
     overall: options.Overall = False,
+    dask: options.Dask = None,
     scan: scanning.Columns = None,
     scan_file: scanning.ColumnsFile = None,
     adjust: scanning.Adjust = None,
@@ -65,6 +66,7 @@ def fit_command(
     if report is not None:
         target_of(report, data, option="--report")
     columns = scanning.asked_columns(scan, scan_file)
+    _check_dask(dask, by=by, scan=columns, save=save, report=report)
     alone = {
         "--by": bool(by), "--save": save is not None, "--plot": plot, "--exp": exp, "--covariance": covariance,
         "--all-levels": all_levels, "--report": report is not None, "--verbose": verbose,
@@ -83,7 +85,7 @@ def fit_command(
         raise typer.Exit(fit_by(spec, data, groups, chosen, output, **asked))
 
     with progress("replicates", quiet=quiet) as told:
-        fit = fit_spec(spec, data, _trace if verbose else None, told)
+        fit = fit_spec(spec, data, _trace if verbose else None, told, dask)
     if verbose:
         for column, text in fit.data.numeric_codes.items():
             say(f"{column}: {text}")
@@ -95,6 +97,14 @@ def fit_command(
     if report is not None:
         report_of(fit, spec, data, report)
     raise typer.Exit(fit.exit_code)
+
+
+def _check_dask(dask: str | None, **others: object) -> None:
+    """What a fit on a cluster is not for."""
+    for option, given in others.items():
+        if dask is not None and given:
+            message = f"--{option} and --dask do not go together"
+            raise UsageError("contradiction", message, "leave one of them out")
 
 
 def _trace(step: dict[str, Any]) -> None:

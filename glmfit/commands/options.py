@@ -100,6 +100,9 @@ By = Annotated[
     option(_R, "--by", metavar="G[,H]", help="The same model in each group of rows, as JSON lines ..."),
 ]
 Overall = Annotated[bool, option(_R, "--overall", help="With --by: the fit of all rows as well, at the end.")]
+Dask = Annotated[
+    str | None, option(_R, "--dask", metavar="ADDRESS", help="Fit on the workers of a scheduler, or of local:N.")
+]
 Missing = Annotated[
     str, option(_R, "--missing", metavar="drop|error", help="Rows with missing values: drop (default) or error.")
 ]

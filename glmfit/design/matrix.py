@@ -8,7 +8,7 @@ poly(x, 2):g the columns of x vary fastest, so the two blocks interleave.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -114,6 +114,18 @@ class Matrix:
         for block, place in zip(self.blocks, self.places, strict=True):
             out[:, place] = block.dense()
         return out
+
+    def standardized_by(self, standardization: Standardization) -> Matrix:
+        """The same with columns centred and scaled as those of other rows were."""
+        blocks: list[Block] = []
+        for block, place in zip(self.blocks, self.places, strict=True):
+            if isinstance(block, Dense):
+                blocks.append(Dense((block.values - standardization.center[place]) / standardization.scale[place]))
+            elif block.multiplier is not None:  # whose columns have one scale
+                blocks.append(replace(block, multiplier=block.multiplier / standardization.scale[place][:1]))
+            else:
+                blocks.append(block)
+        return replace(self, blocks=tuple(blocks))
 
     def standardized(self, centre: bool = False) -> tuple[Matrix, Standardization]:
         """The same column space with numeric columns of mean 0 (where there is a constant) and standard deviation 1.

@@ -32,7 +32,7 @@ from glmfit.inference import (
 from glmfit.inference.covariance import covariance
 from glmfit.inference.dispersion import dispersion
 from glmfit.inference.profiles import profiled, reported_directions
-from glmfit.model import Model
+from glmfit.model import Likelihood, Model
 from glmfit.numerics import LowRank, Optimum, full
 from glmfit.result import (
     Auxiliary,
@@ -261,12 +261,15 @@ def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, nu
 
 def _caution(found: Maximum) -> Finding | None:
     """What the family has to say of its density at the fitted parameters."""
-    likelihood = found.likelihood
-    for chunk in likelihood.chunks:
-        said = likelihood.family.caution(*likelihood.natural(chunk, likelihood.etas(chunk, found.optimum.theta)))
-        if said is not None:
-            return Finding("improper_density", said)
-    return None
+    said = found.likelihood.over_rows(_cautions, found.optimum.theta)
+    return Finding("improper_density", said[0]) if said else None
+
+
+def _cautions(likelihood: Likelihood, theta: torch.Tensor) -> list[str]:
+    """The first that is said of a row, if any."""
+    natural = (likelihood.natural(chunk, likelihood.etas(chunk, theta)) for chunk in likelihood.chunks)
+    said = (likelihood.family.caution(*parameters) for parameters in natural)
+    return [one for one in said if one is not None][:1]
 
 
 def _family_at(model: Model) -> str:

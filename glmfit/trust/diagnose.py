@@ -233,10 +233,19 @@ def _clearly_apart(hessian: Symmetric) -> bool:
 
 def boundary(likelihood: Likelihood, theta: Tensor) -> Finding | None:
     """Fitted probabilities of 0 or 1, or fitted rates of 0."""
-    at_end, total = 0, 0
-    unit, counts = likelihood.family.trials, likelihood.family.support.integer
     if likelihood.family.parameters[0].scale in ("identity", "predictor"):
         return None
+    at_end, total = likelihood.over_rows(_at_end, theta)
+    if not at_end:
+        return None
+    what = "fitted probabilities are 0 or 1" if likelihood.family.trials else "fitted means are 0"
+    return Finding("fitted_boundary", f"{at_end} of {total} {what} to fourteen digits")
+
+
+def _at_end(likelihood: Likelihood, theta: Tensor) -> tuple[int, int]:
+    """How many fitted means are at an end of their range, and how many there are."""
+    at_end, total = 0, 0
+    unit, counts = likelihood.family.trials, likelihood.family.support.integer
     for chunk in likelihood.chunks:
         mu = likelihood.natural(chunk, likelihood.etas(chunk, theta))[0]
         mean = float(mu.mean())
@@ -244,10 +253,7 @@ def boundary(likelihood: Likelihood, theta: Tensor) -> Finding | None:
         near = (mu < BOUNDARY) | (mu > 1 - BOUNDARY) if unit else mu < least
         at_end += int(near.sum())
         total += len(mu)
-    if not at_end:
-        return None
-    what = "fitted probabilities are 0 or 1" if unit else "fitted means are 0"
-    return Finding("fitted_boundary", f"{at_end} of {total} {what} to fourteen digits")
+    return at_end, total
 
 
 def worse_than_null(what: str, deviance: float, null: float) -> Finding | None:

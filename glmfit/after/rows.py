@@ -26,7 +26,7 @@ from glmfit.result import Fingerprint
 from glmfit.rows import hashed
 from glmfit.rows.censoring import censoring, read_censored
 from glmfit.rows.response import Observed, of_shares, response_numbers, successes, supported
-from glmfit.rows.weights import positive, values_of
+from glmfit.rows.weights import exact_mean, positive, values_of
 from glmfit.spec import ModelSpec
 from glmfit.table import Column, Source, Table, is_number
 
@@ -353,11 +353,11 @@ class Tally:
         """What weights are multiplied by: of sampling weights only the ratios mean anything."""
         if not (model.fit.model.sampling_weights and self.rows):
             return 1.0
-        return 1 / float(self._all("weights").mean())
+        return 1 / exact_mean(self._all("weights"))
 
     def _scaled(self, model: SavedModel) -> np.ndarray:
         weights = self._all("weights")
-        return weights / weights.mean() if model.fit.model.sampling_weights else weights
+        return weights / exact_mean(weights) if model.fit.model.sampling_weights else weights
 
     def _all(self, name: str) -> np.ndarray:
         return np.concatenate(list(self._blocks(name)))

@@ -48,6 +48,7 @@ PHI_FOUND = 1e-12  # relative change of phi at which it and a penalised maximum,
 ROUNDS = 50  # the most often that each is found from the other
 SETTLED = 1e-14  # of a search that goes on: at a maximum it ends before, at rounding error
 FAR = (10.0, 3.0, 1.0, 0.3)  # standard errors of the start: how far a direction without information is looked along
+UNSTEADY = 0.5  # share of it that a suspiciously small information changes by where it is rounding error
 NO_LOSS, A_LOSS = 1e-8, 1e-5  # of the log-likelihood
 
 
@@ -286,16 +287,17 @@ def settled_flat_directions(
     if diagnose.is_plain(optimum, reference):
         return None
     reference = full_factor(reference)
-    values, _ = diagnose.relative_information(optimum, reference)
-    if not optimum.converged or not diagnose.VANISHED < float(values.abs().min()) < diagnose.SUSPICIOUS:
+    before, _ = diagnose.relative_information(optimum, reference)
+    if not optimum.converged or not diagnose.VANISHED < float(before.abs().min()) < diagnose.SUSPICIOUS:
         return diagnose.flat_directions(optimum, reference, names)
     optimum = newton(objective, optimum.theta, tol=SETTLED)
     values, vectors = diagnose.relative_information(optimum, reference)
+    noise = (values - before).abs() > UNSTEADY * values.abs()  # at a maximum it is the same again
     level = [
         j
         for j, value in enumerate(values.abs().tolist())
         if value < diagnose.VANISHED
-        or (value < diagnose.SUSPICIOUS and _is_level(objective, optimum, reference, vectors[:, j]))
+        or (value < diagnose.SUSPICIOUS and (bool(noise[j]) or _is_level(objective, optimum, reference, vectors[:, j])))
     ]
     return diagnose.along(vectors[:, level], reference, names) if level else None
 

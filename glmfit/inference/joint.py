@@ -59,6 +59,8 @@ def wald_of_places(estimates: Tensor, covariance: Tensor | LowRank, places: Tens
     """`wald` of the coefficients at `places`, from the covariance of all."""
     if isinstance(covariance, Tensor):
         return wald(estimates, covariance[places[:, None], places])
+    if covariance.unknown is not None and bool(torch.isin(places, covariance.unknown).any()):
+        return math.nan
     if len(places) <= MOST_TOGETHER:
         return wald(estimates, covariance.block(places))
     found = covariance.inverse_square(places, estimates)

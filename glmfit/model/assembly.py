@@ -190,7 +190,7 @@ def _beside_levels(spec: ModelSpec, p: int, largest: tuple[str, int] | None) -> 
     """Columns beside those of the levels that are set apart; all p where none are, or something asks for the matrix."""
     border = p if largest is None else p - largest[1] + 1
     matrix = spec.ci != "wald" or spec.small_sample is not None or (spec.se or "").startswith("wild")
-    whole = border > p / 2 or matrix or spec.bias_reduction is not None or spec.optimizer != "newton"
+    whole = border > p / 2 or matrix or spec.optimizer != "newton"
     return p if whole else border
 
 

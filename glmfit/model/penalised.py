@@ -11,14 +11,15 @@ where data are separated (Kosmidis & Firth 2021, Biometrika 108, 71-82). autogra
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
+from glmfit.model.apart import leverages
 from glmfit.model.likelihood import Likelihood, add_gradient, add_hessian, row_derivatives
 from glmfit.model.rows import Rows
-from glmfit.numerics import Symmetric, curvature, full
+from glmfit.numerics import BorderedFactor, Factor, LowRank, Symmetric, curvature, full
 
 EXACT_COLUMNS = 100  # beyond, the p products X' diag(i' x_a) X cost more than the steps that they save
 
@@ -39,36 +40,57 @@ class Jeffreys:
         line = self.likelihood.line(theta, direction)
         return lambda t: self._value(plain(t), line(t))
 
-    def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Tensor]:
+    def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Symmetric]:
         """Value, gradient (p,) and Hessian (p, p); of wide models the expected information stands for the Hessian."""
         value, gradient, found = self.likelihood.derivatives(theta)
-        hessian = full(found)
         information = self._information(lambda chunk: self.likelihood.etas(chunk, theta))
+        if len(theta) > EXACT_COLUMNS:
+            lower = curvature.cholesky(information)
+            if lower is None:
+                return -math.inf, gradient, found
+            self._add_slope(gradient, theta, lower)
+            return value + curvature.half_log_det(lower), gradient, -information
+        return self._exactly(theta, value, gradient, full(found), full(information))
+
+    def _add_slope(self, gradient: Tensor, theta: Tensor, lower: Factor) -> None:
+        """gradient += that of log det I / 2."""
+        for chunk, eta, penalty in self._penalties(theta, lower):
+            add_gradient(gradient, chunk, row_derivatives(penalty, eta).g)
+
+    def _penalties(
+        self, theta: Tensor, lower: Factor
+    ) -> Iterator[tuple[Rows, Sequence[Tensor], Callable[..., Tensor]]]:
+        """For each chunk its predictors, and what has the derivatives of log det I / 2 in them: tr(q i) / 2, q held."""
+        inverse = lower.inverse() if isinstance(lower, BorderedFactor) else torch.cholesky_inverse(lower)
+        for chunk in self.likelihood.chunks:
+            of = (
+                leverages(self.likelihood, chunk, inverse)
+                if isinstance(inverse, LowRank)
+                else _leverage(chunk, inverse)
+            )
+
+            def penalty(*eta: Tensor, chunk: Rows = chunk, half: Tensor = 0.5 * of) -> Tensor:
+                return (half * self._rows(chunk, eta)).sum(dim=(1, 2))
+
+            yield chunk, self.likelihood.etas(chunk, theta), penalty
+
+    def _exactly(
+        self, theta: Tensor, value: float, gradient: Tensor, hessian: Tensor, information: Tensor
+    ) -> tuple[float, Tensor, Tensor]:
+        """The same with the Hessian itself, from those of the likelihood."""
         lower = curvature.cholesky(information)
         if lower is None:
             return -math.inf, gradient, hessian
-        inverse = torch.cholesky_inverse(lower)
-        wide = len(theta) > EXACT_COLUMNS
-        changes = torch.zeros((len(theta), *inverse.shape), dtype=torch.float64)
-        for chunk in self.likelihood.chunks:
-            eta = self.likelihood.etas(chunk, theta)
-            half_leverage = 0.5 * _leverage(chunk, inverse)
-
-            def penalty(*eta: Tensor, chunk: Rows = chunk, half_leverage: Tensor = half_leverage) -> Tensor:
-                return (half_leverage * self._rows(chunk, eta)).sum(dim=(1, 2))
-
+        changes = torch.zeros((len(theta), *information.shape), dtype=torch.float64)
+        for chunk, eta, penalty in self._penalties(theta, lower):
             rows = row_derivatives(penalty, eta)
             add_gradient(gradient, chunk, rows.g)
-            if not wide:
-                add_hessian(hessian, chunk, rows.h)
-                self._add_changes(changes, chunk, eta)
-        if wide:
-            hessian = -information
-        else:  # the trace is the inner product of L^-1 dI_a L^-T and L^-1 dI_b L^-T
-            half = torch.linalg.solve_triangular(lower, changes, upper=False)
-            whole = torch.linalg.solve_triangular(lower, half.transpose(1, 2), upper=False).flatten(1)
-            hessian = hessian - 0.5 * (whole @ whole.T)
-        return value + _half_log_det(lower), gradient, hessian
+            add_hessian(hessian, chunk, rows.h)
+            self._add_changes(changes, chunk, eta)
+        # the trace is the inner product of L^-1 dI_a L^-T and L^-1 dI_b L^-T
+        half = torch.linalg.solve_triangular(lower, changes, upper=False)
+        whole = torch.linalg.solve_triangular(lower, half.transpose(1, 2), upper=False).flatten(1)
+        return value + curvature.half_log_det(lower), gradient, hessian - 0.5 * (whole @ whole.T)
 
     def expected(self, theta: Tensor) -> Symmetric | None:
         return self.likelihood.expected(theta)
@@ -98,17 +120,17 @@ class Jeffreys:
             for column, a in enumerate(predictor.columns.tolist()):
                 add_hessian(changes[a], chunk, x[:, column, None, None] * slope)
 
-    def _information(self, etas: Callable[[Rows], Sequence[Tensor]]) -> Tensor:
+    def _information(self, etas: Callable[[Rows], Sequence[Tensor]]) -> Symmetric:
         """(p, p) I at the linear predictors of each chunk."""
-        total = torch.zeros((self.likelihood.size, self.likelihood.size), dtype=torch.float64)
+        total = self.likelihood.no_curvature()
         for chunk in self.likelihood.chunks:
             leaves = [one.detach().requires_grad_(True) for one in etas(chunk)]
-            add_hessian(total, chunk, self._rows(chunk, leaves).detach())
+            self.likelihood.add_hessian(total, chunk, self._rows(chunk, leaves).detach())
         return total
 
     def _value(self, value: float, etas: Callable[[Rows], Sequence[Tensor]]) -> float:
         lower = curvature.cholesky(self._information(etas))
-        return -math.inf if lower is None else value + _half_log_det(lower)
+        return -math.inf if lower is None else value + curvature.half_log_det(lower)
 
 
 def _leverage(chunk: Rows, inverse: Tensor) -> Tensor:
@@ -116,8 +138,3 @@ def _leverage(chunk: Rows, inverse: Tensor) -> Tensor:
     sides = [(predictor.X.dense(), predictor.columns) for predictor in chunk.predictors]
     rows = [[((x @ inverse[a[:, None], b]) * z).sum(dim=1) for z, b in sides] for x, a in sides]
     return torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
-
-
-def _half_log_det(lower: Tensor) -> float:
-    """log det (L L') / 2."""
-    return float(torch.diagonal(lower).log().sum())

@@ -137,6 +137,11 @@ def repaired(matrix: Symmetric) -> Factor:
     return scale[:, None] * root.T
 
 
+def half_log_det(lower: Factor) -> float:
+    """log det (L L') / 2."""
+    return 0.5 * lower.log_det() if isinstance(lower, BorderedFactor) else float(torch.diagonal(lower).log().sum())
+
+
 def solve(lower: Factor, vector: Tensor) -> Tensor:
     """(L L')^-1 v for v (p,)."""
     if isinstance(lower, BorderedFactor):

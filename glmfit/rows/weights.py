@@ -54,6 +54,11 @@ def _without(table: Table, out: np.ndarray, reason: str, name: str) -> tuple[Tab
     return table.keep(~out), {name: int(out.sum())}
 
 
+def exact_mean(values: np.ndarray) -> float:
+    """The mean of (n,), rounded once: the same in whatever runs the values come."""
+    return fsum(value for part in runs(len(values)) for value in values[part].tolist()) / len(values)
+
+
 def row_weights(roles: Mapping[str, Factor], table: Table) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Frequency and sampling weights (n,), which multiply the log-likelihood of a row; None where not asked for."""
     frequency = positive(table, roles.get("freq_weights"), "--freq-weights")
@@ -62,10 +67,8 @@ def row_weights(roles: Mapping[str, Factor], table: Table) -> tuple[np.ndarray |
         refuse(called(roles["freq_weights"]), frequency, frequency != np.rint(frequency), table.rows, error)
     sampling = positive(table, roles.get("sampling_weights"), "--sampling-weights")
     if sampling is not None:
-        total = fsum(value for part in runs(len(sampling)) for value in sampling[part].tolist())
-        sampling = sampling / (
-            total / len(sampling)
-        )  # only their ratios mean anything, and phi must not grow with their unit
+        # Only their ratios mean anything, and phi must not grow with their unit.
+        sampling = sampling / exact_mean(sampling)
     return frequency, sampling
 
 

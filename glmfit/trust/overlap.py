@@ -8,14 +8,15 @@ and rows so far out that they hardly pull, are taken up by the least change of t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import torch
 from torch import Tensor
 
-from glmfit.model import Model, Rows, add_gradient, add_hessian
-from glmfit.numerics import unit_diagonal
+from glmfit.model import Model, Rows, add_gradient
+from glmfit.numerics import Bordered, cholesky, unit_diagonal, well_conditioned
 
 PULLS = 1e-4  # a multiplier below this is not looked at: the row is left to the linear program
 KEEPS = 0.5  # the least share of a multiplier that may be left of it
@@ -104,16 +105,10 @@ def _parts(model: Model, theta: Tensor) -> list[_Part] | None:
 
 def _balanced(model: Model, parts: list[_Part]) -> tuple[list[Tensor], bool] | None:
     """Which multipliers keep most of themselves when their sum is made 0, and whether the rows determine all of d."""
-    square = torch.zeros((model.size, model.size), dtype=torch.float64)
-    for part in parts:
-        used = (part.equal | part.sure).double()
-        add_hessian(square, part.chunk, torch.einsum("nf,nfj,nfk->njk", used, part.weights, part.weights))
-    unit, scale = unit_diagonal(square)
-    values, vectors = torch.linalg.eigh(unit)
-    seen = values > FULL_RANK * values[-1]
-    if bool(((values > NULL * values[-1]) & ~seen).any()):
-        return None  # nearly collinear: the program, on the rows themselves, sees more
-    vectors = vectors[:, seen]
+    normal = _normal(model, parts)
+    if normal is None:
+        return None
+    solve, scale, whole = normal
     multipliers = [torch.where(part.equal | part.sure, part.multipliers, 0.0) for part in parts]
     for _ in range(3):
         total, length = torch.zeros(model.size, dtype=torch.float64), 0.0
@@ -122,10 +117,37 @@ def _balanced(model: Model, parts: list[_Part]) -> tuple[list[Tensor], bool] | N
             length += float(m.square().sum())
         if bool((total.abs() <= ZERO * scale * length**0.5).all()):
             kept = [part.sure & (m >= KEEPS * part.multipliers) for part, m in zip(parts, multipliers, strict=True)]
-            return kept, int(seen.sum()) == int(parts[0].covered.sum())
-        change = (vectors @ ((vectors.T @ (total / scale)) / values[seen])) / scale
+            return kept, whole
+        change = solve(total)
         for at, part in enumerate(parts):
             moves = torch.stack([p.X.matvec(change[p.columns]) for p in part.chunk.predictors], dim=1)
             less = torch.einsum("nfk,nk->nf", part.weights, moves)
             multipliers[at] = torch.where(part.equal | part.sure, multipliers[at] - less, 0.0)
     return None
+
+
+def _normal(model: Model, parts: list[_Part]) -> tuple[Callable[[Tensor], Tensor], Tensor, bool] | None:
+    """What solves M'M of the constraints in use, the lengths (p,) of the columns of M, whether it has full rank."""
+    likelihood = model.likelihood()
+    square, covered = likelihood.no_curvature(), parts[0].covered
+    for part in parts:
+        used = (part.equal | part.sure).double()
+        h = torch.einsum("nf,nfj,nfk->njk", used, part.weights, part.weights)
+        likelihood.add_hessian(square, part.chunk, h)
+    if isinstance(square, Bordered):
+        aside = torch.diag((~covered[square.outer]).double())
+        lower = cholesky(replace(square, corner=square.corner + aside))
+        if lower is None or not well_conditioned(lower):
+            return None
+        return lower.solve, torch.sqrt(square.diagonal()), bool(covered[square.inner].all())
+    unit, scale = unit_diagonal(square)
+    values, vectors = torch.linalg.eigh(unit)
+    seen = values > FULL_RANK * values[-1]
+    if bool(((values > NULL * values[-1]) & ~seen).any()):
+        return None  # nearly collinear: the program, on the rows themselves, sees more
+    vectors = vectors[:, seen]
+
+    def solve(total: Tensor) -> Tensor:
+        return (vectors @ ((vectors.T @ (total / scale)) / values[seen])) / scale
+
+    return solve, scale, int(seen.sum()) == int(covered.sum())

@@ -12,6 +12,7 @@ import pytest
 import glmfit
 from glmfit.design import border, dependent, rank
 from glmfit.inference import apart
+from glmfit.model import penalised
 from glmfit.result import Fitted
 from glmfit.trust import separation
 
@@ -146,3 +147,16 @@ def test_aliased_columns_beside_levels(formula: str, table: dict[str, list], mon
     alike(found, plain)
     assert plain.identification.aliased
     assert len(calls[0]) == len(plain.identification.aliased)
+
+
+def test_bias_reduction_and_the_check_of_separation(table: dict[str, list], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The leverages of Firth's penalty, and the proof by the score equations that nothing is separated."""
+    monkeypatch.setattr(penalised, "EXACT_COLUMNS", 0)
+    zeros = {**table, "y": [0 if level == "g94" else y for y, level in zip(table["y"], table["g"], strict=True)]}
+    alike(*fits(zeros, monkeypatch, "y ~ x + z + g", family="poisson", bias_reduction="firth", where=COMMON))
+    found, plain = fits(table, monkeypatch, "y ~ x + g", "alpha ~ z", family="nb", check_separation=True, where=COMMON)
+    alike(found, plain)
+    assert found.identification == plain.identification
+    monkeypatch.setattr(separation, "MOST_DENSE_COLUMNS", 0)  # beyond which there is no linear program
+    found, _ = fits(table, monkeypatch, "y ~ x + g", family="poisson", check_separation=True, where=COMMON)
+    assert "separation_undecided" not in [finding.code for finding in found.warnings]

@@ -42,9 +42,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coded:
-    """The rows of a part, clusters as codes (n,), what must be said of it, and rows that contradict the plan."""
+    """The rows of a part, their numbers in the data and clusters as codes (n,), what must be said of it, and rows that
+    contradict the plan."""
 
     rows: Rows
+    numbers: np.ndarray
     part: Part
     levels: tuple[str, ...]  # the categories of the response
     codes: Mapping[str, Tensor]
@@ -70,7 +72,7 @@ def code_part(part: Part, plan: Plan, before: int) -> Coded:
     rows = model.rows.rows(slice(first, None))
     codes = {name: torch.from_numpy(code) for name, code in clusters.items()}
     bare = replace(part, table=None)
-    return Coded(rows, bare, data.response.levels, codes, data.response.findings, strange)
+    return Coded(rows, own.rows, bare, data.response.levels, codes, data.response.findings, strange)
 
 
 def _codes(table: Table, name: str, values: np.ndarray | None) -> np.ndarray:
@@ -128,5 +130,5 @@ def part_sum(coded: Coded, view: View, of: Callable[..., Any], arguments: tuple[
     if view.constants is not None:
         change = with_constants(likelihood, view.constants, view.fitted)
         likelihood = Likelihood(family, links, rows.chunks().map(change), view.size)
-    likelihood.codes = coded.codes
+    likelihood.codes, likelihood.numbers = coded.codes, coded.numbers
     return of(likelihood, *arguments)

@@ -27,27 +27,26 @@ from glmfit.cluster.partitions import (
     read_part,
     tell,
 )
+from glmfit.cluster.refusals import refuse, refuse_groups
 from glmfit.cluster.scheduler import connected, local_workers
 from glmfit.cluster.source import OnWorkers
-from glmfit.errors import DataError, Finding, ModelError, UsageError
+from glmfit.errors import DataError, Finding, ModelError
 from glmfit.estimate.check import inspection_of
 from glmfit.estimate.maximum import maximise
 from glmfit.estimate.summary import summarise
-from glmfit.families.userfile import is_dense
 from glmfit.model import Model, assemble
 from glmfit.numerics import Trace
 from glmfit.result import Fitted
 from glmfit.rows import Data
 from glmfit.rows.asked import Asked
 from glmfit.rows.data import of_rows
-from glmfit.spec import ModelSpec, cluster_columns
+from glmfit.spec import ModelSpec
 from glmfit.table import Table
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 ROUNDS = 100  # in which rows join the example
-OF_WORKERS = "limit that of each with dask worker --memory-limit"
 
 
 def fit_on_cluster(spec: ModelSpec, data: Any, address: str, trace: Trace | None = None) -> Fitted:
@@ -58,13 +57,13 @@ def fit_on_cluster(spec: ModelSpec, data: Any, address: str, trace: Trace | None
     parts = partitions(data)
     header = parts[0].header(spec)
     asked = asked_of(spec, header)
-    if asked.family.grouped:
-        raise _refused(f"--family {asked.family.name}", "a group may lie in several parts")
+    refuse_groups(asked)
     with connected(address) as client:
         read, told = _read(client, parts, spec, header)
         dropped = _summed([one.dropped for one in told])
         clock.append(perf_counter())
         model, prepared, coded = _coded(client, asked, read, told, dropped)
+        del read  # what was read is not kept beside what is coded
         clock.append(perf_counter())
         model = replace(model, source=OnWorkers(client, coded[0], round(coded[1])))
         prepared = _of_all(prepared, str(data), told, coded[2])
@@ -76,40 +75,6 @@ def fit_on_cluster(spec: ModelSpec, data: Any, address: str, trace: Trace | None
     stages = ("read", "design", "optimize", "inference")
     seconds = {name: clock[at + 1] - clock[at] for at, name in enumerate(stages)}
     return replace(fit, data=replace(fit.data, rows_used=rows), seconds=seconds)
-
-
-def refuse(spec: ModelSpec) -> None:
-    """Raise for what needs all rows in one place, and for what is of one machine."""
-    for option, given, reason, hint in (
-        ("--absorb", spec.absorb, "effects are fitted to all rows in one place", "write the factors as terms"),
-        ("--memory", spec.memory is not None, "the rows are in the memory of the workers", OF_WORKERS),
-        ("--spill", spec.spill is not None, "the rows are in the memory of the workers", OF_WORKERS),
-    ):
-        if given:
-            message = f"{option} and --dask do not go together: {reason}"
-            raise UsageError("contradiction", message, f"{hint}, or leave --dask out")
-    robust = spec.se or ""
-    if is_dense(spec.family):
-        raise _refused(f"--family {spec.family}", "its log-likelihood is no sum over rows")
-    rows = {
-        "--sampling-weights": spec.sampling_weights is not None,
-        "--bias-reduction": spec.bias_reduction is not None,
-        "--check-separation": spec.check_separation,
-        "--separation drop": spec.separation == "drop",
-        "--event": spec.event is not None,
-        "--censor": spec.censor is not None,
-        "--small-sample cr2": spec.small_sample == "cr2",
-        f"--se {robust}": robust.startswith("wild") or len(cluster_columns(spec.se)) > 1,
-        f"--ci {spec.ci}": spec.ci not in ("wald", "profile"),
-    }
-    for option, given in rows.items():
-        if given:
-            raise _refused(option, "it is not done by sums over parts of the rows")
-
-
-def _refused(option: str, reason: str) -> ModelError:
-    message = f"{option} needs all rows in one place, and with --dask they are on the workers: {reason}"
-    return ModelError("not_on_cluster", message, "leave it out, or fit without --dask")
 
 
 def _read(

@@ -51,7 +51,7 @@ def connected(address: str) -> Iterator[Client]:
         if count is None:
             where: str | LocalCluster = address if "://" in address else f"tcp://{address}"
         else:
-            quiet = {"dashboard_address": None, "silence_logs": logging.CRITICAL}
+            quiet = {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
             where = stack.enter_context(LocalCluster(n_workers=count, threads_per_worker=1, **quiet))
         try:
             client = stack.enter_context(Client(where, timeout=ANSWERS_WITHIN, set_as_default=False))

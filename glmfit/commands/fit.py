@@ -16,7 +16,7 @@ from glmfit.commands.plot import forest_of
 from glmfit.commands.progress import progress
 from glmfit.commands.report import report_of, target_of
 from glmfit.commands.shared import check_output, check_save, warn
-from glmfit.errors import UsageError
+from glmfit.errors import ModelError, UsageError
 from glmfit.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -99,12 +99,23 @@ def fit_command(
     raise typer.Exit(fit.exit_code)
 
 
+_NOT_ON_CLUSTER = {  # why, and what to do instead
+    "by": ("a group may lie in several parts of the rows", "fit one group with --where, or all without --dask"),
+    "scan": ("each column is a fit to all rows in one place", "leave --dask out"),
+    "save": (
+        "the file knows its rows by a checksum of all of them",
+        "write --json for the numbers, or leave --dask out",
+    ),
+    "report": ("its check draws from all rows in one place", "leave --report out; --plot draws the coefficients"),
+}
+
+
 def _check_dask(dask: str | None, **others: object) -> None:
-    """What a fit on a cluster is not for."""
+    """What a command that fits on a cluster is not for; of the model, the fit says so itself."""
     for option, given in others.items():
         if dask is not None and given:
-            message = f"--{option} and --dask do not go together"
-            raise UsageError("contradiction", message, "leave one of them out")
+            reason, hint = _NOT_ON_CLUSTER[option]
+            raise ModelError("not_on_cluster", f"--{option} does not go together with --dask: {reason}", hint)
 
 
 def _trace(step: dict[str, Any]) -> None:

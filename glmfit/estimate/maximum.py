@@ -23,7 +23,7 @@ from glmfit.estimate.limit import Rest, rest, rest_of_levels
 from glmfit.families import Family, Link, Special
 from glmfit.inference import goodness, inverse_information
 from glmfit.inference.dispersion import dispersion
-from glmfit.model import Elsewhere, Jeffreys, Likelihood, Model
+from glmfit.model import Jeffreys, Likelihood, Model
 from glmfit.numerics import (
     Factor,
     LowRank,
@@ -233,11 +233,10 @@ def _judged(found: Maximum, spec: ModelSpec, trace: Trace | None) -> Maximum:
     asked = drop or spec.check_separation
     if not (asked or _suspicious(found)):
         return found
-    if found.model.source is not None:  # a linear program has a constraint for each row
-        return replace(found, undecided=True)
     decision = separation.decide(found.model, found.optimum.theta)
     if not decision.decided:
-        return replace(found, undecided=asked)
+        elsewhere = found.model.source is not None and found.model.family.has_recession
+        return replace(found, undecided=asked or elsewhere)
     separated = decision.separated
     if separated is None:
         main = {
@@ -386,8 +385,6 @@ def _search(likelihood: Likelihood, theta: Tensor, spec: ModelSpec, trace: Trace
             return found if equations is None else refined(found, equations)
     found = newton(likelihood, theta, spec.tol, spec.max_iter, trace)
     if found.converged:
-        return found
-    if isinstance(likelihood, Elsewhere):  # an edge is one of rows
         return found
     return maximise_on_edge(likelihood, theta, spec.tol, spec.max_iter) or found
 

@@ -32,7 +32,7 @@ from glmfit.inference import (
 from glmfit.inference.covariance import covariance
 from glmfit.inference.dispersion import dispersion
 from glmfit.inference.profiles import profiled, reported_directions
-from glmfit.model import Likelihood, Model
+from glmfit.model import Model
 from glmfit.numerics import LowRank, Optimum, full
 from glmfit.result import (
     Auxiliary,
@@ -230,7 +230,9 @@ def _worse_than_null(found: Maximum, sums: Goodness, null: float) -> Finding | N
 def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, null: float, df: int) -> list[Finding]:
     model, optimum, flat = found.model, found.optimum, found.flat
     names = model.labels
-    checks: list[Finding | None] = [diagnose.separation_undecided() if found.undecided else None]
+    checks: list[Finding | None] = []
+    if found.undecided:
+        checks.append(diagnose.separation_undecided(model.source is not None))
     nothing_left = found.separated is not None and found.rest is None
     if flat is None and not nothing_left and not optimum.converged:
         checks.append(Finding("not_converged", f"{optimum.optimizer} {optimum.message}: do not use these estimates"))
@@ -249,7 +251,7 @@ def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, nu
         checks.append(_worse_than_null(found, sums, null))
     beyond = [end.beyond for end in model.limits.values() if end.beyond]
     checks.append(diagnose.at_limit(list(model.limits), _family_at(model), beyond))
-    checks.append(_caution(found))
+    checks.append(diagnose.caution(found.likelihood, optimum.theta))
     if scale.estimated and sums.perfect:
         checks.append(Finding("perfect_fit", "the model fits perfectly: standard errors are rounding error"))
     if scale.estimated and df <= 0:
@@ -257,19 +259,6 @@ def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, nu
             Finding("saturated", "no degrees of freedom are left to estimate the dispersion: no standard errors")
         )
     return [finding for finding in checks if finding is not None]
-
-
-def _caution(found: Maximum) -> Finding | None:
-    """What the family has to say of its density at the fitted parameters."""
-    said = found.likelihood.over_rows(_cautions, found.optimum.theta)
-    return Finding("improper_density", said[0]) if said else None
-
-
-def _cautions(likelihood: Likelihood, theta: torch.Tensor) -> list[str]:
-    """The first that is said of a row, if any."""
-    natural = (likelihood.natural(chunk, likelihood.etas(chunk, theta)) for chunk in likelihood.chunks)
-    said = (likelihood.family.caution(*parameters) for parameters in natural)
-    return [one for one in said if one is not None][:1]
 
 
 def _family_at(model: Model) -> str:

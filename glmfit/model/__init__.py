@@ -14,7 +14,7 @@ from glmfit.model.assembly import (
     weighed,
 )
 from glmfit.model.batch import BatchLikelihood
-from glmfit.model.elsewhere import AsFitted, Elsewhere, View, add, seen
+from glmfit.model.elsewhere import AsFitted, Elsewhere, Largest, View, add, seen
 from glmfit.model.likelihood import Likelihood, RowDerivatives, add_gradient, add_hessian, row_derivatives
 from glmfit.model.model import Absorbed, Model, with_constants
 from glmfit.model.panel import Panel, PanelObjective, PanelPredictor
@@ -30,6 +30,7 @@ __all__ = [
     "Chunks",
     "Elsewhere",
     "Jeffreys",
+    "Largest",
     "Likelihood",
     "Model",
     "Panel",

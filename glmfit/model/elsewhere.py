@@ -91,6 +91,16 @@ def add(one: Any, other: Any) -> Any:
     return one.minus(-1.0, other) if hasattr(one, "minus") else one + other
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Largest:
+    """Values of any shape; the sum of two are the larger ones."""
+
+    values: Tensor
+
+    def __add__(self, other: Largest) -> Largest:
+        return Largest(torch.maximum(self.values, other.values))
+
+
 class _Example(Sequence[Rows]):
     """The chunk of rows at hand, which stands for no other."""
 

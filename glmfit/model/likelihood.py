@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -66,7 +67,8 @@ class Likelihood:
         self.size = size
         self.mapped = isinstance(chunks, Chunks) and chunks.mapped  # whether chunks are made anew each time
         self.structure = structure(chunks[0].sides, size)
-        self.codes: Mapping[str, Tensor] = {}  # the clusters of the rows, where they are a part of many
+        self.codes: Mapping[str, Tensor] = {}  # the clusters of the rows, where they are a part of many,
+        self.numbers = np.arange(0)  # and their numbers in the data
 
     def working(self, chunk: Rows, etas: Sequence[Tensor]) -> list[Tensor]:
         """The family's parameters on their working scales, (n,) each, from the linear predictors of a chunk."""

@@ -16,7 +16,8 @@ import pytest
 from glmfit import fit_spec
 from glmfit.cluster import fit_on_cluster
 from glmfit.cluster import scheduler as scheduling
-from glmfit.cluster.fit import refuse
+from glmfit.cluster.refusals import refuse
+from glmfit.commands.app import main
 from glmfit.errors import GlmfitError
 from glmfit.result import Fitted
 from glmfit.spec import ModelSpec
@@ -25,6 +26,11 @@ distributed = pytest.importorskip("distributed")
 
 CUTS = (0, 90, 400, 860, 880, 900)  # the last part alone has a level, and one has no complete row
 GUMBEL = Path(__file__).resolve().parents[2] / "sample_data" / "likelihoods" / "gumbel.py"
+
+
+def two_processes() -> Any:
+    port = "127.0.0.1:0"  # any that is free
+    return distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=port, silence_logs=50)
 
 
 def frame() -> pandas.DataFrame:
@@ -66,7 +72,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def workers() -> Iterator[Any]:
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as found:
+    with two_processes() as found:
         yield found
 
 
@@ -128,7 +134,7 @@ def test_a_worker_that_dies_costs_nothing_but_time(paths: tuple[str, str]) -> No
     whole, parts = paths
     steps = 0
 
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as found:
+    with two_processes() as found:
 
         def kill(_: dict[str, Any]) -> None:
             nonlocal steps
@@ -160,6 +166,41 @@ def test_a_row_that_contradicts_the_example_joins_it(
     fit = fit_on_cluster(spec, str(tmp_path), workers.scheduler_address)
     assert not fit.identification.aliased
     same(fit, fit_spec(spec, data))
+
+
+def test_a_row_that_a_term_fits_exactly_is_named_wherever_it_is(
+    paths: tuple[str, str], workers: Any, tmp_path: Path
+) -> None:
+    data = frame()[["count", "x1", "g"]]
+    data.loc[500, "g"] = "solo"
+    for k, (start, stop) in enumerate(pairwise(CUTS)):
+        data.iloc[start:stop].to_csv(tmp_path / f"{k}.csv", index=False)
+    spec = asked("count ~ x1 + g", family="poisson", se="hc0")
+    fit, whole = fit_on_cluster(spec, str(tmp_path), workers.scheduler_address), fit_spec(spec, data)
+    same(fit, whole)
+    assert [w.message for w in fit.warnings if w.code == "exact_rows"] == [
+        w.message for w in whole.warnings if w.code == "exact_rows"
+    ]
+    assert "row 501 is fitted exactly" in " ".join(w.message for w in fit.warnings)
+
+
+def test_a_large_factor_is_fitted_by_blocks_and_its_separation_is_left_open(workers: Any, tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    data = pandas.DataFrame({"x": random.normal(size=6000).round(3), "level": [f"l{k % 600:03d}" for k in range(6000)]})
+    data["y"] = random.poisson(np.exp(0.5 + 0.3 * data.x))
+    data.loc[0, "y"] = data.loc[600::600, "y"] = 3
+    spec = asked("y ~ x + level", family="poisson", se="hc0")
+    for separated in (False, True):
+        if separated:
+            data.loc[data.level == "l007", "y"] = 0
+        for k in range(3):
+            data.iloc[2000 * k : 2000 * (k + 1)].to_parquet(tmp_path / f"{k}.parquet")
+        fit = fit_on_cluster(spec, str(tmp_path), workers.scheduler_address)
+        if separated:
+            assert "separation_undecided" in {w.code for w in fit.warnings}
+            assert fit.exit_code == 5
+        else:
+            same(fit, fit_spec(spec, data))
 
 
 @pytest.mark.parametrize(
@@ -203,29 +244,42 @@ def test_workers_of_another_version(paths: tuple[str, str], workers: Any, monkey
 
 
 @pytest.mark.parametrize(
-    "option",
+    ("option", "message"),
     [
-        {"se": "wild:unit"},
-        {"se": "cluster:unit,g"},
-        {"ci": "bca"},
-        {"bias_reduction": "firth"},
-        {"check_separation": True},
-        {"sampling_weights": "w"},
+        ({"se": "wild:unit"}, "--se wild:unit does not go together with --dask: it fits the rows anew"),
+        ({"se": "cluster:unit,g"}, "--se cluster:unit,g"),
+        ({"se": "cluster:unit", "small_sample": "cr2"}, "--small-sample cr2"),
+        ({"ci": "bca"}, "--ci bca"),
+        ({"bias_reduction": "firth"}, "--bias-reduction"),
+        ({"check_separation": True}, "--check-separation"),
+        ({"separation": "drop"}, "--separation drop"),
+        ({"sampling_weights": "w"}, "--sampling-weights"),
+        ({"group": "g"}, "--group"),
+        ({"event": "w", "family": "weibull"}, "--event"),
+        ({"absorb": ("g",)}, "--absorb"),
+        ({"memory": "1G"}, "--memory does not go together with --dask: the rows are in the memory of the workers"),
+        ({"spill": "folder"}, "--spill"),
     ],
+    ids=lambda one: next(iter(one)) if isinstance(one, dict) else "",
 )
-def test_what_needs_all_rows_is_refused_by_name(option: dict[str, Any]) -> None:
-    with pytest.raises(GlmfitError, match="needs all rows in one place") as caught:
-        refuse(asked("y ~ x", family="binomial", **option))
-    assert caught.value.code == "not_on_cluster"
+def test_what_is_no_sum_over_rows_is_refused_by_name(option: dict[str, Any], message: str) -> None:
+    with pytest.raises(GlmfitError) as caught:
+        refuse(asked("y ~ x", **{"family": "binomial"} | option))
+    assert caught.value.message.startswith(message)
+    assert (caught.value.code, caught.value.exit_code) == ("not_on_cluster", 3)
 
 
-@pytest.mark.parametrize(
-    "option", [{"absorb": ("g",)}, {"memory": "1G"}, {"spill": "folder"}], ids=lambda one: [*one][0]
-)
-def test_what_is_of_one_machine_is_a_contradiction(option: dict[str, Any]) -> None:
-    with pytest.raises(GlmfitError, match=f"--{[*option][0]} and --dask do not go together") as caught:
-        refuse(asked("y ~ x", family="poisson", **option))
-    assert caught.value.code == "contradiction"
+@pytest.mark.parametrize("words", [["--by", "g"], ["--scan", "x*"], ["--save", "m.json"], ["--report", "r.html"]])
+def test_options_of_the_command_that_need_all_rows_are_refused(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").write_text("y,x,g\n1,1,a\n2,2,b\n3,1.5,a\n")
+    formula = "y ~ {}" if words[0] == "--scan" else "y ~ x"
+    assert main(["fit", "a.csv", formula, "-f", "poisson", "--dask", "local:2", *words]) == 3
+    said = capsys.readouterr().err
+    assert f"{words[0]} does not go together with --dask: " in said
+    assert os.listdir() == ["a.csv"]
 
 
 def test_a_loop_over_rows_that_are_elsewhere_is_an_error_and_no_number() -> None:

@@ -19,6 +19,7 @@ from glmfit.families.userfile import is_path, split
 from glmfit.rows.asked import Asked, ask, resolve
 from glmfit.rows.data import usable_rows
 from glmfit.spec import ModelSpec, cluster_columns
+from glmfit.spilled import few
 from glmfit.table import Column, Source, Table, open_data
 from glmfit.table.readers import paths_of
 
@@ -212,13 +213,23 @@ def peculiar(table: Table, rows: int) -> np.ndarray:
     chosen = [np.arange(0, len(table), max(1, len(table) // max(rows, 1)))]
     for column in table.columns.values():
         values = column.values
-        distinct, first = np.unique(values, return_index=True)
-        if column.levels is not None or len(distinct) <= FEW:
-            chosen.append(first)
+        distinct = few(values, FEW) if column.levels is None else None
+        if distinct is not None:
+            chosen.append(_first(np.searchsorted(distinct, values), len(distinct)))
+            continue
+        if column.levels is not None:
+            chosen.append(_first(values, len(column.levels)))
             continue
         fractions = np.flatnonzero(values != np.rint(values))[:1]
         chosen += [np.array([np.argmin(values), np.argmax(values)]), fractions]
     return np.unique(np.concatenate(chosen))
+
+
+def _first(codes: np.ndarray, count: int) -> np.ndarray:
+    """Where each code first is, (count,); all of them occur."""
+    first = np.empty(count, dtype=np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]  # of what is assigned to one place the last stays
+    return first
 
 
 def joined(tables: Sequence[Table], names: Sequence[str]) -> Table:

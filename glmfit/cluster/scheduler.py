@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ANSWERS_WITHIN = 10  # seconds
 MOST_LOCAL = 1024
+# dask's workers give memory back at once, and take each array of a chunk anew from the system: a third of a pass.
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
 
 
 def local_workers(address: str) -> int | None:
@@ -52,7 +54,7 @@ def connected(address: str) -> Iterator[Client]:
             where: str | LocalCluster = address if "://" in address else f"tcp://{address}"
         else:
             quiet = {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
-            where = stack.enter_context(LocalCluster(n_workers=count, threads_per_worker=1, **quiet))
+            where = stack.enter_context(LocalCluster(n_workers=count, threads_per_worker=1, env=MALLOC, **quiet))
         try:
             client = stack.enter_context(Client(where, timeout=ANSWERS_WITHIN, set_as_default=False))
         except (OSError, TimeoutError, ValueError) as error:

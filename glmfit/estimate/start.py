@@ -123,10 +123,11 @@ def ahead(model: Model, theta: Tensor) -> tuple[Tensor, Factor] | None:
     With many rows the fit to a sample of them is nearly free and spares the whole half of the steps. None where there
     are not many, where the sample does not determine all coefficients, or its fit is no better for the whole.
     """
-    if len(model.rows) < MANY_ROWS or model.size * ROWS_A_COEFFICIENT > ENOUGH_ROWS:
+    many = len(model.rows) if model.source is None else model.n
+    if many < MANY_ROWS or model.size * ROWS_A_COEFFICIENT > ENOUGH_ROWS:
         return None
-    step = _step(model.rows)
-    sample = _sample(model, step).likelihood()
+    some = _sample(model, _step(model.rows))
+    sample, step = some.likelihood(), many / len(some.rows)
     reference = cholesky(-sample.derivatives(theta)[2])
     if reference is None or not well_conditioned(reference):
         return None

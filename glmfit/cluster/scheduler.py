@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ANSWERS_WITHIN = 10  # seconds
 MOST_LOCAL = 1024
 # dask's workers give memory back at once, and take each array of a chunk anew from the system: a third of a pass.
-MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
+ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": 32 << 20, "MALLOC_TRIM_THRESHOLD_": 64 << 20, "OMP_NUM_THREADS": 1}
 
 
 def local_workers(address: str) -> int | None:
@@ -42,6 +42,7 @@ def connected(address: str) -> Iterator[Client]:
     """A client of the scheduler; what goes wrong while it is used is an error of ours."""
     count = local_workers(address)
     try:
+        from dask import config
         from distributed import Client, LocalCluster
     except ImportError as error:
         message = "--dask needs dask and distributed, which are not installed"
@@ -54,7 +55,8 @@ def connected(address: str) -> Iterator[Client]:
             where: str | LocalCluster = address if "://" in address else f"tcp://{address}"
         else:
             quiet = {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
-            where = stack.enter_context(LocalCluster(n_workers=count, threads_per_worker=1, env=MALLOC, **quiet))
+            with config.set({"distributed.nanny.pre-spawn-environ": ENVIRONMENT}):
+                where = stack.enter_context(LocalCluster(n_workers=count, threads_per_worker=1, **quiet))
         try:
             client = stack.enter_context(Client(where, timeout=ANSWERS_WITHIN, set_as_default=False))
         except (OSError, TimeoutError, ValueError) as error:

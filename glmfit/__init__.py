@@ -155,7 +155,9 @@ def fit_spec(
     from glmfit.families.userfile import is_dense
     from glmfit.lazy import load_meanwhile
     from glmfit.memory import running_out
+    from glmfit.threads import settle
 
+    settle()
     with running_out():
         if dask is not None:
             from glmfit.cluster import fit_on_cluster
@@ -171,4 +173,4 @@ def fit_spec(
         rows = read(spec, data, lambda: load_meanwhile("glmfit.estimate.pipeline"))
         from glmfit.estimate.pipeline import fit_data
 
-        return fit_data(rows, trace, progress)
+        return fit_data(rows, trace, progress, spend=True)

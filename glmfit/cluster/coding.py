@@ -65,7 +65,7 @@ def code_part(part: Part, plan: Plan, before: int) -> Coded:
     own = replace(part.table, rows=part.table.rows + before)
     table = joined([plan.cover, own], ["the other files", own.source])
     data = of_rows(part.asked, table, {})
-    model = assemble(data, plan.state, plan.standard)
+    model = assemble(data, state=plan.state, standard=plan.standard)
     clusters = {name: _codes(table, name, plan.clusters.get(name))[first:] for name in data.clusters}
     positions = _strange(plan, table)
     strange = table.keep(positions[positions >= first]) if len(positions) else None

@@ -40,6 +40,7 @@ from glmfit.result import Fitted
 from glmfit.rows import Data
 from glmfit.rows.asked import Asked
 from glmfit.rows.data import of_rows
+from glmfit.rows.slips import numeric_codes
 from glmfit.spec import ModelSpec
 from glmfit.table import Table
 
@@ -69,7 +70,7 @@ def fit_on_cluster(spec: ModelSpec, data: Any, address: str, trace: Trace | None
         prepared = _of_all(prepared, str(data), told, coded[2])
         found = maximise(model, spec, trace, inspection_of(prepared))
         clock.append(perf_counter())
-        fit = summarise(prepared, found)
+        fit = summarise(prepared, found, numeric_codes(prepared.table, prepared.formula))
         clock.append(perf_counter())
     rows = sum(one.n for one in told)
     stages = ("read", "design", "optimize", "inference")
@@ -111,7 +112,7 @@ def _coded(
         model = assemble(data)
         state = learned(client, [read[at] for at in there], model, data)
         if state is not None:
-            model = assemble(data, state)
+            model = assemble(data, state=state)
         plan = Plan(
             cover=example.keep(peculiar(example, 1)),
             state=model.state,

@@ -70,7 +70,8 @@ class Covariance:
     Of a model whose Hessian is bordered it is the sum of a diagonal and a matrix of low rank, where its kind allows it.
 
     `half` V (p, p) has V'V = the matrix and more of its digits. `df` (p,) are the degrees of freedom of the tests
-    of the reported coefficients, where clusters give them; `blind` is what the scores that are summed say nothing of.
+    of the reported coefficients, where clusters give them; `blind` is what the scores that are summed say nothing of,
+    measured in the standard errors of `bread`.
     """
 
     matrix: Tensor | LowRank
@@ -80,6 +81,7 @@ class Covariance:
     half: Tensor | None = None
     df: Tensor | None = None
     blind: tuple[Unseen, ...] = ()
+    bread: Tensor | LowRank | None = None
 
     @property
     def whole(self) -> Tensor:
@@ -171,14 +173,14 @@ def _set_apart(
         matrix, blind = apart.of_clusters(likelihood, theta, bread, information, clusters)
         counts = {name: cluster_count(name, codes) for name, codes in clusters.items()}
         df = torch.full((len(bread),), freedom(counts), dtype=torch.float64)
-        return Covariance(factor * matrix, kind, text, counts, df=df, blind=blind)
+        return Covariance(factor * matrix, kind, text, counts, df=df, blind=blind, bread=bread)
     if kind in LEVERAGE:
         middle = likelihood.over_rows(_apart_leverage, theta, inverse_expected(likelihood, optimum), kind)
         return Covariance(bread.sandwich([(1.0, middle)]), kind, LEVERAGE[kind])
     middle = likelihood.over_rows(_apart_meat, theta)
     matrix, unseen = apart.of_rows(middle, bread, information)
     factor, text = of.factor(kind)
-    return Covariance(factor * matrix, kind, text, blind=(unseen,))
+    return Covariance(factor * matrix, kind, text, blind=(unseen,), bread=bread)
 
 
 def _reduced(
@@ -195,9 +197,9 @@ def _reduced(
     if lower is None:
         return Covariance(torch.full_like(bread, math.nan), kind, "CR2", {name: count})
     found = reduced(likelihood, optimum, lower, codes, reported)
-    return Covariance(
-        _sandwiched(bread, found.meat), kind, "CR2", {name: count}, df=found.df, blind=(Unseen(found.blind),)
-    )
+    matrix, blind = _sandwiched(bread, found.meat), (Unseen(found.blind),)
+    expected = torch.cholesky_inverse(lower)
+    return Covariance(matrix, kind, "CR2", {name: count}, df=found.df, blind=blind, bread=expected)
 
 
 def sandwich(kind: str, rows: Iterable[Scores], bread: Tensor, of: Count, clusters: Mapping[str, Tensor]) -> Covariance:
@@ -223,7 +225,7 @@ def _by_clusters(kind: str, sums: ScoreSums, bread: Tensor, of: Count, clusters:
     found = clustered(sums, bread, with_both(clusters)[1], clusters)
     df = torch.full((len(bread),), freedom(found.counts), dtype=torch.float64)
     matrix = factor * _sandwiched(bread, found.meat)
-    return Covariance(matrix, kind, text, found.counts, df=df, blind=found.blind)
+    return Covariance(matrix, kind, text, found.counts, df=df, blind=found.blind, bread=bread)
 
 
 def _row_meat(likelihood: Likelihood, theta: Tensor) -> Tensor:
@@ -248,9 +250,9 @@ def _apart_leverage(likelihood: Likelihood, theta: Tensor, covariance: Tensor | 
 
 
 def _by_rows(kind: str, meat: Tensor, bread: Tensor, of: Count) -> Covariance:
-    root = root_of(bread)
     factor, text = of.factor(kind)
-    return Covariance(factor * _sandwiched(bread, meat), kind, text, blind=(Unseen(not_seen_by_rows(meat, root)),))
+    blind = (Unseen(not_seen_by_rows(meat, root_of(bread))),)
+    return Covariance(factor * _sandwiched(bread, meat), kind, text, blind=blind, bread=bread)
 
 
 def _sandwiched(bread: Tensor, meat: Tensor) -> Tensor:

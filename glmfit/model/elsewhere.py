@@ -133,13 +133,13 @@ class Elsewhere(Likelihood):
     def over_rows(self, of: Callable[..., T], *arguments: Any) -> T:
         return self.source.added(self.view, of, *arguments)
 
-    def value(self, theta: Tensor, low: Tensor | None = None) -> float:
+    def _value_at(self, theta: Tensor, low: Tensor | None = None) -> float:
         return self.over_rows(Likelihood.value, theta, low)
 
     def along(self, theta: Tensor, direction: Tensor) -> Callable[[float], float]:
-        return lambda t: self.value(theta + t * direction)
+        return lambda t: self._value_at(theta + t * direction)
 
-    def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Symmetric]:
+    def _derivatives(self, theta: Tensor) -> tuple[float, Tensor, Symmetric]:
         return self.over_rows(Likelihood.derivatives, theta)
 
     def expected(self, theta: Tensor) -> Symmetric | None:

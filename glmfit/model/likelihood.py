@@ -69,6 +69,7 @@ class Likelihood:
         self.structure = structure(chunks[0].sides, size)
         self.codes: Mapping[str, Tensor] = {}  # the clusters of the rows, where they are a part of many,
         self.numbers = np.arange(0)  # and their numbers in the data
+        self._latest: tuple[Tensor, float, tuple[float, Tensor, Symmetric] | None] | None = None
 
     def working(self, chunk: Rows, etas: Sequence[Tensor]) -> list[Tensor]:
         """The family's parameters on their working scales, (n,) each, from the linear predictors of a chunk."""
@@ -108,6 +109,15 @@ class Likelihood:
 
     def value(self, theta: Tensor, low: Tensor | None = None) -> float:
         """The log-likelihood; NaN or -inf outside the domain."""
+        if low is not None:
+            return self._value_at(theta, low)
+        latest = self._latest
+        if latest is None or not torch.equal(latest[0], theta):
+            latest = theta.clone(), self._value_at(theta), None
+            self._latest = latest
+        return latest[1]
+
+    def _value_at(self, theta: Tensor, low: Tensor | None = None) -> float:
         return self._value(lambda chunk: self.etas(chunk, theta, low))
 
     def _value(self, etas: Callable[[Rows], Sequence[Tensor]]) -> float:
@@ -148,7 +158,15 @@ class Likelihood:
         return of(self, *arguments)
 
     def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Symmetric]:
-        """Value, gradient (size,) and Hessian (size, size) of the log-likelihood."""
+        """Value, gradient (size,) and Hessian (size, size); those of the latest theta are kept: change them not."""
+        latest = self._latest
+        if latest is not None and latest[2] is not None and torch.equal(latest[0], theta):
+            return latest[2]
+        found = self._derivatives(theta)
+        self._latest = theta.clone(), found[0], found
+        return found
+
+    def _derivatives(self, theta: Tensor) -> tuple[float, Tensor, Symmetric]:
         value = 0.0
         gradient = theta.new_zeros(self.size)
         hessian = self.no_curvature()

@@ -63,6 +63,7 @@ class Model:
     state: DesignState = field(default_factory=DesignState)  # what evaluates new rows as the old ones
     absorbed: Absorbed | None = None
     source: RowSource | None = None  # where the rows are of which those here are an example
+    _made: list[Likelihood] = field(default_factory=list, init=False, repr=False)
 
     @property
     def size(self) -> int:
@@ -163,6 +164,12 @@ class Model:
         return self if self.source is None else replace(self, source=None)
 
     def likelihood(self) -> Likelihood:
+        """The one of this model, which remembers where it was looked at last."""
+        if not self._made:
+            self._made.append(self._likelihood())
+        return self._made[0]
+
+    def _likelihood(self) -> Likelihood:
         if self.source is not None:
             seen = view(self.family, self.rows, self.size)
             return Elsewhere(self.family, self.links, self.rows, self.size, self.source, seen)

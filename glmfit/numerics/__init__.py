@@ -5,8 +5,19 @@ May use: the top of the package.
 """
 
 from glmfit.numerics.batch import BatchDerivatives, BatchObjective, BatchOptimum, newton_batch
-from glmfit.numerics.bordered import Bordered, BorderedFactor, Factor, Symmetric
-from glmfit.numerics.curvature import cholesky, full, full_factor, stacked_root, unit_diagonal, well_conditioned
+from glmfit.numerics.bordered import Bordered, BorderedFactor
+from glmfit.numerics.curvature import (
+    cholesky,
+    exceeds,
+    full,
+    full_factor,
+    inverse,
+    stacked_root,
+    structured,
+    structured_factor,
+    well_conditioned,
+)
+from glmfit.numerics.graded import relative_singular
 from glmfit.numerics.independent import last_independent
 from glmfit.numerics.indicators import Indicators, Normal
 from glmfit.numerics.lowrank import LowRank, Meat, Root
@@ -23,8 +34,10 @@ from glmfit.numerics.optimize import (
 )
 from glmfit.numerics.precise import Pair, as_written, exact, normal_equations, product
 from glmfit.numerics.runs import (
+    beside,
     by_rows,
     constant,
+    empty_columns,
     extremes,
     is_constant,
     laid,
@@ -35,6 +48,7 @@ from glmfit.numerics.runs import (
     taken,
 )
 from glmfit.numerics.sums import Sums
+from glmfit.numerics.symmetric import Factor, Structured, StructuredFactor, Symmetric, unit_diagonal
 
 __all__ = [
     "BatchDerivatives",
@@ -51,18 +65,24 @@ __all__ = [
     "Optimum",
     "Pair",
     "Root",
+    "Structured",
+    "StructuredFactor",
     "Sums",
     "Symmetric",
     "Trace",
     "all_finite",
     "as_written",
+    "beside",
     "by_rows",
     "cholesky",
     "constant",
+    "empty_columns",
     "exact",
+    "exceeds",
     "extremes",
     "full",
     "full_factor",
+    "inverse",
     "is_constant",
     "laid",
     "last_independent",
@@ -75,9 +95,12 @@ __all__ = [
     "positions",
     "product",
     "refined",
+    "relative_singular",
     "rows_of",
     "scipy_optimum",
     "stacked_root",
+    "structured",
+    "structured_factor",
     "summed",
     "taken",
     "unit_diagonal",

@@ -17,14 +17,15 @@ from torch import Tensor
 from glmfit.errors import Finding
 from glmfit.model import Likelihood
 from glmfit.numerics import (
-    Bordered,
-    BorderedFactor,
     Factor,
     Optimum,
     Symmetric,
     cholesky,
+    exceeds,
     full,
     full_factor,
+    relative_singular,
+    structured,
     unit_diagonal,
     well_conditioned,
 )
@@ -50,26 +51,20 @@ class FlatDirections:
 
 
 def is_plain(optimum: Optimum, reference: Factor) -> bool:
-    """Whether it is clear that the information is nowhere suspiciously small: of bordered matrices factors say it."""
-    if not (optimum.converged and isinstance(optimum.hessian, Bordered) and isinstance(reference, BorderedFactor)):
+    """Whether factors alone say that the information is nowhere suspiciously small."""
+    if not optimum.converged or optimum.root is not None:
         return False
     lower = cholesky(-optimum.hessian)
-    more = cholesky((-optimum.hessian).minus(SUSPICIOUS, reference.of))
-    return lower is not None and more is not None and well_conditioned(lower)
+    return lower is not None and well_conditioned(lower) and exceeds(-optimum.hessian, SUSPICIOUS, reference)
 
 
 def relative_information(optimum: Optimum, reference: Factor) -> tuple[Tensor, Tensor]:
     """Information at the optimum relative to L L' with L = `reference` (p, p): ascending values, directions (p, p)."""
     reference, hessian = full_factor(reference), full(optimum.hessian)
-    if optimum.root is not None:
-        half = torch.linalg.solve_triangular(reference, optimum.root.T, upper=False)
-        vectors, values, _ = torch.linalg.svd(half)
-        return values.flip(0) ** 2, vectors.flip(1)
-    lower = cholesky(-hessian)
+    lower = cholesky(-hessian) if optimum.root is None else optimum.root.T
     if lower is not None:
-        # Of (-H)^(-1/2) L, as the small values are lost beside large ones where information has grown beyond measure.
-        _, sizes, directions = torch.linalg.svd(torch.linalg.solve_triangular(lower, reference, upper=False))
-        return sizes**-2, directions.T
+        sizes, vectors = relative_singular(reference, lower)
+        return sizes.flip(0) ** 2, vectors.flip(1)
     half = torch.linalg.solve_triangular(reference, -hessian, upper=False)
     relative = torch.linalg.solve_triangular(reference, half.T, upper=False)
     if not bool(torch.isfinite(relative).all()):  # it has grown beyond the doubles, and says nothing
@@ -156,12 +151,12 @@ def separated_rows_dropped(separated: Separated, terms: Sequence[str], rows: int
     return Finding("separated_rows_dropped", message, tuple(terms))
 
 
-def separation_undecided() -> Finding:
-    """It was asked whether the data are separated, and there is no answer."""
-    return Finding(
-        "separation_undecided",
-        "whether the data are separated could not be decided: the model is too large, or rounding blurs its rows",
-    )
+def separation_undecided(elsewhere: bool) -> Finding:
+    """It was asked whether the data are separated, and there is no answer; of rows `elsewhere` there never is."""
+    why = "the model is too large, or rounding blurs its rows"
+    if elsewhere:
+        why = "a linear program needs all rows in one place, and with --dask they are on the workers"
+    return Finding("separation_undecided", f"whether the data are separated could not be decided: {why}")
 
 
 def not_a_maximum(hessian: Symmetric, names: Sequence[str]) -> Finding:
@@ -203,7 +198,7 @@ def on_the_edge(link: str, rows: np.ndarray) -> Finding:
 
 def collinearity(optimum: Optimum, names: Sequence[str]) -> Finding | None:
     """The condition number of the information's root with unit columns, where it costs digits, and its terms."""
-    if len(names) < 2 or _clearly_apart(optimum.hessian):
+    if len(names) < 2 or (optimum.root is None and _clearly_apart(optimum.hessian)):
         return None
     if optimum.root is not None:
         values, vectors = torch.linalg.svd(optimum.root / torch.linalg.vector_norm(optimum.root, dim=0))[1:]
@@ -224,19 +219,29 @@ def collinearity(optimum: Optimum, names: Sequence[str]) -> Finding | None:
 
 
 def _clearly_apart(hessian: Symmetric) -> bool:
-    """Whether the terms of a bordered information are far from linear combinations of each other."""
-    if not isinstance(hessian, Bordered):
+    """Whether factors alone say that terms are far from linear combinations of each other."""
+    information = structured(-hessian)
+    if not bool((information.diagonal() > 0).all()):
         return False
-    unit = (-hessian).unit()
+    unit = structured(information.unit())
     return cholesky(unit.less(unit.longest_row() / COLLINEAR**2)) is not None
 
 
 def boundary(likelihood: Likelihood, theta: Tensor) -> Finding | None:
     """Fitted probabilities of 0 or 1, or fitted rates of 0."""
-    at_end, total = 0, 0
-    unit, counts = likelihood.family.trials, likelihood.family.support.integer
     if likelihood.family.parameters[0].scale in ("identity", "predictor"):
         return None
+    at_end, total = likelihood.over_rows(_at_end, theta)
+    if not at_end:
+        return None
+    what = "fitted probabilities are 0 or 1" if likelihood.family.trials else "fitted means are 0"
+    return Finding("fitted_boundary", f"{at_end} of {total} {what} to fourteen digits")
+
+
+def _at_end(likelihood: Likelihood, theta: Tensor) -> tuple[int, int]:
+    """How many fitted means are at an end of their range, and how many there are."""
+    at_end, total = 0, 0
+    unit, counts = likelihood.family.trials, likelihood.family.support.integer
     for chunk in likelihood.chunks:
         mu = likelihood.natural(chunk, likelihood.etas(chunk, theta))[0]
         mean = float(mu.mean())
@@ -244,10 +249,20 @@ def boundary(likelihood: Likelihood, theta: Tensor) -> Finding | None:
         near = (mu < BOUNDARY) | (mu > 1 - BOUNDARY) if unit else mu < least
         at_end += int(near.sum())
         total += len(mu)
-    if not at_end:
-        return None
-    what = "fitted probabilities are 0 or 1" if unit else "fitted means are 0"
-    return Finding("fitted_boundary", f"{at_end} of {total} {what} to fourteen digits")
+    return at_end, total
+
+
+def caution(likelihood: Likelihood, theta: Tensor) -> Finding | None:
+    """What the family has to say of its density at the fitted parameters."""
+    said = likelihood.over_rows(_cautions, theta)
+    return Finding("improper_density", said[0]) if said else None
+
+
+def _cautions(likelihood: Likelihood, theta: Tensor) -> list[str]:
+    """The first that is said of a row, if any."""
+    natural = (likelihood.natural(chunk, likelihood.etas(chunk, theta)) for chunk in likelihood.chunks)
+    said = (likelihood.family.caution(*parameters) for parameters in natural)
+    return [one for one in said if one is not None][:1]
 
 
 def worse_than_null(what: str, deviance: float, null: float) -> Finding | None:
@@ -327,7 +342,7 @@ def cluster_rank(terms: Sequence[str], clusters: Mapping[str, int]) -> Finding |
     return Finding("cluster_rank", message, tuple(terms))
 
 
-def exact_rows(kind: str, rows: np.ndarray, terms: Sequence[str]) -> Finding:
+def exact_rows(kind: str, rows: Sequence[int], terms: Sequence[str]) -> Finding:
     """Rows, by their numbers in the file, that these terms fit exactly: their residuals say nothing of the noise."""
     shown = ", ".join(str(row) for row in rows[:4]) + (" ..." if len(rows) > 4 else "")
     which = f"row {shown} is" if len(rows) == 1 else f"rows {shown} are"

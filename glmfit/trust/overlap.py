@@ -9,14 +9,22 @@ and rows so far out that they hardly pull, are taken up by the least change of t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 import torch
 from torch import Tensor
 
 from glmfit.model import Model, Rows, add_gradient
-from glmfit.numerics import Bordered, Symmetric, cholesky, unit_diagonal, well_conditioned
+from glmfit.numerics import (
+    Symmetric,
+    cholesky,
+    full,
+    structured,
+    structured_factor,
+    unit_diagonal,
+    well_conditioned,
+)
 
 PULLS = 1e-4  # a multiplier below this is not looked at: the row is left to the linear program
 KEEPS = 0.5  # the least share of a multiplier that may be left of it
@@ -151,7 +159,7 @@ def _balanced(model: Model, parts: _Parts) -> tuple[Tensor, int, bool, Tensor] |
         used = (part.equal | part.sure).double()
         likelihood.add_hessian(square, part.chunk, torch.einsum("nf,nfj,nfk->njk", used, part.weights, part.weights))
         sums.add(part, torch.where(part.equal | part.sure, part.multipliers, 0.0))
-    normal = _normal(square, covered) if sums.sure else None
+    normal = _normal(square, covered, likelihood.structure is not None) if sums.sure else None
     if normal is None:
         return None
     solve, scale, whole = normal
@@ -188,15 +196,17 @@ class _Sums:
         self.lost += count - int(part.kept(multipliers).sum())
 
 
-def _normal(square: Symmetric, covered: Tensor) -> tuple[Callable[[Tensor], Tensor], Tensor, bool] | None:
-    """What solves M'M of the constraints in use, the lengths (p,) of the columns of M, whether it has full rank."""
-    if isinstance(square, Bordered):
-        aside = torch.diag((~covered[square.outer]).double())
-        lower = cholesky(replace(square, corner=square.corner + aside))
+def _normal(square: Symmetric, covered: Tensor, apart: bool) -> tuple[Callable[[Tensor], Tensor], Tensor, bool] | None:
+    """What solves M'M of the constraints in use, the lengths (p,) of the columns of M, whether it has full rank.
+
+    Levels may be set `apart`.
+    """
+    if apart:
+        lower = cholesky(structured(square).plus_diagonal((~covered).double()))
         if lower is None or not well_conditioned(lower):
             return None
-        return lower.solve, torch.sqrt(square.diagonal()), bool(covered[square.inner].all())
-    unit, scale = unit_diagonal(square)
+        return structured_factor(lower).solve, torch.sqrt(structured(square).diagonal()), True
+    unit, scale = unit_diagonal(full(square))
     values, vectors = torch.linalg.eigh(unit)
     seen = values > FULL_RANK * values[-1]
     if bool(((values > NULL * values[-1]) & ~seen).any()):

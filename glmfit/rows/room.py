@@ -29,6 +29,10 @@ def table_of(asked: Asked, source: Source) -> Table:
         rows = f"about {source.expected_rows():,} rows would take {spoken(need(asked, source))}"
         message = f"--absorb holds its rows in memory, and {rows}, more than --memory or the machine leaves"
         raise ModelError("too_large", message, "allow more with --memory, or read fewer rows or columns")
+    if asked.family.grouped:
+        what = f"about {source.expected_rows():,} rows are compared within their groups, which are in memory"
+        held = memory.Need(need(asked, source), what, "allow more with --memory, or read fewer rows or columns")
+        memory.check([held], most=room_for(asked.spec))
     spill.check_room(need(asked, source))
     name = "standard input" if source.name == "-" else source.name
     say(

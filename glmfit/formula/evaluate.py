@@ -20,6 +20,8 @@ from glmfit.formula.expression import Node, render
 from glmfit.formula.intervals import interval_codes, interval_labels
 from glmfit.formula.learned import Learned
 from glmfit.formula.order import natural_order
+from glmfit.formula.smooth import is_smooth, not_random, of_factor, parts, smooth_of
+from glmfit.formula.smoothed import By, Penalised, random_effects, smooth_columns
 from glmfit.formula.terms import Factor
 from glmfit.formula.words import OUTERMOST
 from glmfit.spilled import looked_up
@@ -76,6 +78,7 @@ class Evaluator:
         self.arithmetic = Arithmetic(table, self.learned, strict=not self.new_data)
         self._factors: dict[str, Numbers | Levels] = {}
         self._crossed: dict[tuple[Factor, ...], np.ndarray] = {}
+        self.penalised: dict[str, tuple[Penalised, ...]] = {}  # what penalises smooths, by their texts
 
     def factor(self, factor: Factor) -> Numbers | Levels:
         """A factor of a term: a text, date or boolean column or C() has levels, anything else numbers."""
@@ -132,12 +135,34 @@ class Evaluator:
             return self._levels(factor)
         if factor.tree.kind == "call" and factor.tree.value == "cut":
             return self._observed(factor.text, *self._cut(factor.tree))
+        if is_smooth(factor.tree):
+            return self._smooth(factor)
         if factor.tree.kind == "call" and factor.tree.value in OUTERMOST:
             columns, spans = self.learned.basis(factor.tree, self._data(factor.tree))
             for values in columns.values():
                 self._finite(factor, values)
             return Numbers(tuple(columns), tuple(columns.values()), spans)
         return Numbers(("",), (self.numbers(factor),))
+
+    def _smooth(self, factor: Factor) -> Numbers:
+        """The columns of a smooth; what penalises them is learned with them."""
+        asked, text = smooth_of(factor.tree), factor.text
+        found = [self.factor(Factor.of(node)) for node in parts(factor.tree)]
+        by = None if asked.by is None else _multiplier(found.pop())
+        if asked.random:
+            (only,) = found
+            if not isinstance(only, Levels):
+                raise not_random(factor.tree)
+            columns, penalised = random_effects(factor.tree, only.codes, only.levels, by)
+        else:
+            for node, one in zip(asked.variables, found, strict=True):
+                if isinstance(one, Levels):
+                    raise of_factor(factor.tree, node)
+            values = [one.columns[0] for one in found if isinstance(one, Numbers)]
+            state = self.learned.remembered(text)
+            columns, penalised = smooth_columns(factor.tree, values, by, state, self.learned.frequency)
+        self.penalised[text] = penalised
+        return Numbers(tuple(columns), tuple(columns.values()))
 
     def _observed(self, name: str, codes: np.ndarray, levels: Sequence[str]) -> Levels:
         """A factor over the levels that occur, or over those remembered."""
@@ -265,6 +290,11 @@ class Evaluator:
         more = f" ({count} rows in all)" if count > 1 else ""
         hint = "drop these rows, or use a transform that is defined there"
         raise DataError("not_finite", what + where + more, hint)
+
+
+def _multiplier(found: Numbers | Levels) -> By:
+    """What a smooth is multiplied by."""
+    return By(found.codes, found.levels) if isinstance(found, Levels) else By(found.columns[0])
 
 
 def _texts(values: Sequence[str]) -> Node:

@@ -12,6 +12,8 @@ from glmfit.formula.evaluate import DesignState, Evaluator, Levels, Numbers
 from glmfit.formula.order import natural_order
 from glmfit.formula.parameters import for_family
 from glmfit.formula.parse import parse
+from glmfit.formula.smooth import is_smooth
+from glmfit.formula.smoothed import Penalised
 from glmfit.formula.roles import WEIGHTS, role_factor, row_factors
 from glmfit.formula.terms import INTERCEPT, Factor, ModelFormula, PredictorFormula, Response, Term
 from glmfit.formula.tokens import split_list, tokenize
@@ -27,6 +29,7 @@ __all__ = [
     "Levels",
     "ModelFormula",
     "Numbers",
+    "Penalised",
     "PredictorFormula",
     "Response",
     "Scoped",
@@ -39,6 +42,7 @@ __all__ = [
     "factor_slope",
     "for_family",
     "learned_part",
+    "is_smooth",
     "natural_order",
     "offset_slope",
     "parse",

@@ -14,10 +14,17 @@ from glmfit.model.assembly import (
     weighed,
 )
 from glmfit.model.batch import BatchLikelihood
-from glmfit.model.likelihood import Likelihood, RowDerivatives, add_gradient, add_hessian, row_derivatives
-from glmfit.model.model import Absorbed, Model
+from glmfit.model.likelihood import (
+    Likelihood,
+    RowDerivatives,
+    add_gradient,
+    add_hessian,
+    gradients,
+    row_derivatives,
+)
+from glmfit.model.model import Absorbed, Model, SmoothBlock
 from glmfit.model.panel import Panel, PanelObjective, PanelPredictor
-from glmfit.model.penalised import Jeffreys
+from glmfit.model.penalised import Jeffreys, leverage_rows
 from glmfit.model.rows import Chunks, Predictor, Rows
 from glmfit.model.varying import Run, RunDerivatives, VaryingLikelihood
 
@@ -38,6 +45,7 @@ __all__ = [
     "Run",
     "RunDerivatives",
     "Slopes",
+    "SmoothBlock",
     "Step",
     "VaryingLikelihood",
     "add_gradient",
@@ -45,7 +53,9 @@ __all__ = [
     "assemble",
     "columns_of",
     "estimated_formulas",
+    "gradients",
     "held_parameters",
+    "leverage_rows",
     "linear_predictors",
     "profiled",
     "row_derivatives",

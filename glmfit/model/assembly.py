@@ -33,6 +33,7 @@ from glmfit.model.absorbed import beside
 from glmfit.model.groups import side_by_side, within
 from glmfit.model.model import Absorbed, Model
 from glmfit.model.rows import CHUNK_CELLS, Predictor, Rows
+from glmfit.model.smooths import Smooths, penalty_root, refuse_overlap, smooth_blocks
 from glmfit.numerics import Indicators, by_rows, constant, rows_of, summed
 from glmfit.result import AbsorbedFactor
 from glmfit.rows import Data, room_for
@@ -48,9 +49,9 @@ def assemble(data: Data) -> Model:
     y, weight, frequency, log_prior = weighed(data)
     held = held_parameters(data, log_prior)
     constants = (formulas[p.name].terms for p in family.parameters[1:] if p.name in formulas)
-    parts = _Parts(family, centre=all(INTERCEPT in terms for terms in constants))
     estimated = estimated_formulas(data, held)
     evaluator = Evaluator(table, frequency=data.frequency)
+    parts = _Parts(family, all(INTERCEPT in terms for terms in constants), evaluator.penalised)
     absorbed = _absorbed(data)
     memory.check(needs(data, estimated, evaluator), most=room_for(data.spec))
     for name, matrix, offset in linear_predictors(data, estimated, evaluator, log_prior, absorbed):
@@ -59,7 +60,7 @@ def assemble(data: Data) -> Model:
         hint = "add a term, or the intercept" if absorbed is None else "add a term that varies within absorbed levels"
         raise ModelError("empty_model", "the model has no coefficient to estimate", hint)
     size = parts.size + (0 if absorbed is None else absorbed.size)
-    if size > summed(frequency):
+    if size > summed(frequency) and not evaluator.penalised:
         message = f"{size} coefficients cannot be estimated from {len(y)} rows"
         raise ModelError("too_few_rows", message, "leave out terms, or add data")
     rows = Rows(y, weight, frequency, columns_of(data), tuple(parts.predictors), held, log_prior)
@@ -80,6 +81,7 @@ def assemble(data: Data) -> Model:
         formulas=tuple(estimated.values()),
         state=evaluator.state,
         absorbed=absorbed,
+        smooths=smooth_blocks(parts.predictors, evaluator.penalised),
     )
 
 
@@ -205,6 +207,7 @@ class _Parts:
 
     family: Family
     centre: bool
+    smooths: Smooths  # what penalises terms, known once their columns are
     predictors: list[Predictor] = field(default_factory=list)
     standardizations: list[Standardization] = field(default_factory=list)
     names: list[tuple[str, str]] = field(default_factory=list)
@@ -236,7 +239,8 @@ class _Parts:
         A location leaves its intercept to others, but what is aliased with the intercept is aliased there too.
         """
         standard, standardization = matrix.standardized()
-        out = aliased_columns(standard)
+        out = aliased_columns(standard, penalty_root(matrix, standardization, self.smooths))
+        refuse_overlap(matrix, out, self.smooths)
         without = set(out)
         texts = combinations(standard, standardization, [j for j in range(matrix.shape[1]) if j not in without], out)
         own = [j for j, name in enumerate(matrix.names) if not _left(name, location)]

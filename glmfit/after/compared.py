@@ -98,12 +98,12 @@ def _findings(models: Sequence[Named]) -> tuple[Finding, ...]:
     return (Finding("not_converged", message),) if names else ()
 
 
-def _figures(one: Fitted) -> tuple[float, int, float, float, float]:
+def _figures(one: Fitted) -> tuple[float, float, float, float, float]:
     fit = one.fit
     return fit.log_likelihood, fit.n_parameters, fit.aic, aicc(one), fit.bic
 
 
-def _scale(one: Fitted) -> tuple[float, int]:
+def _scale(one: Fitted) -> tuple[float, float]:
     return one.fit.deviance, one.fit.df_residual
 
 

@@ -143,7 +143,7 @@ def _best(walk: _Walk, current: Fitted | str, tried: Sequence[_Tried]) -> int | 
     return at if at is not None and values[at] < walk.value(current) - LOWER else None
 
 
-def _df(current: Fitted | str, other: Fitted | str) -> int | None:
+def _df(current: Fitted | str, other: Fitted | str) -> float | None:
     if isinstance(current, str) or isinstance(other, str):
         return None
     return abs(current.fit.n_parameters - other.fit.n_parameters)

@@ -38,6 +38,7 @@ from glmfit.numerics import (
     refined,
     scipy_optimum,
 )
+from glmfit.smoothing import Smoothed
 from glmfit.spec import ModelSpec
 from glmfit.trust import FlatDirections, Separated, diagnose, of_levels, separation
 
@@ -69,6 +70,7 @@ class Maximum:
     whole: Model | None = None
     rest: Rest | None = None
     penalised: float | None = None  # the penalised log-likelihood at its maximum; the optimum has the plain one
+    smoothed: Smoothed | None = None  # where smooth terms are penalised with strengths chosen by the data
 
     @property
     def objective(self) -> Objective:

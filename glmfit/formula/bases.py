@@ -24,14 +24,14 @@ _ITERATED = 300  # places from which only the wanted eigenvectors are looked for
 
 def learn(bs: str, x: np.ndarray, k: int) -> dict[str, Any]:
     """The state of a basis of k columns over x (n,), which has k distinct values or more."""
-    return {"bs": bs, **{"cr": _knots_at_quantiles, "ps": _even_knots, "tp": _truncated}[bs](x, k)}
+    return {"cr": _knots_at_quantiles, "ps": _even_knots, "tp": _truncated}[bs](x, k)
 
 
-def columns(state: State, x: np.ndarray, nu: int = 0) -> np.ndarray:
+def columns(bs: str, state: State, x: np.ndarray, nu: int = 0) -> np.ndarray:
     """The basis at x, or its derivative of order `nu`, 0 or 1: (n, k)."""
-    if state["bs"] == "tp":
+    if bs == "tp":
         return _thin_plate(state, x, nu)
-    splines = _splines(state)
+    splines = _splines(bs, state)
     low, high = state["ends"]
     values = np.asarray(splines(np.clip(x, low, high), nu=nu))
     for end, out in ((low, x < low), (high, x > high)):  # beyond the ends, the straight line that it is there
@@ -41,21 +41,21 @@ def columns(state: State, x: np.ndarray, nu: int = 0) -> np.ndarray:
     return values
 
 
-def penalty(state: State) -> tuple[np.ndarray, int]:
+def penalty(bs: str, state: State) -> tuple[np.ndarray, int]:
     """The penalty S (k, k) of coefficients b, as b'S b, and the dimension of what it leaves free."""
-    if state["bs"] == "cr":
+    if bs == "cr":
         return _curvature(state), 2
-    if state["bs"] == "ps":
+    if bs == "ps":
         differences = np.diff(np.eye(len(state["knots"]) - DEGREE - 1), 2, axis=0)
         return differences.T @ differences, 2
     return np.array(state["penalty"]), 2
 
 
-def _splines(state: State) -> Any:
+def _splines(bs: str, state: State) -> Any:
     from scipy.interpolate import BSpline, CubicSpline
 
     knots = np.array(state["knots"])
-    if state["bs"] == "cr":
+    if bs == "cr":
         return CubicSpline(knots, np.eye(len(knots)), bc_type="natural")
     return BSpline(knots, np.eye(len(knots) - DEGREE - 1), DEGREE)
 
@@ -68,7 +68,7 @@ def _knots_at_quantiles(x: np.ndarray, k: int) -> dict[str, Any]:
 def _curvature(state: State) -> np.ndarray:
     """The integral of the product of second derivatives, which are straight lines between knots."""
     knots = np.array(state["knots"])
-    bend = np.asarray(_splines(state)(knots, nu=2))
+    bend = np.asarray(_splines("cr", state)(knots, nu=2))
     bend[0] = bend[-1] = 0.0
     width = np.diff(knots)[:, None]
     left, right = bend[:-1], bend[1:]
@@ -129,8 +129,6 @@ def _thin_plate(state: State, x: np.ndarray, nu: int) -> np.ndarray:
     places, weights, scale = (np.array(state[name]) for name in ("places", "weights", "scale"))
     shift = state["shift"]
     step = max(1, 2_000_000 // len(places))  # rows at a time
-    parts = [
-        _radial(x[start : start + step, None] - places, nu) @ weights for start in range(0, max(len(x), 1), step)
-    ]
+    parts = [_radial(x[start : start + step, None] - places, nu) @ weights for start in range(0, max(len(x), 1), step)]
     line = [np.zeros(len(x)), np.ones(len(x))] if nu else [np.ones(len(x)), x - shift]
     return np.asarray(np.column_stack([np.concatenate(parts), *line]) * scale)

@@ -117,7 +117,8 @@ def _basis(node: Node, given: Node | None) -> str:
     name = given.value if given.kind in ("string", "name") else render(given)
     if node.value == "te":
         if name != "cr":
-            raise _bad(node, f"bs='{name}' is no basis of te() here", "its margins are cubic regression splines, bs='cr'")
+            hint = "its margins are cubic regression splines, bs='cr'"
+            raise _bad(node, f"bs='{name}' is no basis of te() here", hint)
         return "cr"
     if name not in BASES:
         other = _ELSEWHERE.get(name)

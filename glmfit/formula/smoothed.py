@@ -58,12 +58,13 @@ def smooth_columns(
     asked = smooth_of(node)
     learning = not state
     if learning:
-        state["margins"] = [_learned(node, _repeated(x, weights), k, asked) for x, k in zip(values, asked.k, strict=True)]
-    base = _tensor([bases.columns(margin, x) for margin, x in zip(state["margins"], values, strict=True)])
+        pairs = enumerate(zip(values, asked.k, strict=True))
+        state["margins"] = {at: _learned(node, _repeated(x, weights), k, asked) for at, (x, k) in pairs}
+    base = _tensor([bases.columns(asked.bs, state["margins"][at], x) for at, x in enumerate(values)])
     penalties: list[np.ndarray] = []
     free = 0
     if learning:
-        penalties, free = _penalties(state["margins"], base)
+        penalties, free = _penalties(asked.bs, list(state["margins"].values()), base)
         varies = by is not None and by.levels is None and _varies(by.values)
         state["means"] = None if varies else np.average(base, axis=0, weights=weights).tolist()
     if state["means"] is not None:
@@ -127,9 +128,9 @@ def _tensor(margins: Sequence[np.ndarray]) -> np.ndarray:
     return out
 
 
-def _penalties(margins: Sequence[bases.State], base: np.ndarray) -> tuple[list[np.ndarray], int]:
+def _penalties(bs: str, margins: Sequence[bases.State], base: np.ndarray) -> tuple[list[np.ndarray], int]:
     """One for each margin, scaled to the size of the columns, and the dimension that they leave free."""
-    own = [bases.penalty(margin) for margin in margins]
+    own = [bases.penalty(bs, margin) for margin in margins]
     if len(own) > 1:
         own = [(one / np.linalg.eigvalsh(one)[-1], free) for one, free in own]
     size = np.abs(base).sum(axis=1).max() ** 2

@@ -62,7 +62,8 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
 }
 SYNONYMS: Mapping[str, str] = {"factor": "C", "as.factor": "C"}  # other names, which canonical text does not keep
 SMOOTHS = frozenset({"s", "te"})  # whose coefficients are penalised
-OUTERMOST = frozenset({"C", "cut", "poly", "bs", "ns", "cr", "cs", "cc", *SMOOTHS, *SYNONYMS})  # no arithmetic on several columns
+_SEVERAL_COLUMNS = {"C", "cut", "poly", "bs", "ns", "cr", "cs", "cc"}  # which no arithmetic takes
+OUTERMOST = frozenset({*_SEVERAL_COLUMNS, *SMOOTHS, *SYNONYMS})
 DATES = frozenset({"days", "year", "month", "weekday", "hour"})  # these take a column of dates
 LEARN = frozenset({"center", "scale", "standardize", *OUTERMOST})  # these depend on the rows that are used
 SEVERAL: Mapping[str, tuple[int, int]] = {"ifelse": (3, 3), "pmin": (2, 100), "pmax": (2, 100)}  # arguments of these

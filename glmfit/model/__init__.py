@@ -26,9 +26,11 @@ from glmfit.model.model import Absorbed, Model, SmoothBlock
 from glmfit.model.panel import Panel, PanelObjective, PanelPredictor
 from glmfit.model.penalised import Jeffreys, leverage_rows
 from glmfit.model.rows import Chunks, Predictor, Rows
+from glmfit.model.smooths import NOTHING
 from glmfit.model.varying import Run, RunDerivatives, VaryingLikelihood
 
 __all__ = [
+    "NOTHING",
     "Absorbed",
     "AbsorbedLikelihood",
     "BatchLikelihood",

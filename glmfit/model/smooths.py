@@ -13,6 +13,7 @@ from glmfit.formula import Penalised
 from glmfit.model.model import SmoothBlock
 from glmfit.model.rows import Predictor
 
+NOTHING = 1e-10  # of the largest eigenvalue: a direction that no penalty touches, were it not for rounding
 Smooths = Mapping[str, tuple[Penalised, ...]]  # by the texts of their terms
 
 
@@ -25,8 +26,9 @@ def penalty_root(matrix: Matrix, standardization: Standardization, smooths: Smoo
             whole = torch.from_numpy(sum(smooth.penalties[1:], smooth.penalties[0]))
             values, vectors = torch.linalg.eigh(whole)
             root = torch.zeros((len(places), matrix.shape[1]), dtype=torch.float64)
-            root[:, places] = values.clamp_min(0).sqrt()[:, None] * vectors.T / standardization.scale[places]
-            rows.append(root)
+            some = values > NOTHING * values[-1]
+            root[:, places] = vectors.T / standardization.scale[places]
+            rows.append(root[some] * values[some].sqrt()[:, None])
     return torch.cat(rows) if rows else None
 
 

@@ -121,7 +121,9 @@ class Marginal:
         """-l + b'S b / (2 phi), and phi."""
         of = self.of
         if of.phi is not None:
-            value = inner.value if of.phi == of.unit else of.model.held_at(of.phi).likelihood().value(self._theta(inner))
+            value = (
+                inner.value if of.phi == of.unit else of.model.held_at(of.phi).likelihood().value(self._theta(inner))
+            )
             return -value + 0.5 * pulled / of.phi, of.phi
         objective = _Scale(of.model, of.likelihood, self._theta(inner), pulled, spare)
         begin = torch.tensor([math.log(of.unit)], dtype=torch.float64)

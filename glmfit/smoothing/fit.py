@@ -59,6 +59,7 @@ def smooth(
     unit: float,
     phi: float | None,
     expected: bool,
+    max_iter: int = 100,
     trace: Trace | None = None,
 ) -> Smoothed:
     """The fit of a model whose phi is held at `unit`, from theta on; `phi` is known, or None where it is estimated.
@@ -74,7 +75,7 @@ def smooth(
         if trace is not None:
             trace({"iteration": iteration, method: point.value})
 
-    return _answer(of, method, expected, minimum(criterion, begin, told))
+    return _answer(of, method, expected, minimum(criterion, begin, max_iter, told))
 
 
 def _settings(model: Model, method: str, constants: Collection[str], unit: float, phi: float | None) -> Settings:
@@ -177,7 +178,11 @@ def _answer(of: Settings, method: str, expected: bool, found: Found) -> Smoothed
 
 def _outer_covariance(hessian: Tensor, strengths: int) -> Tensor:
     """Of the parameters found along with the strengths: their part of the inverse of the criterion's Hessian."""
-    inside, cross, own = hessian[:strengths, :strengths], hessian[:strengths, strengths:], hessian[strengths:, strengths:]
+    inside, cross, own = (
+        hessian[:strengths, :strengths],
+        hessian[:strengths, strengths:],
+        hessian[strengths:, strengths:],
+    )
     values, vectors = torch.linalg.eigh(inside) if strengths else (torch.zeros(0), inside)
     steep = values > 1e-6 * values.abs().max() if strengths else torch.zeros(0, dtype=torch.bool)
     along = vectors[:, steep].T @ cross  # strengths without end say nothing of the others

@@ -92,6 +92,4 @@ def settle(likelihood: Likelihood, turn: Tensor, S: Tensor, free: Tensor, begin:
     value, gradient, hessian = likelihood.derivatives(turn @ b)
     information = -(turn.T @ full(hessian) @ turn)
     information = 0.5 * (information + information.T)
-    return Inner(
-        b, value, turn.T @ gradient, information, optimum.iterations, optimum.decrement, optimum.converged
-    )
+    return Inner(b, value, turn.T @ gradient, information, optimum.iterations, optimum.decrement, optimum.converged)

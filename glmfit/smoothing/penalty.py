@@ -11,9 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from glmfit.model import SmoothBlock
-
-_NOTHING = 1e-10  # of the largest eigenvalue: a direction that no penalty touches, were it not for rounding
+from glmfit.model import NOTHING, SmoothBlock
 
 
 class Penalty:
@@ -29,7 +27,7 @@ class Penalty:
         for at, block in enumerate(blocks):
             together = sum((one / torch.linalg.matrix_norm(one) for one in block.penalties), torch.zeros(()))
             values, vectors = torch.linalg.eigh(together)
-            touched = values > _NOTHING * values[-1]
+            touched = values > NOTHING * values[-1]
             turn[block.places[:, None], block.places] = vectors
             inside = block.places[touched]
             self.penalised[inside] = True

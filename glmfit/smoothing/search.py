@@ -19,7 +19,6 @@ from glmfit.smoothing.criterion import Point
 STEP = 1e-4  # of a difference
 LONGEST = 4.0  # step in the logarithm of a strength
 HALVINGS = 25
-MOST_STEPS = 100
 LEVEL = 1e-3  # curvature of a direction that may have no end,
 FLAT = 1e-6  # and the gradient at which next to nothing is left to be gained along it
 LEFT = 1e-14  # what a Newton step promises in all others, relative to the criterion
@@ -42,12 +41,11 @@ class Found:
     converged: bool
 
 
-def minimum(criterion: Criterion, begin: Point, trace: Callable[[int, Point], None] | None = None) -> Found:
-    """The minimum from a point on."""
+def minimum(criterion: Criterion, begin: Point, most: int, trace: Callable[[int, Point], None]) -> Found:
+    """The minimum from a point on, in at most so many steps."""
     here = begin
-    for iteration in range(MOST_STEPS):
-        if trace is not None:
-            trace(iteration, here)
+    for iteration in range(most):
+        trace(iteration, here)
         values, vectors = torch.linalg.eigh(differenced(criterion, here, both=False))
         along = vectors.T @ here.gradient
         size = 1.0 + abs(here.value)
@@ -61,7 +59,7 @@ def minimum(criterion: Criterion, begin: Point, trace: Callable[[int, Point], No
             converged = ended and gain <= ROUNDED * size and here.inner.converged
             return Found(here, differenced(criterion, here, both=True), iteration, converged)
         here = after
-    return Found(here, differenced(criterion, here, both=True), MOST_STEPS, False)
+    return Found(here, differenced(criterion, here, both=True), most, False)
 
 
 def _step(values: Tensor, vectors: Tensor, along: Tensor) -> tuple[Tensor, float]:

@@ -138,9 +138,7 @@ BootstrapBy = Annotated[
 BiasReduction = Annotated[
     str | None, option(_I, "--bias-reduction", metavar="firth", help="Penalise the likelihood by Jeffreys' prior.")
 ]
-Smoothing = Annotated[
-    str | None, option(_F, "--smoothing", metavar="METHOD", help="reml (default), ml or gcv: how smooth terms are.")
-]
+Smoothing = Annotated[str | None, option(_F, "--smoothing", metavar="METHOD", help="reml (default), ml or gcv.")]
 Level = Annotated[str, option(_I, "--level", metavar="SHARE", help="Level of the intervals; default 0.95.")]
 OptimizerOption = Annotated[
     str, option(_F, "--optimizer", metavar="NAME", help="newton (default), bfgs, l-bfgs or trust-exact.")

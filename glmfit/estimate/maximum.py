@@ -386,9 +386,7 @@ def _search(likelihood: Likelihood, theta: Tensor, spec: ModelSpec, trace: Trace
             equations = likelihood.normal_equations()
             return found if equations is None else refined(found, equations)
     found = newton(likelihood, theta, spec.tol, spec.max_iter, trace)
-    if found.converged:
-        return found
-    return maximise_on_edge(likelihood, theta, spec.tol, spec.max_iter) or found
+    return found if found.converged else maximise_on_edge(likelihood, theta, spec.tol, spec.max_iter) or found
 
 
 def quadratic(likelihood: Likelihood) -> bool:

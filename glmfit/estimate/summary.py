@@ -12,6 +12,7 @@ import torch
 from glmfit.errors import Finding
 from glmfit.estimate import absorbing, remarks, smoothed, wild
 from glmfit.estimate.blueprint import blueprint
+from glmfit.estimate.described import reported_model
 from glmfit.estimate.maximum import Maximum
 from glmfit.estimate.placed import among, in_rows, parts, without_places
 from glmfit.families import make_family
@@ -44,7 +45,6 @@ from glmfit.result import (
     FitStatistics,
     Fitted,
     Identification,
-    ModelSummary,
     Separation,
 )
 from glmfit.rows import Data
@@ -105,7 +105,7 @@ def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) 
     findings += remarks.of_spread(data, found, cov, scale, sums, df)
     return Fitted(
         version=__version__,
-        model=_reported_model(data, model),
+        model=reported_model(data, model),
         data=DataSummary(
             data.table.source,
             data.table.rows_read,
@@ -378,31 +378,3 @@ def _auxiliary(data: Data, model: Model, coefficients: Sequence[Coefficient]) ->
     for setting in model.family.settings:
         rows.append(wald.held(setting, data.spec.fixed[setting]))
     return tuple(rows)
-
-
-def _reported_model(data: Data, model: Model) -> ModelSummary:
-    spec = data.spec
-    used, main = {p.parameter for p in model.rows.predictors}, model.family.main
-    return ModelSummary(
-        formulas=data.formula.texts,
-        response=data.response.label,
-        family=model.family.name,
-        links={name: link.name for name, link in model.links.items() if name in used},
-        fixed=dict(spec.fixed),
-        weights=spec.weights,
-        freq_weights=spec.freq_weights,
-        sampling_weights=spec.sampling_weights,
-        offset=spec.offset,
-        exposure=spec.exposure,
-        success=data.response.success,
-        levels=data.response.levels,
-        base=data.response.levels[0] if model.family.shared_formula else None,
-        group=spec.group,
-        event=spec.event,
-        censor=spec.censor,
-        main=tuple(dict.fromkeys(p.name for p in model.family.parameters)) if model.family.shared_formula else (main,),
-        measure=model.family.exp_measure(model.links[main].name),
-        bias_reduction=spec.bias_reduction,
-        where=spec.where,
-        absorbed=() if model.absorbed is None else model.absorbed.factors,
-    )

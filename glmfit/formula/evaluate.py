@@ -20,10 +20,11 @@ from glmfit.formula.expression import Node, render
 from glmfit.formula.intervals import interval_codes, interval_labels
 from glmfit.formula.learned import Learned
 from glmfit.formula.order import natural_order
-from glmfit.formula.smooth import is_smooth, not_random, of_factor, parts, smooth_of
+from glmfit.formula.smooth import is_smooth, not_random, of_factor, smooth_of, too_long
 from glmfit.formula.smoothed import By, Penalised, random_effects, smooth_columns
 from glmfit.formula.terms import Factor
 from glmfit.formula.words import OUTERMOST
+from glmfit.spill import spill_of
 from glmfit.spilled import looked_up
 from glmfit.table import is_number, number_names
 
@@ -146,23 +147,27 @@ class Evaluator:
 
     def _smooth(self, factor: Factor) -> Numbers:
         """The columns of a smooth; what penalises them is learned with them."""
-        asked, text = smooth_of(factor.tree), factor.text
-        found = [self.factor(Factor.of(node)) for node in parts(factor.tree)]
-        by = None if asked.by is None else _multiplier(found.pop())
+        by = smooth_of(factor.tree).by
+        columns, self.penalised[factor.text] = self.smooth(factor, None if by is None else multiplier(self, by))
+        return Numbers(tuple(columns), tuple(columns.values()))
+
+    def smooth(self, factor: Factor, by: By | None) -> tuple[dict[str, np.ndarray], tuple[Penalised, ...]]:
+        """The columns of a smooth, multiplied, and what penalises them where that is learned."""
+        asked = smooth_of(factor.tree)
+        found = [self.factor(Factor.of(node)) for node in asked.variables]
         if asked.random:
             (only,) = found
             if not isinstance(only, Levels):
                 raise not_random(factor.tree)
-            columns, penalised = random_effects(factor.tree, only.codes, only.levels, by)
-        else:
-            for node, one in zip(asked.variables, found, strict=True):
-                if isinstance(one, Levels):
-                    raise of_factor(factor.tree, node)
-            values = [one.columns[0] for one in found if isinstance(one, Numbers)]
-            state = self.learned.remembered(text)
-            columns, penalised = smooth_columns(factor.tree, values, by, state, self.learned.frequency)
-        self.penalised[text] = penalised
-        return Numbers(tuple(columns), tuple(columns.values()))
+            return random_effects(factor.tree, only.codes, only.levels, by)
+        for node, one in zip(asked.variables, found, strict=True):
+            if isinstance(one, Levels):
+                raise of_factor(factor.tree, node)
+        values = [one.columns[0] for one in found if isinstance(one, Numbers)]
+        if not self.new_data and spill_of(values[0]) is not None:
+            raise too_long(factor.tree)
+        state = self.learned.remembered(factor.text)
+        return smooth_columns(factor.tree, values, by, state, self.learned.frequency)
 
     def _observed(self, name: str, codes: np.ndarray, levels: Sequence[str]) -> Levels:
         """A factor over the levels that occur, or over those remembered."""
@@ -292,8 +297,9 @@ class Evaluator:
         raise DataError("not_finite", what + where + more, hint)
 
 
-def _multiplier(found: Numbers | Levels) -> By:
+def multiplier(evaluator: Evaluator, node: Node) -> By:
     """What a smooth is multiplied by."""
+    found = evaluator.factor(Factor.of(node))
     return By(found.codes, found.levels) if isinstance(found, Levels) else By(found.columns[0])
 
 

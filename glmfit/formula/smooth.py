@@ -73,6 +73,13 @@ def not_random(node: Node) -> ModelError:
     return ModelError("bad_smooth", f"'{render(node)}': '{inner}' is a number, and random effects are of levels", hint)
 
 
+def too_long(node: Node) -> ModelError:
+    """The error for rows that lie in temporary files."""
+    what = f"'{render(node)}': smooth terms need the rows in memory, and these are too many"
+    hint = "give more room with --memory, a sample of rows with --where, or write ns(x, df=4), a spline of a fixed size"
+    return ModelError("smooth_excludes", what, hint)
+
+
 def of_factor(node: Node, variable: Node) -> ModelError:
     """The error for a smooth of a factor."""
     inner = render(variable)

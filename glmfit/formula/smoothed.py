@@ -8,7 +8,7 @@ each of its levels, with `by` numeric one that is multiplied by it, and which ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,18 @@ def smooth_columns(
         penalties = [turn.T @ one @ turn for one in penalties]
         free = max(free - 1, 0)
     return _multiplied(base, by, penalties if learning else None, free)
+
+
+def smooth_slopes(
+    node: Node, values: Sequence[np.ndarray], at: int, by: By | None, state: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
+    """The derivatives (n,) of the columns of a smooth in the variable at place `at`, by their labels."""
+    bs = smooth_of(node).bs
+    margins = [bases.columns(bs, state["margins"][j], x, nu=int(j == at)) for j, x in enumerate(values)]
+    base = _tensor(margins)
+    if state["means"] is not None:
+        base = base @ _orthogonal(np.array(state["means"]))
+    return _multiplied(base, by, None, 0)[0]
 
 
 def random_effects(

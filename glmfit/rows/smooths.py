@@ -72,3 +72,12 @@ def _check_validation(spec: ModelSpec, family: Family, formula: ModelFormula) ->
         why = f"{' and '.join(others)} would be estimated as well" if others else "it has none"
         message = f"--smoothing gcv rests on the deviance of a mean, and of the {family.name} family {why}"
         raise UsageError("smooth_excludes", message, "write --smoothing reml or ml")
+
+
+def refuse_formula(formula: ModelFormula, what: str) -> None:
+    """Raises for a formula with smooths, which `what` does not go with."""
+    if formula.smooths:
+        name = formula.smooths[0].name
+        message = f"{what} does not go with smooth terms such as '{name}'"
+        hint = "fit tests each smooth by itself; or write ns(x, df=4) or cr(x, df=4), splines of a fixed size"
+        raise ModelError("smooth_excludes", message, hint)

@@ -157,7 +157,7 @@ class _Scale:
     def derivatives(self, t: Tensor) -> tuple[float, Tensor, Tensor]:
         value, gradient, hessian = self.plain.derivatives(t)
         pull = 0.5 * self.pulled * math.exp(-float(t))
-        return value + self._rest(float(t)), gradient + pull + 0.5 * self.spare, hessian - pull
+        return value + self._rest(float(t)), gradient + pull + 0.5 * self.spare, full(hessian) - pull
 
     def expected(self, t: Tensor) -> Tensor | None:
         return None

@@ -148,7 +148,9 @@ def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None, progress: P
     from glmfit.families.userfile import is_dense
     from glmfit.lazy import load_meanwhile
     from glmfit.memory import running_out
+    from glmfit.threads import settle
 
+    settle()
     with running_out():
         if is_dense(spec.family):
             from glmfit.dense import fit_dense
@@ -160,4 +162,4 @@ def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None, progress: P
         rows = read(spec, data, lambda: load_meanwhile("glmfit.estimate.pipeline"))
         from glmfit.estimate.pipeline import fit_data
 
-        return fit_data(rows, trace, progress)
+        return fit_data(rows, trace, progress, spend=True)

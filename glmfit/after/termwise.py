@@ -12,8 +12,9 @@ from glmfit.result import Fitted
 def places_of_terms(fit: Fitted) -> Mapping[str, list[int]]:
     """For each term but intercepts and smooths the places of its estimated coefficients, in the order of the formulas.
 
-    Of smooths a fit has the tests itself. Terms of further parameters are called `parameter:term`; where parameters share one formula, as categories do, a
-    term is that of all of them together. `ModelError` where the likelihood is no linear form.
+    Of smooths a fit has the tests itself. Terms of further parameters are called `parameter:term`; where parameters
+    share one formula, as categories do, a term is that of all of them together. `ModelError` where the likelihood is no
+    linear form.
     """
     if not fit.blueprint.predictors:
         message = "the model is a log_likelihood(params, data), whose parameters are no terms of a formula"

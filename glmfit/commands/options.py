@@ -66,9 +66,7 @@ Success = Annotated[
 Levels = Annotated[
     list[str] | None, option(_M, "--levels", metavar="A,B,C", help="Categories of the response, lowest or base first.")
 ]
-Base = Annotated[
-    str | None, option(_M, "--base", metavar="LEVEL", help="Multinomial: the category that others are compared with.")
-]
+Base = Annotated[str | None, option(_M, "--base", metavar="LEVEL", help="Multinomial: what others are compared with.")]
 Relax = Annotated[
     list[str] | None, option(_M, "--relax", metavar="TERMS", help="Ordinal: terms that act on each cut point.")
 ]
@@ -165,8 +163,7 @@ Save = Annotated[
     str | None, option(_O, "--save", metavar="MODEL.json", help="Write the model to a file, for predict and the like.")
 ]
 Report = Annotated[
-    str | None,
-    option(_O, "--report", metavar="FILE.html", help="A page of the fit and its check; or FILE.md."),
+    str | None, option(_O, "--report", metavar="FILE.html", help="A page of the fit and its check; or FILE.md.")
 ]
 Output = Annotated[str | None, option(_O, "--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all.")]
 Exp = Annotated[bool, option(_O, "--exp", help="Show exponentiated coefficients: rate, odds or hazard ratios.")]
@@ -175,6 +172,7 @@ Covariance = Annotated[
 ]
 AllLevels = Annotated[bool, option(_O, "--all-levels", help="Show every level of a factor, however many there are.")]
 Plot = Annotated[bool, option(_O, "--plot", help="The coefficients with their intervals as a picture below the table.")]
+Threads = Annotated[str | None, option(_F, "--threads", metavar="N", help="How many; default one a processor.")]
 Quiet = Annotated[bool, option(_O, "--quiet", "-q", help="Nothing on stderr but errors.")]
 Verbose = Annotated[bool, option(_O, "--verbose", "-v", help="Iterations on stderr; tracebacks of internal errors.")]
 LikelihoodFile = Annotated[

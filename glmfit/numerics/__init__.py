@@ -22,7 +22,19 @@ from glmfit.numerics.optimize import (
     scipy_optimum,
 )
 from glmfit.numerics.precise import Pair, as_written, exact, normal_equations, product
-from glmfit.numerics.runs import by_rows, constant, extremes, is_constant, laid, lies_in, rows_of, summed, taken
+from glmfit.numerics.runs import (
+    beside,
+    by_rows,
+    constant,
+    empty_columns,
+    extremes,
+    is_constant,
+    laid,
+    lies_in,
+    rows_of,
+    summed,
+    taken,
+)
 from glmfit.numerics.sums import Sums
 
 __all__ = [
@@ -45,9 +57,11 @@ __all__ = [
     "Trace",
     "all_finite",
     "as_written",
+    "beside",
     "by_rows",
     "cholesky",
     "constant",
+    "empty_columns",
     "exact",
     "extremes",
     "full",

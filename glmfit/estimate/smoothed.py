@@ -41,7 +41,8 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
     along = _found_along(model)
     method = spec.smoothing or "reml"
     only_mean = len(along) + 1 == len(model.rows.predictors)
-    expected = spec.se != "hessian" and (spec.se == "expected" or (only_mean and likelihood.has_expected))
+    of_mean = only_mean and likelihood.has_expected and not model.family.categories
+    expected = spec.se == "expected" or (spec.se is None and of_mean)
     found = smooth(model, method, theta, along, phi, _known_phi(model, spec), expected, spec.max_iter, trace)
     lower = curvature.cholesky(found.curvature)
     optimum = Optimum(

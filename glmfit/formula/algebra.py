@@ -179,7 +179,7 @@ def _refuse_crossed(term: tuple[Factor, ...]) -> None:
         inside = ", ".join(render(arg) for factor in term for arg in factor.tree.args)
         hint = f"write te({inside}) for a surface over both"
     what = f"'{':'.join(factor.text for factor in term)}': a smooth cannot be crossed with other terms"
-    raise UsageError("bad_smooth", what, hint)
+    raise ModelError("bad_smooth", what, hint)
 
 
 def _square(node: Node, base: Terms, exponent: Node | int) -> UsageError:

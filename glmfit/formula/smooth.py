@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from glmfit.errors import ModelError, UsageError, did_you_mean
+from glmfit.errors import ModelError, did_you_mean
 from glmfit.formula.expression import Node, render
 from glmfit.formula.words import SMOOTHS
 
@@ -51,7 +51,7 @@ def parts(node: Node) -> Iterator[Node]:
 
 
 def smooth_of(node: Node) -> Smooth:
-    """What the call of a smooth asks for; UsageError for what it cannot."""
+    """What the call of a smooth asks for; ModelError for what it cannot."""
     given: dict[str, Node] = {}
     for name, value in node.keywords:
         if name not in _ARGUMENTS or name in given:
@@ -151,5 +151,5 @@ def _sizes(node: Node, bs: str, given: Node | None) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _bad(node: Node, what: str, hint: str) -> UsageError:
-    return UsageError("bad_smooth", f"'{render(node)}': {what}", hint)
+def _bad(node: Node, what: str, hint: str) -> ModelError:
+    return ModelError("bad_smooth", f"'{render(node)}': {what}", hint)

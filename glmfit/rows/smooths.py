@@ -21,13 +21,13 @@ def check_smooths(spec: ModelSpec, family: Family, formula: ModelFormula) -> Non
     for option, (given, hint) in _excluded(spec).items():
         if given:
             message = f"{option} does not go with smooth terms such as '{smooths[0]}'"
-            raise UsageError("smooth_excludes", message, hint)
+            raise ModelError("smooth_excludes", message, hint)
     if family.grouped:
         message = f"the {family.name} family compares within groups, where nothing chooses how smooth '{smooths[0]}' is"
-        raise UsageError("smooth_excludes", message, "write ns(x, df=4) or cr(x, df=4), splines of a fixed size")
+        raise ModelError("smooth_excludes", message, "write ns(x, df=4) or cr(x, df=4), splines of a fixed size")
     if family.quasi and spec.smoothing != "gcv":
         message = f"{spec.smoothing or 'reml'} rests on a likelihood, and the {family.name} family has none"
-        raise UsageError("smooth_excludes", message, "add --smoothing gcv")
+        raise ModelError("smooth_excludes", message, "add --smoothing gcv")
     for predictor in formula.predictors:
         _refuse_twice(predictor)
     if spec.smoothing == "gcv":
@@ -71,7 +71,7 @@ def _check_validation(spec: ModelSpec, family: Family, formula: ModelFormula) ->
     if others or not (family.has_deviance and family.has_moments) or spec.event or spec.censor:
         why = f"{' and '.join(others)} would be estimated as well" if others else "it has none"
         message = f"--smoothing gcv rests on the deviance of a mean, and of the {family.name} family {why}"
-        raise UsageError("smooth_excludes", message, "write --smoothing reml or ml")
+        raise ModelError("smooth_excludes", message, "write --smoothing reml or ml")
 
 
 def refuse_formula(formula: ModelFormula, what: str) -> None:

@@ -118,7 +118,9 @@ def _check_call(node: Node, columns: Collection[str], outer: bool) -> None:
     name = node.value
     if name not in TRANSFORMS:
         word = name.rsplit(".", 1)[-1]
-        hint = did_you_mean(word, [name for name in TRANSFORMS if name not in SMOOTHS]) or "the transforms are " + ", ".join(TRANSFORMS)
+        hint = did_you_mean(
+            word, [name for name in TRANSFORMS if name not in SMOOTHS]
+        ) or "the transforms are " + ", ".join(TRANSFORMS)
         if word in TRANSFORMS:
             hint = f"write {render(replace(node, value=word))}"
         hint = call_hint(node) or hint

@@ -139,8 +139,8 @@ def _answer(of: Settings, method: str, expected: bool, found: Found) -> Smoothed
     information = of.expected(inner) if expected else inner.information
     A_inverse, _ = inverse(information + S, of.free)
     if A_inverse is None:
-        message = "the penalised information is not positive definite where the search ended"
-        raise ModelError("smoothing_failed", message, "leave terms out, or give smooths a smaller k")
+        message = "the expected information is singular where the search ended"
+        raise ModelError("no_expected_information", message, "use --se hessian")
     share = A_inverse @ information
     share[of.outer] = 0.0
     share[:, of.outer] = 0.0
@@ -151,7 +151,8 @@ def _answer(of: Settings, method: str, expected: bool, found: Found) -> Smoothed
     half = _root(A_inverse) @ turn.T
     F = turn @ share @ back
     penalty = back.T @ S @ back
-    gradient = back.T @ (inner.gradient - S @ inner.b)
+    gradient = inner.gradient - S @ inner.b
+    gradient[of.outer] = -point.gradient[of.strengths :]  # these maximise the criterion
     strengths: list[tuple[float, ...]] = [()] * len(of.penalty.blocks)
     for owner, strength in zip(of.penalty.owners, rho.exp().tolist(), strict=True):
         strengths[owner] = (*strengths[owner], strength)
@@ -160,7 +161,7 @@ def _answer(of: Settings, method: str, expected: bool, found: Found) -> Smoothed
         method=method,
         theta=turn @ inner.b,
         value=inner.value,
-        gradient=gradient,
+        gradient=back.T @ gradient,
         curvature=torch.linalg.inv(turn @ A_inverse @ turn.T),
         half=half,
         information=back.T @ information @ back,

@@ -87,7 +87,8 @@ def test_bases_and_penalties(term: str) -> None:
     evaluator = Evaluator(table_of(DATA))
     found = evaluator.factor(factor)
     later = Evaluator(table_of(pd.DataFrame(NEW)), evaluator.state).factor(factor)
-    assert isinstance(found, Numbers) and isinstance(later, Numbers)
+    assert isinstance(found, Numbers)
+    assert isinstance(later, Numbers)
     whole, beyond = np.column_stack(found.columns), np.column_stack(later.columns)
     random = np.random.default_rng(1)
     for own, theirs in zip(evaluator.penalised[factor.text], BASES[term], strict=True):

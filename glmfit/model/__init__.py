@@ -14,6 +14,7 @@ from glmfit.model.assembly import (
     weighed,
 )
 from glmfit.model.batch import BatchLikelihood
+from glmfit.model.elsewhere import AsFitted, Elsewhere, Largest, View, add, seen
 from glmfit.model.likelihood import (
     Likelihood,
     RowDerivatives,
@@ -22,7 +23,7 @@ from glmfit.model.likelihood import (
     gradients,
     row_derivatives,
 )
-from glmfit.model.model import Absorbed, Model, SmoothBlock
+from glmfit.model.model import Absorbed, Model, SmoothBlock, with_constants
 from glmfit.model.panel import Panel, PanelObjective, PanelPredictor
 from glmfit.model.penalised import Jeffreys, leverage_rows
 from glmfit.model.rows import Chunks, Predictor, Rows
@@ -33,9 +34,12 @@ __all__ = [
     "NOTHING",
     "Absorbed",
     "AbsorbedLikelihood",
+    "AsFitted",
     "BatchLikelihood",
     "Chunks",
+    "Elsewhere",
     "Jeffreys",
+    "Largest",
     "Likelihood",
     "Model",
     "Panel",
@@ -50,6 +54,8 @@ __all__ = [
     "SmoothBlock",
     "Step",
     "VaryingLikelihood",
+    "View",
+    "add",
     "add_gradient",
     "add_hessian",
     "assemble",
@@ -61,5 +67,7 @@ __all__ = [
     "linear_predictors",
     "profiled",
     "row_derivatives",
+    "seen",
     "weighed",
+    "with_constants",
 ]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from glmfit.errors import ModelError
-from glmfit.model import Likelihood, Model
+from glmfit.model import AsFitted, Likelihood, Model
 from glmfit.numerics import full, newton
 from glmfit.smoothing.inner import Inner, settle
 from glmfit.smoothing.penalty import Penalty
@@ -125,7 +125,7 @@ class Marginal:
                 inner.value if of.phi == of.unit else of.model.held_at(of.phi).likelihood().value(self._theta(inner))
             )
             return -value + 0.5 * pulled / of.phi, of.phi
-        objective = _Scale(of.model, of.likelihood, self._theta(inner), pulled, spare)
+        objective = _Scale(of.model, self._theta(inner), pulled, spare)
         begin = torch.tensor([math.log(of.unit)], dtype=torch.float64)
         found = newton(objective, begin, 1e-10)
         phi = math.exp(float(found.theta))
@@ -138,11 +138,8 @@ class Marginal:
 class _Scale:
     """l(phi) - b'S b / (2 phi) + spare log(phi) / 2 as an objective of log phi, the mean held."""
 
-    def __init__(self, model: Model, likelihood: Likelihood, theta: Tensor, pulled: float, spare: int) -> None:
-        main = model.family.main
-        self.plain = model.constants_only(
-            ("phi",), lambda chunk: {main: likelihood.working(chunk, likelihood.etas(chunk, theta))[0]}
-        )
+    def __init__(self, model: Model, theta: Tensor, pulled: float, spare: int) -> None:
+        self.plain = model.constants_only(("phi",), AsFitted(theta, None, (model.family.main,)))
         self.pulled, self.spare = pulled, spare
 
     def _rest(self, t: float) -> float:

@@ -119,7 +119,7 @@ def test_a_saved_model_predicts_the_same_and_slopes_are_derivatives() -> None:
     for name in ("z", "v", "w"):
         up, down = (fit.predict(rows.assign(**{name: rows[name] + h}), "link")["estimate"] for h in (1e-4, -1e-4))
         slope = float(((up - down) / 2e-4).mean())
-        assert float(fit.margins(rows, [name], of="link")["estimate"].iloc[0]) == pytest.approx(slope, rel=1e-5)
+        assert float(fit.margins(rows, terms=[name], of="link")["estimate"].iloc[0]) == pytest.approx(slope, rel=1e-5)
 
 
 def test_the_table_lists_smooths_and_not_their_coefficients() -> None:

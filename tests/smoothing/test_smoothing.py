@@ -186,3 +186,10 @@ def test_what_follows_a_fit_is_right_or_refused() -> None:
     np.testing.assert_allclose(residuals["fitted"], fit.predict(DATA)["estimate"])
     by_groups = glmfit.fit("count ~ s(x, k=5)", FRAME[FRAME.g == "a"], family="poisson")
     assert by_groups.convergence.converged
+
+
+def test_levels_inside_smooths_are_averaged_over() -> None:
+    fit = glmfit.fit("count ~ g + s(x, by=g, k=5) + s(h, bs='re')", DATA, family="poisson")
+    frame = fit.margins(FRAME, terms=["g"], of="link")
+    means = [fit.predict(FRAME.assign(g=level), "link")["estimate"].mean() for level in "abc"]
+    np.testing.assert_allclose(frame["estimate"], [mean - means[0] for mean in means[1:]], rtol=1e-8)

@@ -172,7 +172,7 @@ def test_what_looks_at_rows_one_by_one(
 
 
 def test_what_is_held_in_memory_is_refused_with_the_size_it_would_need(
-    table: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    table: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chosen = np.arange(400) % 4 == 0
     path = write(table | {"chosen": chosen, "set": np.arange(400) // 4}, tmp_path / "data.csv")
@@ -185,6 +185,11 @@ def test_what_is_held_in_memory_is_refused_with_the_size_it_would_need(
             with pytest.raises(ModelError, match=what) as caught:
                 fit_spec(spec, path)
         assert caught.value.code == "too_large"
+    monkeypatch.setattr("glmfit.rows.room.room_for", lambda spec: 100)
+    for option in ("--by=g", "--scan=u,v"):
+        assert main(["fit", path, "y ~ x" + " + {}" * option.startswith("--scan"), "-f", "poisson", option]) == 3
+        said = capsys.readouterr().err
+        assert f"{option.partition('=')[0]} holds its rows in memory" in said
 
 
 def test_standard_input_that_is_larger_than_what_is_allowed(table: dict[str, Any], tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ BELOW = {
     "inference": "model numerics families",
     "trust": "model design numerics",
     "estimate": "trust inference model design rows formula families numerics",
+    "shrink": "estimate trust inference model design rows formula families numerics",
     "dense": "estimate trust inference design rows formula families table numerics",
     "explain": "",
     "report": "explain families",
@@ -33,7 +34,7 @@ BELOW = {
     "commands": "many report explain after dense estimate rows formula families table",
 }
 # The ground floor, from the bottom; `__init__` is the Python API and `__main__` the command, above all packages.
-GROUND = ("version", "errors", "lazy", "memory", "spill", "spilled", "watch", "reading", "spec", "result")
+GROUND = ("version", "errors", "lazy", "memory", "spill", "spilled", "watch", "reading", "shrinkage", "spec", "shrunk", "result")
 ROOF = ("fitted", "__init__", "__main__")
 _WITHOUT_TORCH = {"table", "families", "formula", "rows", "explain", "report", "many", "commands", *GROUND}
 NEEDS_TORCH = {"commands.examine", "families.blame"}

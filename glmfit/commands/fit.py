@@ -16,6 +16,7 @@ from glmfit.commands.plot import forest_of
 from glmfit.commands.progress import progress
 from glmfit.commands.report import report_of, target_of
 from glmfit.commands.shared import check_output, check_save, warn
+from glmfit.commands.shrink import check_alone, refuse_unchosen
 from glmfit.errors import UsageError
 from glmfit.spec import ModelSpec
 
@@ -70,10 +71,13 @@ def fit_command(
         "--all-levels": all_levels, "--report": report is not None, "--verbose": verbose,
     }  # fmt: skip
     scanning.check_scan(columns, [*spec.formulas, *spec.x, spec.y or ""], alone, adjust, firth_fallback)
+    groups = options.levels(by)
+    if spec.shrinkage is not None:
+        check_alone({"--by": bool(groups), "--scan": bool(columns), "--exp": exp, "--covariance": covariance,
+                     "--plot": plot, "--report": report is not None})  # fmt: skip
     if columns:
         scanned = scanning.ScanAsked(columns, adjust or "bh", firth_fallback)
         raise typer.Exit(scanning.fit_scan(spec, data, scanned, chosen, output, quiet=quiet))
-    groups = options.levels(by)
     check_groups(groups, overall=overall, save=save, all_levels=all_levels, verbose=verbose)
     if groups and report is not None:
         hint = "fit one of the groups with --where, and --report"
@@ -89,6 +93,8 @@ def fit_command(
             say(f"{column}: {text}")
     if save is not None:
         from glmfit.report.saved import model_json
+
+        refuse_unchosen(fit)
 
         write_file(save, model_json(fit))
     _report(fit, chosen, output, exp=exp, covariance=covariance, all_levels=all_levels, plot=plot, quiet=quiet)

@@ -13,11 +13,14 @@ from typing import Any
 from glmfit.commands import options
 from glmfit.commands.output import say
 from glmfit.commands.progress import progress
+from glmfit.commands.shrink import OPTIONS, takes_penalty
 from glmfit.reading import PLAIN, Reading
+from glmfit.shrinkage import Shrinkage
 from glmfit.spec import ModelSpec
 from glmfit.watch import watching
 
 
+@takes_penalty
 @options.takes_data
 def asked_for(
     formulas: options.Formulas = None,
@@ -54,6 +57,7 @@ def asked_for(
     bootstrap_by: options.BootstrapBy = None,
     level: options.Level = "0.95",
     bias_reduction: options.BiasReduction = None,
+    penalty: Shrinkage | None = None,
     optimizer: options.OptimizerOption = "newton",
     max_iter: options.MaxIter = "100",
     tol: options.Tol = "1e-8",
@@ -96,6 +100,7 @@ def asked_for(
         bootstrap_by=bootstrap_by,
         level=options.number("--level", level),
         bias_reduction=bias_reduction,
+        shrinkage=penalty,
         where=where,
         missing=missing,
         reading=reading,

@@ -9,6 +9,7 @@ import typer
 from glmfit.commands import options, shared
 from glmfit.commands.model import takes_model
 from glmfit.commands.options import option
+from glmfit.commands.shrink import OPTIONS
 from glmfit.commands.output import write_file, write_stdout
 from glmfit.spec import ModelSpec
 
@@ -27,7 +28,7 @@ Lower = Annotated[
 ]
 
 
-@takes_model()
+@takes_model(*OPTIONS)
 def step_command(
     data: options.Data,
     spec: ModelSpec,

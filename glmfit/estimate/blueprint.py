@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import asdict, fields, is_dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -73,7 +73,8 @@ def asked(spec: ModelSpec) -> dict[str, Any]:
     """
     default = ModelSpec()
     names = [field.name for field in fields(spec) if field.name not in ("reading", "memory", "spill")]
-    return {name: getattr(spec, name) for name in names if getattr(spec, name) != getattr(default, name)}
+    found = {name: getattr(spec, name) for name in names if getattr(spec, name) != getattr(default, name)}
+    return {name: asdict(value) if is_dataclass(value) else value for name, value in found.items()}
 
 
 def _aliases(model: Model) -> Iterator[Alias]:

@@ -48,7 +48,8 @@ def assemble(data: Data) -> Model:
     y, weight, frequency, log_prior = weighed(data)
     held = held_parameters(data, log_prior)
     constants = (formulas[p.name].terms for p in family.parameters[1:] if p.name in formulas)
-    parts = _Parts(family, centre=all(INTERCEPT in terms for terms in constants))
+    penalised = data.spec.shrinkage is not None  # no column is aliased then, and they may be more than the rows
+    parts = _Parts(family, centre=all(INTERCEPT in terms for terms in constants), all_columns=penalised)
     estimated = estimated_formulas(data, held)
     evaluator = Evaluator(table, frequency=data.frequency)
     absorbed = _absorbed(data)
@@ -59,7 +60,7 @@ def assemble(data: Data) -> Model:
         hint = "add a term, or the intercept" if absorbed is None else "add a term that varies within absorbed levels"
         raise ModelError("empty_model", "the model has no coefficient to estimate", hint)
     size = parts.size + (0 if absorbed is None else absorbed.size)
-    if size > summed(frequency):
+    if size > summed(frequency) and not penalised:
         message = f"{size} coefficients cannot be estimated from {len(y)} rows"
         raise ModelError("too_few_rows", message, "leave out terms, or add data")
     rows = Rows(y, weight, frequency, columns_of(data), tuple(parts.predictors), held, log_prior)
@@ -160,7 +161,8 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
     most = max((one.columns for one in extents.values()), default=0)
     if most > MOST_COLUMNS:
         return []  # which is an error by itself
-    if most > max(n, MOST_DENSE_COLUMNS):  # fewer are looked at one by one, to name those that are aliased
+    penalised = data.spec.shrinkage is not None
+    if most > max(n, MOST_DENSE_COLUMNS) and not penalised:  # fewer are looked at one by one, to name those that are aliased
         what = f"a linear predictor has {most} columns, and the data {n} rows"
         raise ModelError("too_few_rows", what, "leave out terms: so many coefficients cannot be told apart")
     numbers = once.columns if data.groups is not None else once.numbers
@@ -179,7 +181,7 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
         rows_need(cells, 3, f"{k} predictors have {k} x {k} second derivatives in each row"),
         rows_need(chunk, side_by_side * wide, f"{chunk:,} rows of {wide:,} columns are laid side by side"),
         rows_need(scores, 5, f"rows have a score for each of {wide:,} coefficients"),
-        squares_need(p, largest) if wide == p else border_need(p, wide),
+        squares_need(0 if penalised else p, largest) if wide == p or penalised else border_need(p, wide),
         rows_need(sums, 3 * wide, f"{sums:,} clusters have a sum for each of {wide:,} coefficients"),
         rows_need(once.contrasts, 3, f"contrasts have {once.contrasts:,} numbers"),
     ]
@@ -205,6 +207,7 @@ class _Parts:
 
     family: Family
     centre: bool
+    all_columns: bool = False  # those aliased as well
     predictors: list[Predictor] = field(default_factory=list)
     standardizations: list[Standardization] = field(default_factory=list)
     names: list[tuple[str, str]] = field(default_factory=list)
@@ -236,7 +239,7 @@ class _Parts:
         A location leaves its intercept to others, but what is aliased with the intercept is aliased there too.
         """
         standard, standardization = matrix.standardized()
-        out = aliased_columns(standard)
+        out = [] if self.all_columns else aliased_columns(standard)
         without = set(out)
         texts = combinations(standard, standardization, [j for j in range(matrix.shape[1]) if j not in without], out)
         own = [j for j, name in enumerate(matrix.names) if not _left(name, location)]

@@ -7,6 +7,7 @@ not fit beside them stands on a line of its own. No number is ever cut: where ev
 from __future__ import annotations
 
 import io
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
@@ -14,7 +15,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from glmfit.errors import explain
-from glmfit.report import numbers, words
+from glmfit.report import numbers, shrunk, words
 from glmfit.report.exponentiate import coefficients
 from glmfit.report.fold import Fold, folded
 from glmfit.result import Coefficient, Fit
@@ -66,15 +67,19 @@ def terminal(width: int | None, plain: bool) -> Console:
 def _lines(fit: Fit, exp: bool, width: int, all_levels: bool) -> Iterator[Line]:
     yield from _facts(fit, exp, width)
     yield []
-    tables = _tables(fit, exp, all_levels)
+    tables = _tables(fit, exp, all_levels) if fit.shrinkage is None else _shrunk_tables(fit)
     tables, gap, widths = _laid_out(tables, width)
     shown: list[str] = []  # headings stand once, and again only where they change
     for title, heading, rows in tables:
         yield from _numbers(title, [] if heading == shown else heading, rows, widths, gap, width)
         yield []
         shown = heading
-    yield from _statistics(fit, width)
-    yield []
+    if fit.shrinkage is not None:
+        yield from sentence(shrunk.NO_ERRORS if fit.shrinkage.chosen is not None else shrunk.NOT_CHOSEN, "", width)
+        yield []
+    if fit.shrinkage is None or fit.shrinkage.chosen is not None:
+        yield from _statistics(fit, width)
+        yield []
     yield from sentence(words.convergence(fit), "" if fit.convergence.converged else "bold red", width)
     for finding in fit.warnings:
         yield from sentence(f"Warning: {finding.message} [{finding.code}]", "yellow", width)
@@ -102,6 +107,26 @@ def _tables(fit: Fit, exp: bool, all_levels: bool) -> list[tuple[str, list[str],
     if fit.auxiliary:
         tests = ("", "") if exp or not tables else words.test_headings(fit)
         tables.append(("Parameters", ["Estimate", "Std. Error", *tests, *interval], _auxiliary_rows(fit)))
+    return tables
+
+
+def _shrunk_tables(fit: Fit) -> list[Table]:
+    """The same of a penalised fit: the coefficients that are not 0, or the path where no strength is chosen."""
+    if shrunk.penalty(fit).chosen is None:
+        heading, body, note = shrunk.path_table(fit)
+        rows: list[Row] = [(line[0], line[1:]) for line in body]
+        return [(heading[0], heading[1:], [*rows, *([(note, [])] if note else [])])]
+    tables = []
+    groups = words.groups(fit, fit.coefficients)
+    for name, found in groups.items():
+        shown, zeros = shrunk.left(fit, found)
+        rows = [(numbers.visible(c.term), [text]) for c, text in zip(shown, shrunk.estimates(shown), strict=True)]
+        rows += [(f"{zeros} more coefficient{'s are' if zeros > 1 else ' is'} 0", [])] if zeros else []
+        tables.append((words.group_heading(fit, name) if len(groups) > 1 else "", ["Estimate"], rows))
+    if fit.auxiliary:
+        values = numbers.columns([(a.estimate, math.nan) for a in fit.auxiliary])
+        own: list[Row] = [(a.name, [text[0]]) for a, text in zip(fit.auxiliary, values, strict=True)]
+        tables.append(("Parameters", ["Estimate"], own))
     return tables
 
 

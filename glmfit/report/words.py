@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from glmfit.report import numbers
+from glmfit.report import numbers, shrunk
 from glmfit.report.exponentiate import ratios
 from glmfit.result import AbsorbedFactor, Auxiliary, Bootstrap, Coefficient, CovarianceSummary, Fit, WildBootstrap
 
@@ -67,6 +67,8 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
         lines.append(("Bias reduction", BIAS_REDUCTIONS[fit.model.bias_reduction]))
     if fit.identification.not_separated:
         lines.append(("Separation", "none"))
+    if fit.shrinkage is not None:
+        return [*lines, *shrunk.facts(fit)]
     lines.append(("Std. errors", standard_errors(fit.covariance)))
     if fit.ci == "profile":
         lines.append(("Intervals", "profile likelihood; tests by likelihood ratio (signed root)"))
@@ -283,6 +285,8 @@ def statistics(fit: Fit) -> tuple[list[Statistic], list[Statistic]]:
         Statistic("AIC", aic),
         Statistic("BIC", bic),
     ]
+    if fit.shrinkage is not None:
+        likelihood = likelihood[:1] + shrunk_statistics(fit)
     if not math.isnan(s.penalised_log_likelihood):
         likelihood.insert(1, Statistic("Penalised", *numbers.statistics([s.penalised_log_likelihood])))
     if all(math.isnan(v) for v in (s.null_deviance, s.deviance, s.pearson_chi2)):
@@ -296,6 +300,17 @@ def statistics(fit: Fit) -> tuple[list[Statistic], list[Statistic]]:
     return likelihood, residual
 
 
+def shrunk_statistics(fit: Fit) -> list[Statistic]:
+    """What a penalised fit has in place of AIC and BIC."""
+    penalty = shrunk.penalty(fit)
+    if penalty.chosen is None:
+        return []
+    point = penalty.path[penalty.chosen]
+    explained = "" if math.isnan(point.explained) else f"{100 * point.explained:.2f} %"
+    of = Statistic("Not 0", str(point.nonzero), f"(of {penalty.covariates})")
+    return [of, *([Statistic("Explained", explained, "(of the deviance)")] if explained else [])]
+
+
 def _degrees(df: float) -> str:
     return "" if math.isnan(df) else f"on {df:.10g} df"
 
@@ -305,6 +320,8 @@ def convergence(fit: Fit) -> str:
     c = fit.convergence
     many = "" if c.iterations == 1 else "s"
     where = f"largest gradient component {numbers.small(c.gradient_max_abs)}"
+    if fit.shrinkage is not None:
+        where = f"optimal to {numbers.small(shrunk.missed(fit))} of the largest slope"
     if c.converged:
         return f"Converged: {c.optimizer}, {c.iterations} iteration{many}, {where}"
     text = f"NOT CONVERGED ({c.status}): {c.optimizer}, {c.iterations} iteration{many}, {where}"

@@ -9,12 +9,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from glmfit.errors import ModelError, UsageError
-
-if TYPE_CHECKING:
-    from glmfit.spec import ModelSpec
 
 PATH = "path"
 CHOICES = ("min", "1se")
@@ -45,7 +42,7 @@ class Shrinkage:
             raise ModelError("bad_strength", "a penalty is chosen or weighed, and there is none", _ADD)
         if len(given) > 1:
             message = f"{' and '.join(given)} are two penalties"
-            raise ModelError("bad_strength", message, "give one: --elastic-net ALPHA is between ridge (0) and lasso (1)")
+            raise ModelError("bad_strength", message, "give one: --elastic-net ALPHA lies between them")
         for option in ("ridge", "lasso", "strength"):
             _check_strength(option, getattr(self, option))
         alpha = self.elastic_net
@@ -128,8 +125,8 @@ def _check_strength(option: str, value: Any) -> None:
     raise ModelError("bad_strength", f"--{option}: the strength {value} is {what}", hint)
 
 
-def validate(spec: ModelSpec) -> None:
-    """Raises `ModelError` where other options of a fit have no meaning beside a penalty."""
+def validate(spec: Any) -> None:
+    """Raises `ModelError` where other options of a fit, a `ModelSpec`, have no meaning beside a penalty."""
     kind = spec.ci.partition(":")[0]
     none = "leave it out: a penalised fit has no standard errors"
     excluded = {
@@ -150,7 +147,7 @@ def validate(spec: ModelSpec) -> None:
             raise ModelError("shrinkage_excludes", f"{option} does not go with a penalty on coefficients", hint)
 
 
-def _models_phi(spec: ModelSpec) -> bool:
+def _models_phi(spec: Any) -> bool:
     return any(formula.partition("~")[0].strip() in ("phi", "log_phi") for formula in spec.formulas)
 
 

@@ -1,4 +1,4 @@
-"""The answer of a penalised fit: its path of strengths, what is left at each, and what cross-validation says of them."""
+"""The answer of a penalised fit: a path of strengths, what is left at each, what cross-validation says of them."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import Any
 from glmfit.commands import options
 from glmfit.commands.output import say
 from glmfit.commands.progress import progress
-from glmfit.commands.shrink import OPTIONS, takes_penalty
+from glmfit.commands.shrink import takes_penalty
 from glmfit.reading import PLAIN, Reading
 from glmfit.shrinkage import Shrinkage
 from glmfit.spec import ModelSpec

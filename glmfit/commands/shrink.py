@@ -101,9 +101,9 @@ def check_alone(given: Mapping[str, bool]) -> None:
         "--plot": "leave it out: the picture is of intervals, and there are none",
         "--report": "leave it out: its page is of tests and intervals; --json has the whole path",
     }
-    for option, there in given.items():
+    for name, there in given.items():
         if there:
-            raise ModelError("shrinkage_excludes", f"{option} does not go with a penalty on coefficients", hints[option])
+            raise ModelError("shrinkage_excludes", f"{name} does not go with a penalty on coefficients", hints[name])
 
 
 def refuse_unchosen(fit: Fit) -> None:

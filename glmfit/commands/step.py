@@ -9,8 +9,8 @@ import typer
 from glmfit.commands import options, shared
 from glmfit.commands.model import takes_model
 from glmfit.commands.options import option
-from glmfit.commands.shrink import OPTIONS
 from glmfit.commands.output import write_file, write_stdout
+from glmfit.commands.shrink import OPTIONS
 from glmfit.spec import ModelSpec
 
 _S = "Choice of terms"

@@ -162,7 +162,9 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
     if most > MOST_COLUMNS:
         return []  # which is an error by itself
     penalised = data.spec.shrinkage is not None
-    if most > max(n, MOST_DENSE_COLUMNS) and not penalised:  # fewer are looked at one by one, to name those that are aliased
+    if (
+        most > max(n, MOST_DENSE_COLUMNS) and not penalised
+    ):  # fewer are looked at one by one, to name those that are aliased
         what = f"a linear predictor has {most} columns, and the data {n} rows"
         raise ModelError("too_few_rows", what, "leave out terms: so many coefficients cannot be told apart")
     numbers = once.columns if data.groups is not None else once.numbers

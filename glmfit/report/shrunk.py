@@ -17,7 +17,7 @@ NO_ERRORS = (
     "and errors of a fit would not be theirs."
 )
 NOT_CHOSEN = (
-    "No strength is chosen: add --cv 10, or --strength with a number. --format csv has the coefficients of the whole path."
+    "No strength is chosen: add --cv 10, or --strength with a number. --format csv has the coefficients of all of them."
 )
 HEADER = (
     *("strength", "nonzero", "explained", "cv_mean", "cv_error", "converged", "chosen"),

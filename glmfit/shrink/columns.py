@@ -17,6 +17,7 @@ from torch import Tensor
 from glmfit import memory
 from glmfit.model import Likelihood, Rows
 from glmfit.model.likelihood import RowDerivatives, row_derivatives
+from glmfit.model.rows import Chunks
 
 SLICE = 4096  # rows multiplied at once
 BLOCK = 128  # columns whose products with those before them are left out, as they are known
@@ -68,6 +69,7 @@ class Columns:
     """The rows of a likelihood by its columns; `total` is the weight of all rows, `chosen` (m,) what is looked at."""
 
     def __init__(self, likelihood: Likelihood, total: float) -> None:
+        assert isinstance(likelihood.chunks, Chunks)
         self.likelihood, self.total = likelihood, total
         self.chunks = tuple(likelihood.chunks)
         self.size = likelihood.size
@@ -186,4 +188,3 @@ def _symmetric(X: Tensor, h: Tensor) -> Tensor:
             out[first : first + BLOCK, first:].addmm_(weighted[first : first + BLOCK], X[first:, part].T)
     upper = torch.triu(out, 1)
     return out.triu() + upper.T
-

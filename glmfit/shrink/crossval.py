@@ -53,9 +53,7 @@ def cross_validated(
     return list(zip(mean.tolist(), error.tolist(), strict=True)), _chosen(model, folds, asked, along, mean, error)
 
 
-def _without(
-    data: Data, model: Model, asked: Shrinkage, out: Tensor, along: Sequence[float], fold: int
-) -> list[Step]:
+def _without(data: Data, model: Model, asked: Shrinkage, out: Tensor, along: Sequence[float], fold: int) -> list[Step]:
     """The path of the rows that are not `out`."""
     part = replace(model, rows=model.rows.rows(torch.nonzero(~out)[:, 0]))
     try:
@@ -107,4 +105,3 @@ def _chosen(
         strength_min=along[least],
         strength_1se=along[within],
     )
-

@@ -16,8 +16,8 @@ from glmfit.model import Likelihood, Model, assemble
 from glmfit.result import Fitted
 from glmfit.rows import Data
 from glmfit.shrink.columns import Columns
-from glmfit.shrink.path import begin, strengths, walk
 from glmfit.shrink.crossval import cross_validated
+from glmfit.shrink.path import begin, strengths, walk
 from glmfit.shrink.penalty import beginning, penalty_of, total_weight
 from glmfit.shrink.search import Point
 from glmfit.shrink.summary import Found, summarise

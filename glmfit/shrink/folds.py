@@ -101,4 +101,3 @@ def _check_classes(data: Data, folds: Folds, classes: np.ndarray) -> None:
         message = f"all rows with {name} = {value} are in one fold: the others say nothing of it"
         hint = "make other folds, or use --cv 10, which keeps the shares of classes"
     raise ModelError("bad_folds", message, hint)
-

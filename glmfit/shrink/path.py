@@ -42,9 +42,6 @@ def begin(columns: Columns, theta: Tensor, penalty: Penalty, tol: float, max_ite
     search = Search(columns, theta, unit * _largest(columns.gradient(columns.at(theta)), unit, penalty), tol, max_iter)
     nothing = torch.zeros_like(unit)
     point = search.point(Weights(nothing, nothing, ~penalty.free), None)
-    if not point.converged:
-        message = "the search for what is not penalised, the intercept among it, did not end at a maximum"
-        raise ModelError("not_converged", message, "give more steps with --max-iter, or penalise all terms")
     largest = _largest(torch.where(penalty.on, point.slope, 0.0), unit, penalty)
     if not largest > 0:
         message = "no covariate has any relation to the response: every coefficient is 0 whatever the strength"

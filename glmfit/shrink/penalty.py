@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from glmfit.design import Block, Categorical
-from glmfit.errors import ModelError, did_you_mean
+from glmfit.errors import ModelError, UsageError, did_you_mean
 from glmfit.formula import INTERCEPT
 from glmfit.model import Model, Rows
 from glmfit.shrink.search import Weights
@@ -66,7 +66,7 @@ def penalty_of(model: Model, asked: Shrinkage) -> Penalty:
         if not bool(own.any()):
             known = dict.fromkeys([t for on, t in zip(shrunk, terms, strict=True) if on])
             hint = did_you_mean(name, known) or f"terms: {', '.join(list(known)[:12])}"
-            raise ModelError("unknown_term", f"--penalty-factor {name}: no such term or coefficient", hint)
+            raise UsageError("unknown_term", f"--penalty-factor {name}: no such term or coefficient", hint)
         factor = torch.where(own, float(value), factor)
     total = float(factor.sum())
     if total == 0:
@@ -142,4 +142,3 @@ def row_weights(chunk: Rows) -> Tensor:
 def total_weight(chunks: Sequence[Rows]) -> float:
     """That of all rows."""
     return float(torch.stack([row_weights(chunk).sum() for chunk in chunks]).sum())
-

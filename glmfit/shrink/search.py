@@ -1,4 +1,4 @@
-"""Proximal Newton along a path: exact minima of quadratic models over the columns that may matter, then all are looked at.
+"""Proximal Newton along a path: exact minima of quadratic models over the columns that may matter.
 
     F(theta) = -l(theta) / N + sum_j (l_j |theta_j| + q_j theta_j^2 / 2)
 

@@ -6,10 +6,10 @@ No row has a standard error: the data have chosen and shrunk the coefficients, a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from glmfit.report import numbers
-from glmfit.result import Coefficient, Fit
+from glmfit.result import Auxiliary, Coefficient, Fit
 from glmfit.shrunk import PathPoint, Shrunk
 
 NO_ERRORS = (
@@ -77,7 +77,7 @@ def left(fit: Fit, rows: list[Coefficient]) -> tuple[list[Coefficient], int]:
     return shown, len(rows) - len(shown)
 
 
-def estimates(rows: list[Coefficient]) -> list[str]:
+def estimates(rows: Sequence[Coefficient | Auxiliary]) -> list[str]:
     """Estimates as text, with decimals for the smallest of them."""
     return [text[0] for text in numbers.columns([(row.estimate, math.nan) for row in rows])]
 

@@ -7,7 +7,6 @@ not fit beside them stands on a line of its own. No number is ever cut: where ev
 from __future__ import annotations
 
 import io
-import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
@@ -111,22 +110,12 @@ def _tables(fit: Fit, exp: bool, all_levels: bool) -> list[tuple[str, list[str],
 
 
 def _shrunk_tables(fit: Fit) -> list[Table]:
-    """The same of a penalised fit: the coefficients that are not 0, or the path where no strength is chosen."""
-    if shrunk.penalty(fit).chosen is None:
-        heading, body, note = shrunk.path_table(fit)
-        rows: list[Row] = [(line[0], line[1:]) for line in body]
-        return [(heading[0], heading[1:], [*rows, *([(note, [])] if note else [])])]
+    """The same of a penalised fit."""
     tables = []
-    groups = words.groups(fit, fit.coefficients)
-    for name, found in groups.items():
-        shown, zeros = shrunk.left(fit, found)
-        rows = [(numbers.visible(c.term), [text]) for c, text in zip(shown, shrunk.estimates(shown), strict=True)]
-        rows += [(f"{zeros} more coefficient{'s are' if zeros > 1 else ' is'} 0", [])] if zeros else []
-        tables.append((words.group_heading(fit, name) if len(groups) > 1 else "", ["Estimate"], rows))
-    if fit.auxiliary:
-        values = numbers.columns([(a.estimate, math.nan) for a in fit.auxiliary])
-        own: list[Row] = [(a.name, [text[0]]) for a, text in zip(fit.auxiliary, values, strict=True)]
-        tables.append(("Parameters", ["Estimate"], own))
+    for title, heading, rows, note in words.shrunk_tables(fit):
+        body: list[Row] = [(numbers.visible(term), cells) for term, *cells in rows]
+        first = title or ("" if heading[0] in ("Term", "Parameter") else heading[0])
+        tables.append((first, heading[1:], [*body, *([(note, [])] if note else [])]))
     return tables
 
 

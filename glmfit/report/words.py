@@ -300,6 +300,26 @@ def statistics(fit: Fit) -> tuple[list[Statistic], list[Statistic]]:
     return likelihood, residual
 
 
+def shrunk_tables(fit: Fit) -> list[tuple[str, list[str], list[list[str]], str]]:
+    """Title, headings, rows and a note for each table of a penalised fit: the path where no strength is chosen, else
+    the coefficients of each parameter that are not 0, and the parameters on their natural scale."""
+    if shrunk.penalty(fit).chosen is None:
+        heading, body, note = shrunk.path_table(fit)
+        return [("", heading, body, note)]
+    tables = []
+    by_parameter = groups(fit, fit.coefficients)
+    for name, found in by_parameter.items():
+        shown, zeros = shrunk.left(fit, found)
+        rows = [[c.term, text] for c, text in zip(shown, shrunk.estimates(shown), strict=True)]
+        note = f"{zeros} more coefficient{'s are' if zeros > 1 else ' is'} 0" if zeros else ""
+        tables.append((group_heading(fit, name) if len(by_parameter) > 1 else "", ["Term", "Estimate"], rows, note))
+    if fit.auxiliary:
+        values = shrunk.estimates(fit.auxiliary)
+        own = [[a.name, text] for a, text in zip(fit.auxiliary, values, strict=True)]
+        tables.append(("Parameters", ["Parameter", "Estimate"], own, ""))
+    return tables
+
+
 def shrunk_statistics(fit: Fit) -> list[Statistic]:
     """What a penalised fit has in place of AIC and BIC."""
     penalty = shrunk.penalty(fit)

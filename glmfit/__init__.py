@@ -153,7 +153,9 @@ def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None, progress: P
     from glmfit.families.userfile import is_dense
     from glmfit.lazy import load_meanwhile
     from glmfit.memory import running_out
+    from glmfit.threads import settle
 
+    settle()
     with running_out():
         if is_dense(spec.family):
             from glmfit.dense import fit_dense
@@ -169,4 +171,4 @@ def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None, progress: P
             return fit_shrunk(rows, progress)
         from glmfit.estimate.pipeline import fit_data
 
-        return fit_data(rows, trace, progress)
+        return fit_data(rows, trace, progress, spend=True)

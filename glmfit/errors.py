@@ -60,6 +60,12 @@ class Finding:
     terms: tuple[str, ...] = ()
 
 
+def file_changed(name: str) -> DataError:
+    """What was read of a file belongs to no state of it."""
+    message = f"{name} has changed while it was read"
+    return DataError("file_changed", message, "run the command again once it is written, or on a copy")
+
+
 def _in_one_line(text: str) -> str:
     """The text as a terminal can show it, whatever it quotes: signs that do not print escaped, the middle cut."""
     if not text.isprintable():

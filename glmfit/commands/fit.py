@@ -19,6 +19,7 @@ from glmfit.commands.shared import check_output, check_save, warn
 from glmfit.commands.shrink import check_alone, refuse_unchosen
 from glmfit.errors import UsageError
 from glmfit.spec import ModelSpec
+from glmfit.threads import use
 
 if TYPE_CHECKING:
     from glmfit.result import Fitted
@@ -43,6 +44,7 @@ def fit_command(
     all_levels: options.AllLevels = False,
     plot: options.Plot = False,
     report: options.Report = None,
+    threads: options.Threads = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -58,6 +60,8 @@ def fit_command(
     """
     chosen = options.output_format(json, format, output)
     options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
+    if threads is not None:
+        use(threads)
     if plot and chosen != "table":
         message = f"--plot draws below a table, and --format {chosen} is for machines"
         raise UsageError("contradiction", message, "save the model with --save, then: glmfit plot forest MODEL")

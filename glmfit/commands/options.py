@@ -163,8 +163,7 @@ Save = Annotated[
     str | None, option(_O, "--save", metavar="MODEL.json", help="Write the model to a file, for predict and the like.")
 ]
 Report = Annotated[
-    str | None,
-    option(_O, "--report", metavar="FILE.html", help="A page of the fit and its check; or FILE.md."),
+    str | None, option(_O, "--report", metavar="FILE.html", help="A page of the fit and its check; or FILE.md.")
 ]
 Output = Annotated[str | None, option(_O, "--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all.")]
 Exp = Annotated[bool, option(_O, "--exp", help="Show exponentiated coefficients: rate, odds or hazard ratios.")]
@@ -173,6 +172,7 @@ Covariance = Annotated[
 ]
 AllLevels = Annotated[bool, option(_O, "--all-levels", help="Show every level of a factor, however many there are.")]
 Plot = Annotated[bool, option(_O, "--plot", help="The coefficients with their intervals as a picture below the table.")]
+Threads = Annotated[str | None, option(_F, "--threads", metavar="N", help="How many; default one a processor.")]
 Quiet = Annotated[bool, option(_O, "--quiet", "-q", help="Nothing on stderr but errors.")]
 Verbose = Annotated[bool, option(_O, "--verbose", "-v", help="Iterations on stderr; tracebacks of internal errors.")]
 LikelihoodFile = Annotated[

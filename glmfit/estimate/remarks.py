@@ -21,9 +21,9 @@ SEES = 1e-6  # share of the most that any row sees of a direction, below which a
 
 def unsupported(found: Maximum, cov: Covariance) -> list[int]:
     """Places of the coefficients that move along directions of which the scores that were summed say nothing."""
-    if not cov.blind or found.bread is None:
+    if cov.bread is None:
         return []
-    errors = torch.sqrt(found.model.reported_covariance(found.bread).diagonal())
+    errors = torch.sqrt(found.model.reported_covariance(cov.bread).diagonal())
     return unsupported_places(cov.blind, errors, found.model.reported)
 
 

@@ -54,14 +54,14 @@ def constants(model: Model, inspect: Inspection | None = None) -> dict[str, floa
     if model.holds_phi:
         phi = _phi(model, goodness(likelihood, start))
         likelihood = model.held_at(phi).constants_only(names)
-    if not math.isfinite(likelihood.value(start)):
-        return dict(zip(names, begin, strict=True))  # an offset leaves the domain; the full model may not
-    if inspect is not None:
-        inspect(likelihood, start)
     step = _step(rows)
     sample = likelihood if step == 1 else _sample(model, step).constants_only(names)
+    if inspect is not None and math.isfinite(likelihood.value(start)):
+        inspect(likelihood, start)
     found = _settled(sample, start) if math.isfinite(sample.value(start)) else start
     if not math.isfinite(likelihood.value(found)):  # a row beside the sample has an offset out of the common run
+        if not math.isfinite(likelihood.value(start)):
+            return dict(zip(names, begin, strict=True))  # an offset leaves the domain; the full model may not
         found = _settled(likelihood, start)
     return dict(zip(names, found.tolist(), strict=True))
 
@@ -131,7 +131,8 @@ def ahead(model: Model, theta: Tensor) -> tuple[Tensor, Factor] | None:
         return None
     found = newton(sample, theta, ROUGHLY, FEW_STEPS)
     whole = model.likelihood()
-    if not found.converged or not whole.value(found.theta) > whole.value(theta):
+    before = whole.value(theta)
+    if not found.converged or not whole.derivatives(found.theta)[0] > before:  # with which the search goes on
         return None
     return found.theta, reference * math.sqrt(step)
 

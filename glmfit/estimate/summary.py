@@ -48,13 +48,15 @@ from glmfit.result import (
     Separation,
 )
 from glmfit.rows import Data
-from glmfit.rows.slips import numeric_codes
 from glmfit.trust import diagnose, reported_map
 from glmfit.version import __version__
 
 
-def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) -> Fitted:
-    """Everything that is said of a maximum; `terms` are those that need profiles, None all."""
+def summarise(data: Data, found: Maximum, codes: Mapping[str, str], terms: Collection[str] | None = None) -> Fitted:
+    """Everything that is said of a maximum.
+
+    `codes` are numeric columns that may hold codes of categories, `terms` those that need profiles, None all.
+    """
     model, optimum, spec = found.model, found.optimum, data.spec
     dropped = found.rest is not None and spec.separation == "drop"
     whole = model if found.whole is None or dropped else found.whole  # what n, AIC and the null model are of
@@ -110,7 +112,7 @@ def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) 
             {**data.dropped, "separated": {data.response.label: lost}} if dropped else data.dropped,
             groups=None if data.groups is None else len(whole.rows),
             censoring=data.response.censoring,
-            numeric_codes=numeric_codes(data.table, data.formula),
+            numeric_codes=codes,
         ),
         coefficients=coefficients,
         statistic=reference.statistic,

@@ -31,6 +31,7 @@ class Binomial(Family):
     support = Support(0, math.inf, integer=True, text="0/1, two levels, or successes between 0 and the trials")
     parameters = (Parameter("mu", "logit", UNIT_LINKS),)
     trials = True
+    canonical = "logit"
     ratio = "risk ratio"
     orthogonal_mean = True
 

@@ -35,6 +35,7 @@ class Poisson(PositiveMean):
     example = "glmfit fit sample_data/poisson.csv --y y --x x1,x2 --no-intercept --family poisson"
     support = COUNTS
     ratio = "rate ratio"
+    canonical = "log"
     rare_is_one = True
     parameters = (PositiveMean.mu_parameter,)
 

@@ -59,7 +59,8 @@ class Covariance:
     Of a model whose Hessian is bordered it is the sum of a diagonal and a matrix of low rank, where its kind allows it.
 
     `half` V (p, p) has V'V = the matrix and more of its digits. `df` (p,) are the degrees of freedom of the tests
-    of the reported coefficients, where clusters give them; `blind` is what the scores that are summed say nothing of.
+    of the reported coefficients, where clusters give them; `blind` is what the scores that are summed say nothing of,
+    measured in the standard errors of `bread`.
     """
 
     matrix: Tensor | LowRank
@@ -69,6 +70,7 @@ class Covariance:
     half: Tensor | None = None
     df: Tensor | None = None
     blind: tuple[Unseen, ...] = ()
+    bread: Tensor | LowRank | None = None
 
     @property
     def whole(self) -> Tensor:
@@ -154,14 +156,14 @@ def _set_apart(
         matrix, blind = apart.of_clusters(likelihood, theta, bread, information, clusters)
         counts = {name: cluster_count(name, codes) for name, codes in clusters.items()}
         df = torch.full((len(bread),), freedom(counts), dtype=torch.float64)
-        return Covariance(factor * matrix, kind, text, counts, df=df, blind=blind)
+        return Covariance(factor * matrix, kind, text, counts, df=df, blind=blind, bread=bread)
     if kind in LEVERAGE:
         middle = meat(likelihood, theta, _leverage_factors(likelihood, optimum, kind))
         return Covariance(bread.sandwich([(1.0, middle)]), kind, LEVERAGE[kind])
     middle = meat(likelihood, theta, lambda chunk, etas, row: chunk.weight / torch.sqrt(chunk.frequency))
     matrix, unseen = apart.of_rows(middle, bread, information)
     factor, text = of.factor(kind)
-    return Covariance(factor * matrix, kind, text, blind=(unseen,))
+    return Covariance(factor * matrix, kind, text, blind=(unseen,), bread=bread)
 
 
 def _reduced(
@@ -178,9 +180,9 @@ def _reduced(
     if lower is None:
         return Covariance(torch.full_like(bread, math.nan), kind, "CR2", {name: count})
     found = reduced(likelihood, optimum, lower, codes, reported)
-    return Covariance(
-        _sandwiched(bread, found.meat), kind, "CR2", {name: count}, df=found.df, blind=(Unseen(found.blind),)
-    )
+    matrix, blind = _sandwiched(bread, found.meat), (Unseen(found.blind),)
+    expected = torch.cholesky_inverse(lower)
+    return Covariance(matrix, kind, "CR2", {name: count}, df=found.df, blind=blind, bread=expected)
 
 
 def sandwich(kind: str, rows: Iterable[Scores], bread: Tensor, of: Count, clusters: Mapping[str, Tensor]) -> Covariance:
@@ -190,12 +192,13 @@ def sandwich(kind: str, rows: Iterable[Scores], bread: Tensor, of: Count, cluste
         found = clustered(rows, bread, clusters)
         matrix = factor * _sandwiched(bread, found.meat)
         df = torch.full((len(bread),), freedom(found.counts), dtype=torch.float64)
-        return Covariance(matrix, kind, text, found.counts, df=df, blind=found.blind)
+        return Covariance(matrix, kind, text, found.counts, df=df, blind=found.blind, bread=bread)
     meat, root = torch.zeros_like(bread), root_of(bread)
     for _, frequency, scores in rows:  # a row of frequency f is f rows of score s/f each
         part = scores / torch.sqrt(frequency)[:, None]
         meat += part.T @ part
-    return Covariance(factor * _sandwiched(bread, meat), kind, text, blind=(Unseen(not_seen_by_rows(meat, root)),))
+    blind = (Unseen(not_seen_by_rows(meat, root)),)
+    return Covariance(factor * _sandwiched(bread, meat), kind, text, blind=blind, bread=bread)
 
 
 def _sandwiched(bread: Tensor, meat: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from glmfit.model import Likelihood, Model, Rows
-from glmfit.numerics import Optimum, newton
+from glmfit.numerics import Optimum, all_finite, full, newton
 from glmfit.spec import DISPERSIONS, ModelSpec
 
 PERFECT = 1e-26  # deviance, or chi-square, relative to the size of the means: nothing but rounding is left
@@ -23,6 +23,7 @@ SCANNED = 3.0  # log phi to either side, where the log-likelihood may have sever
 FINEST_SCAN = 0.005  # in steps no smaller than this,
 SCANNED_ROWS = 2000  # of a sample of so many rows
 PEAKS_CLIMBED = 3
+AT_NULL = 1e-7  # standard errors from the null fit whose square nobody can see in a deviance
 NEAR_NULL = 1e-4  # standard errors from the null fit: the last step squares it, and the deviance squares that again
 
 
@@ -107,6 +108,13 @@ def _peaks(likelihood: Likelihood, log_phi: float, step: float) -> list[Tensor]:
     return [points[at] for at in order[: min(PEAKS_CLIMBED, int(peaks.sum()))]]
 
 
+def _is_peak(likelihood: Likelihood, theta: Tensor) -> bool:
+    """Whether a single coefficient (1,) is at the maximum, but for rounding."""
+    derivatives = likelihood.derivatives(theta)
+    _, gradient, hessian = derivatives
+    return all_finite(derivatives) and float(gradient.abs()) < AT_NULL * math.sqrt(max(-float(full(hessian)), 0.0))
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """phi, how it was found, and the log-likelihood at its own maximum likelihood estimate (or at a phi given)."""
@@ -164,6 +172,8 @@ def null_deviance(model: Model, likelihood: Likelihood, theta: Tensor, constant:
     # Without offsets the mean response is the answer itself, as a rule.
     natural = model.moments().get(main, math.nan)
     mean = model.links[main].link(torch.tensor([natural], dtype=torch.float64))
+    if _is_peak(null, mean):
+        return goodness(null, mean).deviance
     begins = [(null.value(begin), begin) for begin in (torch.full_like(mean, constant), mean)]
     value, begin = max((pair for pair in begins if math.isfinite(pair[0])), default=(math.nan, mean), key=itemgetter(0))
     if math.isnan(value):

@@ -41,20 +41,26 @@ from glmfit.spec import ModelSpec
 SMALLEST_SCALE = 1e-150  # of a column: its square is far enough from the end of the doubles, at 1e-308
 
 
-def assemble(data: Data) -> Model:
-    """The model of prepared data."""
+def assemble(data: Data, spend: bool = False) -> Model:
+    """The model of prepared data; with `spend` their numeric columns are let go of as the design has them."""
     family, table = data.family, data.table
     formulas = {predictor.parameter: predictor for predictor in data.formula.predictors}
     y, weight, frequency, log_prior = weighed(data)
     held = held_parameters(data, log_prior)
     constants = (formulas[p.name].terms for p in family.parameters[1:] if p.name in formulas)
     penalised = data.spec.shrinkage is not None  # no column is aliased then, and they may be more than the rows
-    parts = _Parts(family, centre=all(INTERCEPT in terms for terms in constants), all_columns=penalised)
+    spend = spend and data.groups is None and not data.absorbed and not family.location
+    parts = _Parts(family, centre=all(INTERCEPT in terms for terms in constants), all_columns=penalised, spend=spend)
     estimated = estimated_formulas(data, held)
     evaluator = Evaluator(table, frequency=data.frequency)
     absorbed = _absorbed(data)
-    memory.check(needs(data, estimated, evaluator), most=room_for(data.spec))
-    for name, matrix, offset in linear_predictors(data, estimated, evaluator, log_prior, absorbed):
+    memory.check(needs(data, estimated, evaluator, spend), most=room_for(data.spec))
+    columns = columns_of(data)
+    predictors = linear_predictors(data, estimated, evaluator, log_prior, absorbed)
+    if spend:
+        predictors = iter(list(predictors))
+        table.give_up_numbers()  # now the matrices alone have them
+    for name, matrix, offset in predictors:
         parts.add(name, matrix, offset)
     if not parts.kept:
         hint = "add a term, or the intercept" if absorbed is None else "add a term that varies within absorbed levels"
@@ -63,7 +69,7 @@ def assemble(data: Data) -> Model:
     if size > summed(frequency) and not penalised:
         message = f"{size} coefficients cannot be estimated from {len(y)} rows"
         raise ModelError("too_few_rows", message, "leave out terms, or add data")
-    rows = Rows(y, weight, frequency, columns_of(data), tuple(parts.predictors), held, log_prior)
+    rows = Rows(y, weight, frequency, columns, tuple(parts.predictors), held, log_prior)
     if data.groups is not None:
         rows = side_by_side(rows, torch.from_numpy(data.groups))
         family = family.of_groups(len(rows.predictors))
@@ -152,7 +158,7 @@ def linear_predictors(
         yield name, matrix, offset
 
 
-def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evaluator) -> list[Need]:
+def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evaluator, spend: bool) -> list[Need]:
     """The memory that a fit needs beside the data, told from the formulas of the estimated parameters."""
     n, k = len(data.table), len(formulas)
     extents = {formula.terms: extent(formula.terms, evaluator) for formula in formulas.values()}
@@ -168,8 +174,10 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
         what = f"a linear predictor has {most} columns, and the data {n} rows"
         raise ModelError("too_few_rows", what, "leave out terms: so many coefficients cannot be told apart")
     numbers = once.columns if data.groups is not None else once.numbers
-    # numeric columns as they are and standardised; weights, the response and the like; offsets and the line search
-    vectors = 2 * numbers + once.codes + 2 * once.multipliers + 2 + 2 * k
+    there = min(sum(column.levels is None for column in data.table.columns.values()), numbers)
+    # numeric columns as they are, if they are not those of the table, and standardised, in place of the former where
+    # these are spent; weights, the response and the like; offsets and the line search
+    vectors = 2 * numbers - (2 if spend else 1) * there + once.codes + 2 * once.multipliers + 2 + 2 * k
     cells = min(n * k**2, CHUNK_CELLS)
     largest = evaluator.largest()
     wide = _beside_levels(data.spec, p, largest)  # columns that rows and sums have for each coefficient
@@ -180,7 +188,7 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
     sums = sum(int(codes.max()) + 1 for codes in data.clusters.values())
     return [
         rows_need(0 if data.spilled else n, vectors, f"{n:,} rows have {vectors} numbers each"),
-        rows_need(cells, 3, f"{k} predictors have {k} x {k} second derivatives in each row"),
+        rows_need(cells, 4, f"{k} predictors have {k} x {k} second derivatives in each row"),
         rows_need(chunk, side_by_side * wide, f"{chunk:,} rows of {wide:,} columns are laid side by side"),
         rows_need(scores, 5, f"rows have a score for each of {wide:,} coefficients"),
         squares_need(0 if penalised else p, largest) if wide == p or penalised else border_need(p, wide),
@@ -204,12 +212,14 @@ _Standardized = tuple[Matrix, Standardization, list[str], list[int], dict[str, C
 class _Parts:
     """Predictors in the making: `names` of all columns, `kept` those that are estimated, `size` of them.
 
-    `centre` says that every predictor beside a location has the constant that takes up its centres.
+    `centre` says that every predictor beside a location has the constant that takes up its centres, `spend` that no
+    matrix is needed once it is standardised.
     """
 
     family: Family
     centre: bool
     all_columns: bool = False  # those aliased as well
+    spend: bool = False
     predictors: list[Predictor] = field(default_factory=list)
     standardizations: list[Standardization] = field(default_factory=list)
     names: list[tuple[str, str]] = field(default_factory=list)
@@ -240,14 +250,15 @@ class _Parts:
 
         A location leaves its intercept to others, but what is aliased with the intercept is aliased there too.
         """
-        standard, standardization = matrix.standardized()
+        standard, standardization = matrix.standardized(spend=self.spend)
         out = [] if self.all_columns else aliased_columns(standard)
         without = set(out)
         texts = combinations(standard, standardization, [j for j in range(matrix.shape[1]) if j not in without], out)
         own = [j for j, name in enumerate(matrix.names) if not _left(name, location)]
         kept = [j for j in own if j not in without]
         if len(kept) < matrix.shape[1]:
-            standard, standardization = matrix.select(kept).standardized(location and self.centre)
+            plain = standard.unstandardized(standardization) if self.spend else matrix
+            standard, standardization = plain.select(kept).standardized(location and self.centre)
         _refuse_scales(standardization, standard.names)
         names = [matrix.names[j] for j in own]
         place = {j: at for at, j in enumerate(own)}

@@ -65,6 +65,7 @@ class Likelihood:
         self.size = size
         self.mapped = isinstance(chunks, Chunks) and chunks.mapped  # whether chunks are made anew each time
         self.structure = structure(chunks[0].sides, size)
+        self._latest: tuple[Tensor, float, tuple[float, Tensor, Symmetric] | None] | None = None
 
     def working(self, chunk: Rows, etas: Sequence[Tensor]) -> list[Tensor]:
         """The family's parameters on their working scales, (n,) each, from the linear predictors of a chunk."""
@@ -104,7 +105,13 @@ class Likelihood:
 
     def value(self, theta: Tensor, low: Tensor | None = None) -> float:
         """The log-likelihood; NaN or -inf outside the domain."""
-        return self._value(lambda chunk: self.etas(chunk, theta, low))
+        if low is not None:
+            return self._value(lambda chunk: self.etas(chunk, theta, low))
+        latest = self._latest
+        if latest is None or not torch.equal(latest[0], theta):
+            latest = theta.clone(), self._value(lambda chunk: self.etas(chunk, theta)), None
+            self._latest = latest
+        return latest[1]
 
     def _value(self, etas: Callable[[Rows], Sequence[Tensor]]) -> float:
         with torch.no_grad():
@@ -140,7 +147,15 @@ class Likelihood:
             yield chunk, etas, row_derivatives(lambda *eta, chunk=chunk: self.log_density(chunk, *eta), etas)
 
     def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Symmetric]:
-        """Value, gradient (size,) and Hessian (size, size) of the log-likelihood."""
+        """Value, gradient (size,) and Hessian (size, size); those of the latest theta are kept: change them not."""
+        latest = self._latest
+        if latest is not None and latest[2] is not None and torch.equal(latest[0], theta):
+            return latest[2]
+        found = self._derivatives(theta)
+        self._latest = theta.clone(), found[0], found
+        return found
+
+    def _derivatives(self, theta: Tensor) -> tuple[float, Tensor, Symmetric]:
         value = 0.0
         gradient = theta.new_zeros(self.size)
         hessian = self.no_curvature()

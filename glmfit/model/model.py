@@ -61,6 +61,7 @@ class Model:
     formulas: tuple[PredictorFormula, ...] = ()  # of the estimated parameters, those without covariates among them
     state: DesignState = field(default_factory=DesignState)  # what evaluates new rows as the old ones
     absorbed: Absorbed | None = None
+    _made: list[Likelihood] = field(default_factory=list, init=False, repr=False)
 
     @property
     def size(self) -> int:
@@ -154,7 +155,10 @@ class Model:
         return self.family.start(rows.y, rows.weight, **rows.columns)
 
     def likelihood(self) -> Likelihood:
-        return Likelihood(self.family, self.links, self._chunks(), self.size)
+        """The one of this model, which remembers where it was looked at last."""
+        if not self._made:
+            self._made.append(Likelihood(self.family, self.links, self._chunks(), self.size))
+        return self._made[0]
 
     def constants_only(
         self, parameters: Sequence[str], held: Callable[[Rows], Mapping[str, Tensor]] | None = None

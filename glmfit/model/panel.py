@@ -52,6 +52,7 @@ class Panel:
     held: Mapping[str, Tensor]
     there: Tensor
     predictors: tuple[PanelPredictor, ...]
+    saturated: Tensor | None = None  # log-densities plus half the deviances, where only these change with theta
 
     def __len__(self) -> int:
         return len(self.y)
@@ -68,6 +69,7 @@ class Panel:
         some = {name: getattr(self, name)[which] for name in ("y", "weight", "frequency", "log_prior", "there")}
         columns, held = ({k: v[which] for k, v in rows.items()} for rows in (self.columns, self.held))
         predictors = tuple(predictor.of(which) for predictor in self.predictors)
+        some["saturated"] = None if self.saturated is None else self.saturated[which]
         return replace(self, columns=columns, held=held, predictors=predictors, **some)
 
     def constants_only(self, parameters: Sequence[str], held: Mapping[str, Tensor] | None = None) -> Panel:
@@ -94,6 +96,18 @@ class Panel:
                 size += len(columns)
         held = {**self.held, parameter: torch.full_like(self.y, working)}
         return replace(self, family=family, predictors=tuple(kept), held=held)
+
+    def to_search(self, theta: Tensor) -> Panel:
+        """The same, evaluated by deviances where the link is canonical: what theta does not change is known, from any
+        theta at which the log-densities are finite."""
+        if len(self.predictors) != 1 or self.links[self.family.main].name != self.family.canonical_link:
+            return self
+
+        def saturated(likelihood: Likelihood, rows: Rows, etas: list[Tensor]) -> Tensor:
+            deviance = self.family.unit_deviance(rows.y, *likelihood.working(rows, etas), **rows.columns)
+            return likelihood.log_density(rows, *etas) + 0.5 * deviance
+
+        return replace(self, saturated=self.by_rows(saturated, theta))
 
     # ---- rows, end to end ----
 
@@ -126,9 +140,25 @@ class Panel:
 
     def row_derivatives(self, theta: Tensor) -> RowDerivatives:
         """l (B, m), g (B, m, K) and h (B, m, K, K), unweighted."""
+        if self.saturated is not None:
+            return self._canonical_rows(theta)
         likelihood, rows = self.flat()
         found = row_derivatives(lambda *etas: likelihood.log_density(rows, *etas), self.etas(theta))
         return RowDerivatives(*(part.reshape(*self.y.shape, *part.shape[1:]) for part in found))
+
+    def _canonical_rows(self, theta: Tensor) -> RowDerivatives:
+        """The same under a canonical link: y - E(y) and -V(mu)."""
+        family = self.family
+
+        def make(likelihood: Likelihood, rows: Rows, etas: list[Tensor]) -> Tensor:
+            natural = likelihood.natural(rows, etas)
+            deviance = family.unit_deviance(rows.y, *likelihood.working(rows, etas), **rows.columns)
+            mean, variance = (part(*natural, **rows.columns) for part in (family.mean, family.variance))
+            return torch.stack([deviance, rows.y - mean, -variance])
+
+        deviance, g, h = self.by_rows(make, theta)
+        assert self.saturated is not None
+        return RowDerivatives(self.saturated - 0.5 * deviance, g[:, :, None], h[:, :, None, None])
 
     def expected_rows(self, theta: Tensor, observed: Tensor) -> Tensor:
         """(B, m, K, K) row Hessians, those of the mean replaced by their expectation."""
@@ -141,6 +171,8 @@ class Panel:
 
     def values(self, theta: Tensor) -> Tensor:
         """(B,) the log-likelihoods at theta (B, size)."""
+        if self.saturated is not None:
+            return (self.weight * self._canonical_rows(theta).l).sum(dim=1)
         rows = self.by_rows(lambda likelihood, rows, etas: likelihood.log_density(rows, *etas), theta)
         return (self.weight * rows).sum(dim=1)
 

@@ -34,7 +34,7 @@ def facts(fit: Fit) -> Iterator[tuple[str, str]]:
     parts.append("of standardised columns" if shrunk.standardized else "of the columns as they are")
     yield "Penalty", " ".join([f"{parts[0]},", *parts[1:]])
     if shrunk.factors:
-        yield "", "factors: " + ", ".join(f"{term} {value:g}" for term, value in shrunk.factors.items())
+        yield "Factors", ", ".join(f"{term} {value:g}" for term, value in shrunk.factors.items())
     if len(shrunk.path) > 1:
         ends = [numbers.short(shrunk.path[at].strength) for at in (0, -1)]
         yield "Path", f"{len(shrunk.path)} strengths from {ends[0]} to {ends[1]}"
@@ -52,10 +52,10 @@ def _validation(shrunk: Shrunk) -> Iterator[tuple[str, str]]:
     made = f"of {cv.column}" if cv.column is not None else f"seed {cv.seed}"
     kept = f", groups of {cv.groups} whole" if cv.groups is not None else ", stratified" if cv.stratified else ""
     yield "Folds", f"{cv.folds}, {made}{kept}; loss: {cv.loss}"
-    for label, strength in (("least loss", cv.strength_min), ("one error", cv.strength_1se)):
+    for label, strength in (("Least loss", cv.strength_min), ("One error", cv.strength_1se)):
         point = next(one for one in shrunk.path if one.strength == strength)
         loss = f"{numbers.short(point.cv_mean)} (SE {numbers.short(point.cv_error)})"
-        yield "", f"{label}: lambda = {numbers.short(strength)}, {loss}, {point.nonzero} not 0"
+        yield label, f"lambda = {numbers.short(strength)}, {loss}, {point.nonzero} not 0"
 
 
 def penalty(fit: Fit) -> Shrunk:

@@ -25,6 +25,7 @@ from glmfit.numerics import (
     cholesky,
     full,
     full_factor,
+    relative_singular,
     unit_diagonal,
     well_conditioned,
 )
@@ -61,15 +62,10 @@ def is_plain(optimum: Optimum, reference: Factor) -> bool:
 def relative_information(optimum: Optimum, reference: Factor) -> tuple[Tensor, Tensor]:
     """Information at the optimum relative to L L' with L = `reference` (p, p): ascending values, directions (p, p)."""
     reference, hessian = full_factor(reference), full(optimum.hessian)
-    if optimum.root is not None:
-        half = torch.linalg.solve_triangular(reference, optimum.root.T, upper=False)
-        vectors, values, _ = torch.linalg.svd(half)
-        return values.flip(0) ** 2, vectors.flip(1)
-    lower = cholesky(-hessian)
+    lower = cholesky(-hessian) if optimum.root is None else optimum.root.T
     if lower is not None:
-        # Of (-H)^(-1/2) L, as the small values are lost beside large ones where information has grown beyond measure.
-        _, sizes, directions = torch.linalg.svd(torch.linalg.solve_triangular(lower, reference, upper=False))
-        return sizes**-2, directions.T
+        sizes, vectors = relative_singular(reference, lower)
+        return sizes.flip(0) ** 2, vectors.flip(1)
     half = torch.linalg.solve_triangular(reference, -hessian, upper=False)
     relative = torch.linalg.solve_triangular(reference, half.T, upper=False)
     if not bool(torch.isfinite(relative).all()):  # it has grown beyond the doubles, and says nothing

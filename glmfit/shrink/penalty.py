@@ -118,7 +118,7 @@ def _deviations(k: int, width: int, chunks: Sequence[Rows]) -> Tensor:
 def _squares(block: Block, weight: Tensor, mean: Tensor) -> Tensor:
     """(p,) sum_i w_i (x_ij - mean_j)^2."""
     if not isinstance(block, Categorical):
-        return (block.values - mean).square().T @ weight
+        return (block.dense() - mean).square().T @ weight
     multiplier = None if block.multiplier is None else block.multiplier.square()
     coding = block.coding if block.indicator else block.coding.square()
     squares = Categorical(block.codes, coding, block.levels, multiplier).rmatvec(weight)

@@ -16,7 +16,6 @@ import typer
 from glmfit.commands.together import standing_for
 from glmfit.errors import UsageError, shell
 from glmfit.families.userfile import is_path, split
-from glmfit.reading import Reading
 from glmfit.spec import ModelSpec, one_of
 
 FORMATS = ("table", "json", "csv", "markdown")
@@ -39,7 +38,7 @@ Formulas = Annotated[
         metavar="[FORMULA]...", help="'response ~ terms'; each further one 'parameter ~ terms'.", **_ARGUMENTS
     ),
 ]
-_M, _D, _R, _I, _F, _O = "Model", "Reading the data", "Rows and weights", "Inference", "Fitting", "Output"
+_M, _R, _I, _F, _O = "Model", "Rows and weights", "Inference", "Fitting", "Output"
 Y = Annotated[str | None, option(_M, "--y", metavar="COLUMN", help="Response; dead/n for successes/trials.")]
 X = Annotated[
     list[str] | None,
@@ -99,6 +98,9 @@ By = Annotated[
     option(_R, "--by", metavar="G[,H]", help="The same model in each group of rows, as JSON lines ..."),
 ]
 Overall = Annotated[bool, option(_R, "--overall", help="With --by: the fit of all rows as well, at the end.")]
+Dask = Annotated[
+    str | None, option(_R, "--dask", metavar="ADDRESS", help="Fit on the workers of a scheduler, or of local:N.")
+]
 Missing = Annotated[
     str, option(_R, "--missing", metavar="drop|error", help="Rows with missing values: drop (default) or error.")
 ]
@@ -189,6 +191,7 @@ AsJson = Annotated[bool, option(_O, "--json", help="As JSON.")]
 AsMarkdown = Annotated[bool, option(_O, "--markdown", help="As Markdown: the page docs/explain.md.")]
 
 
+<<<<<<< HEAD
 _READING = {  # the field of Reading -> the option of every command that takes DATA
     "na": Annotated[
         list[str] | None, option(_D, "--na", metavar="TEXT", help="A further spelling of a missing value. Repeatable.")
@@ -225,6 +228,8 @@ def reading(*, na: Sequence[str] | None, skip: str | None, **others: str | None)
 takes_data = standing_for("reading", _READING, reading)  # a command that takes DATA, with the options of reading
 
 
+=======
+>>>>>>> main
 def output_format(json: bool, format: str | None, output: str | None = None) -> str:
     """The format asked for, `--json` being short for one of them; else that of the name of the file."""
     named = ENDINGS.get(os.path.splitext(output or "")[1].casefold(), "table")

@@ -8,7 +8,7 @@ one alone. A coefficient that takes part in a direction that no sum sees has a v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -66,21 +66,37 @@ def with_both(clusters: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[s
     return codes, signs
 
 
-def clustered(rows: Iterable[Scores], bread: Tensor, clusters: Mapping[str, Tensor]) -> Clustered:
-    """The meat of one-way clusters, or M1 + M2 - M12 for two ways (Cameron, Gelbach & Miller 2011)."""
-    codes, signs = with_both(clusters)
-    counts = {name: cluster_count(name, code) for name, code in codes.items()}
-    sums = {name: bread.new_zeros((count, len(bread))) for name, count in counts.items()}
-    root, spread = root_of(bread), 0.0
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreSums:
+    """Scores added up by cluster, each way (G, p); `spread` is the squares of those of rows, in standard errors."""
+
+    ways: Mapping[str, Tensor]
+    spread: float
+
+    def __add__(self, other: ScoreSums) -> ScoreSums:
+        ways = {name: sums + other.ways[name] for name, sums in self.ways.items()}
+        return ScoreSums(ways, self.spread + other.spread)
+
+
+def summed_by(
+    rows: Iterable[Scores], codes: Mapping[str, Tensor], counts: Mapping[str, int], root: Tensor
+) -> ScoreSums:
+    """The sums of rows whose clusters are `codes` (n,); there are so many of them, not all of which may be met here."""
+    sums, spread = {name: root.new_zeros((count, len(root))) for name, count in counts.items()}, 0.0
     for part, _, scores in rows:
         spread += float((scores @ root).square().sum())
         for name, code in codes.items():
             sums[name].index_add_(0, code[part], scores)
-    meat = torch.zeros_like(bread)
-    for name, total in sums.items():
-        meat += signs[name] * counts[name] / (counts[name] - 1) * (total.T @ total)
-    blind = tuple(Unseen(_not_seen(sums[name], root, spread)) for name in clusters)
-    return Clustered(meat, {name: counts[name] for name in clusters}, blind)
+    return ScoreSums(sums, spread)
+
+
+def clustered(sums: ScoreSums, bread: Tensor, signs: Mapping[str, float], names: Collection[str]) -> Clustered:
+    """The meat of one-way clusters, or M1 + M2 - M12 for two ways (Cameron, Gelbach & Miller 2011)."""
+    meat, root = torch.zeros_like(bread), root_of(bread)
+    for name, total in sums.ways.items():
+        meat += signs[name] * len(total) / (len(total) - 1) * (total.T @ total)
+    blind = tuple(Unseen(_not_seen(sums.ways[name], root, sums.spread)) for name in names)
+    return Clustered(meat, {name: len(sums.ways[name]) for name in names}, blind)
 
 
 def cluster_sums(rows: Iterable[Scores], codes: Tensor, count: int, size: int) -> Tensor:

@@ -16,12 +16,8 @@ from glmfit.commands.plot import forest_of
 from glmfit.commands.progress import progress
 from glmfit.commands.report import report_of, target_of
 from glmfit.commands.shared import check_output, check_save, warn
-<<<<<<< HEAD
 from glmfit.commands.shrink import check_alone, refuse_unchosen
-from glmfit.errors import UsageError
-=======
 from glmfit.errors import ModelError, UsageError
->>>>>>> main
 from glmfit.spec import ModelSpec
 from glmfit.threads import use
 
@@ -83,7 +79,7 @@ def fit_command(
     scanning.check_scan(columns, [*spec.formulas, *spec.x, spec.y or ""], alone, adjust, firth_fallback)
     groups = options.levels(by)
     if spec.shrinkage is not None:
-        check_alone({"--by": bool(groups), "--scan": bool(columns), "--exp": exp, "--covariance": covariance,
+        check_alone({"--by": bool(groups), "--dask": dask is not None, "--scan": bool(columns), "--exp": exp, "--covariance": covariance,
                      "--plot": plot, "--report": report is not None})  # fmt: skip
     if columns:
         scanned = scanning.ScanAsked(columns, adjust or "bh", firth_fallback)
@@ -105,7 +101,6 @@ def fit_command(
         from glmfit.report.saved import model_json
 
         refuse_unchosen(fit)
-
         write_file(save, model_json(fit))
     _report(fit, chosen, output, exp=exp, covariance=covariance, all_levels=all_levels, plot=plot, quiet=quiet)
     if report is not None:

@@ -13,23 +13,16 @@ from typing import Any
 from glmfit.commands import options
 from glmfit.commands.output import say
 from glmfit.commands.progress import progress
-<<<<<<< HEAD
-from glmfit.commands.shrink import takes_penalty
-=======
 from glmfit.commands.reading import takes_data
->>>>>>> main
+from glmfit.commands.shrink import takes_penalty
 from glmfit.reading import PLAIN, Reading
 from glmfit.shrinkage import Shrinkage
 from glmfit.spec import ModelSpec
 from glmfit.watch import watching
 
 
-<<<<<<< HEAD
 @takes_penalty
-@options.takes_data
-=======
 @takes_data
->>>>>>> main
 def asked_for(
     formulas: options.Formulas = None,
     y: options.Y = None,

@@ -95,6 +95,7 @@ def check_alone(given: Mapping[str, bool]) -> None:
     """Raises for an option that has no meaning beside a penalty."""
     hints = {
         "--by": "fit one group at a time with --where",
+        "--dask": "leave it out: a path is fitted on one machine",
         "--scan": "write all columns in one formula: the lasso chooses among them",
         "--exp": "leave it out, and take exp() of the estimates that you report",
         "--covariance": "leave it out: there is none",

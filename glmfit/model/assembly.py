@@ -55,12 +55,8 @@ def assemble(
     constants = (formulas[p.name].terms for p in family.parameters[1:] if p.name in formulas)
     penalised = data.spec.shrinkage is not None  # no column is aliased then, and they may be more than the rows
     spend = spend and data.groups is None and not data.absorbed and not family.location
-<<<<<<< HEAD
-    parts = _Parts(family, centre=all(INTERCEPT in terms for terms in constants), all_columns=penalised, spend=spend)
-=======
     centre = all(INTERCEPT in terms for terms in constants)
-    parts = _Parts(family, centre=centre, spend=spend, given=standard or {})
->>>>>>> main
+    parts = _Parts(family, centre=centre, spend=spend, given=standard or {}, all_columns=penalised)
     estimated = estimated_formulas(data, held)
     evaluator = Evaluator(table, state, frequency=data.frequency)
     absorbed = _absorbed(data)
@@ -77,11 +73,7 @@ def assemble(
         hint = "add a term, or the intercept" if absorbed is None else "add a term that varies within absorbed levels"
         raise ModelError("empty_model", "the model has no coefficient to estimate", hint)
     size = parts.size + (0 if absorbed is None else absorbed.size)
-<<<<<<< HEAD
-    if size > summed(frequency) and not penalised:
-=======
-    if standard is None and size > summed(frequency):
->>>>>>> main
+    if standard is None and not penalised and size > summed(frequency):
         message = f"{size} coefficients cannot be estimated from {len(y)} rows"
         raise ModelError("too_few_rows", message, "leave out terms, or add data")
     rows = Rows(y, weight, frequency, columns, tuple(parts.predictors), held, log_prior)

@@ -79,8 +79,8 @@ def fit_command(
     scanning.check_scan(columns, [*spec.formulas, *spec.x, spec.y or ""], alone, adjust, firth_fallback)
     groups = options.levels(by)
     if spec.shrinkage is not None:
-        check_alone({"--by": bool(groups), "--dask": dask is not None, "--scan": bool(columns), "--exp": exp, "--covariance": covariance,
-                     "--plot": plot, "--report": report is not None})  # fmt: skip
+        alone = {"--by": bool(groups), "--dask": dask is not None, "--scan": bool(columns), "--plot": plot}
+        check_alone({**alone, "--exp": exp, "--covariance": covariance, "--report": report is not None})
     if columns:
         scanned = scanning.ScanAsked(columns, adjust or "bh", firth_fallback)
         raise typer.Exit(scanning.fit_scan(spec, data, scanned, chosen, output, quiet=quiet))

@@ -33,6 +33,7 @@ from glmfit.model.absorbed import beside
 from glmfit.model.groups import side_by_side, within
 from glmfit.model.model import Absorbed, Model
 from glmfit.model.rows import CHUNK_CELLS, Predictor, Rows
+from glmfit.model.smooths import Smooths, penalty_root, refuse_overlap, smooth_blocks
 from glmfit.numerics import Indicators, by_rows, constant, rows_of, summed
 from glmfit.result import AbsorbedFactor
 from glmfit.rows import Data, room_for
@@ -54,11 +55,11 @@ def assemble(
     held = held_parameters(data, log_prior)
     constants = (formulas[p.name].terms for p in family.parameters[1:] if p.name in formulas)
     penalised = data.spec.shrinkage is not None  # no column is aliased then, and they may be more than the rows
-    spend = spend and data.groups is None and not data.absorbed and not family.location
+    spend = spend and data.groups is None and not (data.absorbed or family.location or data.formula.smooths)
     centre = all(INTERCEPT in terms for terms in constants)
-    parts = _Parts(family, centre=centre, spend=spend, given=standard or {}, all_columns=penalised)
     estimated = estimated_formulas(data, held)
     evaluator = Evaluator(table, state, frequency=data.frequency)
+    parts = _Parts(family, centre, evaluator.penalised, all_columns=penalised, spend=spend, given=standard or {})
     absorbed = _absorbed(data)
     if standard is None:
         memory.check(needs(data, estimated, evaluator, spend), most=room_for(data.spec))
@@ -73,7 +74,7 @@ def assemble(
         hint = "add a term, or the intercept" if absorbed is None else "add a term that varies within absorbed levels"
         raise ModelError("empty_model", "the model has no coefficient to estimate", hint)
     size = parts.size + (0 if absorbed is None else absorbed.size)
-    if standard is None and not penalised and size > summed(frequency):
+    if standard is None and size > summed(frequency) and not (penalised or evaluator.penalised):
         message = f"{size} coefficients cannot be estimated from {len(y)} rows"
         raise ModelError("too_few_rows", message, "leave out terms, or add data")
     rows = Rows(y, weight, frequency, columns, tuple(parts.predictors), held, log_prior)
@@ -94,6 +95,7 @@ def assemble(
         formulas=tuple(estimated.values()),
         state=evaluator.state,
         absorbed=absorbed,
+        smooths=smooth_blocks(parts.predictors, evaluator.penalised),
     )
 
 
@@ -226,6 +228,7 @@ class _Parts:
 
     family: Family
     centre: bool
+    smooths: Smooths  # what penalises terms, known once their columns are
     all_columns: bool = False  # those aliased as well
     spend: bool = False
     predictors: list[Predictor] = field(default_factory=list)
@@ -262,7 +265,9 @@ class _Parts:
         A location leaves its intercept to others, but what is aliased with the intercept is aliased there too.
         """
         standard, standardization = matrix.standardized(spend=self.spend)
-        out = [] if self.all_columns else aliased_columns(standard)
+        root = penalty_root(matrix, standardization, self.smooths)
+        out = [] if self.all_columns else aliased_columns(standard, root)
+        refuse_overlap(matrix, out, self.smooths)
         without = set(out)
         texts = combinations(standard, standardization, [j for j in range(matrix.shape[1]) if j not in without], out)
         own = [j for j, name in enumerate(matrix.names) if not _left(name, location)]

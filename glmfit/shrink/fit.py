@@ -66,6 +66,9 @@ def _refuse(data: Data) -> None:
     if data.family.shared_formula:
         message = f"a penalty is not offered for the {data.family.name} family"
         raise ModelError("shrinkage_excludes", message, "fit each category against the rest as binomial")
+    if data.formula.smooths:
+        message = "smooth terms have penalties of their own, whose strengths are found beside the fit"
+        raise ModelError("shrinkage_excludes", message, "leave the penalty out, or write ns(x, 5) for s(x)")
     if data.spilled:
         message = "a path looks at the rows many times, and these are too many for the memory"
         raise ModelError("shrinkage_excludes", message, "give more with --memory, or a sample of the rows")

@@ -10,7 +10,8 @@ import torch
 
 from glmfit.errors import Finding
 from glmfit.estimate.blueprint import blueprint
-from glmfit.estimate.summary import auxiliary, reported_model
+from glmfit.estimate.described import reported_model
+from glmfit.estimate.summary import auxiliary
 from glmfit.inference import Goodness, Reference, goodness, null_deviance, null_df, wald
 from glmfit.model import Likelihood, Model
 from glmfit.result import (

@@ -29,7 +29,7 @@ from test_reference import CASES, build_spec, fit_case
 
 from glmfit import fit_spec, spill
 from glmfit.commands.app import main
-from glmfit.errors import DataError, GlmfitError
+from glmfit.errors import DataError, GlmfitError, ModelError
 from glmfit.result import Fitted
 from glmfit.spec import ModelSpec
 from glmfit.spill import Spill, Spilled
@@ -149,6 +149,47 @@ def test_what_turns_from_numbers_to_words_is_read_as_text(table: dict[str, Any],
         with pytest.raises(GlmfitError) as known:
             fit_spec(wrong, path)
         assert str(caught.value) == str(known.value)
+
+
+@pytest.mark.parametrize(
+    ("formula", "options"),
+    [
+        ("count ~ x", {"links": {"mu": "identity"}}),  # whose maximum is on the edge of the domain
+        ("y ~ x + I(late == 'only at the end')", {"se": "cluster:g,k"}),
+        ("y ~ I(w == 9) + I(turns == 'word') + z", {"se": "hc0"}),
+        ("y ~ x + first", {"se": "hc1"}),  # a row with a term of its own
+    ],
+)
+def test_what_looks_at_rows_one_by_one(
+    formula: str, options: dict[str, Any], table: dict[str, Any], tmp_path: Path
+) -> None:
+    count = np.where(table["x"] < 0, 0, table["y"])
+    path = write(table | {"count": count, "first": np.arange(400) == 390}, tmp_path / "data.csv")
+    spec = ModelSpec((formula,), family="poisson", **options)
+    whole = fit_spec(spec, path)
+    with in_files():
+        same(whole, fit_spec(spec, path))
+
+
+def test_what_is_held_in_memory_is_refused_with_the_size_it_would_need(
+    table: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = np.arange(400) % 4 == 0
+    path = write(table | {"chosen": chosen, "set": np.arange(400) // 4}, tmp_path / "data.csv")
+    matched = ModelSpec(("chosen ~ u",), family="conditional-logit", group="set")
+    drawn = ModelSpec(("y ~ x + u",), family="poisson", ci="bootstrap", replicates=20)
+    for spec, what in ((matched, "within their groups"), (drawn, "products of columns")):
+        with in_files(), monkeypatch.context() as patch:
+            patch.setattr("glmfit.rows.room.room_for", lambda spec: 100)
+            patch.setattr("glmfit.estimate.replicates.room_for", lambda spec: 100)
+            with pytest.raises(ModelError, match=what) as caught:
+                fit_spec(spec, path)
+        assert caught.value.code == "too_large"
+    monkeypatch.setattr("glmfit.rows.room.room_for", lambda spec: 100)
+    for option in ("--by=g", "--scan=u,v"):
+        assert main(["fit", path, "y ~ x" + " + {}" * option.startswith("--scan"), "-f", "poisson", option]) == 3
+        said = capsys.readouterr().err
+        assert f"{option.partition('=')[0]} holds its rows in memory" in said
 
 
 def test_standard_input_that_is_larger_than_what_is_allowed(table: dict[str, Any], tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 MOST_SHOWN = 800  # characters of a message
 
@@ -25,6 +26,9 @@ class GlmfitError(Exception):
         self.message = _in_one_line(message)
         self.hint = _in_one_line(hint)
         super().__init__(self.message)
+
+    def __reduce__(self) -> tuple[Any, ...]:  # from a process to another: BaseException would give the message alone
+        return type(self), (self.code, self.message, self.hint)
 
 
 class UsageError(GlmfitError):

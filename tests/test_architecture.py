@@ -26,6 +26,7 @@ BELOW = {
     "trust": "model design numerics",
     "estimate": "trust inference model design rows formula families numerics",
     "dense": "estimate trust inference design rows formula families table numerics",
+    "cluster": "estimate inference model design rows formula families table numerics",
     "explain": "",
     "report": "explain families",
     "after": "report dense estimate inference rows design formula families table numerics",

@@ -16,7 +16,7 @@ from glmfit.commands.plot import forest_of
 from glmfit.commands.progress import progress
 from glmfit.commands.report import report_of, target_of
 from glmfit.commands.shared import check_output, check_save, warn
-from glmfit.errors import UsageError
+from glmfit.errors import ModelError, UsageError
 from glmfit.spec import ModelSpec
 from glmfit.threads import use
 
@@ -30,6 +30,7 @@ def fit_command(
     spec: ModelSpec,
     by: options.By = None,
     overall: options.Overall = False,
+    dask: options.Dask = None,
     scan: scanning.Columns = None,
     scan_file: scanning.ColumnsFile = None,
     adjust: scanning.Adjust = None,
@@ -69,6 +70,7 @@ def fit_command(
     if report is not None:
         target_of(report, data, option="--report")
     columns = scanning.asked_columns(scan, scan_file)
+    _check_dask(dask, by=by, scan=columns, save=save, report=report)
     alone = {
         "--by": bool(by), "--save": save is not None, "--plot": plot, "--exp": exp, "--covariance": covariance,
         "--all-levels": all_levels, "--report": report is not None, "--verbose": verbose,
@@ -87,7 +89,7 @@ def fit_command(
         raise typer.Exit(fit_by(spec, data, groups, chosen, output, **asked))
 
     with progress("replicates", quiet=quiet) as told:
-        fit = fit_spec(spec, data, _trace if verbose else None, told)
+        fit = fit_spec(spec, data, _trace if verbose else None, told, dask)
     if verbose:
         for column, text in fit.data.numeric_codes.items():
             say(f"{column}: {text}")
@@ -99,6 +101,25 @@ def fit_command(
     if report is not None:
         report_of(fit, spec, data, report)
     raise typer.Exit(fit.exit_code)
+
+
+_NOT_ON_CLUSTER = {  # why, and what to do instead
+    "by": ("a group may lie in several parts of the rows", "fit one group with --where, or all without --dask"),
+    "scan": ("each column is a fit to all rows in one place", "leave --dask out"),
+    "save": (
+        "the file knows its rows by a checksum of all of them",
+        "write --json for the numbers, or leave --dask out",
+    ),
+    "report": ("its check draws from all rows in one place", "leave --report out; --plot draws the coefficients"),
+}
+
+
+def _check_dask(dask: str | None, **others: object) -> None:
+    """What a command that fits on a cluster is not for; of the model, the fit says so itself."""
+    for option, given in others.items():
+        if dask is not None and given:
+            reason, hint = _NOT_ON_CLUSTER[option]
+            raise ModelError("not_on_cluster", f"--{option} does not go together with --dask: {reason}", hint)
 
 
 def _trace(step: dict[str, Any]) -> None:

@@ -16,7 +16,13 @@ import torch
 from torch import Tensor
 
 from glmfit.design.blocks import Block, Categorical, Columns
-from glmfit.design.standardize import Standardization, multiplier_scale, standardize_columns, unit_vector
+from glmfit.design.standardize import (
+    Standardization,
+    multiplier_scale,
+    standardize_alike,
+    standardize_columns,
+    unit_vector,
+)
 from glmfit.errors import ModelError
 from glmfit.formula import (
     Coding,
@@ -113,6 +119,20 @@ class Matrix:
         for block, place in zip(self.blocks, self.places, strict=True):
             out[:, place] = block.dense()
         return out
+
+    def standardized_by(self, standardization: Standardization) -> Matrix:
+        """The same with columns centred and scaled as those of other rows were."""
+        blocks: list[Block] = []
+        for block, place in zip(self.blocks, self.places, strict=True):
+            center, scale = standardization.center[place], standardization.scale[place]
+            if not isinstance(block, Categorical):
+                columns = block.columns if isinstance(block, Columns) else list(block.values.T)
+                blocks.append(standardize_alike(columns, center, scale))
+            elif block.multiplier is not None:  # whose columns have one scale
+                blocks.append(replace(block, multiplier=block.multiplier / float(scale[0])))
+            else:
+                blocks.append(block)
+        return replace(self, blocks=tuple(blocks))
 
     def standardized(self, centre: bool = False, spend: bool = False) -> tuple[Matrix, Standardization]:
         """The same column space with numeric columns of mean 0 (where there is a constant) and standard deviation 1.

@@ -11,6 +11,7 @@ numbers and scales powers of two, so that working columns are not rounded.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -125,17 +126,28 @@ def standardize_columns(columns: list[Tensor], centre: bool, spend: bool) -> tup
 
     With `spend` each of the columns is let go of once the block has it.
     """
-    n, p = len(columns[0]), len(columns)
-    found = [(0.0, 1.0)] * p
+    found = [(0.0, 1.0)] * len(columns)
     block = empty_columns(columns)
     for j, column in enumerate(columns):
         found[j] = center, scale = _center_and_scale(column, centre)
-        for part in runs(n):
-            torch.sub(column[part], center, out=block[part, j]).div_(scale)
+        _scaled(column, center, scale, block[:, j])
         if spend:
             columns[j] = column = column.new_empty(0)
     center_and_scale = torch.tensor(found, dtype=torch.float64)
     return Dense(block), center_and_scale[:, 0], center_and_scale[:, 1]
+
+
+def standardize_alike(columns: Sequence[Tensor], center: Tensor, scale: Tensor) -> Dense:
+    """The working block of columns that have the centers and scales of others."""
+    block = empty_columns(columns)
+    for j, (column, middle, size) in enumerate(zip(columns, center.tolist(), scale.tolist(), strict=True)):
+        _scaled(column, middle, size, block[:, j])
+    return Dense(block)
+
+
+def _scaled(column: Tensor, center: float, scale: float, out: Tensor) -> None:
+    for part in runs(len(column)):
+        torch.sub(column[part], center, out=out[part]).div_(scale)
 
 
 def _center_and_scale(column: Tensor, centre: bool) -> tuple[float, float]:

@@ -38,6 +38,10 @@ class Binomial(Family):
         not_one, not_zero = softpluses(logit_mu)
         return log_choose(trials, y) - y * not_zero - (trials - y) * not_one
 
+    def cumulants(self, eta: Tensor, *, trials: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
+        mean = trials * torch.sigmoid(eta)
+        return trials * softplus(eta), mean, mean * torch.sigmoid(-eta)
+
     def recession(self, y: Tensor, links: Mapping[str, Link], **columns: Tensor) -> Iterator[Face]:
         return of_successes(y, columns["trials"], links["mu"])
 

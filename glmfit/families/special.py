@@ -115,8 +115,9 @@ def _rising(y: Tensor, log_alpha: Tensor) -> Tensor:
         return _rising_direct(y, log_alpha)
     if bool(large.all()):
         return _rising_series(y, log_alpha)
+    y, log_alpha, large = torch.broadcast_tensors(y, log_alpha, large)
     direct = _rising_direct(y, torch.where(large, threshold, log_alpha))
-    return torch.where(large, _rising_series(y, torch.where(large, log_alpha, threshold)), direct)
+    return direct.index_put((large,), _rising_series(y[large], log_alpha[large]))
 
 
 def _rising_direct(y: Tensor, log_alpha: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from operator import itemgetter
 import torch
 from torch import Tensor
 
-from glmfit.model import Likelihood, Model, Rows
+from glmfit.model import AsFitted, Likelihood, Model, Rows
 from glmfit.numerics import Optimum, all_finite, full, newton
 from glmfit.spec import DISPERSIONS, ModelSpec
 
@@ -48,12 +48,17 @@ def goodness(likelihood: Likelihood, theta: Tensor, low: Tensor | None = None) -
     """
     if not likelihood.family.has_moments:
         return Goodness(math.nan, math.nan, math.nan)
+    return Goodness(*likelihood.over_rows(_sums, theta, low).tolist())
+
+
+def _sums(likelihood: Likelihood, theta: Tensor, low: Tensor | None) -> Tensor:
+    """(3,) what `Goodness` holds."""
     sums = torch.zeros(3, dtype=torch.float64)
     with torch.no_grad():
         for chunk in likelihood.chunks:
             residuals = None if low is None else likelihood.residuals(chunk, theta, low)
             sums += goodness_of_rows(likelihood, chunk, likelihood.etas(chunk, theta, low), residuals).sum(dim=1)
-    return Goodness(*sums.tolist())
+    return sums
 
 
 def goodness_of_rows(
@@ -81,13 +86,9 @@ def goodness_of_rows(
 
 def maximum_likelihood(model: Model, found: Optimum, start: float) -> tuple[float, float]:
     """phi that maximises the log-likelihood with the mean held at its optimum, and that maximum."""
-    likelihood = model.likelihood()
-
-    def mean(chunk: Rows) -> dict[str, Tensor]:
-        return {model.family.main: likelihood.working(chunk, likelihood.etas(chunk, found.theta, found.low))[0]}
-
-    of_phi = model.constants_only(("phi",), mean)
-    optima = [newton(of_phi, begin) for begin in _peaks(of_phi, math.log(start), model.family.log_phi_step)]
+    mean = AsFitted(found.theta, found.low, (model.family.main,))
+    of_phi, example = (one.constants_only(("phi",), mean) for one in (model, model.here))
+    optima = [newton(of_phi, begin) for begin in _peaks(example, math.log(start), model.family.log_phi_step)]
     best = max(optima, key=lambda optimum: optimum.value)
     return math.exp(float(best.theta)), best.value
 
@@ -159,13 +160,8 @@ def null_deviance(model: Model, likelihood: Likelihood, theta: Tensor, constant:
     if not model.family.has_deviance:
         return math.nan
     main = model.family.main
-
-    def others(chunk: Rows) -> dict[str, Tensor]:
-        working = likelihood.working(chunk, likelihood.etas(chunk, theta))
-        names = (parameter.name for parameter in model.family.parameters)
-        return {name: value for name, value in zip(names, working, strict=True) if name != main}
-
-    null = model.constants_only((main,), others)
+    others = tuple(parameter.name for parameter in model.family.parameters if parameter.name != main)
+    null = model.constants_only((main,), AsFitted(theta, None, others))
     if not model.has_intercept:
         begin = torch.zeros(1, dtype=torch.float64)
         return goodness(null, begin).deviance if math.isfinite(null.value(begin)) else math.nan

@@ -27,7 +27,7 @@ from glmfit.design import (
 )
 from glmfit.errors import ModelError
 from glmfit.families import LINKS, Family
-from glmfit.formula import INTERCEPT, Evaluator, Extent, Factor, PredictorFormula, Term, extent
+from glmfit.formula import INTERCEPT, DesignState, Evaluator, Extent, Factor, PredictorFormula, Term, extent
 from glmfit.memory import Need, border_need, rows_need, squares_need
 from glmfit.model.absorbed import beside
 from glmfit.model.groups import side_by_side, within
@@ -41,19 +41,26 @@ from glmfit.spec import ModelSpec
 SMALLEST_SCALE = 1e-150  # of a column: its square is far enough from the end of the doubles, at 1e-308
 
 
-def assemble(data: Data, spend: bool = False) -> Model:
-    """The model of prepared data; with `spend` their numeric columns are let go of as the design has them."""
+def assemble(
+    data: Data, spend: bool = False, state: DesignState | None = None, standard: Standards | None = None
+) -> Model:
+    """The model of prepared data; with `spend` their numeric columns are let go of as the design has them.
+
+    That of a part of the data has the `state` and the scales that all of them have.
+    """
     family, table = data.family, data.table
     formulas = {predictor.parameter: predictor for predictor in data.formula.predictors}
     y, weight, frequency, log_prior = weighed(data)
     held = held_parameters(data, log_prior)
     constants = (formulas[p.name].terms for p in family.parameters[1:] if p.name in formulas)
     spend = spend and data.groups is None and not data.absorbed and not family.location
-    parts = _Parts(family, centre=all(INTERCEPT in terms for terms in constants), spend=spend)
+    centre = all(INTERCEPT in terms for terms in constants)
+    parts = _Parts(family, centre=centre, spend=spend, given=standard or {})
     estimated = estimated_formulas(data, held)
-    evaluator = Evaluator(table, frequency=data.frequency)
+    evaluator = Evaluator(table, state, frequency=data.frequency)
     absorbed = _absorbed(data)
-    memory.check(needs(data, estimated, evaluator, spend), most=room_for(data.spec))
+    if standard is None:
+        memory.check(needs(data, estimated, evaluator, spend), most=room_for(data.spec))
     columns = columns_of(data)
     predictors = linear_predictors(data, estimated, evaluator, log_prior, absorbed)
     if spend:
@@ -65,7 +72,7 @@ def assemble(data: Data, spend: bool = False) -> Model:
         hint = "add a term, or the intercept" if absorbed is None else "add a term that varies within absorbed levels"
         raise ModelError("empty_model", "the model has no coefficient to estimate", hint)
     size = parts.size + (0 if absorbed is None else absorbed.size)
-    if size > summed(frequency):
+    if standard is None and size > summed(frequency):
         message = f"{size} coefficients cannot be estimated from {len(y)} rows"
         raise ModelError("too_few_rows", message, "leave out terms, or add data")
     rows = Rows(y, weight, frequency, columns, tuple(parts.predictors), held, log_prior)
@@ -201,6 +208,7 @@ def _beside_levels(spec: ModelSpec, p: int, largest: tuple[str, int] | None) -> 
     return p if whole else border
 
 
+Standards = Mapping[str, tuple[tuple[str, ...], Standardization]]  # by parameter: estimated columns, their scales
 _Standardized = tuple[Matrix, Standardization, list[str], list[int], dict[str, Combination]]
 
 
@@ -222,6 +230,7 @@ class _Parts:
     kept: list[int] = field(default_factory=list)
     size: int = 0
     combinations: dict[tuple[str, str], Combination] = field(default_factory=dict)  # what the aliased ones are
+    given: Standards = field(default_factory=dict)
     _standard: dict[tuple[int, bool], tuple[Matrix, _Standardized]] = field(default_factory=dict)
 
     def add(self, parameter: str, matrix: Matrix, offset: Tensor) -> None:
@@ -229,7 +238,9 @@ class _Parts:
         location = self.family.location and not self.predictors
         key = id(matrix), location
         if key not in self._standard:
-            self._standard[key] = matrix, self._standardized(matrix, location)
+            given = self.given.get(parameter)
+            made = self._standardized(matrix, location) if given is None else self._recalled(matrix, *given)
+            self._standard[key] = matrix, made
         standard, standardization, names, inside, texts = self._standard[key][1]
         self.combinations |= {(parameter, name): text for name, text in texts.items()}
         self.kept += [len(self.names) + j for j in inside]
@@ -259,6 +270,13 @@ class _Parts:
         place = {j: at for at, j in enumerate(own)}
         said = {matrix.names[j]: text for j, text in texts.items() if j in own}
         return standard, standardization, names, [place[j] for j in kept], said
+
+    @staticmethod
+    def _recalled(matrix: Matrix, names: tuple[str, ...], standardization: Standardization) -> _Standardized:
+        """The same of the columns `names` of a part, where all is decided."""
+        kept = [matrix.names.index(name) for name in names]
+        standard = matrix.select(kept).standardized_by(standardization)
+        return standard, standardization, list(names), list(range(len(names))), {}
 
     def shift(self) -> Shift | None:
         """Where the centres of a location without an intercept go: to the constants of all other predictors."""

@@ -7,6 +7,7 @@ May use: the top of the package.
 from glmfit.numerics.batch import BatchDerivatives, BatchObjective, BatchOptimum, newton_batch
 from glmfit.numerics.bordered import Bordered, BorderedFactor, Factor, Symmetric
 from glmfit.numerics.curvature import cholesky, full, full_factor, stacked_root, unit_diagonal, well_conditioned
+from glmfit.numerics.graded import relative_singular
 from glmfit.numerics.independent import last_independent
 from glmfit.numerics.indicators import Indicators, Normal
 from glmfit.numerics.lowrank import LowRank, Meat, Root
@@ -77,6 +78,7 @@ __all__ = [
     "normal_equations",
     "product",
     "refined",
+    "relative_singular",
     "rows_of",
     "scipy_optimum",
     "stacked_root",

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from glmfit.families.base import Family, Parameter, Support, y_log_y
 from glmfit.families.links import UNIT_LINKS
 from glmfit.families.recession import of_successes
-from glmfit.families.special import log_choose, softpluses
+from glmfit.families.special import log_choose, softplus, softpluses
+from glmfit.lazy import torch
 
 if TYPE_CHECKING:
     import numpy as np

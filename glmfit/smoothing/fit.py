@@ -18,7 +18,7 @@ from glmfit.errors import ModelError
 from glmfit.model import Model
 from glmfit.smoothing.criterion import Marginal, Point, Settings, inverse, settled
 from glmfit.smoothing.penalty import Penalty
-from glmfit.smoothing.search import Criterion, Found, minimum
+from glmfit.smoothing.search import LEVEL, Criterion, Found, minimum
 from glmfit.smoothing.validation import Validated
 
 Trace = Callable[[dict[str, float]], None]

@@ -139,8 +139,9 @@ def _answer(of: Settings, method: str, expected: bool, found: Found) -> Smoothed
     information = of.expected(inner) if expected else inner.information
     A_inverse, _ = inverse(information + S, of.free)
     if A_inverse is None:
-        message = "the expected information is singular where the search ended"
-        raise ModelError("no_expected_information", message, "use --se hessian")
+        message = "the expected information has vanished where the search ended: means are at the end of their range"
+        hint = "look for terms that tell the response exactly, and leave them out"
+        raise ModelError("no_expected_information", message, hint)
     share = A_inverse @ information
     share[of.outer] = 0.0
     share[:, of.outer] = 0.0

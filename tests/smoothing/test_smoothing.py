@@ -189,6 +189,16 @@ def test_what_follows_a_fit_is_right_or_refused() -> None:
     assert by_groups.convergence.converged
 
 
+def test_separated_rows_and_perfect_fits_are_told() -> None:
+    separated = glmfit.fit("y ~ g + s(x, k=5)", FRAME.assign(y=(FRAME.g == "a").astype(int)), family="binomial")
+    assert separated.exit_code == 5
+    assert "flat_direction" in [finding.code for finding in separated.warnings]
+    with pytest.raises(GlmfitError, match="perfectly"):
+        glmfit.fit("y ~ s(x)", FRAME.assign(y=2 * FRAME.x + 1))
+    with pytest.raises(GlmfitError, match="perfectly"):
+        glmfit.fit("y ~ s(x)", FRAME.assign(y=1.0))
+
+
 def test_levels_inside_smooths_are_averaged_over() -> None:
     fit = glmfit.fit("count ~ g + s(x, by=g, k=5) + s(h, bs='re')", DATA, family="poisson")
     frame = fit.margins(FRAME, terms=["g"], of="link")

@@ -13,7 +13,7 @@ from glmfit.formula.order import natural_order
 from glmfit.formula.parameters import for_family
 from glmfit.formula.parse import parse
 from glmfit.formula.roles import WEIGHTS, role_factor, row_factors
-from glmfit.formula.terms import INTERCEPT, Factor, ModelFormula, PredictorFormula, Response, Term
+from glmfit.formula.terms import INTERCEPT, Factor, ModelFormula, PredictorFormula, RandomTerm, Response, Term
 from glmfit.formula.tokens import split_list, tokenize
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "ModelFormula",
     "Numbers",
     "PredictorFormula",
+    "RandomTerm",
     "Response",
     "Scoped",
     "Term",

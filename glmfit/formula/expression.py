@@ -42,7 +42,7 @@ _BARE = re.compile(NAME)
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node of an expression: `kind` is number, string, constant, name, list, call, unary or binary.
+    """One node of an expression: `kind` is number, string, constant, name, list, call, unary, binary or random.
 
     `typed` is the text of a product or a power between terms, for messages.
     """
@@ -200,6 +200,8 @@ class _Parser:
             return self.node("unary", token.text, (self.expression(40 if arithmetic else 11, arithmetic),))
         if token.text == "(":
             inner = self.expression(0, arithmetic)
+            if not arithmetic and self.token.text == "|":
+                return self.random(inner)
             self.expect(")")
             # Parentheses close a sum of terms: `a + (b - a)` keeps a.
             return inner if arithmetic else self.node("group", "", (inner,))
@@ -211,6 +213,14 @@ class _Parser:
             return self.node("list", None, tuple(items))
         self.place -= 1
         raise self.unexpected()
+
+    def random(self, effects: Node) -> Node:
+        """The rest of (effects | group), or of (effects || group), whose effects are uncorrelated."""
+        start = self.token.start
+        self.place += 1
+        group = self.expression(0, False)
+        self.expect(")")
+        return self.node("random", "||" if self.text.startswith("||", start) else "|", (effects, group))
 
     def number(self, token: Token) -> Node:
         whole = token.text.isdigit()

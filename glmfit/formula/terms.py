@@ -95,8 +95,33 @@ INTERCEPT = Term()
 
 
 @dataclass(frozen=True, slots=True)
+class RandomTerm:
+    """(terms | group): coefficients of `terms` drawn anew, and correlated, for each level of a product of factors."""
+
+    terms: tuple[Term, ...]
+    group: Term
+
+    @property
+    def spelled(self) -> str:
+        """The term, normalised: it can be read again."""
+        group = ":".join(factor.spelled for factor in self.group.factors)
+        return f"({_summed(self.terms)} | {group})"
+
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        """Those of all terms, then those of the group."""
+        return (*(factor for term in self.terms for factor in term.factors), *self.group.factors)
+
+
+def _summed(terms: tuple[Term, ...]) -> str:
+    """Terms as a formula spells them in a random effect, where the constant is always written."""
+    pieces = [":".join(factor.spelled for factor in term.factors) or "1" for term in terms]
+    return " + ".join(pieces if "1" in pieces else ["0", *pieces])
+
+
+@dataclass(frozen=True, slots=True)
 class PredictorFormula:
-    """The linear predictor of one parameter: its terms and the expressions added with coefficient 1.
+    """The linear predictor of one parameter: its terms, the expressions added with coefficient 1, and random effects.
 
     Terms `without` a coefficient have no columns: the others are coded as beside them all the same.
     """
@@ -105,11 +130,13 @@ class PredictorFormula:
     terms: tuple[Term, ...]
     offsets: tuple[Factor, ...] = ()
     without: frozenset[Term] = frozenset()
+    random: tuple[RandomTerm, ...] = ()
 
     @property
     def factors(self) -> tuple[Factor, ...]:
-        """Those of all terms, then the offsets."""
-        return (*(factor for term in self.terms for factor in term.factors), *self.offsets)
+        """Those of all terms, then the offsets, then the random effects."""
+        fixed = (factor for term in self.terms for factor in term.factors)
+        return (*fixed, *self.offsets, *(factor for term in self.random for factor in term.factors))
 
     @property
     def spelled(self) -> str:
@@ -120,7 +147,7 @@ class PredictorFormula:
         elif len(pieces) > 1 or self.offsets:
             pieces.remove("")
         offsets = [f"offset({offset.spelled})" for offset in self.offsets]
-        return " + ".join([piece or "1" for piece in pieces] + offsets)
+        return " + ".join([piece or "1" for piece in pieces] + offsets + [term.spelled for term in self.random])
 
 
 @dataclass(frozen=True, slots=True)

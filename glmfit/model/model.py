@@ -154,7 +154,7 @@ class Model:
         return self.family.start(rows.y, rows.weight, **rows.columns)
 
     def likelihood(self) -> Likelihood:
-        return Likelihood(self.family, self.links, self._chunks(), self.size)
+        return Likelihood(self.family, self.links, self.chunks(), self.size)
 
     def constants_only(
         self, parameters: Sequence[str], held: Callable[[Rows], Mapping[str, Tensor]] | None = None
@@ -179,9 +179,9 @@ class Model:
             )
             return replace(chunk, predictors=predictors, held=others | dict(held(chunk) if held else {}))
 
-        return Likelihood(self.family, self.links, self._chunks().map(change), len(parameters))
+        return Likelihood(self.family, self.links, self.chunks().map(change), len(parameters))
 
-    def _chunks(self) -> Chunks:
+    def chunks(self) -> Chunks:
         return self.rows.chunks(CHUNK_ROWS // self.family.bulk)
 
     # ---- between working and reported coordinates ----

@@ -21,7 +21,7 @@ from glmfit.model.apart import leverages
 from glmfit.numerics import Factor, LowRank, Optimum, Symmetric, cholesky, newton
 from glmfit.numerics.curvature import half_log_det
 from glmfit.penalty.matrices import add_blocks, block_sum, congruent, flattened, inverse, solve_columns
-from glmfit.penalty.prior import Jet, jet
+from glmfit.penalty.prior import Jet
 from glmfit.penalty.rows import HigherDerivatives, higher_derivatives
 from glmfit.penalty.term import Penalised
 
@@ -126,7 +126,7 @@ class Laplace:
 
     def _maximised(self, psi: Tensor) -> Integrated | None:
         of = self.of
-        jets = tuple(jet(term.prior, psi[part]) for term, part in zip(of.terms, of.omegas, strict=True))
+        jets = tuple(term.prior.jet(psi[part]) for term, part in zip(of.terms, of.omegas, strict=True))
         likelihood = self._given(psi)
         objective = Conditional(likelihood, of.places, [one.P for one in jets])
         optimum = None

@@ -65,7 +65,9 @@ def congruent(L: Factor, M: Symmetric) -> Symmetric:
     assert isinstance(M, Bordered)
     W = _back(L.roots, solved(L.roots, L.of.border))
     moved = M.blocks @ W
-    border = torch.linalg.solve_triangular(L.lower.T, solved(L.roots, M.border - moved), upper=True, left=False)
+    half = solved(L.roots, M.border - moved)
+    # Was: solve_triangular(L.lower.T, half, left=False), for which torch makes a copy of C for each level.
+    border = torch.linalg.solve_triangular(L.lower, half.flatten(0, 1).T, upper=False).T.reshape(half.shape)
     flat, cross = W.flatten(0, 1), (M.border - 0.5 * moved).flatten(0, 1)
     product = flat.T @ cross
     corner = M.corner - product - product.T

@@ -3,7 +3,7 @@
     Covariance: P = (L L')^-1, L lower triangular with diagonal exp(omega), the rest omega itself, row by row
     Strengths:  P = sum_j exp(omega_j) S_j, S_j positive semidefinite and known; log |P|_+ over the range of sum_j S_j
 
-Derivatives in omega are torch's, by forward mode.
+Derivatives in omega are written out: they are those of matrices of a few rows.
 """
 
 from __future__ import annotations
@@ -21,32 +21,6 @@ SMALLEST = 1e-300
 RANK_TOLERANCE = 1e-10  # of eigenvalues, relative to the largest
 
 
-class Prior(Protocol):
-    """Of a block of d coefficients, with k working parameters; `rank` is that of the precision."""
-
-    @property
-    def size(self) -> int:
-        """k."""
-
-    @property
-    def rank(self) -> int: ...
-
-    def precision(self, omega: Tensor) -> Tensor:
-        """P (d, d) at omega (k,), which torch can differentiate twice."""
-
-    def log_det(self, omega: Tensor) -> Tensor:
-        """() log |P|_+, the product of the eigenvalues that are not 0 whatever omega is."""
-
-    def ended(self, omega: Tensor, gradient: Tensor, information: Tensor) -> tuple[Tensor, Tensor] | None:
-        """omega and (k,) bool of it at an end of its range, where the likelihood falls with all that is left of it.
-
-        `information` (d,) is the most that rows say of each coefficient; None where no end is near.
-        """
-
-    def returned(self, omega: Tensor, held: Tensor, information: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Ways back from an end: (k,) bool of what is free again, and omega (k,) from where to go on."""
-
-
 class Jet(NamedTuple):
     """P (d, d), its derivatives (k, d, d) and (k, k, d, d), and those of log |P|_+: (), (k,), (k, k)."""
 
@@ -58,20 +32,28 @@ class Jet(NamedTuple):
     curvature: Tensor
 
 
-def jet(prior: Prior, omega: Tensor) -> Jet:
-    """A prior at omega, with two derivatives."""
-    from torch.func import jacfwd
+class Prior(Protocol):
+    """Of a block of d coefficients, with k working parameters; `rank` is that of the precision."""
 
-    first, second = jacfwd(prior.precision)(omega), jacfwd(jacfwd(prior.precision))(omega)
-    slope, curvature = jacfwd(prior.log_det)(omega), jacfwd(jacfwd(prior.log_det))(omega)
-    return Jet(
-        prior.precision(omega),
-        first.movedim(-1, 0),
-        second.movedim((-2, -1), (0, 1)),
-        prior.log_det(omega),
-        slope,
-        curvature,
-    )
+    @property
+    def size(self) -> int:
+        """k."""
+
+    @property
+    def rank(self) -> int: ...
+
+    def jet(self, omega: Tensor) -> Jet:
+        """The precision P at omega (k,) and log |P|_+, the product of the eigenvalues that are not 0 whatever omega is,
+        with two derivatives."""
+
+    def ended(self, omega: Tensor, gradient: Tensor, information: Tensor) -> tuple[Tensor, Tensor] | None:
+        """omega and (k,) bool of it at an end of its range, where the likelihood falls with all that is left of it.
+
+        `information` (d,) is the most that rows say of each coefficient; None where no end is near.
+        """
+
+    def returned(self, omega: Tensor, held: Tensor, information: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Ways back from an end: (k,) bool of what is free again, and omega (k,) from where to go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +88,24 @@ class Covariance:
         values = L[rows, columns]
         return torch.where(rows == columns, torch.log(torch.where(rows == columns, values, 1.0)), values)
 
-    def precision(self, omega: Tensor) -> Tensor:
-        eye = torch.eye(self.d, dtype=torch.float64)
-        half = torch.linalg.solve_triangular(self.factor(omega), eye, upper=False)
-        return half.T @ half
-
-    def log_det(self, omega: Tensor) -> Tensor:
-        return -2 * omega[self.diagonal].sum()
+    def jet(self, omega: Tensor) -> Jet:
+        """With M = L^-1 and D_a = dL / d omega_a: P = M'M, P_a = -(P D_a M) - (P D_a M)'."""
+        k, diagonal = self.size, self.diagonal
+        rows, columns = torch.tril_indices(self.d, self.d)
+        L = self.factor(omega)
+        M = torch.linalg.solve_triangular(L, torch.eye(self.d, dtype=torch.float64), upper=False)
+        P = M.T @ M
+        D = torch.zeros((k, self.d, self.d), dtype=torch.float64)
+        D[torch.arange(k), rows, columns] = torch.where(rows == columns, L[rows, columns], 1.0)
+        moved = P @ D @ M
+        first = -(moved + moved.transpose(1, 2))
+        second = first[None] @ D[:, None] @ M - moved[:, None] @ (D @ M)[None]
+        for at in diagonal.tolist():
+            second[at, at] += moved[at]
+        second = -(second + second.transpose(2, 3))
+        slope, nothing = torch.zeros(k, dtype=torch.float64), torch.zeros((k, k), dtype=torch.float64)
+        slope[diagonal] = -2.0
+        return Jet(P, first, second, -2 * omega[diagonal].sum(), slope, nothing)
 
     def column(self, j: int) -> Tensor:
         """(k,) bool: the entries of column j of L among omega."""
@@ -166,14 +159,17 @@ class Strengths:
     def rank(self) -> int:
         return self.range.shape[1]
 
-    def precision(self, omega: Tensor) -> Tensor:
-        return (torch.exp(omega)[:, None, None] * torch.stack(self.matrices)).sum(dim=0)
-
-    def log_det(self, omega: Tensor) -> Tensor:
-        if self.size == 1:  # to the last digit, and without a matrix
-            S = self.range.T @ self.matrices[0] @ self.range
-            return self.rank * omega[0] + torch.linalg.slogdet(S).logabsdet
-        return torch.linalg.slogdet(self.range.T @ self.precision(omega) @ self.range).logabsdet
+    def jet(self, omega: Tensor) -> Jet:
+        first = torch.exp(omega)[:, None, None] * torch.stack(self.matrices)
+        second = torch.zeros((self.size, *first.shape), dtype=torch.float64)
+        own = torch.arange(self.size)
+        second[own, own] = first
+        P = first.sum(dim=0)
+        lower = torch.linalg.cholesky(self.range.T @ P @ self.range)
+        shares = torch.cholesky_solve(self.range.T @ first @ self.range, lower)
+        slope = torch.diagonal(shares, dim1=1, dim2=2).sum(dim=1)
+        curvature = torch.diag(slope) - torch.einsum("ade,bed->ab", shares, shares)
+        return Jet(P, first, second, 2 * torch.diagonal(lower).log().sum(), slope, curvature)
 
     def ended(self, omega: Tensor, gradient: Tensor, information: Tensor) -> tuple[Tensor, Tensor] | None:
         """A strength beside which what the rows say is nothing leaves nothing but what it does not penalise."""

@@ -39,6 +39,11 @@ class RandomColumns:
         return group_name(self.of)
 
     @property
+    def blocks(self) -> tuple[Categorical, ...]:
+        """A block of columns for each effect."""
+        return tuple(block for block in self.term.blocks if isinstance(block, Categorical))
+
+    @property
     def prior(self) -> Covariance:
         assert isinstance(self.term.prior, Covariance)
         return self.term.prior
@@ -56,9 +61,7 @@ def group_name(term: RandomTerm) -> str:
 def random_columns(data: Data, model: Model) -> tuple[RandomColumns, ...]:
     """Those of all predictors of a model; what new data need of them is added to the model's state."""
     evaluator = Evaluator(data.table, frequency=data.frequency)
-    found = [
-        _columns(data, formula, term, evaluator) for formula in model.formulas for term in formula.random
-    ]
+    found = [_columns(data, formula, term, evaluator) for formula in model.formulas for term in formula.random]
     model.state.levels.update(evaluator.state.levels)
     model.state.transforms.update(evaluator.state.transforms)
     return tuple(found)

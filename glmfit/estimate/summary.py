@@ -102,7 +102,7 @@ def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) 
     findings += remarks.of_spread(data, found, cov, scale, sums, df)
     return Fitted(
         version=__version__,
-        model=_reported_model(data, model),
+        model=reported_model(data, model),
         data=DataSummary(
             data.table.source,
             data.table.rows_read,
@@ -126,7 +126,7 @@ def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) 
             low_rank=parts(matrix),
         ),
         dispersion=Dispersion(scale.phi, scale.method),
-        auxiliary=_auxiliary(data, model, coefficients),
+        auxiliary=auxiliary_rows(data, model, coefficients),
         joint_tests=tests,
         fit=replace(
             _statistics(data, whole, sums, scale, null, residual_df(whole)),
@@ -354,7 +354,7 @@ def _profiled(
     return out, [diagnose.not_profiled([labels[at] for at in failed])] if failed else []
 
 
-def _auxiliary(data: Data, model: Model, coefficients: Sequence[Coefficient]) -> tuple[Auxiliary, ...]:
+def auxiliary_rows(data: Data, model: Model, coefficients: Sequence[Coefficient]) -> tuple[Auxiliary, ...]:
     """Parameters without covariates on their natural scales; the delta method, and intervals mapped by the link."""
     rows = []
     for parameter in model.family.parameters[1:]:
@@ -370,7 +370,7 @@ def _auxiliary(data: Data, model: Model, coefficients: Sequence[Coefficient]) ->
     return tuple(rows)
 
 
-def _reported_model(data: Data, model: Model) -> ModelSummary:
+def reported_model(data: Data, model: Model) -> ModelSummary:
     spec = data.spec
     used, main = {p.parameter for p in model.rows.predictors}, model.family.main
     return ModelSummary(

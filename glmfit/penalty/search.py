@@ -57,6 +57,7 @@ class Peak:
     free: Tensor
     optimum: Optimum
     integrated: Integrated
+    begin: Tensor  # (r, r) the Hessian where the search began
 
     @property
     def held(self) -> Tensor:
@@ -69,6 +70,7 @@ class Peak:
 def maximum(laplace: Laplace, psi: Tensor, tol: float, max_iter: int, trace: Trace | None = None) -> Peak:
     """The maximum from psi, where the approximation must be finite."""
     held = torch.zeros(len(psi), dtype=torch.bool)
+    begin = laplace.derivatives(psi)[2]
     iterations, releases = 0, 0
     while True:
         free = torch.nonzero(~held)[:, 0]
@@ -86,7 +88,7 @@ def maximum(laplace: Laplace, psi: Tensor, tol: float, max_iter: int, trace: Tra
         else:
             laplace.derivatives(psi)
             assert laplace.last is not None
-            return Peak(laplace, psi, free, replace(found, iterations=iterations), laplace.last)
+            return Peak(laplace, psi, free, replace(found, iterations=iterations), laplace.last, begin)
 
 
 def _counted(trace: Trace | None, before: int) -> Trace | None:

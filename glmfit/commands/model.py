@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from glmfit.commands import options
+from glmfit.commands import options, random
 from glmfit.commands.output import say
 from glmfit.commands.progress import progress
 from glmfit.reading import PLAIN, Reading
@@ -54,6 +54,7 @@ def asked_for(
     bootstrap_by: options.BootstrapBy = None,
     level: options.Level = "0.95",
     bias_reduction: options.BiasReduction = None,
+    reml: random.Reml = False,
     optimizer: options.OptimizerOption = "newton",
     max_iter: options.MaxIter = "100",
     tol: options.Tol = "1e-8",
@@ -96,6 +97,7 @@ def asked_for(
         bootstrap_by=bootstrap_by,
         level=options.number("--level", level),
         bias_reduction=bias_reduction,
+        reml=reml,
         where=where,
         missing=missing,
         reading=reading,

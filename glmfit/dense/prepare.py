@@ -22,7 +22,15 @@ from glmfit.design import aliased_columns, build
 from glmfit.errors import Finding, GlmfitError, UsageError
 from glmfit.formula import INTERCEPT, Evaluator, Factor, ModelFormula, condition, extent, parse, row_factors
 from glmfit.memory import Need, rows_need, squares_need
-from glmfit.rows import group_codes, inside, of_factors, refuse_disguised, row_weights, without_weightless
+from glmfit.rows import (
+    group_codes,
+    inside,
+    of_factors,
+    refuse_disguised,
+    refuse_random,
+    row_weights,
+    without_weightless,
+)
 from glmfit.spec import ModelSpec, cluster_columns, drawn_columns
 from glmfit.table import Source, Table, complete_rows
 
@@ -163,6 +171,8 @@ def _formula(spec: ModelSpec, source: Source) -> ModelFormula | None:
             "a log_likelihood takes one formula, 'response ~ terms', without offset() and with one response",
             "ask for other columns by name: data.years",
         )
+    hint = "write the density of a row, log_density(y, mu, ...): its linear predictors may have them"
+    refuse_random(formula, "a log_likelihood has parameters of its own", hint)
     return formula
 
 

@@ -42,7 +42,7 @@ class MixedMaximum:
     @property
     def value(self) -> float:
         """The log-likelihood, of the columns as they are where coefficients are integrated."""
-        value = self.peak.optimum.value
+        value = self.peak.value
         for predictor, standardization in self.model.pairs if self.reml else ():
             if predictor.parameter == self.model.family.main:
                 value -= float(standardization.scale.log().sum())

@@ -105,6 +105,8 @@ def _term(
 
 
 def _inside(L: Tensor, i: int, j: int) -> bool:
+    """Whether two effects have a correlation, and not one of 1 or -1."""
+    L = L.detach()
     norm = float(torch.linalg.vector_norm(L[i]) * torch.linalg.vector_norm(L[j]))
     return norm > 0 and abs(float(L[i] @ L[j])) < ONE * norm
 
@@ -147,7 +149,7 @@ def _modes(found: MixedMaximum) -> list[tuple[Mode, ...]] | None:
 
 
 def _shares(found: MixedMaximum) -> tuple[float, float, float]:
-    """ICC and the marginal and conditional R2; NaN where the residual variance on the scale of the link is not known."""
+    """ICC, marginal and conditional R2; NaN where the residual variance on the scale of the link is not known."""
     model = found.model
     main = model.family.main
     residual = _residual(found)

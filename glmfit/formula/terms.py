@@ -104,13 +104,20 @@ class RandomTerm:
     @property
     def spelled(self) -> str:
         """The term, normalised: it can be read again."""
-        group = ":".join(factor.spelled for factor in self.group.factors)
+        group = ":".join(_of_group(factor) for factor in self.group.factors)
         return f"({_summed(self.terms)} | {group})"
 
     @property
     def factors(self) -> tuple[Factor, ...]:
         """Those of all terms, then those of the group."""
         return (*(factor for term in self.terms for factor in term.factors), *self.group.factors)
+
+
+def _of_group(factor: Factor) -> str:
+    """A grouping factor, C() of a column written as the column: on this side of the bar that is what it means."""
+    tree = factor.tree
+    plain = tree.kind == "call" and tree.value == "C" and len(tree.args) == 1 and not tree.keywords
+    return quote(str(tree.args[0].value)) if plain and tree.args[0].kind == "name" else factor.spelled
 
 
 def _summed(terms: tuple[Term, ...]) -> str:

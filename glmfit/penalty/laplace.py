@@ -32,18 +32,17 @@ INNER_STEPS = 200
 class Conditional:
     """l - b'Pb/2 as an `Objective` of the integrated coefficients, all else held."""
 
-    def __init__(self, likelihood: Likelihood, places: Sequence[Tensor], precisions: Sequence[Tensor]) -> None:
+    def __init__(self, likelihood: Likelihood, places: Sequence[Tensor], jets: Sequence[Jet]) -> None:
         self.likelihood = likelihood
-        self.penalties = list(zip(places, precisions, strict=True))
+        self.penalties = list(zip(places, jets, strict=True))
 
     def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Symmetric]:
         value, gradient, hessian = self.likelihood.derivatives(theta)
-        for places, P in self.penalties:
+        for places, one in self.penalties:
             b = theta[places]
-            moved = b @ P
-            value -= 0.5 * float((b * moved).sum())
-            gradient.index_add_(0, places.flatten(), -moved.flatten())
-            add_blocks(hessian, places, P, -1.0)
+            value -= 0.5 * one.square(b)
+            gradient.index_add_(0, places.flatten(), -one.times(b).flatten())
+            add_blocks(hessian, places, one.P, -1.0)
         return value, gradient, hessian
 
     def along(self, theta: Tensor, direction: Tensor) -> Callable[[float], float]:
@@ -51,7 +50,7 @@ class Conditional:
 
         def at(t: float) -> float:
             moved = theta + t * direction
-            return plain(t) - sum(0.5 * float(((moved[at] @ P) * moved[at]).sum()) for at, P in self.penalties)
+            return plain(t) - sum(0.5 * one.square(moved[places]) for places, one in self.penalties)
 
         return at
 
@@ -59,8 +58,8 @@ class Conditional:
         """With the likelihood's expected information, where it has one."""
         hessian = self.likelihood.expected(theta)
         if hessian is not None:
-            for places, P in self.penalties:
-                add_blocks(hessian, places, P, -1.0)
+            for places, one in self.penalties:
+                add_blocks(hessian, places, one.P, -1.0)
         return hessian
 
     def information_root(self, theta: Tensor) -> Tensor | None:
@@ -128,7 +127,7 @@ class Laplace:
         of = self.of
         jets = tuple(term.prior.jet(psi[part]) for term, part in zip(of.terms, of.omegas, strict=True))
         likelihood = self._given(psi)
-        objective = Conditional(likelihood, of.places, [one.P for one in jets])
+        objective = Conditional(likelihood, of.places, jets)
         optimum = None
         for start in self._starts(psi):
             if math.isfinite(likelihood.value(start)):
@@ -280,8 +279,7 @@ class _Derivation:
         for term, part in enumerate(of.omegas):
             one, b, places = self.found.jets[term], self.b[term], of.places[term]
             moves, v, m = self.moves[places], u[places], len(places)  # (m, d, r), (m, d)
-            moved = torch.einsum("de,mer->mdr", one.P, moves)
-            out -= torch.einsum("mdr,mds->rs", moves, moved)
+            out -= _gram(one, moves)
             for a in range(len(one.slope)):
                 at, P = part.start + a, one.first[a]
                 add_blocks(changes[at], places, P)
@@ -292,6 +290,14 @@ class _Derivation:
                     Q, other = one.second[a, c], part.start + c
                     square = float(((b @ Q) * (b + v)).sum() + (self.sums[term] * Q).sum())
                     out[at, other] += 0.5 * (m * float(one.curvature[a, c]) - square)
+
+
+def _gram(one: Jet, moves: Tensor) -> Tensor:
+    """sum_i x_i'P x_i (r, r), for moves x (m, d, r)."""
+    if one.root is None:
+        return torch.einsum("mdr,de,mes->rs", moves, one.P, moves)
+    half = torch.einsum("cd,mdr->mcr", one.root, moves).flatten(0, 1)
+    return half.T @ half
 
 
 def _add_cross(right: Tensor, own: Predictor, fixed: Predictor, h: Tensor) -> None:

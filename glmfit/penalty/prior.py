@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 FADED = 1e-3  # of a variance times what the rows say of its coefficients, below which it is on the way to 0,
-NOTHING = 1e-11  # and where it is as good as 0
+NOTHING = 1e-11  # and where it is as good as 0: its share of the likelihood is then less than this;
+NEARLY = 1e-8  # the same of one of several, where a precision as large would cost the others their digits
 SMALLEST = 1e-300
 RANK_TOLERANCE = 1e-10  # of eigenvalues, relative to the largest
 
@@ -30,6 +31,15 @@ class Jet(NamedTuple):
     log_det: Tensor
     slope: Tensor
     curvature: Tensor
+    root: Tensor | None = None  # M with P = M'M, where P itself would lose digits of M b
+
+    def times(self, b: Tensor) -> Tensor:
+        """P b for each row of b (m, d)."""
+        return b @ self.P if self.root is None else (b @ self.root.T) @ self.root
+
+    def square(self, b: Tensor) -> float:
+        """The sum of b'Pb."""
+        return float((b * self.times(b)).sum() if self.root is None else (b @ self.root.T).square().sum())
 
 
 class Prior(Protocol):
@@ -51,6 +61,9 @@ class Prior(Protocol):
 
         `information` (d,) is the most that rows say of each coefficient; None where no end is near.
         """
+
+    def beyond(self, gradient: Tensor, held: Tensor) -> float:
+        """What the likelihood gains between the end itself and where it is held."""
 
     def returned(self, omega: Tensor, held: Tensor, information: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Ways back from an end: (k,) bool of what is free again, and omega (k,) from where to go on."""
@@ -105,7 +118,12 @@ class Covariance:
         second = -(second + second.transpose(2, 3))
         slope, nothing = torch.zeros(k, dtype=torch.float64), torch.zeros((k, k), dtype=torch.float64)
         slope[diagonal] = -2.0
-        return Jet(P, first, second, -2 * omega[diagonal].sum(), slope, nothing)
+        return Jet(P, first, second, -2 * omega[diagonal].sum(), slope, nothing, M)
+
+    @property
+    def end(self) -> float:
+        """Where a variance is held that is estimated at 0."""
+        return NOTHING if self.d == 1 else NEARLY
 
     def column(self, j: int) -> Tensor:
         """(k,) bool: the entries of column j of L among omega."""
@@ -118,13 +136,19 @@ class Covariance:
         if not bool(gone.any()):
             return None
         L, at_end = self.factor(omega), torch.zeros(self.size, dtype=torch.bool)
-        for j in torch.nonzero(gone)[:, 0].tolist():
+        for j in range(self.d):
+            if not (bool(gone[j]) or float(L[j, j] ** 2 * information[j]) <= self.end):
+                continue
             if j + 1 < self.d:
                 below = torch.linalg.qr(L[j + 1 :, j:].T, mode="r").R.T  # (d - j - 1, d - j - 1), lower triangular
-                L[j + 1 :, j], L[j + 1 :, j + 1 :] = 0.0, below * torch.sign(torch.diagonal(below))
-            L[j, j] = torch.sqrt(NOTHING / information[j].clamp(min=SMALLEST))
+                L[j + 1 :, j], L[j + 1 :, j + 1 :] = 0.0, below * torch.where(torch.diagonal(below) < 0, -1.0, 1.0)
+            L[j, j] = torch.sqrt(self.end / information[j].clamp(min=SMALLEST))
             at_end |= self.column(j)
         return self.omega(L), at_end
+
+    def beyond(self, gradient: Tensor, held: Tensor) -> float:
+        at = self.diagonal[held[self.diagonal]]  # v = exp(2 omega): v d/dv is d/d omega / 2
+        return 0.5 * float(gradient[at].sum())
 
     def returned(self, omega: Tensor, held: Tensor, information: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         for j, at in enumerate(self.diagonal.tolist()):
@@ -179,6 +203,9 @@ class Strengths:
         if not bool(gone.any()):
             return None
         return torch.where(gone, torch.log(most / (NOTHING * least)), omega), gone
+
+    def beyond(self, gradient: Tensor, held: Tensor) -> float:
+        return -float(gradient[held].sum())  # v = exp(-omega)
 
     def returned(self, omega: Tensor, held: Tensor, information: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         for j, S in enumerate(self.matrices):

@@ -14,9 +14,10 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from glmfit.errors import explain
-from glmfit.report import numbers, words
+from glmfit.report import numbers, random, words
 from glmfit.report.exponentiate import coefficients
 from glmfit.report.fold import Fold, folded
+from glmfit.report.random import auxiliary_rows
 from glmfit.result import Coefficient, Fit
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def _lines(fit: Fit, exp: bool, width: int, all_levels: bool) -> Iterator[Line]:
         yield from _numbers(title, [] if heading == shown else heading, rows, widths, gap, width)
         yield []
         shown = heading
+    yield from _modes(fit, width)
     yield from _statistics(fit, width)
     yield []
     yield from sentence(words.convergence(fit), "" if fit.convergence.converged else "bold red", width)
@@ -99,10 +101,20 @@ def _tables(fit: Fit, exp: bool, all_levels: bool) -> list[tuple[str, list[str],
         title = words.group_heading(fit, name) if len(groups) > 1 else ""
         heading = [words.estimate_heading(fit, name, exp), "Std. Error", *words.test_headings(fit), *interval]
         tables.append((title, heading, _coefficient_rows(fit, folded(fit, name, rows, all_levels))))
-    if fit.auxiliary:
+    if fit.random_effects is not None:
+        blank = ["", ""]
+        block = [row for note, found in random.lines(fit) for row in _block(note, found, blank)]
+        tables.append((random.TITLE, ["Estimate", "Std. Error", *blank, *interval], block))
+    if auxiliary_rows(fit):
         tests = ("", "") if exp or not tables else words.test_headings(fit)
         tables.append(("Parameters", ["Estimate", "Std. Error", *tests, *interval], _auxiliary_rows(fit)))
     return tables
+
+
+def _block(note: str, found: Sequence[random.Line], blank: list[str]) -> list[Row]:
+    """The standard deviations and correlations of a term below its name."""
+    rows: list[Row] = [(name, [*cells[:2], *blank, *cells[2:]]) for name, cells in found]
+    return [(note, []), *rows] if note else rows
 
 
 def _coefficient_rows(fit: Fit, shown: Sequence[tuple[Coefficient, Fold | None]]) -> list[Row]:
@@ -122,10 +134,11 @@ def _coefficient_rows(fit: Fit, shown: Sequence[tuple[Coefficient, Fold | None]]
 
 
 def _auxiliary_rows(fit: Fit) -> list[Row]:
-    estimates = numbers.columns([(a.estimate, a.std_error, a.conf_low, a.conf_high) for a in fit.auxiliary])
+    shown = auxiliary_rows(fit)
+    estimates = numbers.columns([(a.estimate, a.std_error, a.conf_low, a.conf_high) for a in shown])
     return [
         (a.name, words.or_missing(fit, a, [text[0], text[1], "", "", text[2], text[3]]))
-        for a, text in zip(fit.auxiliary, estimates, strict=True)
+        for a, text in zip(shown, estimates, strict=True)
     ]
 
 
@@ -172,6 +185,15 @@ def _numbers(
             yield from ([(part, "")] for part in wrapped(term, width))
             term = ""
         yield [(beside(term, cells), "")]
+
+
+def _modes(fit: Fit, width: int) -> Iterator[Line]:
+    """The effects of single levels, where they were asked for."""
+    for note, rows in random.modes(fit):
+        body: list[Row] = [(f"{level} {effect}", [estimate, error]) for level, effect, estimate, error in rows]
+        heading = ["Estimate", "Std. Error"]
+        yield from _numbers(note, heading, body, _widths([(heading, body)], GAP, width), GAP, width)
+        yield []
 
 
 def _statistics(fit: Fit, width: int) -> Iterator[Line]:

@@ -9,9 +9,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from glmfit.report import numbers
+from glmfit.random_effects import RandomEffects
+from glmfit.report import numbers, random
 from glmfit.report.exponentiate import ratios
-from glmfit.result import AbsorbedFactor, Auxiliary, Bootstrap, Coefficient, CovarianceSummary, Fit, WildBootstrap
+from glmfit.result import (
+    AbsorbedFactor,
+    Auxiliary,
+    Bootstrap,
+    Coefficient,
+    CovarianceSummary,
+    Fit,
+    WildBootstrap,
+)
 
 DISPERSION_METHODS = {"pearson": "Pearson", "deviance": "deviance", "ml": "maximum likelihood"}
 OTHER_KINDS = {
@@ -31,6 +40,7 @@ MISSING = {
 WHERE = ("where", "where_missing")  # the reasons that --where is
 BIAS_REDUCTIONS = {"firth": "Firth (Jeffreys prior)"}
 SHORT = {"relative risk ratio": "RRR"}  # headings of columns that would be wider than their numbers
+LIKELIHOODS = {"ml": "Log-likelihood", "reml": "REML log-lik."}
 ROBUST = {"hc0": "HC0", "hc1": "HC1", "hc2": "HC2", "hc3": "HC3"}
 
 
@@ -67,6 +77,8 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
         lines.append(("Bias reduction", BIAS_REDUCTIONS[fit.model.bias_reduction]))
     if fit.identification.not_separated:
         lines.append(("Separation", "none"))
+    if fit.random_effects is not None:
+        lines.append(("Estimation", random.estimation(fit.random_effects)))
     lines.append(("Std. errors", standard_errors(fit.covariance)))
     if fit.ci == "profile":
         lines.append(("Intervals", "profile likelihood; tests by likelihood ratio (signed root)"))
@@ -274,17 +286,23 @@ def group_heading(fit: Fit, parameter: str) -> str:
     return parameter if link is None else f"{parameter} ({link} link)"
 
 
+def _criterion(fit: Fit) -> str:
+    return "ml" if fit.random_effects is None else fit.random_effects.criterion
+
+
 def statistics(fit: Fit) -> tuple[list[Statistic], list[Statistic]]:
     """What rests on the likelihood, and what rests on deviance and residuals."""
     s = fit.fit
     log_likelihood, aic, bic = numbers.statistics([s.log_likelihood, s.aic, s.bic])
     likelihood = [
-        Statistic("Log-likelihood", log_likelihood, f"({s.n_parameters} parameters)"),
+        Statistic(LIKELIHOODS[_criterion(fit)], log_likelihood, f"({s.n_parameters} parameters)"),
         Statistic("AIC", aic),
         Statistic("BIC", bic),
     ]
     if not math.isnan(s.penalised_log_likelihood):
         likelihood.insert(1, Statistic("Penalised", *numbers.statistics([s.penalised_log_likelihood])))
+    if fit.random_effects is not None:
+        return likelihood, _shares(fit.random_effects)
     if all(math.isnan(v) for v in (s.null_deviance, s.deviance, s.pearson_chi2)):
         return likelihood, [Statistic("Residual df", f"{s.df_residual:g}")]
     null_deviance, deviance, pearson_chi2 = numbers.statistics([s.null_deviance, s.deviance, s.pearson_chi2])
@@ -294,6 +312,13 @@ def statistics(fit: Fit) -> tuple[list[Statistic], list[Statistic]]:
         Statistic("Pearson chi2", pearson_chi2, _degrees(s.df_residual)),
     ]
     return likelihood, residual
+
+
+def _shares(found: RandomEffects) -> list[Statistic]:
+    """Shares of the variance, where they are known."""
+    rows = [("ICC", found.icc), ("R2 fixed", found.r2_marginal), ("R2 fixed + random", found.r2_conditional)]
+    known = [Statistic(label, f"{value:.4f}") for label, value in rows if not math.isnan(value)]
+    return known or [Statistic("", "")]
 
 
 def _degrees(df: float) -> str:

@@ -30,11 +30,24 @@ BELOW = {
     "explain": "",
     "report": "explain families",
     "after": "report dense estimate inference rows design formula families table numerics",
-    "many": "after report explain dense estimate penalty trust inference model rows design formula families table numerics",
+    "many": "after report explain dense estimate penalty trust inference model rows design formula families table "
+    "numerics",
     "commands": "many report explain after dense estimate rows formula families table",
 }
 # The ground floor, from the bottom; `__init__` is the Python API and `__main__` the command, above all packages.
-GROUND = ("version", "errors", "lazy", "memory", "spill", "spilled", "watch", "reading", "spec", "random_effects", "result")
+GROUND = (
+    "version",
+    "errors",
+    "lazy",
+    "memory",
+    "spill",
+    "spilled",
+    "watch",
+    "reading",
+    "spec",
+    "random_effects",
+    "result",
+)
 ROOF = ("fitted", "__init__", "__main__")
 _WITHOUT_TORCH = {"table", "families", "formula", "rows", "explain", "report", "many", "commands", *GROUND}
 NEEDS_TORCH = {"commands.examine", "families.blame"}

@@ -93,16 +93,18 @@ def _columns(data: Data, formula: PredictorFormula, term: RandomTerm, evaluator:
 def _levels(data: Data, term: RandomTerm, evaluator: Evaluator) -> tuple[Tensor, tuple[str, ...]]:
     """Codes (n,) of the combinations that occur, and what they are."""
     _refuse_decimals(data, term)
-    crossed = evaluator.crossed(term.group.factors)
-    seen, codes = np.unique(crossed, return_inverse=True)
-    names, rest = [], seen
+    sets = []
     for factor in term.group.factors:
         found = evaluator.factor(factor)
         if not isinstance(found, Levels):
             message = f"{term.spelled}: '{factor.text}' is a number, which has no levels"
             raise ModelError("no_levels", message, f"write C({factor.text}), or cut({factor.text}, ...) into intervals")
-        names.append([found.levels[at] for at in (rest % len(found.levels)).tolist()])
-        rest = rest // len(found.levels)
+        sets.append(found.levels)
+    seen, codes = np.unique(evaluator.crossed(term.group.factors), return_inverse=True)
+    names, rest = [], seen
+    for own in sets:
+        names.append([own[at] for at in (rest % len(own)).tolist()])
+        rest = rest // len(own)
     levels = tuple(":".join(parts) for parts in zip(*names, strict=True))
     _check_levels(data, term, levels)
     return torch.from_numpy(codes.reshape(-1).astype(np.int64)), levels

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any
 
-from glmfit.errors import UsageError, shell, shorten
+from glmfit.errors import UsageError
 from glmfit.formula.tokens import NAME, Token, syntax, tokenize
 from glmfit.formula.words import ALLOWED
 
@@ -89,13 +89,10 @@ class _Parser:
         return self.fail(f"unexpected '{token.text}'", hint)
 
     def random_effects(self) -> str:
-        """What to write for (1 | g), in which reading stopped."""
+        """What to write where a bar stands outside of parentheses."""
         after = self.tokens[self.place + 1]
         name = after.text if after.kind in ("name", "quoted") else "COLUMN"
-        found = re.search(r"\([^()|]*\|[^()|]*\)", self.text)
-        term = shorten(found[0]) if found else "the term"
-        clusters = shell("--se", f"cluster:{name.strip('`')}")
-        return f"no random effects here: leave {term} out and add {clusters}, or write C({name}) for {term}"
+        return f"a random effect stands in parentheses by itself: ... + (1 | {name})"
 
     def accept(self, text: str) -> bool:
         if self.token.kind == "operator" and self.token.text == text:

@@ -88,9 +88,9 @@ def maximum(laplace: Laplace, psi: Tensor, tol: float, max_iter: int, trace: Tra
         objective = Free(laplace, psi, free)
         steps = min(ROUND, max_iter - iterations)
         found = newton(objective, psi[free], tol, steps, _counted(trace, iterations))
-        if found.status == "max_iter" and found.decrement <= UNSEEN:
-            if found.value - before <= ROUNDING * abs(found.value):  # a round without a rise has met rounding error
-                found = replace(found, status="converged")
+        still = found.value - before <= ROUNDING * abs(found.value)  # a round without a rise has met rounding error
+        if found.status == "max_iter" and found.decrement <= UNSEEN and still:
+            found = replace(found, status="converged")
         before = found.value
         psi, iterations = objective.whole(found.theta), iterations + found.iterations
         going = _ended(laplace, psi, held)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from glmfit import memory
 from glmfit.errors import ModelError
 from glmfit.memory import spoken
+from glmfit.rows.mixed import first_random
 from glmfit.spec import ModelSpec
 from glmfit.spill import Spill
 from glmfit.table import Source, Table, read_spilled
@@ -25,9 +26,11 @@ def table_of(asked: Asked, source: Source) -> Table:
     spill = Spill(asked.spec.spill or "")
     if has_room(asked, source):
         return source.read(asked.read)
-    if asked.spec.absorb:
+    random = first_random(asked.formula)
+    if asked.spec.absorb or random is not None:
         rows = f"about {source.expected_rows():,} rows would take {spoken(need(asked, source))}"
-        message = f"--absorb holds its rows in memory, and {rows}, more than --memory or the machine leaves"
+        what = "--absorb" if random is None else f"a fit with random effects {random}"
+        message = f"{what} holds its rows in memory, and {rows}, more than --memory or the machine leaves"
         raise ModelError("too_large", message, "allow more with --memory, or read fewer rows or columns")
     say(
         f"{source.name}: about {source.expected_rows():,} rows would take {spoken(need(asked, source))} of memory and "

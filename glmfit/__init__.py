@@ -140,16 +140,29 @@ def compare(*, data: Any = None, **models: FittedModel) -> tuple[Any, Any]:
     return first.frame(), second.frame()
 
 
-def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None, progress: Progress | None = None) -> Fitted:
+def fit_spec(
+    spec: ModelSpec,
+    data: Any,
+    trace: Trace | None = None,
+    progress: Progress | None = None,
+    dask: str | None = None,
+) -> Fitted:
     """Fit the model that `spec` describes to `data`: a path, an opened source, a frame or a mapping of columns.
 
     `trace` is called with the numbers of each iteration, `progress` with how many replicates of how many are done.
+    `dask` is the address of a scheduler, or "local:N": the rows of files are then read and summed by its workers.
     """
     from glmfit.families.userfile import is_dense
     from glmfit.lazy import load_meanwhile
     from glmfit.memory import running_out
+    from glmfit.threads import settle
 
+    settle()
     with running_out():
+        if dask is not None:
+            from glmfit.cluster import fit_on_cluster
+
+            return fit_on_cluster(spec, data, dask, trace)
         if is_dense(spec.family):
             from glmfit.dense import fit_dense
 
@@ -160,4 +173,4 @@ def fit_spec(spec: ModelSpec, data: Any, trace: Trace | None = None, progress: P
         rows = read(spec, data, lambda: load_meanwhile("glmfit.estimate.pipeline"))
         from glmfit.estimate.pipeline import fit_data
 
-        return fit_data(rows, trace, progress)
+        return fit_data(rows, trace, progress, spend=True)

@@ -13,14 +13,15 @@ def run() -> None:
 
         sys.exit(complete(sys.argv[2:]))
     try:
-        from glmfit.commands.interrupt import watch
+        from glmfit.commands.interrupt import watch, watch_mapped
 
         _open_streams()
         watch()
     except KeyboardInterrupt:
         os._exit(130)
-    from glmfit.commands.app import main
+    from glmfit.commands.app import cut_short, main
 
+    watch_mapped(cut_short)
     status = main()
     # At once, all being written: a thread of Arrow that still reads ahead would be torn down with the interpreter, and
     # sometimes abort it.

@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 MOST_SHOWN = 800  # characters of a message
 
@@ -25,6 +26,9 @@ class GlmfitError(Exception):
         self.message = _in_one_line(message)
         self.hint = _in_one_line(hint)
         super().__init__(self.message)
+
+    def __reduce__(self) -> tuple[Any, ...]:  # from a process to another: BaseException would give the message alone
+        return type(self), (self.code, self.message, self.hint)
 
 
 class UsageError(GlmfitError):
@@ -58,6 +62,12 @@ class Finding:
     code: str
     message: str
     terms: tuple[str, ...] = ()
+
+
+def file_changed(name: str) -> DataError:
+    """What was read of a file belongs to no state of it."""
+    message = f"{name} has changed while it was read"
+    return DataError("file_changed", message, "run the command again once it is written, or on a copy")
 
 
 def _in_one_line(text: str) -> str:

@@ -17,6 +17,9 @@ class _LazyModule:
     def __init__(self, name: str) -> None:
         self._name = name
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _LazyModule, (self._name,)
+
     def __getattr__(self, attribute: str) -> Any:
         value = getattr(importlib.import_module(self._name), attribute)
         setattr(self, attribute, value)  # the next look-up does not come here

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from glmfit.cgroups import contents, folders
 from glmfit.errors import ModelError, UsageError
 
 LEAST = 1 / 3  # of an estimate is needed at least; the truth lies within a factor of 2 (tests/whole/test_memory.py)
@@ -108,7 +109,7 @@ def available() -> int | None:
 
 
 def meminfo() -> dict[str, int]:
-    lines = (line.split() for line in _read("/proc/meminfo").splitlines())
+    lines = (line.split() for line in contents("/proc/meminfo").splitlines())
     return {words[0].rstrip(":"): 1024 * int(words[1]) for words in lines if len(words) == 3}
 
 
@@ -121,33 +122,18 @@ def _of_system() -> list[int]:
 
 
 def left_of_groups(proc: str = "/proc", root: str = "/sys/fs/cgroup") -> Iterator[int]:
-    """What the control groups of this process, each within the next, leave; of either version."""
-    for line in _read(f"{proc}/self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            base, limit, used, cache = root, "memory.max", "memory.current", "inactive_file"
-        elif "memory" in controllers.split(","):
-            base, limit, used = f"{root}/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
-            cache = "total_inactive_file"
-        else:
-            continue
-        parts = [part for part in path.split("/") if part]
-        for depth in range(len(parts) + 1):  # in a container the path may be that outside, and its own is the root
-            folder = "/".join([base, *parts[:depth]])
-            most = _read(f"{folder}/{limit}").strip()
-            if most.isdigit() and int(most) < _NO_LIMIT:
-                statistics = dict(line.split(maxsplit=1) for line in _read(f"{folder}/memory.stat").splitlines())
-                taken = int(_read(f"{folder}/{used}") or 0) - int(statistics.get(cache, 0))
-                yield max(0, int(most) - taken)
-
-
-def _read(path: str) -> str:
-    """A file of the system, nothing where it is not there."""
-    try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
+    """What the control groups of this process leave."""
+    names = {
+        1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        2: ("memory.max", "memory.current", "inactive_file"),
+    }
+    for version, folder in folders("memory", proc, root):
+        limit, used, cache = names[version]
+        most = contents(f"{folder}/{limit}").strip()
+        if most.isdigit() and int(most) < _NO_LIMIT:
+            statistics = dict(line.split(maxsplit=1) for line in contents(f"{folder}/memory.stat").splitlines())
+            taken = int(contents(f"{folder}/{used}") or 0) - int(statistics.get(cache, 0))
+            yield max(0, int(most) - taken)
 
 
 # ---- When it runs out ----

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from glmfit.errors import DataError
-from glmfit.memory import spoken
+from glmfit.memory import LEAST, spoken
 
 RUN = 65_536  # rows looked at together; shorter vectors are in memory
+LARGE = "/var/tmp"  # for temporary files that are large
 _LETS_GO = 1 << 25  # bytes looked at between two times that pages are let go of
 
 # What is mapped: where it begins, its size, what it lies in.
@@ -40,14 +41,24 @@ class Spill:
         if self.name and not os.path.isdir(self.name):
             what = "is not a folder" if os.path.exists(self.name) else "is not there"
             raise DataError("bad_spill", f"--spill {self.name} {what}", "name a folder that can be written to")
-        if self.name and not os.access(self.name, os.W_OK | os.X_OK):
-            message = f"--spill {self.name} cannot be written to: permission denied"
-            raise DataError("bad_spill", message, "name another folder, or change its permissions")
+        if self.name:
+            with self.failing(0), tempfile.TemporaryFile(dir=self.name):
+                pass
 
     @property
     def folder(self) -> str:
-        """Where files are made."""
+        """Where files are made: as other programs do with large ones not in /tmp, which may be memory itself."""
+        asked = self.name or next(filter(None, map(os.environ.get, ("TMPDIR", "TEMP", "TMP"))), None)
+        if asked is None and os.access(LARGE, os.W_OK | os.X_OK):
+            return LARGE
         return self.name or tempfile.gettempdir()
+
+    def check_room(self, size: int) -> None:
+        """Raises `DataError` "spill_full" where a fit that takes about so many bytes has no room, before it begins."""
+        with contextlib.suppress(OSError):
+            free = self._free()
+            if free < LEAST * size:
+                raise self._full(f"about {spoken(size)}", free)
 
     def empty(self, shape: int | tuple[int, ...], dtype: Any = np.float64) -> Spilled:
         """An array whose values are yet to be written."""
@@ -105,11 +116,18 @@ class Spill:
     def _failed(self, error: OSError, size: int) -> DataError:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             with contextlib.suppress(OSError):
-                free = os.statvfs(self.folder).f_bavail * os.statvfs(self.folder).f_frsize
-                message = f"{self.folder} has no room for {spoken(size)} of temporary data: {spoken(free)} are free"
-                return DataError("spill_full", message, "make room, or name a folder on a larger disk with --spill")
+                return self._full(spoken(size), self._free())
         message = f"no temporary file can be written in {self.folder}: {error.strerror}"
         return DataError("bad_spill", message, "name another folder with --spill")
+
+    def _free(self) -> int:
+        """Bytes that can still be written; an `OSError` where the system does not say."""
+        told = os.statvfs(self.folder)
+        return told.f_bavail * told.f_frsize
+
+    def _full(self, size: str, free: int) -> DataError:
+        message = f"{self.folder} has no room for {size} of temporary data: {spoken(free)} are free"
+        return DataError("spill_full", message, "make room, or name a folder on a larger disk with --spill")
 
 
 class Growing:
@@ -132,6 +150,12 @@ class Growing:
                 self.file.truncate(1)
             self.file.flush()
             return self.spill.mapped(self.file, self.size, self.dtype)
+
+    def text(self) -> mmap.mmap:
+        """All that was appended, something at least, as bytes that are read once."""
+        with self.spill.failing(0), self.file:
+            self.file.flush()
+            return mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def runs(n: int, size: int | None = None, apart: int = 1) -> Iterator[slice]:

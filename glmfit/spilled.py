@@ -198,13 +198,3 @@ def _in_order(values: np.ndarray) -> np.ndarray:
     """Whole numbers uint64 (n,) in the order of float64 (n,)."""
     bits = np.ascontiguousarray(values).view(np.uint64)
     return np.where(bits & _SIGN, ~bits, bits | _SIGN)
-
-
-def beside(columns: Sequence[np.ndarray], n: int) -> np.ndarray:
-    """Columns (n,) side by side (n, k), where the first of them in a file lies."""
-    home = next((one.spill for one in columns if isinstance(one, Spilled) and one.spill), None)
-    out: Any = np.empty((n, len(columns))) if home is None else home.empty((n, len(columns)))
-    for part in runs(n, n if home is None else None):
-        for j, column in enumerate(columns):
-            plain(out)[part, j] = plain(column)[part]
-    return out

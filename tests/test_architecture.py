@@ -27,6 +27,7 @@ BELOW = {
     "trust": "model design numerics",
     "estimate": "penalty trust inference model design rows formula families numerics",
     "dense": "estimate trust inference design rows formula families table numerics",
+    "cluster": "estimate inference model design rows formula families table numerics",
     "explain": "",
     "report": "explain families",
     "after": "report dense estimate inference rows design formula families table numerics",
@@ -36,17 +37,8 @@ BELOW = {
 }
 # The ground floor, from the bottom; `__init__` is the Python API and `__main__` the command, above all packages.
 GROUND = (
-    "version",
-    "errors",
-    "lazy",
-    "memory",
-    "spill",
-    "spilled",
-    "watch",
-    "reading",
-    "spec",
-    "random_effects",
-    "result",
+    *("version", "errors", "lazy", "cgroups", "memory", "threads", "spill", "spilled", "watch", "reading"),
+    *("spec", "random_effects", "result"),
 )
 ROOF = ("fitted", "__init__", "__main__")
 _WITHOUT_TORCH = {"table", "families", "formula", "rows", "explain", "report", "many", "commands", *GROUND}

@@ -33,7 +33,7 @@ from glmfit.commands.residuals import residuals_command
 from glmfit.commands.simulate import simulate_command
 from glmfit.commands.step import step_command
 from glmfit.commands.test import hypotheses_command
-from glmfit.errors import GlmfitError, OutputError, explain
+from glmfit.errors import GlmfitError, OutputError, explain, file_changed
 from glmfit.memory import running_out
 
 app = typer.Typer(
@@ -155,6 +155,11 @@ def _fail(error: GlmfitError, argv: Sequence[str]) -> int:
         except OutputError as second:
             say(f"error: {second.message}")
     return error.exit_code
+
+
+def cut_short() -> int:
+    """Says that a file that is being read has become shorter; the exit status."""
+    return _fail(file_changed("a file of data"), sys.argv[1:])
 
 
 def _wants_json(argv: Sequence[str]) -> bool:

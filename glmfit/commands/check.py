@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from glmfit.commands import options
 from glmfit.commands.output import write_stdout
+from glmfit.commands.reading import takes_data
 from glmfit.reading import PLAIN, Reading
 
 
-@options.takes_data
+@takes_data
 def check_command(
     file: options.LikelihoodFile,
     data: options.Data,

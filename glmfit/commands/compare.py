@@ -9,6 +9,7 @@ import typer
 from glmfit.commands import options, shared
 from glmfit.commands.options import option
 from glmfit.commands.output import write_file, write_stdout
+from glmfit.commands.reading import takes_data
 from glmfit.reading import PLAIN, Reading
 
 Models = Annotated[
@@ -26,7 +27,7 @@ Data = Annotated[
 ]
 
 
-@options.takes_data
+@takes_data
 def compare_command(
     models: Models = None,
     data: Data = None,

@@ -9,6 +9,7 @@ import typer
 from glmfit.commands import options, shared
 from glmfit.commands.options import option
 from glmfit.commands.progress import progress
+from glmfit.commands.reading import takes_data
 from glmfit.reading import PLAIN, Reading
 
 OldData = Annotated[
@@ -35,7 +36,7 @@ Replicates = Annotated[
 ]
 
 
-@options.takes_data
+@takes_data
 def confint_command(
     model: shared.Model,
     data: OldData = None,

@@ -16,9 +16,10 @@ from glmfit.commands.plot import forest_of
 from glmfit.commands.progress import progress
 from glmfit.commands.report import report_of, target_of
 from glmfit.commands.shared import check_output, check_save, warn
-from glmfit.errors import UsageError
+from glmfit.errors import ModelError, UsageError
 from glmfit.report.random import without_modes
 from glmfit.spec import ModelSpec
+from glmfit.threads import use
 
 if TYPE_CHECKING:
     from glmfit.result import Fitted
@@ -30,6 +31,7 @@ def fit_command(
     spec: ModelSpec,
     by: options.By = None,
     overall: options.Overall = False,
+    dask: options.Dask = None,
     scan: scanning.Columns = None,
     scan_file: scanning.ColumnsFile = None,
     adjust: scanning.Adjust = None,
@@ -44,6 +46,7 @@ def fit_command(
     all_levels: options.AllLevels = False,
     plot: options.Plot = False,
     report: options.Report = None,
+    threads: options.Threads = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -59,6 +62,8 @@ def fit_command(
     """
     chosen = options.output_format(json, format, output)
     options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
+    if threads is not None:
+        use(threads)
     if plot and chosen != "table":
         message = f"--plot draws below a table, and --format {chosen} is for machines"
         raise UsageError("contradiction", message, "save the model with --save, then: glmfit plot forest MODEL")
@@ -67,6 +72,7 @@ def fit_command(
     if report is not None:
         target_of(report, data, option="--report")
     columns = scanning.asked_columns(scan, scan_file)
+    _check_dask(dask, by=by, scan=columns, save=save, report=report)
     alone = {
         "--by": bool(by), "--save": save is not None, "--plot": plot, "--exp": exp, "--covariance": covariance,
         "--all-levels": all_levels, "--ranef": ranef, "--report": report is not None, "--verbose": verbose,
@@ -85,7 +91,7 @@ def fit_command(
         raise typer.Exit(fit_by(spec, data, groups, chosen, output, **asked))
 
     with progress("replicates", quiet=quiet) as told:
-        fit = fit_spec(spec, data, _trace if verbose else None, told)
+        fit = fit_spec(spec, data, _trace if verbose else None, told, dask)
     if verbose:
         for column, text in fit.data.numeric_codes.items():
             say(f"{column}: {text}")
@@ -98,6 +104,25 @@ def fit_command(
     if report is not None:
         report_of(fit, spec, data, report)
     raise typer.Exit(fit.exit_code)
+
+
+_NOT_ON_CLUSTER = {  # why, and what to do instead
+    "by": ("a group may lie in several parts of the rows", "fit one group with --where, or all without --dask"),
+    "scan": ("each column is a fit to all rows in one place", "leave --dask out"),
+    "save": (
+        "the file knows its rows by a checksum of all of them",
+        "write --json for the numbers, or leave --dask out",
+    ),
+    "report": ("its check draws from all rows in one place", "leave --report out; --plot draws the coefficients"),
+}
+
+
+def _check_dask(dask: str | None, **others: object) -> None:
+    """What a command that fits on a cluster is not for; of the model, the fit says so itself."""
+    for option, given in others.items():
+        if dask is not None and given:
+            reason, hint = _NOT_ON_CLUSTER[option]
+            raise ModelError("not_on_cluster", f"--{option} does not go together with --dask: {reason}", hint)
 
 
 def _trace(step: dict[str, Any]) -> None:

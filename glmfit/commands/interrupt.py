@@ -1,7 +1,8 @@
 """Signals that end the process do so at once, and leave no half-written file.
 
 Python runs the handlers of signals between two of its own instructions, and a factorisation or a linear program in C is
-a single one, of minutes perhaps. A thread that waits for signals is not held up by that.
+a single one, of minutes perhaps. A thread that waits for signals is not held up by that. Nor does the instruction end
+that looks at a mapped file which another program has made shorter: what the system calls then is a function of C.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import os
 import select
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 PATIENCE = 1.0  # seconds that a file which is being written has to be finished
 
 _writing = threading.Lock()
 _unfinished: list[str | None] = []
+_handlers: list[Any] = []
 
 
 def watch() -> None:
@@ -31,6 +34,16 @@ def watch() -> None:
     for number in (getattr(signal, name) for name in ENDING):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _pause)
+
+
+def watch_mapped(failed: Callable[[], int]) -> None:
+    """From now on a mapped file that ends too early ends the process with the status that `failed` gives."""
+    if hasattr(signal, "SIGBUS"):
+        import ctypes
+
+        handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda number: os._exit(failed()))
+        ctypes.CDLL(None).signal(signal.SIGBUS, handler)
+        _handlers.append(handler)  # which the system holds on to without a reference
 
 
 @contextlib.contextmanager

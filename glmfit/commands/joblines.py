@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from glmfit.errors import GlmfitError, ModelError
 from glmfit.report.document import error_json
 from glmfit.table import keeping
+from glmfit.threads import processors
 
 WITH_RESULT = (0, 4, 5)  # statuses of commands that have written their result
 ROWS = ("predict", "residuals", "simulate")  # commands that write a line for each row
@@ -149,8 +150,7 @@ class _Pool:
         import multiprocessing
 
         self.processes, self.attempt, self.context = processes, attempt, multiprocessing.get_context("spawn")
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // processes)))
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, processors() // processes)))
 
     def __enter__(self) -> _Pool:
         self.renew()

@@ -8,6 +8,7 @@ import typer
 
 from glmfit.commands import options, shared
 from glmfit.commands.options import option
+from glmfit.commands.reading import takes_data
 from glmfit.reading import PLAIN, Reading
 from glmfit.spec import one_of
 
@@ -49,7 +50,7 @@ Adjust = Annotated[
 ]
 
 
-@options.takes_data
+@takes_data
 def margins_command(
     model: shared.Model,
     data: shared.NewData,

@@ -13,12 +13,13 @@ from typing import Any
 from glmfit.commands import options, random
 from glmfit.commands.output import say
 from glmfit.commands.progress import progress
+from glmfit.commands.reading import takes_data
 from glmfit.reading import PLAIN, Reading
 from glmfit.spec import ModelSpec
 from glmfit.watch import watching
 
 
-@options.takes_data
+@takes_data
 def asked_for(
     formulas: options.Formulas = None,
     y: options.Y = None,

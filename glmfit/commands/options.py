@@ -6,18 +6,15 @@ what the values mean for a model is checked by `data.read`.
 
 from __future__ import annotations
 
-import functools
-import inspect
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from glmfit.errors import UsageError, shell
 from glmfit.families.userfile import is_path, split
-from glmfit.reading import Reading
 from glmfit.spec import ModelSpec, one_of
 
 FORMATS = ("table", "json", "csv", "markdown")
@@ -40,7 +37,7 @@ Formulas = Annotated[
         metavar="[FORMULA]...", help="'response ~ terms'; each further one 'parameter ~ terms'.", **_ARGUMENTS
     ),
 ]
-_M, _D, _R, _I, _F, _O = "Model", "Reading the data", "Rows and weights", "Inference", "Fitting", "Output"
+_M, _R, _I, _F, _O = "Model", "Rows and weights", "Inference", "Fitting", "Output"
 Y = Annotated[str | None, option(_M, "--y", metavar="COLUMN", help="Response; dead/n for successes/trials.")]
 X = Annotated[
     list[str] | None,
@@ -100,6 +97,9 @@ By = Annotated[
     option(_R, "--by", metavar="G[,H]", help="The same model in each group of rows, as JSON lines ..."),
 ]
 Overall = Annotated[bool, option(_R, "--overall", help="With --by: the fit of all rows as well, at the end.")]
+Dask = Annotated[
+    str | None, option(_R, "--dask", metavar="ADDRESS", help="Fit on the workers of a scheduler, or of local:N.")
+]
 Missing = Annotated[
     str, option(_R, "--missing", metavar="drop|error", help="Rows with missing values: drop (default) or error.")
 ]
@@ -164,8 +164,7 @@ Save = Annotated[
     str | None, option(_O, "--save", metavar="MODEL.json", help="Write the model to a file, for predict and the like.")
 ]
 Report = Annotated[
-    str | None,
-    option(_O, "--report", metavar="FILE.html", help="A page of the fit and its check; or FILE.md."),
+    str | None, option(_O, "--report", metavar="FILE.html", help="A page of the fit and its check; or FILE.md.")
 ]
 Output = Annotated[str | None, option(_O, "--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all.")]
 Exp = Annotated[bool, option(_O, "--exp", help="Show exponentiated coefficients: rate, odds or hazard ratios.")]
@@ -174,6 +173,7 @@ Covariance = Annotated[
 ]
 AllLevels = Annotated[bool, option(_O, "--all-levels", help="Show every level of a factor, however many there are.")]
 Plot = Annotated[bool, option(_O, "--plot", help="The coefficients with their intervals as a picture below the table.")]
+Threads = Annotated[str | None, option(_F, "--threads", metavar="N", help="How many; default one a processor.")]
 Quiet = Annotated[bool, option(_O, "--quiet", "-q", help="Nothing on stderr but errors.")]
 Verbose = Annotated[bool, option(_O, "--verbose", "-v", help="Iterations on stderr; tracebacks of internal errors.")]
 LikelihoodFile = Annotated[
@@ -188,59 +188,6 @@ Codes = Annotated[
 ]
 AsJson = Annotated[bool, option(_O, "--json", help="As JSON.")]
 AsMarkdown = Annotated[bool, option(_O, "--markdown", help="As Markdown: the page docs/explain.md.")]
-
-
-_READING = {  # the field of Reading -> the option of every command that takes DATA
-    "na": Annotated[
-        list[str] | None, option(_D, "--na", metavar="TEXT", help="A further spelling of a missing value. Repeatable.")
-    ],
-    "thousands": Annotated[
-        str | None, option(_D, "--thousands", metavar="SIGN", help="Between thousands: , or . or ' or space.")
-    ],
-    "decimal": Annotated[str | None, option(_D, "--decimal", metavar="SIGN", help="Decimal sign: . (default) or ,.")],
-    "comment": Annotated[
-        str | None, option(_D, "--comment", metavar="TEXT", help="Leave out lines that begin with it, such as '#'.")
-    ],
-    "skip": Annotated[
-        str | None, option(_D, "--skip", metavar="N[,M]", help="Leave out N lines above the header, M below it.")
-    ],
-    "separator": Annotated[
-        str | None, option(_D, "--separator", metavar="SIGN", help="Between fields: any sign, tab, or whitespace.")
-    ],
-    "encoding": Annotated[
-        str | None, option(_D, "--encoding", metavar="NAME", help="Of text that is not UTF-8, as windows-1252.")
-    ],
-    "sheet": Annotated[str | None, option(_D, "--sheet", metavar="NAME", help="Of a workbook; default the first.")],
-}
-
-
-def takes_data(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A command that takes DATA, with the options of reading, which it gets together as `reading`."""
-    own = inspect.signature(command, eval_str=True)
-    options = [
-        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation)
-        for name, annotation in _READING.items()
-    ]
-    places = own.parameters.items()
-    parameters = [new for name, one in places for new in (options if name == "reading" else [one])]
-
-    @functools.wraps(command)
-    def with_reading(**given: Any) -> Any:
-        asked = {name: given.pop(name) for name in _READING}
-        return command(**given, reading=reading(**asked))
-
-    with_reading.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
-    with_reading.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return with_reading
-
-
-def reading(*, na: Sequence[str] | None, skip: str | None, **others: str | None) -> Reading:
-    """How DATA is to be read, from the options of a command."""
-    lines = skip.split(",") if skip else ["0"]
-    if len(lines) > 2:
-        raise UsageError("invalid_value", f"--skip: '{skip}' is more than two numbers", "write --skip N or --skip N,M")
-    above, below = [whole_number("--skip", line) for line in (*lines, "0")][:2]
-    return Reading(na=tuple(na or ()), skip=(above, below), **others)
 
 
 def output_format(json: bool, format: str | None, output: str | None = None) -> str:

@@ -9,6 +9,7 @@ import typer
 from glmfit.commands import options, shared
 from glmfit.commands.options import option
 from glmfit.commands.output import stream_to, write_file, write_stdout
+from glmfit.commands.reading import takes_data
 from glmfit.errors import UsageError
 from glmfit.reading import PLAIN, Reading
 
@@ -54,7 +55,7 @@ Output = Annotated[
 Json = Annotated[bool, option(_O, "--json", help="The numbers that are drawn, in place of the picture.")]
 
 
-@options.takes_data
+@takes_data
 def plot_command(
     what: What,
     files: Files = None,

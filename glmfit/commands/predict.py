@@ -8,6 +8,7 @@ import typer
 
 from glmfit.commands import options, rowoutput, shared
 from glmfit.commands.options import option
+from glmfit.commands.reading import takes_data
 from glmfit.errors import UsageError
 from glmfit.reading import PLAIN, Reading
 from glmfit.spec import one_of
@@ -19,7 +20,7 @@ Interval = Annotated[
 Wide = Annotated[bool, option("Output", "--wide", help="Probabilities in one column for each level.")]
 
 
-@options.takes_data
+@takes_data
 def predict_command(
     model: shared.Model,
     data: shared.NewData,

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glmfit.commands import options, shared
+from glmfit.commands import shared
 from glmfit.commands.options import option
 from glmfit.commands.output import output_error, write_file
+from glmfit.commands.reading import takes_data
 from glmfit.errors import UsageError
 from glmfit.reading import PLAIN, Reading
 
@@ -35,7 +36,7 @@ Output = Annotated[
 ]
 
 
-@options.takes_data
+@takes_data
 def report_command(
     files: Files = None,
     output: Output = None,

@@ -8,6 +8,7 @@ import typer
 
 from glmfit.commands import options, rowoutput, shared
 from glmfit.commands.options import option
+from glmfit.commands.reading import takes_data
 from glmfit.errors import UsageError
 from glmfit.reading import PLAIN, Reading
 
@@ -15,7 +16,7 @@ Dfbeta = Annotated[bool, option("Output", "--dfbeta", help="The change of each c
 Check = Annotated[bool, option("Inference", "--check", help="What the residuals say of the fit, in place of them.")]
 
 
-@options.takes_data
+@takes_data
 def residuals_command(
     model: shared.Model,
     data: shared.NewData,

@@ -8,13 +8,14 @@ import typer
 
 from glmfit.commands import options, rowoutput, shared
 from glmfit.commands.options import option
+from glmfit.commands.reading import takes_data
 from glmfit.reading import PLAIN, Reading
 
 Draws = Annotated[str, option("Inference", "--draws", metavar="M", help="Responses to draw for each row.")]
 Wide = Annotated[bool, option("Output", "--wide", help="One column for each draw: draw1, draw2 ...")]
 
 
-@options.takes_data
+@takes_data
 def simulate_command(
     model: shared.Model,
     data: shared.NewData,

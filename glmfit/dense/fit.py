@@ -117,7 +117,8 @@ def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> F
     cov = _covariance(model, optimum, bread)
     if flat is not None:
         cov.whole[list(flat.places), :] = cov.whole[:, list(flat.places)] = math.nan
-    unsupported = [] if bread is None else unsupported_places(cov.blind, torch.sqrt(torch.diagonal(bread)), torch.clone)
+    errors = cov.whole if cov.bread is None else full(cov.bread)
+    unsupported = unsupported_places(cov.blind, torch.sqrt(torch.diagonal(errors)), torch.clone)
     cov.whole[unsupported, :] = cov.whole[:, unsupported] = math.nan
     coefficients = _coefficients(model, optimum, cov, flat, unsupported)
     size = len(coefficients)

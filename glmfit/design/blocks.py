@@ -2,9 +2,9 @@
 
     matvec(b) = X b        rmatvec(v) = X' v        sandwich(h, Z) = X' diag(h) Z
 
-A `Dense` block is a matrix. A `Categorical` block is a code per row and a coding of the levels: its products gather and
-scatter levels and never see a one-hot matrix, so that a factor of 5,000 levels costs what one column costs. A coding
-is int64 (p,), the level that each column indicates, or a contrast matrix, float64 (levels, p).
+A `Dense` block is a matrix, `Columns` are what one is made of. A `Categorical` block is a code per row and a coding of
+the levels: its products gather and scatter levels, never see a one-hot matrix, and cost for 5,000 levels what they do
+for one. A coding is int64 (p,), the level that each column indicates, or a contrast matrix, float64 (levels, p).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from glmfit.numerics import by_rows, taken
+from glmfit.numerics import beside, taken
 
 _ROWS = 8192  # rows multiplied at once: X * h for a slice stays in cache
 _FEW = 16  # columns up to which a slice of a factor is cheaper as a matrix than as codes
@@ -24,7 +24,7 @@ _FEW = 16  # columns up to which a slice of a factor is cheaper as a matrix than
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dense:
-    """A block of numeric columns: `values` float64 (n, p), contiguous."""
+    """A block of numeric columns: `values` float64 (n, p), in memory one column after the other."""
 
     values: Tensor
 
@@ -45,10 +45,11 @@ class Dense:
         """X' diag(h) Z: (p, q)."""
         if isinstance(other, Categorical):
             return other.sandwich(h, self).T
+        values = other.dense()
         out = self.values.new_zeros(self.shape[1], other.shape[1])
         for start in range(0, self.shape[0], _ROWS):
             part = slice(start, start + _ROWS)
-            out.addmm_(self.values[part].T, other.values[part] * h[part, None])
+            out.addmm_(self.values[part].T, values[part] * h[part, None])
         return out
 
     def rows(self, part: slice | Tensor, shared: dict[int, Tensor] | None = None) -> Dense:
@@ -57,8 +58,7 @@ class Dense:
 
     def select(self, columns: Sequence[int]) -> Dense:
         """Some of the columns."""
-        chosen = list(columns)
-        return Dense(by_rows(lambda part: part[:, chosen].contiguous(), self.values))
+        return Dense(beside([self.values[:, j] for j in columns]))
 
     def dense(self) -> Tensor:
         """The block as a matrix: (n, p)."""
@@ -69,6 +69,49 @@ class Dense:
         n, p = self.shape
         rows, columns = torch.meshgrid(torch.arange(n), torch.arange(p), indexing="ij")
         return rows.flatten(), columns.flatten(), self.values.flatten()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """Numeric columns as they lie in a table, float64 (n,) each, of which there is no block yet."""
+
+    columns: list[Tensor]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, p)."""
+        return len(self.columns[0]), len(self.columns)
+
+    def matvec(self, beta: Tensor) -> Tensor:
+        """X beta: (p,) -> (n,)."""
+        return self._block().matvec(beta)
+
+    def rmatvec(self, v: Tensor) -> Tensor:
+        """X' v: (n,) -> (p,)."""
+        return self._block().rmatvec(v)
+
+    def sandwich(self, h: Tensor, other: Block) -> Tensor:
+        """X' diag(h) Z: (p, q)."""
+        return self._block().sandwich(h, other)
+
+    def rows(self, part: slice | Tensor, shared: dict[int, Tensor] | None = None) -> Columns:
+        """Some of the rows: a slice is not a copy."""
+        return Columns([taken(column, part) for column in self.columns])
+
+    def select(self, columns: Sequence[int]) -> Columns:
+        """Some of the columns."""
+        return Columns([self.columns[j] for j in columns])
+
+    def dense(self) -> Tensor:
+        """The block as a matrix: (n, p)."""
+        return beside(self.columns)
+
+    def entries(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Row, column and value (e,) of all that may not be 0."""
+        return self._block().entries()
+
+    def _block(self) -> Dense:
+        return Dense(self.dense())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,6 +176,8 @@ class Categorical:
     def sandwich(self, h: Tensor, other: Block) -> Tensor:
         """X' diag(h) Z: (p, q), by way of sums over levels."""
         h = self._times(h)
+        if isinstance(other, Columns):
+            other = Dense(other.dense())
         if isinstance(other, Dense):
             return self._with_dense(h, other)
         h = other._times(h)
@@ -221,4 +266,4 @@ class Categorical:
         return rows if self.multiplier is None else rows * self.multiplier[:, None]
 
 
-Block: TypeAlias = Dense | Categorical
+Block: TypeAlias = Dense | Columns | Categorical

@@ -1,22 +1,28 @@
 """Terms and columns -> the model matrix: blocks of torch tensors side by side, and their standardised form.
 
-Consecutive numeric terms, the intercept among them, share one `Dense` block; a term with factors is one `Categorical`
-block for each numeric column that multiplies it. `places` says which columns of the matrix each block fills: in
-poly(x, 2):g the columns of x vary fastest, so the two blocks interleave.
+Consecutive numeric terms, the intercept among them, share one block, `Columns` as they are and `Dense` standardised; a
+term with factors is one `Categorical` block for each numeric column that multiplies it. `places` says which columns of
+the matrix each block fills: in poly(x, 2):g the columns of x vary fastest, so the two blocks interleave.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from glmfit.design.blocks import Block, Categorical, Dense
-from glmfit.design.standardize import Standardization, multiplier_scale, standardize_dense, unit_vector
+from glmfit.design.blocks import Block, Categorical, Columns
+from glmfit.design.standardize import (
+    Standardization,
+    multiplier_scale,
+    standardize_alike,
+    standardize_columns,
+    unit_vector,
+)
 from glmfit.errors import ModelError
 from glmfit.formula import (
     Coding,
@@ -31,7 +37,6 @@ from glmfit.formula import (
     combined,
 )
 from glmfit.numerics import by_rows, rows_of
-from glmfit.spilled import beside
 from glmfit.table import Table
 
 CHUNK_ROWS = 65_536  # rows worked on together: torch splits what is longer than 32,768 among its threads
@@ -115,11 +120,25 @@ class Matrix:
             out[:, place] = block.dense()
         return out
 
-    def standardized(self, centre: bool = False) -> tuple[Matrix, Standardization]:
+    def standardized_by(self, standardization: Standardization) -> Matrix:
+        """The same with columns centred and scaled as those of other rows were."""
+        blocks: list[Block] = []
+        for block, place in zip(self.blocks, self.places, strict=True):
+            center, scale = standardization.center[place], standardization.scale[place]
+            if not isinstance(block, Categorical):
+                columns = block.columns if isinstance(block, Columns) else list(block.values.T)
+                blocks.append(standardize_alike(columns, center, scale))
+            elif block.multiplier is not None:  # whose columns have one scale
+                blocks.append(replace(block, multiplier=block.multiplier / float(scale[0])))
+            else:
+                blocks.append(block)
+        return replace(self, blocks=tuple(blocks))
+
+    def standardized(self, centre: bool = False, spend: bool = False) -> tuple[Matrix, Standardization]:
         """The same column space with numeric columns of mean 0 (where there is a constant) and standard deviation 1.
 
         Constant columns and factors are left alone, a factor's multiplier is scaled by its root mean square. `centre`
-        says that the constant is elsewhere.
+        says that the constant is elsewhere; with `spend` this matrix is of no use afterwards.
         """
         p = len(self.names)
         unit = unit_vector(self.blocks, self.places, p)
@@ -127,8 +146,9 @@ class Matrix:
         has_constant = centre or bool(unit.any())
         blocks: list[Block] = []
         for block, place in zip(self.blocks, self.places, strict=True):
-            if isinstance(block, Dense):
-                working, center[place], scale[place] = standardize_dense(block, has_constant)
+            if not isinstance(block, Categorical):
+                columns = block.columns if isinstance(block, Columns) else list(block.values.T)
+                working, center[place], scale[place] = standardize_columns(columns, has_constant, spend)
                 blocks.append(working)
             elif block.multiplier is not None:
                 factor = multiplier_scale(block.multiplier)
@@ -139,6 +159,20 @@ class Matrix:
                 blocks.append(block)
         standard = Matrix(tuple(blocks), self.places, self.names, self.n_rows, self.terms)
         return standard, Standardization(center, scale, unit)
+
+    def unstandardized(self, back: Standardization) -> Matrix:
+        """What this is the standardised form of; numeric columns are what they were, as nearly nothing was rounded."""
+        blocks: list[Block] = []
+        for block, place in zip(self.blocks, self.places, strict=True):
+            center, scale = back.center[place], back.scale[place]
+            if not isinstance(block, Categorical):
+                columns = zip(block.dense().T, scale.tolist(), center.tolist(), strict=True)
+                blocks.append(Columns([column * size + middle for column, size, middle in columns]))
+            elif block.multiplier is not None:
+                blocks.append(replace(block, multiplier=block.multiplier * float(scale[0])))
+            else:
+                blocks.append(block)
+        return replace(self, blocks=tuple(blocks))
 
 
 class _Assembly:
@@ -155,7 +189,7 @@ class _Assembly:
     def close(self) -> None:
         if self.waiting:
             start = len(self.names) - len(self.waiting)
-            self.blocks.append(Dense(torch.from_numpy(beside(self.waiting, self.n))))
+            self.blocks.append(Columns([_tensor(column) for column in self.waiting]))
             self.places.append(torch.arange(start, len(self.names)))
             self.waiting = []
 
@@ -208,9 +242,14 @@ class _Assembly:
         grid = grid.transpose([len(sizes) - 1 - i for i in axes]).reshape(-1, matrix.shape[-1])
         multipliers = self.products(numeric) if numeric else [None]
         for place, multiplier in zip(grid, multipliers, strict=True):
-            scaled = None if multiplier is None else rows_of(np.require(multiplier, requirements=["C", "W"]))
+            scaled = None if multiplier is None else _tensor(multiplier)
             self.blocks.append(Categorical(codes, torch.from_numpy(matrix), levels, scaled))
             self.places.append(torch.from_numpy(place.copy()) + len(self.names))
+
+
+def _tensor(column: np.ndarray) -> Tensor:
+    """The tensor over a column (n,), which torch wants to be one that can be written to."""
+    return rows_of(column if column.strides == (0,) else np.require(column, requirements=["C", "W"]))
 
 
 def build(formula: PredictorFormula, table: Table, evaluator: Evaluator | None = None) -> tuple[Matrix, Tensor]:

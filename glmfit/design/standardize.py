@@ -11,14 +11,15 @@ numbers and scales powers of two, so that working columns are not rounded.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import torch
 from torch import Tensor
 
-from glmfit.design.blocks import Block, Categorical, Dense
-from glmfit.numerics import by_rows
+from glmfit.design.blocks import Block, Categorical, Columns, Dense
+from glmfit.numerics import empty_columns
 from glmfit.spill import runs
 
 SHORT = 16.0  # centers are multiples of this share of the scale
@@ -91,8 +92,10 @@ def unit_vector(blocks: tuple[Block, ...], places: tuple[Tensor, ...], p: int) -
     """A v with X v = 1: a constant column, or a full set of indicators; zeros where there is neither."""
     unit = torch.zeros(p, dtype=torch.float64)
     for block, place in zip(blocks, places, strict=True):
-        if isinstance(block, Dense):
-            constant = [(j, value) for j, value in _unchanging(block.values) if value != 0]
+        if not isinstance(block, Categorical):
+            columns = block.columns if isinstance(block, Columns) else list(block.values.T)
+            values = [(j, unchanging(column)) for j, column in enumerate(columns)]
+            constant = [(j, value) for j, value in values if value]
             if constant:
                 # Of several, the one nearest to 1 in size: the intercept, where there is one.
                 distance = [abs(math.log(abs(value))) for _, value in constant]
@@ -109,67 +112,86 @@ def unit_vector(blocks: tuple[Block, ...], places: tuple[Tensor, ...], p: int) -
     return unit
 
 
-def _unchanging(values: Tensor) -> list[tuple[int, float]]:
-    """The columns that hold one value, and that value; a slice of rows rules most columns out."""
-    if not len(values):
-        return []
-    first = values[0]
-    alike = torch.ones(values.shape[1], dtype=torch.bool)
-    for part in runs(len(values)):
-        if bool(alike.any()):
-            alike &= (values[part] == first).all(dim=0)
-    return [(j, float(first[j])) for j in torch.nonzero(alike)[:, 0].tolist()]
+def unchanging(column: Tensor) -> float | None:
+    """The value of a column (n,) that holds but one; the first rows rule most columns out."""
+    if not len(column):
+        return None
+    first = column[0]
+    alike = all(bool((column[part] == first).all()) for part in runs(len(column)))
+    return float(first) if alike else None
 
 
-def standardize_dense(block: Dense, centre: bool) -> tuple[Dense, Tensor, Tensor]:
-    """The working block with its centers and scales; constant columns are left alone."""
-    values = block.values
-    center, scale = values.new_zeros(values.shape[1]), values.new_ones(values.shape[1])
-    moving = torch.ones(values.shape[1], dtype=torch.bool)
-    moving[[j for j, _ in _unchanging(values)]] = False
-    if not len(values) or not bool(moving.any()):
-        return block, center, scale
+def standardize_columns(columns: list[Tensor], centre: bool, spend: bool) -> tuple[Dense, Tensor, Tensor]:
+    """The working block with its centers and scales; constant columns are left alone.
+
+    With `spend` each of the columns is let go of once the block has it.
+    """
+    found = [(0.0, 1.0)] * len(columns)
+    block = empty_columns(columns)
+    for j, column in enumerate(columns):
+        found[j] = center, scale = _center_and_scale(column, centre)
+        _scaled(column, center, scale, block[:, j])
+        if spend:
+            columns[j] = column = column.new_empty(0)
+    center_and_scale = torch.tensor(found, dtype=torch.float64)
+    return Dense(block), center_and_scale[:, 0], center_and_scale[:, 1]
+
+
+def standardize_alike(columns: Sequence[Tensor], center: Tensor, scale: Tensor) -> Dense:
+    """The working block of columns that have the centers and scales of others."""
+    block = empty_columns(columns)
+    for j, (column, middle, size) in enumerate(zip(columns, center.tolist(), scale.tolist(), strict=True)):
+        _scaled(column, middle, size, block[:, j])
+    return Dense(block)
+
+
+def _scaled(column: Tensor, center: float, scale: float, out: Tensor) -> None:
+    for part in runs(len(column)):
+        torch.sub(column[part], center, out=out[part]).div_(scale)
+
+
+def _center_and_scale(column: Tensor, centre: bool) -> tuple[float, float]:
+    """What is taken off a column (n,), and what the rest is divided by."""
+    if not len(column) or unchanging(column) is not None:
+        return 0.0, 1.0
+    center = 0.0
     if centre:
         for _ in range(2):  # the second pass takes up what rounding left of a large common part
-            mean = sum(((values[part] - center).sum(dim=0) for part in runs(len(values))), 0 * center) / len(values)
-            center += torch.where(moving & torch.isfinite(mean), mean, torch.zeros_like(mean))
-    spread = _power_of_two(_root_mean_square(values, center))
-    scale = torch.where(moving & (spread > 0) & torch.isfinite(spread), spread, scale)
+            mean = sum(float((column[part] - center).sum()) for part in runs(len(column))) / len(column)
+            center += mean if math.isfinite(mean) else 0.0
+    spread = _power_of_two(_root_mean_square(column, center))
+    scale = spread if spread > 0 and math.isfinite(spread) else 1.0
     if centre:  # a short number: the differences are then exact, or nearly all of them
-        short = torch.round(center / scale * SHORT) * (scale / SHORT)
-        center = torch.where(moving & torch.isfinite(short), short, center)
-    return Dense(by_rows(lambda part: (part - center).div_(scale), values)), center, scale
+        short = _rounded(center / scale * SHORT) * (scale / SHORT)
+        center = short if math.isfinite(short) else center
+    return center, scale
 
 
-def _power_of_two(spread: Tensor) -> Tensor:
+def _rounded(value: float) -> float:
+    return float(round(value)) if math.isfinite(value) else value
+
+
+def _power_of_two(spread: float) -> float:
     """The nearest power of two: dividing by it rounds nothing."""
-    return torch.exp2(torch.round(torch.log2(spread)))
+    return math.ldexp(1.0, min(round(math.log2(spread)), 1023)) if 0 < spread < math.inf else spread
 
 
-def _root_mean_square(values: Tensor, center: Tensor) -> Tensor:
-    """sqrt(mean((x - center)^2)) by column, also where the squares overflow or vanish."""
-
-    def mean_square(unit: Tensor) -> Tensor:
-        found = torch.zeros_like(unit)
-        for part in runs(len(values)):
-            found += ((values[part] - center) / unit).square().sum(dim=0) / len(values)
-        return found
-
-    one = torch.ones_like(center)
-    mean = mean_square(one)
-    if bool(((mean > 1e-200) & (mean < 1e200)).all()):
-        return mean.sqrt()
-    largest = torch.zeros_like(center)
-    for part in runs(len(values)):
-        largest = torch.maximum(largest, (values[part] - center).abs().amax(dim=0))
-    largest = torch.where(largest > 0, largest, one)
-    return largest * mean_square(largest).sqrt()
+def _root_mean_square(values: Tensor, center: float = 0.0) -> float:
+    """sqrt(mean((x - center)^2)), also where the squares overflow or vanish."""
+    n = len(values)
+    mean = sum(float((values[part] - center).square().sum()) for part in runs(n)) / n
+    if 1e-200 < mean < 1e200:
+        return math.sqrt(mean)
+    largest = max(float((values[part] - center).abs().max()) for part in runs(n))
+    if not 0 < largest < math.inf:
+        return largest
+    mean = sum(float(((values[part] - center) / largest).square().sum()) for part in runs(n)) / n
+    return largest * math.sqrt(mean)
 
 
 def multiplier_scale(multiplier: Tensor) -> float:
     """The root mean square of a multiplier as a power of two, 1 where it is zero throughout."""
     if not len(multiplier):
         return 1.0
-    nothing = torch.zeros(1, dtype=torch.float64)
-    spread = float(_power_of_two(_root_mean_square(multiplier[:, None], nothing))[0])
+    spread = _power_of_two(_root_mean_square(multiplier))
     return spread if spread > 0 and math.isfinite(spread) else 1.0

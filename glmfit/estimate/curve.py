@@ -21,6 +21,7 @@ from glmfit.numerics import full
 from glmfit.numerics.profile import Search
 from glmfit.result import Fitted
 from glmfit.rows import Data
+from glmfit.rows.slips import numeric_codes
 
 STEP = 0.2  # quantiles between two values
 BEYOND = 1.25  # quantiles that r shall reach
@@ -43,7 +44,7 @@ class Curve:
 def profile_curve(data: Data, at: int, level: float) -> tuple[Fitted, Curve]:
     """The fit of prepared data once more, and the curve of the coefficient at a place; or `ModelError`."""
     found = maximise(assemble(data), data.spec, None, inspection_of(data))
-    fit = summarise(data, found)
+    fit = summarise(data, found, numeric_codes(data.table, data.formula))
     search, row = _search(found, fit, at), fit.coefficients[at]
     if search is None:
         message = f"'{row.term}' has no profile: {row.status or 'its likelihood has no peak'}"

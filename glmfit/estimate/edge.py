@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from glmfit.families import domain
-from glmfit.model import Likelihood
+from glmfit.model import Elsewhere, Likelihood
 from glmfit.numerics import Optimum, Trace, curvature, line_search
 
 INSIDE = 1e-11  # rows are held this far inside, in units of the root mean square of eta: derivatives exist there
@@ -29,7 +29,10 @@ def maximise_on_edge(
     """The maximum from `start` (p,), which lies inside; its `edge` are the positions of the rows held at a bound.
 
     None where the link's domain is the whole line, or no row is held in the end: other ways lead to a maximum inside.
+    None as well where rows are elsewhere, which are not held one by one.
     """
+    if isinstance(likelihood, Elsewhere):
+        return None
     search = _Search(likelihood, start)
     if search.unbounded:
         return None

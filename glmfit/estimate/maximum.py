@@ -117,9 +117,8 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
         phi = start.held_phi(model, constants)
         model = model.held_at(phi)
     theta = start.coefficients(model, constants, spec.start)
-    likelihood = model.likelihood()
     if inspection is not None:
-        inspection.begin(likelihood, theta)
+        inspection.begin(model.here.likelihood(), theta)
     if spec.bias_reduction is not None:
         return _bias_reduced(model, theta, constants, phi, spec, trace)
     levels = _without_levels(model, theta, constants, phi, spec, trace)
@@ -236,7 +235,8 @@ def _judged(found: Maximum, spec: ModelSpec, trace: Trace | None) -> Maximum:
         return found
     decision = separation.decide(found.model, found.optimum.theta)
     if not decision.decided:
-        return replace(found, undecided=asked)
+        elsewhere = found.model.source is not None and found.model.family.has_recession
+        return replace(found, undecided=asked or elsewhere)
     separated = decision.separated
     if separated is None:
         main = {

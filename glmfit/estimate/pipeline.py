@@ -20,28 +20,35 @@ from glmfit.model import assemble
 from glmfit.numerics import Trace
 from glmfit.result import Fitted
 from glmfit.rows import Data
+from glmfit.rows.slips import numeric_codes
 
 STAGES = ("design", "optimize", "inference")
 
 
 def fit_data(
-    data: Data, trace: Trace | None = None, progress: Progress | None = None, profiled: Collection[str] | None = None
+    data: Data,
+    trace: Trace | None = None,
+    progress: Progress | None = None,
+    profiled: Collection[str] | None = None,
+    spend: bool = False,
 ) -> Fitted:
     """The fit of prepared data; raises a `GlmfitError` where there can be none.
 
-    `progress` is told of replicates that are done, `profiled` are the terms that need profiles, None all.
+    `progress` is told of replicates that are done, `profiled` are the terms that need profiles, None all. With `spend`
+    the data are of no use afterwards, and take up less memory.
     """
     clock = [time.perf_counter()]
     if has_random(data):
         return mixed_fit(data, trace)
     if data.absorbed:
         data = without_idle(data)
-    model = assemble(data)
+    codes = numeric_codes(data.table, data.formula)
+    model = assemble(data, spend)
     clock.append(time.perf_counter())
     search = maximise if model.absorbed is None else absorbing.maximise
     found = search(model, data.spec, trace, inspection_of(data))
     clock.append(time.perf_counter())
-    fit = summarise(data, found, profiled)
+    fit = summarise(data, found, codes, profiled)
     asked = asked_of(data.spec)
     if asked is not None:
         fit = with_bootstrap(fit, bootstrap(data, model, found, fit, asked, data.spec.level, progress))

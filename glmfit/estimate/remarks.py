@@ -10,7 +10,7 @@ import torch
 from glmfit.errors import Finding
 from glmfit.estimate.maximum import Maximum
 from glmfit.inference import Covariance, Goodness, Scale, unsupported_places
-from glmfit.model import Model
+from glmfit.model import Largest, Likelihood, Model, Rows
 from glmfit.numerics import LowRank
 from glmfit.rows import Data
 from glmfit.trust import diagnose
@@ -21,9 +21,9 @@ SEES = 1e-6  # share of the most that any row sees of a direction, below which a
 
 def unsupported(found: Maximum, cov: Covariance) -> list[int]:
     """Places of the coefficients that move along directions of which the scores that were summed say nothing."""
-    if not cov.blind or found.bread is None:
+    if cov.bread is None:
         return []
-    errors = torch.sqrt(found.model.reported_covariance(found.bread).diagonal())
+    errors = torch.sqrt(found.model.reported_covariance(cov.bread).diagonal())
     return unsupported_places(cov.blind, errors, found.model.reported)
 
 
@@ -34,7 +34,8 @@ def of_clusters(model: Model, cov: Covariance, matrix: torch.Tensor | LowRank, w
         one_way = len(cov.clusters) == 1
         reducible = one_way and len(model.rows.predictors) == 1 and model.likelihood().has_expected
         helps = ["--small-sample cr2"] * reducible + [f"--se wild:{name}" for name in cov.clusters if one_way]
-        checks.append(diagnose.few_clusters(cov.clusters, helps))
+        here = model.source is None  # both need all rows in one place
+        checks.append(diagnose.few_clusters(cov.clusters, helps if here else []))
     labels = model.labels
     if cov.clusters:
         checks.append(diagnose.cluster_rank([labels[place] for place in without], cov.clusters))
@@ -48,14 +49,29 @@ def exact_rows(found: Maximum, cov: Covariance, terms: Sequence[int], rows: np.n
     """Rows of a leverage of 1 under hc0 and hc1, by their numbers in the file, `rows` (n,)."""
     if not terms or cov.clusters or not cov.blind or found.flat is not None:
         return []
-    (unseen,), sees = cov.blind, []
-    for chunk in found.likelihood.chunks:
-        moves = [p.X.matvec(one[p.columns]).abs() for p in chunk.predictors for one in unseen.directions.T]
-        sees.append(torch.stack(moves, dim=1).amax(dim=1))
-    seen = torch.cat(sees)
-    numbers = rows[(seen > SEES * seen.max()).numpy()]
-    labels = found.model.labels
+    (unseen,), labels = cov.blind, found.model.labels
+    most = found.likelihood.over_rows(_most_seen, unseen.directions).values
+    own = rows if found.model.source is None else None
+    numbers = found.likelihood.over_rows(_seeing, unseen.directions, SEES * float(most), own)
     return [diagnose.exact_rows(cov.kind, numbers, [labels[place] for place in terms])]
+
+
+def _most_seen(likelihood: Likelihood, directions: torch.Tensor) -> Largest:
+    """The most that any row moves along any of the directions (p, q)."""
+    return Largest(torch.stack([_seen(chunk, directions).max() for chunk in likelihood.chunks]).max())
+
+
+def _seeing(likelihood: Likelihood, directions: torch.Tensor, least: float, rows: np.ndarray | None) -> list[int]:
+    """The numbers of the rows that move by more, `rows` (n,) being those of all; a part of them has its own."""
+    numbers = likelihood.numbers if rows is None else rows
+    seen = torch.cat([_seen(chunk, directions) for chunk in likelihood.chunks])
+    found: list[int] = numbers[(seen > least).numpy()].tolist()
+    return found
+
+
+def _seen(chunk: Rows, directions: torch.Tensor) -> torch.Tensor:
+    moves = [p.X.matvec(one[p.columns]).abs() for p in chunk.predictors for one in directions.T]
+    return torch.stack(moves, dim=1).amax(dim=1)
 
 
 def of_spread(data: Data, found: Maximum, cov: Covariance, scale: Scale, sums: Goodness, df: int) -> list[Finding]:

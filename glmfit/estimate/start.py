@@ -54,14 +54,14 @@ def constants(model: Model, inspect: Inspection | None = None) -> dict[str, floa
     if model.holds_phi:
         phi = _phi(model, goodness(likelihood, start))
         likelihood = model.held_at(phi).constants_only(names)
-    if not math.isfinite(likelihood.value(start)):
-        return dict(zip(names, begin, strict=True))  # an offset leaves the domain; the full model may not
-    if inspect is not None:
-        inspect(likelihood, start)
     step = _step(rows)
-    sample = likelihood if step == 1 else _sample(model, step).constants_only(names)
+    sample = likelihood if step == 1 and model.source is None else _sample(model, step).constants_only(names)
+    if inspect is not None and math.isfinite(likelihood.value(start)):
+        inspect(likelihood if model.source is None else model.here.constants_only(names), start)
     found = _settled(sample, start) if math.isfinite(sample.value(start)) else start
     if not math.isfinite(likelihood.value(found)):  # a row beside the sample has an offset out of the common run
+        if not math.isfinite(likelihood.value(start)):
+            return dict(zip(names, begin, strict=True))  # an offset leaves the domain; the full model may not
         found = _settled(likelihood, start)
     return dict(zip(names, found.tolist(), strict=True))
 
@@ -103,7 +103,7 @@ def _step(rows: Rows) -> int:
 def sample(model: Model, rows: int) -> Model:
     """The model of a sample of about so many rows; itself where it has no more."""
     step = -(-len(model.rows) // rows)
-    return model if step == 1 else _sample(model, step)
+    return model.here if step == 1 else _sample(model, step)
 
 
 def _sample(model: Model, step: int) -> Model:
@@ -111,6 +111,7 @@ def _sample(model: Model, step: int) -> Model:
 
     Which one is left to a generator of fixed seed: rows are often in a periodic order (months, treatments).
     """
+    model = model.here
     first = torch.arange(0, len(model.rows) - step + 1, step)
     chosen = torch.randint(0, step, first.shape, generator=torch.Generator().manual_seed(1))
     return replace(model, rows=model.rows.rows(first + chosen))
@@ -122,16 +123,18 @@ def ahead(model: Model, theta: Tensor) -> tuple[Tensor, Factor] | None:
     With many rows the fit to a sample of them is nearly free and spares the whole half of the steps. None where there
     are not many, where the sample does not determine all coefficients, or its fit is no better for the whole.
     """
-    if len(model.rows) < MANY_ROWS or model.size * ROWS_A_COEFFICIENT > ENOUGH_ROWS:
+    many = len(model.rows) if model.source is None else model.n
+    if many < MANY_ROWS or model.size * ROWS_A_COEFFICIENT > ENOUGH_ROWS:
         return None
-    step = _step(model.rows)
-    sample = _sample(model, step).likelihood()
+    some = _sample(model, _step(model.rows))
+    sample, step = some.likelihood(), many / len(some.rows)
     reference = cholesky(-sample.derivatives(theta)[2])
     if reference is None or not well_conditioned(reference):
         return None
     found = newton(sample, theta, ROUGHLY, FEW_STEPS)
     whole = model.likelihood()
-    if not found.converged or not whole.value(found.theta) > whole.value(theta):
+    before = whole.value(theta)
+    if not found.converged or not whole.derivatives(found.theta)[0] > before:  # with which the search goes on
         return None
     return found.theta, reference * math.sqrt(step)
 
@@ -263,11 +266,8 @@ def coefficients(model: Model, start: Mapping[str, float], given: Mapping[str, f
 
 def beside(model: Model, parameter: str, simpler: Model, theta: Tensor) -> list[Tensor]:
     """Working coefficients (p,) that the family names beside `theta`, the maximum of the model without `parameter`."""
-    likelihood = simpler.likelihood()
-    total = torch.zeros(len(simpler.family.parameters), dtype=torch.float64)
-    for chunk in likelihood.chunks:
-        total += torch.stack([one.sum() for one in likelihood.natural(chunk, likelihood.etas(chunk, theta))])
-    means = (total / len(simpler.rows)).tolist()
+    total, rows = simpler.likelihood().over_rows(_natural_sums, theta)
+    means = (total / rows).tolist()
     natural = {own.name: mean for own, mean in zip(simpler.family.parameters, means, strict=True)}
     inside = torch.cat([p.columns for p in model.rows.predictors if p.parameter != parameter])
     origin = torch.zeros(model.size, dtype=torch.float64)
@@ -281,6 +281,15 @@ def beside(model: Model, parameter: str, simpler: Model, theta: Tensor) -> list[
         if all(math.isfinite(eta) for eta in moved.values()):
             out.append(origin + from_constants(model, moved))
     return out
+
+
+def _natural_sums(likelihood: Likelihood, theta: Tensor) -> tuple[Tensor, int]:
+    """The sums over rows of the natural parameters, and how many rows there are."""
+    total, rows = torch.zeros(len(likelihood.family.parameters), dtype=torch.float64), 0
+    for chunk in likelihood.chunks:
+        total += torch.stack([one.sum() for one in likelihood.natural(chunk, likelihood.etas(chunk, theta))])
+        rows += len(chunk)
+    return total, rows
 
 
 def _eta(model: Model, name: str, value: float) -> float:

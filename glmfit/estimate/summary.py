@@ -48,13 +48,15 @@ from glmfit.result import (
     Separation,
 )
 from glmfit.rows import Data
-from glmfit.rows.slips import numeric_codes
 from glmfit.trust import diagnose, reported_map
 from glmfit.version import __version__
 
 
-def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) -> Fitted:
-    """Everything that is said of a maximum; `terms` are those that need profiles, None all."""
+def summarise(data: Data, found: Maximum, codes: Mapping[str, str], terms: Collection[str] | None = None) -> Fitted:
+    """Everything that is said of a maximum.
+
+    `codes` are numeric columns that may hold codes of categories, `terms` those that need profiles, None all.
+    """
     model, optimum, spec = found.model, found.optimum, data.spec
     dropped = found.rest is not None and spec.separation == "drop"
     whole = model if found.whole is None or dropped else found.whole  # what n, AIC and the null model are of
@@ -110,7 +112,7 @@ def summarise(data: Data, found: Maximum, terms: Collection[str] | None = None) 
             {**data.dropped, "separated": {data.response.label: lost}} if dropped else data.dropped,
             groups=None if data.groups is None else len(whole.rows),
             censoring=data.response.censoring,
-            numeric_codes=numeric_codes(data.table, data.formula),
+            numeric_codes=codes,
         ),
         coefficients=coefficients,
         statistic=reference.statistic,
@@ -230,7 +232,9 @@ def _worse_than_null(found: Maximum, sums: Goodness, null: float) -> Finding | N
 def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, null: float, df: int) -> list[Finding]:
     model, optimum, flat = found.model, found.optimum, found.flat
     names = model.labels
-    checks: list[Finding | None] = [diagnose.separation_undecided() if found.undecided else None]
+    checks: list[Finding | None] = []
+    if found.undecided:
+        checks.append(diagnose.separation_undecided(model.source is not None))
     nothing_left = found.separated is not None and found.rest is None
     if flat is None and not nothing_left and not optimum.converged:
         checks.append(Finding("not_converged", f"{optimum.optimizer} {optimum.message}: do not use these estimates"))
@@ -249,7 +253,7 @@ def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, nu
         checks.append(_worse_than_null(found, sums, null))
     beyond = [end.beyond for end in model.limits.values() if end.beyond]
     checks.append(diagnose.at_limit(list(model.limits), _family_at(model), beyond))
-    checks.append(_caution(found))
+    checks.append(diagnose.caution(found.likelihood, optimum.theta))
     if scale.estimated and sums.perfect:
         checks.append(Finding("perfect_fit", "the model fits perfectly: standard errors are rounding error"))
     if scale.estimated and df <= 0:
@@ -257,16 +261,6 @@ def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, nu
             Finding("saturated", "no degrees of freedom are left to estimate the dispersion: no standard errors")
         )
     return [finding for finding in checks if finding is not None]
-
-
-def _caution(found: Maximum) -> Finding | None:
-    """What the family has to say of its density at the fitted parameters."""
-    likelihood = found.likelihood
-    for chunk in likelihood.chunks:
-        said = likelihood.family.caution(*likelihood.natural(chunk, likelihood.etas(chunk, found.optimum.theta)))
-        if said is not None:
-            return Finding("improper_density", said)
-    return None
 
 
 def _family_at(model: Model) -> str:

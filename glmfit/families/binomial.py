@@ -31,12 +31,17 @@ class Binomial(Family):
     support = Support(0, math.inf, integer=True, text="0/1, two levels, or successes between 0 and the trials")
     parameters = (Parameter("mu", "logit", UNIT_LINKS),)
     trials = True
+    canonical = "logit"
     ratio = "risk ratio"
     orthogonal_mean = True
 
     def log_density(self, y: Tensor, logit_mu: Tensor, *, trials: Tensor) -> Tensor:  # type: ignore[override]
         choose = torch.lgamma(trials + 1) - torch.lgamma(y + 1) - torch.lgamma(trials - y + 1)
         return choose - y * softplus(-logit_mu) - (trials - y) * softplus(logit_mu)
+
+    def cumulants(self, eta: Tensor, *, trials: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
+        mean = trials * torch.sigmoid(eta)
+        return trials * softplus(eta), mean, mean * torch.sigmoid(-eta)
 
     def recession(self, y: Tensor, links: Mapping[str, Link], **columns: Tensor) -> Iterator[Face]:
         return of_successes(y, columns["trials"], links["mu"])

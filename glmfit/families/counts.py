@@ -35,6 +35,7 @@ class Poisson(PositiveMean):
     example = "glmfit fit sample_data/poisson.csv --y y --x x1,x2 --no-intercept --family poisson"
     support = COUNTS
     ratio = "rate ratio"
+    canonical = "log"
     rare_is_one = True
     parameters = (PositiveMean.mu_parameter,)
 
@@ -51,6 +52,10 @@ class Poisson(PositiveMean):
         """(n,) y log(y / mu) - (y - mu) of positive y, without the cancellation of large terms."""
         log_ratio = log_mu - y.log()
         return y * (torch.expm1(log_ratio) - log_ratio)
+
+    def cumulants(self, eta: Tensor, **columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        mu = torch.exp(eta)
+        return mu, mu, mu
 
     def recession(self, y: Tensor, links: Mapping[str, Link], **columns: Tensor) -> Iterator[Face]:
         return of_zeros(y, links["mu"])

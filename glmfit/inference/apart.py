@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from glmfit.inference.clusters import ROUNDING, ROUNDING_SQUARED, UNSOLVED, Unseen, with_both
+from glmfit.inference.clusters import Unseen, least_seen, with_both
 from glmfit.model import Likelihood
 from glmfit.model.apart import cluster_sums, meat
 from glmfit.numerics import Bordered, LowRank, Meat, Sums, cholesky
@@ -27,8 +27,8 @@ MOST_SEEN = 40_000_000  # in so many numbers of what they see of coefficients
 
 def of_rows(middle: Bordered, bread: LowRank, information: Bordered) -> tuple[LowRank, Unseen]:
     """The sandwich of a meat of single rows, and what these do not see."""
-    least = ROUNDING_SQUARED * _trace(bread, middle)
-    return bread.sandwich([(1.0, middle)]), Unseen(_unseen(middle, information, least))
+    unseen = _unseen(middle, information, least_seen(_trace(bread, middle)))
+    return bread.sandwich([(1.0, middle)]), Unseen(unseen)
 
 
 def of_clusters(
@@ -45,8 +45,7 @@ def of_clusters(
         if name in clusters:
             total = sums.total()
             distance = float(total @ bread.times(total[:, None])[:, 0])
-            least = max(ROUNDING**2 * spread, UNSOLVED**2 * distance)
-            unseen.append(_not_seen(sums, middle, bread, information, least))
+            unseen.append(_not_seen(sums, middle, information, least_seen(spread, distance)))
     return bread.sandwich(parts), tuple(unseen)
 
 
@@ -56,7 +55,7 @@ def _trace(bread: LowRank, middle: Bordered) -> float:
     return own + float((bread.K * (bread.F.T @ middle.times(bread.F))).sum())
 
 
-def _not_seen(sums: Sums, middle: Bordered | None, bread: LowRank, information: Bordered, least: float) -> Unseen:
+def _not_seen(sums: Sums, middle: Bordered | None, information: Bordered, least: float) -> Unseen:
     """What sums by cluster do not see.
 
     Where very many clusters cross levels, they are taken to see as much as sums of their number can, but for what can
@@ -64,9 +63,9 @@ def _not_seen(sums: Sums, middle: Bordered | None, bread: LowRank, information: 
     """
     if middle is not None:
         return Unseen(_unseen(middle, information, least))
-    size = len(bread)
+    size = len(information)
     if sums.count <= MOST_CLUSTERS and sums.count * size <= MOST_SEEN:
-        return Unseen(_seen(sums, bread, least), complement=True)
+        return Unseen(_seen(sums, information, least), complement=True)
     poor = _with_few_clusters(sums, least * torch.diagonal(information.blocks, dim1=1, dim2=2).flatten())
     if poor is None:
         return Unseen(torch.zeros((size, 0), dtype=torch.float64), complement=True)
@@ -103,17 +102,13 @@ def _with_few_clusters(sums: Sums, least: Tensor) -> Tensor | None:
     return (columns > clusters - 1)[network[:m]]
 
 
-def _seen(sums: Sums, bread: LowRank, least: float) -> Tensor:
-    """B Z w / s (p, r), of length 1 in standard errors: the directions that sums see, from Z'B Z = w s^2 w'."""
-    of_columns = sums.of(bread.F)
-    moved = sums.moved(bread.blocks)
-    square = torch.from_numpy((sums.levels.T @ moved).toarray()) + of_columns @ bread.K @ of_columns.T
-    values, vectors = torch.linalg.eigh(0.5 * (square + square.T))
-    kept = values > least
-    w = vectors[:, kept] / torch.sqrt(values[kept])
-    out = bread.F @ (bread.K @ (of_columns.T @ w))
-    out[sums.inner.flatten()] += torch.from_numpy(moved @ w.numpy())
-    return out
+def _seen(sums: Sums, information: Bordered, least: float) -> Tensor:
+    """(p, r) the directions that sums see, of length 1 in standard errors: L^-T U of L^-1 Z = U S V', L L' = A."""
+    lower = cholesky(information)
+    assert lower is not None  # of an information that has an inverse
+    turn, half = torch.linalg.qr(lower.half_solve(sums.dense()))
+    vectors, values, _ = torch.linalg.svd(half, full_matrices=False)
+    return lower.back_solve(turn @ vectors[:, values.square() > least])
 
 
 def _unseen(middle: Bordered, information: Bordered, least: float) -> Tensor:

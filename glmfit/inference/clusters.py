@@ -8,7 +8,7 @@ one alone. A coefficient that takes part in a direction that no sum sees has a v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,16 +20,19 @@ from glmfit.numerics import unit_diagonal
 # A run of rows: where they stand among all rows, their frequencies (rows,), their weighted scores (rows, p).
 Scores = tuple[slice, Tensor, Tensor]
 
-ROUNDING = 1e-7  # a direction in which sums vary by less than this, relative to scores of rows, is one they do not see
-ROUNDING_SQUARED = 1e-12  # of M, which has the squares of these
+# A direction v, v'B^-1 v = 1, is one that sums do not see where v'M v is below this share of what the scores of rows
+# vary by in all, tr(B M). Of sums that are 0 products of matrices leave p eps of it: 1e-12 for thousands of columns.
+ROUNDING = 1e-12
 UNSOLVED = 10.0  # nor one of less than so many times the distance to the maximum, in standard errors
-TAKES_PART = 1e-4  # share of a coefficient's standard error that lies in directions not seen
+# Share of a coefficient's standard error that lies in directions not seen: a complement gives its square as a
+# difference of 1, with the rounding error of an inverse.
+TAKES_PART = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unseen:
-    """Directions (p, q) of the coefficients that no sum sees, of length 1 in standard errors; or the `complement` of
-    those that are given."""
+    """Directions (p, q) of the coefficients that no sum sees, v'B^-1 v = 1 of a bread B and at right angles; or the
+    `complement` of those that are given."""
 
     directions: Tensor
     complement: bool = False
@@ -63,21 +66,37 @@ def with_both(clusters: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[s
     return codes, signs
 
 
-def clustered(rows: Iterable[Scores], bread: Tensor, clusters: Mapping[str, Tensor]) -> Clustered:
-    """The meat of one-way clusters, or M1 + M2 - M12 for two ways (Cameron, Gelbach & Miller 2011)."""
-    codes, signs = with_both(clusters)
-    counts = {name: cluster_count(name, code) for name, code in codes.items()}
-    sums = {name: bread.new_zeros((count, len(bread))) for name, count in counts.items()}
-    root, spread = root_of(bread), 0.0
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreSums:
+    """Scores added up by cluster, each way (G, p); `spread` is the squares of those of rows, in standard errors."""
+
+    ways: Mapping[str, Tensor]
+    spread: float
+
+    def __add__(self, other: ScoreSums) -> ScoreSums:
+        ways = {name: sums + other.ways[name] for name, sums in self.ways.items()}
+        return ScoreSums(ways, self.spread + other.spread)
+
+
+def summed_by(
+    rows: Iterable[Scores], codes: Mapping[str, Tensor], counts: Mapping[str, int], root: Tensor
+) -> ScoreSums:
+    """The sums of rows whose clusters are `codes` (n,); there are so many of them, not all of which may be met here."""
+    sums, spread = {name: root.new_zeros((count, len(root))) for name, count in counts.items()}, 0.0
     for part, _, scores in rows:
         spread += float((scores @ root).square().sum())
         for name, code in codes.items():
             sums[name].index_add_(0, code[part], scores)
-    meat = torch.zeros_like(bread)
-    for name, total in sums.items():
-        meat += signs[name] * counts[name] / (counts[name] - 1) * (total.T @ total)
-    blind = tuple(Unseen(_not_seen(sums[name], root, spread)) for name in clusters)
-    return Clustered(meat, {name: counts[name] for name in clusters}, blind)
+    return ScoreSums(sums, spread)
+
+
+def clustered(sums: ScoreSums, bread: Tensor, signs: Mapping[str, float], names: Collection[str]) -> Clustered:
+    """The meat of one-way clusters, or M1 + M2 - M12 for two ways (Cameron, Gelbach & Miller 2011)."""
+    meat, root = torch.zeros_like(bread), root_of(bread)
+    for name, total in sums.ways.items():
+        meat += signs[name] * len(total) / (len(total) - 1) * (total.T @ total)
+    blind = tuple(Unseen(_not_seen(sums.ways[name], root, sums.spread)) for name in names)
+    return Clustered(meat, {name: len(sums.ways[name]) for name in names}, blind)
 
 
 def cluster_sums(rows: Iterable[Scores], codes: Tensor, count: int, size: int) -> Tensor:
@@ -110,7 +129,7 @@ def _not_seen(sums: Tensor, root: Tensor, spread: float) -> Tensor:
     whitened = torch.linalg.qr(sums @ root, mode="r").R
     _, values, vectors = torch.linalg.svd(whitened, full_matrices=True)
     distance = float(torch.linalg.vector_norm(sums.sum(dim=0) @ root))
-    seen = int((values > max(ROUNDING * spread**0.5, UNSOLVED * distance)).sum())
+    seen = int((values.square() > least_seen(spread, distance**2)).sum())
     return root @ vectors[seen:].T
 
 
@@ -118,11 +137,17 @@ def not_seen_by_rows(meat: Tensor, root: Tensor) -> Tensor:
     """The same of sums that are single rows, from M (p, p) alone: rows that a coefficient of their own fits exactly."""
     whitened = root.T @ meat @ root
     values, vectors = torch.linalg.eigh(0.5 * (whitened + whitened.T))
-    return root @ vectors[:, values < ROUNDING_SQUARED * values.sum()]
+    return root @ vectors[:, values < least_seen(float(values.sum()))]
+
+
+def least_seen(spread: float, squared_distance: float = 0.0) -> float:
+    """v'M v of a direction of length 1 that sums see: more than rounding leaves of tr(B M), `spread`, where they are 0,
+    and than being so far from the maximum makes of them."""
+    return max(ROUNDING * spread, UNSOLVED**2 * squared_distance)
 
 
 def unsupported_places(blind: Sequence[Unseen], errors: Tensor, reported: Callable[[Tensor], Tensor]) -> list[int]:
-    """Coefficients that move along what sums do not see by a share of their standard errors (p,) under the model.
+    """Coefficients that move along what sums do not see by a share of the standard errors (p,) that the bread gives.
 
     `reported` takes a direction of the working coefficients to one of the reported ones.
     """

@@ -19,9 +19,20 @@ from torch import Tensor
 
 from glmfit.errors import ModelError
 from glmfit.inference import apart
-from glmfit.inference.clusters import Scores, Unseen, cluster_count, clustered, freedom, not_seen_by_rows, root_of
+from glmfit.inference.clusters import (
+    Scores,
+    ScoreSums,
+    Unseen,
+    cluster_count,
+    clustered,
+    freedom,
+    not_seen_by_rows,
+    root_of,
+    summed_by,
+    with_both,
+)
 from glmfit.inference.reduced import reduced
-from glmfit.model import Likelihood, RowDerivatives, Rows
+from glmfit.model import Elsewhere, Likelihood, RowDerivatives, Rows
 from glmfit.model.apart import Factors, leverages, meat
 from glmfit.numerics import Bordered, BorderedFactor, Factor, LowRank, Optimum, Symmetric, curvature
 
@@ -59,7 +70,8 @@ class Covariance:
     Of a model whose Hessian is bordered it is the sum of a diagonal and a matrix of low rank, where its kind allows it.
 
     `half` V (p, p) has V'V = the matrix and more of its digits. `df` (p,) are the degrees of freedom of the tests
-    of the reported coefficients, where clusters give them; `blind` is what the scores that are summed say nothing of.
+    of the reported coefficients, where clusters give them; `blind` is what the scores that are summed say nothing of,
+    measured in the standard errors of `bread`.
     """
 
     matrix: Tensor | LowRank
@@ -69,6 +81,7 @@ class Covariance:
     half: Tensor | None = None
     df: Tensor | None = None
     blind: tuple[Unseen, ...] = ()
+    bread: Tensor | LowRank | None = None
 
     @property
     def whole(self) -> Tensor:
@@ -126,16 +139,22 @@ def covariance(
         return Covariance(scale * bread, kind, half=None if half is None else math.sqrt(scale) * half)
     if kind == "expected":
         return Covariance(scale * inverse_expected(likelihood, optimum), kind)
-    if isinstance(bread, LowRank) and reported is None:
+    elsewhere = isinstance(likelihood, Elsewhere)
+    if isinstance(bread, LowRank) and reported is None and not (clusters and elsewhere):
         information = _expected(likelihood, optimum) if expected else optimum.hessian
         assert isinstance(information, Bordered)
         return _set_apart(kind, likelihood, optimum, bread, -information, of, clusters)
     bread = curvature.full(bread)
     if kind in LEVERAGE:
-        return Covariance(_sandwiched(bread, _leverage_meat(likelihood, optimum, kind)), kind, LEVERAGE[kind])
+        inverse = inverse_expected(likelihood, optimum)
+        middle = likelihood.over_rows(_leverage_meat, optimum.theta, inverse, kind)
+        return Covariance(_sandwiched(bread, middle), kind, LEVERAGE[kind])
     if reported is not None:
         return _reduced(kind, likelihood, optimum, bread, clusters, reported)
-    return sandwich(kind, row_scores(likelihood, optimum.theta), bread, of, clusters)
+    if clusters:
+        sums = likelihood.over_rows(_cluster_sums, optimum.theta, clusters, root_of(bread))
+        return _by_clusters(kind, sums, bread, of, clusters)
+    return _by_rows(kind, likelihood.over_rows(_row_meat, optimum.theta), bread, of)
 
 
 def _set_apart(
@@ -154,14 +173,14 @@ def _set_apart(
         matrix, blind = apart.of_clusters(likelihood, theta, bread, information, clusters)
         counts = {name: cluster_count(name, codes) for name, codes in clusters.items()}
         df = torch.full((len(bread),), freedom(counts), dtype=torch.float64)
-        return Covariance(factor * matrix, kind, text, counts, df=df, blind=blind)
+        return Covariance(factor * matrix, kind, text, counts, df=df, blind=blind, bread=bread)
     if kind in LEVERAGE:
-        middle = meat(likelihood, theta, _leverage_factors(likelihood, optimum, kind))
+        middle = likelihood.over_rows(_apart_leverage, theta, inverse_expected(likelihood, optimum), kind)
         return Covariance(bread.sandwich([(1.0, middle)]), kind, LEVERAGE[kind])
-    middle = meat(likelihood, theta, lambda chunk, etas, row: chunk.weight / torch.sqrt(chunk.frequency))
+    middle = likelihood.over_rows(_apart_meat, theta)
     matrix, unseen = apart.of_rows(middle, bread, information)
     factor, text = of.factor(kind)
-    return Covariance(factor * matrix, kind, text, blind=(unseen,))
+    return Covariance(factor * matrix, kind, text, blind=(unseen,), bread=bread)
 
 
 def _reduced(
@@ -178,24 +197,62 @@ def _reduced(
     if lower is None:
         return Covariance(torch.full_like(bread, math.nan), kind, "CR2", {name: count})
     found = reduced(likelihood, optimum, lower, codes, reported)
-    return Covariance(
-        _sandwiched(bread, found.meat), kind, "CR2", {name: count}, df=found.df, blind=(Unseen(found.blind),)
-    )
+    matrix, blind = _sandwiched(bread, found.meat), (Unseen(found.blind),)
+    expected = torch.cholesky_inverse(lower)
+    return Covariance(matrix, kind, "CR2", {name: count}, df=found.df, blind=blind, bread=expected)
 
 
 def sandwich(kind: str, rows: Iterable[Scores], bread: Tensor, of: Count, clusters: Mapping[str, Tensor]) -> Covariance:
     """The covariance of a `kind` that needs nothing but scores: hc0, hc1, sampling or clusters."""
-    factor, text = of.factor(kind)
     if clusters:
-        found = clustered(rows, bread, clusters)
-        matrix = factor * _sandwiched(bread, found.meat)
-        df = torch.full((len(bread),), freedom(found.counts), dtype=torch.float64)
-        return Covariance(matrix, kind, text, found.counts, df=df, blind=found.blind)
-    meat, root = torch.zeros_like(bread), root_of(bread)
+        codes, _ = with_both(clusters)
+        return _by_clusters(kind, summed_by(rows, codes, _counts(codes), root_of(bread)), bread, of, clusters)
+    return _by_rows(kind, _summed_meat(rows, len(bread)), bread, of)
+
+
+def _counts(codes: Mapping[str, Tensor]) -> dict[str, int]:
+    return {name: cluster_count(name, code) for name, code in codes.items()}
+
+
+def _cluster_sums(likelihood: Likelihood, theta: Tensor, clusters: Mapping[str, Tensor], root: Tensor) -> ScoreSums:
+    """The sums by the clusters of all rows; a part of them has codes of its own."""
+    codes, _ = with_both(clusters)
+    return summed_by(row_scores(likelihood, theta), likelihood.codes or codes, _counts(codes), root)
+
+
+def _by_clusters(kind: str, sums: ScoreSums, bread: Tensor, of: Count, clusters: Mapping[str, Tensor]) -> Covariance:
+    factor, text = of.factor(kind)
+    found = clustered(sums, bread, with_both(clusters)[1], clusters)
+    df = torch.full((len(bread),), freedom(found.counts), dtype=torch.float64)
+    matrix = factor * _sandwiched(bread, found.meat)
+    return Covariance(matrix, kind, text, found.counts, df=df, blind=found.blind, bread=bread)
+
+
+def _row_meat(likelihood: Likelihood, theta: Tensor) -> Tensor:
+    return _summed_meat(row_scores(likelihood, theta), likelihood.size)
+
+
+def _summed_meat(rows: Iterable[Scores], size: int) -> Tensor:
+    """(p, p) the outer products of the scores of rows."""
+    total = torch.zeros((size, size), dtype=torch.float64)
     for _, frequency, scores in rows:  # a row of frequency f is f rows of score s/f each
         part = scores / torch.sqrt(frequency)[:, None]
-        meat += part.T @ part
-    return Covariance(factor * _sandwiched(bread, meat), kind, text, blind=(Unseen(not_seen_by_rows(meat, root)),))
+        total += part.T @ part
+    return total
+
+
+def _apart_meat(likelihood: Likelihood, theta: Tensor) -> Bordered:
+    return meat(likelihood, theta, lambda chunk, etas, row: chunk.weight / torch.sqrt(chunk.frequency))
+
+
+def _apart_leverage(likelihood: Likelihood, theta: Tensor, covariance: Tensor | LowRank, kind: str) -> Bordered:
+    return meat(likelihood, theta, _leverage_factors(likelihood, covariance, kind))
+
+
+def _by_rows(kind: str, meat: Tensor, bread: Tensor, of: Count) -> Covariance:
+    factor, text = of.factor(kind)
+    blind = (Unseen(not_seen_by_rows(meat, root_of(bread))),)
+    return Covariance(factor * _sandwiched(bread, meat), kind, text, blind=blind, bread=bread)
 
 
 def _sandwiched(bread: Tensor, meat: Tensor) -> Tensor:
@@ -243,19 +300,22 @@ def row_scores(likelihood: Likelihood, theta: Tensor) -> Iterator[Scores]:
         first += len(chunk.y)
 
 
-def _leverage_meat(likelihood: Likelihood, optimum: Optimum, kind: str) -> Tensor:
+def _leverage_meat(likelihood: Likelihood, theta: Tensor, covariance: Tensor | LowRank, kind: str) -> Tensor:
     """(p, p) for hc2 and hc3."""
-    factors = _leverage_factors(likelihood, optimum, kind)
+    factors = _leverage_factors(likelihood, covariance, kind)
     total = torch.zeros((likelihood.size, likelihood.size), dtype=torch.float64)
-    for chunk, etas, row in likelihood.rows(optimum.theta):
+    for chunk, etas, row in likelihood.rows(theta):
         scores = (factors(chunk, etas, row) * row.g[:, 0])[:, None] * chunk.predictors[0].X.dense()
         total += scores.T @ scores
     return total
 
 
-def _leverage_factors(likelihood: Likelihood, optimum: Optimum, kind: str) -> Factors:
-    """What hc2 and hc3 multiply scores by, in a model with one linear predictor (`data.check_model` sees to that)."""
-    covariance, power = inverse_expected(likelihood, optimum), 0.5 if kind == "hc2" else 1.0
+def _leverage_factors(likelihood: Likelihood, covariance: Tensor | LowRank, kind: str) -> Factors:
+    """What hc2 and hc3 multiply scores by, in a model with one linear predictor (`data.check_model` sees to that).
+
+    `covariance` is the inverse of the expected information.
+    """
+    power = 0.5 if kind == "hc2" else 1.0
 
     def factors(chunk: Rows, etas: Sequence[Tensor], row: RowDerivatives) -> Tensor:
         if isinstance(covariance, LowRank):

@@ -13,8 +13,8 @@ from operator import itemgetter
 import torch
 from torch import Tensor
 
-from glmfit.model import Likelihood, Model, Rows
-from glmfit.numerics import Optimum, newton
+from glmfit.model import AsFitted, Likelihood, Model, Rows
+from glmfit.numerics import Optimum, all_finite, full, newton
 from glmfit.spec import DISPERSIONS, ModelSpec
 
 PERFECT = 1e-26  # deviance, or chi-square, relative to the size of the means: nothing but rounding is left
@@ -23,6 +23,7 @@ SCANNED = 3.0  # log phi to either side, where the log-likelihood may have sever
 FINEST_SCAN = 0.005  # in steps no smaller than this,
 SCANNED_ROWS = 2000  # of a sample of so many rows
 PEAKS_CLIMBED = 3
+AT_NULL = 1e-7  # standard errors from the null fit whose square nobody can see in a deviance
 NEAR_NULL = 1e-4  # standard errors from the null fit: the last step squares it, and the deviance squares that again
 
 
@@ -47,12 +48,17 @@ def goodness(likelihood: Likelihood, theta: Tensor, low: Tensor | None = None) -
     """
     if not likelihood.family.has_moments:
         return Goodness(math.nan, math.nan, math.nan)
+    return Goodness(*likelihood.over_rows(_sums, theta, low).tolist())
+
+
+def _sums(likelihood: Likelihood, theta: Tensor, low: Tensor | None) -> Tensor:
+    """(3,) what `Goodness` holds."""
     sums = torch.zeros(3, dtype=torch.float64)
     with torch.no_grad():
         for chunk in likelihood.chunks:
             residuals = None if low is None else likelihood.residuals(chunk, theta, low)
             sums += goodness_of_rows(likelihood, chunk, likelihood.etas(chunk, theta, low), residuals).sum(dim=1)
-    return Goodness(*sums.tolist())
+    return sums
 
 
 def goodness_of_rows(
@@ -80,13 +86,9 @@ def goodness_of_rows(
 
 def maximum_likelihood(model: Model, found: Optimum, start: float) -> tuple[float, float]:
     """phi that maximises the log-likelihood with the mean held at its optimum, and that maximum."""
-    likelihood = model.likelihood()
-
-    def mean(chunk: Rows) -> dict[str, Tensor]:
-        return {model.family.main: likelihood.working(chunk, likelihood.etas(chunk, found.theta, found.low))[0]}
-
-    of_phi = model.constants_only(("phi",), mean)
-    optima = [newton(of_phi, begin) for begin in _peaks(of_phi, math.log(start), model.family.log_phi_step)]
+    mean = AsFitted(found.theta, found.low, (model.family.main,))
+    of_phi, example = (one.constants_only(("phi",), mean) for one in (model, model.here))
+    optima = [newton(of_phi, begin) for begin in _peaks(example, math.log(start), model.family.log_phi_step)]
     best = max(optima, key=lambda optimum: optimum.value)
     return math.exp(float(best.theta)), best.value
 
@@ -105,6 +107,13 @@ def _peaks(likelihood: Likelihood, log_phi: float, step: float) -> list[Tensor]:
     peaks = (values[1:-1] >= values[:-2]) & (values[1:-1] >= values[2:])
     order = torch.argsort(torch.where(peaks, values[1:-1], -math.inf), descending=True)
     return [points[at] for at in order[: min(PEAKS_CLIMBED, int(peaks.sum()))]]
+
+
+def _is_peak(likelihood: Likelihood, theta: Tensor) -> bool:
+    """Whether a single coefficient (1,) is at the maximum, but for rounding."""
+    derivatives = likelihood.derivatives(theta)
+    _, gradient, hessian = derivatives
+    return all_finite(derivatives) and float(gradient.abs()) < AT_NULL * math.sqrt(max(-float(full(hessian)), 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,19 +160,16 @@ def null_deviance(model: Model, likelihood: Likelihood, theta: Tensor, constant:
     if not model.family.has_deviance:
         return math.nan
     main = model.family.main
-
-    def others(chunk: Rows) -> dict[str, Tensor]:
-        working = likelihood.working(chunk, likelihood.etas(chunk, theta))
-        names = (parameter.name for parameter in model.family.parameters)
-        return {name: value for name, value in zip(names, working, strict=True) if name != main}
-
-    null = model.constants_only((main,), others)
+    others = tuple(parameter.name for parameter in model.family.parameters if parameter.name != main)
+    null = model.constants_only((main,), AsFitted(theta, None, others))
     if not model.has_intercept:
         begin = torch.zeros(1, dtype=torch.float64)
         return goodness(null, begin).deviance if math.isfinite(null.value(begin)) else math.nan
     # Without offsets the mean response is the answer itself, as a rule.
     natural = model.moments().get(main, math.nan)
     mean = model.links[main].link(torch.tensor([natural], dtype=torch.float64))
+    if _is_peak(null, mean):
+        return goodness(null, mean).deviance
     begins = [(null.value(begin), begin) for begin in (torch.full_like(mean, constant), mean)]
     value, begin = max((pair for pair in begins if math.isfinite(pair[0])), default=(math.nan, mean), key=itemgetter(0))
     if math.isnan(value):

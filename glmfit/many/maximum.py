@@ -63,7 +63,8 @@ def maximise(panel: Panel, scales: Scales, spec: ModelSpec) -> Maxima:
         phi = begin.start_phi(panel.constants_only(names), constants)
         panel = panel.held_at(phi)
     theta = begin.coefficients(panel, scales, constants)
-    found = newton_batch(PanelObjective(panel), theta, spec.tol, spec.max_iter)
+    searched = panel.to_search(theta)
+    found = newton_batch(PanelObjective(searched), theta, spec.tol, spec.max_iter)
     reference, iterations = found.reference, found.iterations
     sums = begin.goodness(panel, found.theta)
     while holds_phi and not quadratic_links(panel.family, panel.links):
@@ -79,7 +80,7 @@ def maximise(panel: Panel, scales: Scales, spec: ModelSpec) -> Maxima:
             part[again] = new
         iterations[again] += more.iterations
         sums = begin.goodness(panel, found.theta)
-    at = panel.derivatives(found.theta)
+    at = searched.derivatives(found.theta) if not holds_phi else panel.derivatives(found.theta)
     plain = _is_plain(panel, replace(found, reference=reference), at) & ~_meets_simpler(panel, scales, found.theta, at)
     lower, _ = factors(-at.hessian)
     half = torch.linalg.solve_triangular(lower, at.gradient[:, :, None], upper=False)

@@ -94,6 +94,10 @@ def numeric_codes(block: Block, groups: np.ndarray) -> list[dict[str, str]]:
 def _few(values: np.ndarray, start: np.ndarray) -> np.ndarray:
     """(groups,) whether a column holds whole numbers alone, and a few different ones."""
     size = len(start) - 1
+    first = np.where(np.diff(start) > 0, values[np.minimum(start[:-1], len(values) - 1)], 0.5)
+    maybe = first == np.rint(first)  # which says of most columns of measurements that they are none
+    if not maybe.any():
+        return maybe
     group = np.repeat(np.arange(size), np.diff(start))
     broken = np.bincount(group, weights=values != np.rint(values), minlength=size) > 0
     whole = ~broken[group]

@@ -14,8 +14,9 @@ from glmfit.model.assembly import (
     weighed,
 )
 from glmfit.model.batch import BatchLikelihood
+from glmfit.model.elsewhere import AsFitted, Elsewhere, Largest, View, add, seen
 from glmfit.model.likelihood import Likelihood, RowDerivatives, add_gradient, add_hessian, row_derivatives
-from glmfit.model.model import Absorbed, Model
+from glmfit.model.model import Absorbed, Model, with_constants
 from glmfit.model.panel import Panel, PanelObjective, PanelPredictor
 from glmfit.model.penalised import Jeffreys
 from glmfit.model.rows import Chunks, Predictor, Rows
@@ -24,9 +25,12 @@ from glmfit.model.varying import Run, RunDerivatives, VaryingLikelihood
 __all__ = [
     "Absorbed",
     "AbsorbedLikelihood",
+    "AsFitted",
     "BatchLikelihood",
     "Chunks",
+    "Elsewhere",
     "Jeffreys",
+    "Largest",
     "Likelihood",
     "Model",
     "Panel",
@@ -40,6 +44,8 @@ __all__ = [
     "Slopes",
     "Step",
     "VaryingLikelihood",
+    "View",
+    "add",
     "add_gradient",
     "add_hessian",
     "assemble",
@@ -49,5 +55,7 @@ __all__ = [
     "linear_predictors",
     "profiled",
     "row_derivatives",
+    "seen",
     "weighed",
+    "with_constants",
 ]

@@ -39,8 +39,8 @@ def beside(matrix: Matrix, indicators: Indicators) -> Matrix:
     weight = np.ones(n)
     x = swept(x, indicators, indicators.normal(weight), weight)
     x[:, np.sqrt((x * x).sum(axis=0)) <= MADE_UP * lengths] = 0.0
-    block = Dense(torch.from_numpy(np.ascontiguousarray(x)))
-    return Matrix((block,), (torch.arange(p),), matrix.names, n, matrix.terms)
+    blocks = (Dense(torch.from_numpy(np.ascontiguousarray(x))),) if p else ()
+    return Matrix(blocks, (torch.arange(p),) if p else (), matrix.names, n, matrix.terms)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,7 +27,7 @@ from glmfit.design import (
 )
 from glmfit.errors import ModelError
 from glmfit.families import LINKS, Family
-from glmfit.formula import INTERCEPT, Evaluator, Extent, Factor, PredictorFormula, Term, extent
+from glmfit.formula import INTERCEPT, DesignState, Evaluator, Extent, Factor, PredictorFormula, Term, extent
 from glmfit.memory import Need, border_need, rows_need, squares_need
 from glmfit.model.absorbed import beside
 from glmfit.model.groups import side_by_side, within
@@ -41,28 +41,41 @@ from glmfit.spec import ModelSpec
 SMALLEST_SCALE = 1e-150  # of a column: its square is far enough from the end of the doubles, at 1e-308
 
 
-def assemble(data: Data) -> Model:
-    """The model of prepared data."""
+def assemble(
+    data: Data, spend: bool = False, state: DesignState | None = None, standard: Standards | None = None
+) -> Model:
+    """The model of prepared data; with `spend` their numeric columns are let go of as the design has them.
+
+    That of a part of the data has the `state` and the scales that all of them have.
+    """
     family, table = data.family, data.table
     formulas = {predictor.parameter: predictor for predictor in data.formula.predictors}
     y, weight, frequency, log_prior = weighed(data)
     held = held_parameters(data, log_prior)
     constants = (formulas[p.name].terms for p in family.parameters[1:] if p.name in formulas)
-    parts = _Parts(family, centre=all(INTERCEPT in terms for terms in constants))
+    spend = spend and data.groups is None and not data.absorbed and not family.location
+    centre = all(INTERCEPT in terms for terms in constants)
+    parts = _Parts(family, centre=centre, spend=spend, given=standard or {})
     estimated = estimated_formulas(data, held)
-    evaluator = Evaluator(table, frequency=data.frequency)
+    evaluator = Evaluator(table, state, frequency=data.frequency)
     absorbed = _absorbed(data)
-    memory.check(needs(data, estimated, evaluator), most=room_for(data.spec))
-    for name, matrix, offset in linear_predictors(data, estimated, evaluator, log_prior, absorbed):
+    if standard is None:
+        memory.check(needs(data, estimated, evaluator, spend), most=room_for(data.spec))
+    columns = columns_of(data)
+    predictors = linear_predictors(data, estimated, evaluator, log_prior, absorbed)
+    if spend:
+        predictors = iter(list(predictors))
+        table.give_up_numbers()  # now the matrices alone have them
+    for name, matrix, offset in predictors:
         parts.add(name, matrix, offset)
     if not parts.kept:
         hint = "add a term, or the intercept" if absorbed is None else "add a term that varies within absorbed levels"
         raise ModelError("empty_model", "the model has no coefficient to estimate", hint)
     size = parts.size + (0 if absorbed is None else absorbed.size)
-    if size > summed(frequency):
+    if standard is None and size > summed(frequency):
         message = f"{size} coefficients cannot be estimated from {len(y)} rows"
         raise ModelError("too_few_rows", message, "leave out terms, or add data")
-    rows = Rows(y, weight, frequency, columns_of(data), tuple(parts.predictors), held, log_prior)
+    rows = Rows(y, weight, frequency, columns, tuple(parts.predictors), held, log_prior)
     if data.groups is not None:
         rows = side_by_side(rows, torch.from_numpy(data.groups))
         family = family.of_groups(len(rows.predictors))
@@ -151,7 +164,7 @@ def linear_predictors(
         yield name, matrix, offset
 
 
-def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evaluator) -> list[Need]:
+def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evaluator, spend: bool) -> list[Need]:
     """The memory that a fit needs beside the data, told from the formulas of the estimated parameters."""
     n, k = len(data.table), len(formulas)
     extents = {formula.terms: extent(formula.terms, evaluator) for formula in formulas.values()}
@@ -164,8 +177,10 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
         what = f"a linear predictor has {most} columns, and the data {n} rows"
         raise ModelError("too_few_rows", what, "leave out terms: so many coefficients cannot be told apart")
     numbers = once.columns if data.groups is not None else once.numbers
-    # numeric columns as they are and standardised; weights, the response and the like; offsets and the line search
-    vectors = 2 * numbers + once.codes + 2 * once.multipliers + 2 + 2 * k
+    there = min(sum(column.levels is None for column in data.table.columns.values()), numbers)
+    # numeric columns as they are, if they are not those of the table, and standardised, in place of the former where
+    # these are spent; weights, the response and the like; offsets and the line search
+    vectors = 2 * numbers - (2 if spend else 1) * there + once.codes + 2 * once.multipliers + 2 + 2 * k
     cells = min(n * k**2, CHUNK_CELLS)
     largest = evaluator.largest()
     wide = _beside_levels(data.spec, p, largest)  # columns that rows and sums have for each coefficient
@@ -176,7 +191,7 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
     sums = sum(int(codes.max()) + 1 for codes in data.clusters.values())
     return [
         rows_need(0 if data.spilled else n, vectors, f"{n:,} rows have {vectors} numbers each"),
-        rows_need(cells, 3, f"{k} predictors have {k} x {k} second derivatives in each row"),
+        rows_need(cells, 4, f"{k} predictors have {k} x {k} second derivatives in each row"),
         rows_need(chunk, side_by_side * wide, f"{chunk:,} rows of {wide:,} columns are laid side by side"),
         rows_need(scores, 5, f"rows have a score for each of {wide:,} coefficients"),
         squares_need(p, largest) if wide == p else border_need(p, wide),
@@ -193,6 +208,7 @@ def _beside_levels(spec: ModelSpec, p: int, largest: tuple[str, int] | None) -> 
     return p if whole else border
 
 
+Standards = Mapping[str, tuple[tuple[str, ...], Standardization]]  # by parameter: estimated columns, their scales
 _Standardized = tuple[Matrix, Standardization, list[str], list[int], dict[str, Combination]]
 
 
@@ -200,11 +216,13 @@ _Standardized = tuple[Matrix, Standardization, list[str], list[int], dict[str, C
 class _Parts:
     """Predictors in the making: `names` of all columns, `kept` those that are estimated, `size` of them.
 
-    `centre` says that every predictor beside a location has the constant that takes up its centres.
+    `centre` says that every predictor beside a location has the constant that takes up its centres, `spend` that no
+    matrix is needed once it is standardised.
     """
 
     family: Family
     centre: bool
+    spend: bool = False
     predictors: list[Predictor] = field(default_factory=list)
     standardizations: list[Standardization] = field(default_factory=list)
     names: list[tuple[str, str]] = field(default_factory=list)
@@ -212,6 +230,7 @@ class _Parts:
     kept: list[int] = field(default_factory=list)
     size: int = 0
     combinations: dict[tuple[str, str], Combination] = field(default_factory=dict)  # what the aliased ones are
+    given: Standards = field(default_factory=dict)
     _standard: dict[tuple[int, bool], tuple[Matrix, _Standardized]] = field(default_factory=dict)
 
     def add(self, parameter: str, matrix: Matrix, offset: Tensor) -> None:
@@ -219,7 +238,9 @@ class _Parts:
         location = self.family.location and not self.predictors
         key = id(matrix), location
         if key not in self._standard:
-            self._standard[key] = matrix, self._standardized(matrix, location)
+            given = self.given.get(parameter)
+            made = self._standardized(matrix, location) if given is None else self._recalled(matrix, *given)
+            self._standard[key] = matrix, made
         standard, standardization, names, inside, texts = self._standard[key][1]
         self.combinations |= {(parameter, name): text for name, text in texts.items()}
         self.kept += [len(self.names) + j for j in inside]
@@ -235,19 +256,27 @@ class _Parts:
 
         A location leaves its intercept to others, but what is aliased with the intercept is aliased there too.
         """
-        standard, standardization = matrix.standardized()
+        standard, standardization = matrix.standardized(spend=self.spend)
         out = aliased_columns(standard)
         without = set(out)
         texts = combinations(standard, standardization, [j for j in range(matrix.shape[1]) if j not in without], out)
         own = [j for j, name in enumerate(matrix.names) if not _left(name, location)]
         kept = [j for j in own if j not in without]
         if len(kept) < matrix.shape[1]:
-            standard, standardization = matrix.select(kept).standardized(location and self.centre)
+            plain = standard.unstandardized(standardization) if self.spend else matrix
+            standard, standardization = plain.select(kept).standardized(location and self.centre)
         _refuse_scales(standardization, standard.names)
         names = [matrix.names[j] for j in own]
         place = {j: at for at, j in enumerate(own)}
         said = {matrix.names[j]: text for j, text in texts.items() if j in own}
         return standard, standardization, names, [place[j] for j in kept], said
+
+    @staticmethod
+    def _recalled(matrix: Matrix, names: tuple[str, ...], standardization: Standardization) -> _Standardized:
+        """The same of the columns `names` of a part, where all is decided."""
+        kept = [matrix.names.index(name) for name in names]
+        standard = matrix.select(kept).standardized_by(standardization)
+        return standard, standardization, list(names), list(range(len(names))), {}
 
     def shift(self) -> Shift | None:
         """Where the centres of a location without an intercept go: to the constants of all other predictors."""

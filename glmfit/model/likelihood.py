@@ -10,8 +10,9 @@ Predictors may share coefficients: `columns` may overlap, and contributions add 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from glmfit.families import LINKS, Family, Link, Parameter
 from glmfit.model.rows import Chunks, Rows
 from glmfit.numerics import Bordered, Pair, Symmetric, as_written, exact, normal_equations, stacked_root
 
+T = TypeVar("T")
 MOST_PRECISE_CELLS = 1_000_000  # products of two columns that take a twentieth of a second
 
 
@@ -65,6 +67,9 @@ class Likelihood:
         self.size = size
         self.mapped = isinstance(chunks, Chunks) and chunks.mapped  # whether chunks are made anew each time
         self.structure = structure(chunks[0].sides, size)
+        self.codes: Mapping[str, Tensor] = {}  # the clusters of the rows, where they are a part of many,
+        self.numbers = np.arange(0)  # and their numbers in the data
+        self._latest: tuple[Tensor, float, tuple[float, Tensor, Symmetric] | None] | None = None
 
     def working(self, chunk: Rows, etas: Sequence[Tensor]) -> list[Tensor]:
         """The family's parameters on their working scales, (n,) each, from the linear predictors of a chunk."""
@@ -104,6 +109,15 @@ class Likelihood:
 
     def value(self, theta: Tensor, low: Tensor | None = None) -> float:
         """The log-likelihood; NaN or -inf outside the domain."""
+        if low is not None:
+            return self._value_at(theta, low)
+        latest = self._latest
+        if latest is None or not torch.equal(latest[0], theta):
+            latest = theta.clone(), self._value_at(theta), None
+            self._latest = latest
+        return latest[1]
+
+    def _value_at(self, theta: Tensor, low: Tensor | None = None) -> float:
         return self._value(lambda chunk: self.etas(chunk, theta, low))
 
     def _value(self, etas: Callable[[Rows], Sequence[Tensor]]) -> float:
@@ -139,8 +153,20 @@ class Likelihood:
             etas = self.etas(chunk, theta)
             yield chunk, etas, row_derivatives(lambda *eta, chunk=chunk: self.log_density(chunk, *eta), etas)
 
+    def over_rows(self, of: Callable[..., T], *arguments: Any) -> T:
+        """of(self, *arguments), which is a sum over all rows; where they are elsewhere, that of each part, added up."""
+        return of(self, *arguments)
+
     def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Symmetric]:
-        """Value, gradient (size,) and Hessian (size, size) of the log-likelihood."""
+        """Value, gradient (size,) and Hessian (size, size); those of the latest theta are kept: change them not."""
+        latest = self._latest
+        if latest is not None and latest[2] is not None and torch.equal(latest[0], theta):
+            return latest[2]
+        found = self._derivatives(theta)
+        self._latest = theta.clone(), found[0], found
+        return found
+
+    def _derivatives(self, theta: Tensor) -> tuple[float, Tensor, Symmetric]:
         value = 0.0
         gradient = theta.new_zeros(self.size)
         hessian = self.no_curvature()
@@ -248,14 +274,19 @@ class Likelihood:
         if len(self.chunks[0].predictors) != 1 or self.size > MOST_DENSE_COLUMNS:
             return None
 
+        root = self.stacked(theta, expected)
+        return root if len(root) == self.size and bool(torch.isfinite(root).all()) else None
+
+    def stacked(self, theta: Tensor, expected: bool) -> Tensor:
+        """The same of rows that may be too few for it, or have no root, with one predictor."""
+
         def blocks() -> Iterator[Tensor]:
             for chunk, etas, row in self.rows(theta):
                 h = self.expected_rows(chunk, etas, row.h) if expected else row.h
                 # The root of a negative information is NaN.
                 yield torch.sqrt(-chunk.weight * h[:, 0, 0])[:, None] * chunk.predictors[0].X.dense()
 
-        root = stacked_root(blocks(), self.size)
-        return root if len(root) == self.size and bool(torch.isfinite(root).all()) else None
+        return stacked_root(blocks(), self.size)
 
     def normal_equations(self) -> Pair | None:
         """[X r]' W [X r] (size + 1, size + 1) of a log-likelihood that is -sum w (r - X theta)^2 / 2, r = y - offset.

@@ -15,6 +15,7 @@ from torch import Tensor
 from glmfit.design import CHUNK_ROWS, Combination, Dense, Matrix, Shift, Standardization, written
 from glmfit.families import Family, Link, Special
 from glmfit.formula import DesignState, PredictorFormula
+from glmfit.model.elsewhere import AsFitted, Elsewhere, RowSource, view
 from glmfit.model.likelihood import Likelihood
 from glmfit.model.rows import Chunks, Predictor, Rows
 from glmfit.numerics import Indicators, LowRank, by_rows, constant, summed
@@ -61,6 +62,8 @@ class Model:
     formulas: tuple[PredictorFormula, ...] = ()  # of the estimated parameters, those without covariates among them
     state: DesignState = field(default_factory=DesignState)  # what evaluates new rows as the old ones
     absorbed: Absorbed | None = None
+    source: RowSource | None = None  # where the rows are of which those here are an example
+    _made: list[Likelihood] = field(default_factory=list, init=False, repr=False)
 
     @property
     def size(self) -> int:
@@ -102,6 +105,8 @@ class Model:
     @property
     def n(self) -> int:
         """Number of observations: rows, or the sum of frequency weights."""
+        if self.source is not None:
+            return self.source.n
         return round(summed(self.rows.frequency))
 
     @property
@@ -153,35 +158,36 @@ class Model:
             rows = rows.rows(torch.arange(0, len(rows), -(-len(rows) // MOST_LOOKED_AT)))
         return self.family.start(rows.y, rows.weight, **rows.columns)
 
+    @property
+    def here(self) -> Model:
+        """The model of the rows at hand: itself, unless its rows are elsewhere."""
+        return self if self.source is None else replace(self, source=None)
+
     def likelihood(self) -> Likelihood:
-        return Likelihood(self.family, self.links, self.chunks(), self.size)
+        """The one of this model, which remembers where it was looked at last."""
+        if not self._made:
+            self._made.append(self._likelihood())
+        return self._made[0]
 
-    def constants_only(
-        self, parameters: Sequence[str], held: Callable[[Rows], Mapping[str, Tensor]] | None = None
-    ) -> Likelihood:
-        """The likelihood with a constant for each of `parameters` (offsets kept), the others as `held` has them.
+    def _likelihood(self) -> Likelihood:
+        if self.source is not None:
+            seen = view(self.family, self.rows, self.size)
+            return Elsewhere(self.family, self.links, self.rows, self.size, self.source, seen)
+        return Likelihood(self.family, self.links, self._chunks(), self.size)
 
-        That gives them for a chunk of the rows of this model, (n,) each.
-        """
-        columns = [torch.tensor([k]) for k in range(len(parameters))]
-        place = (torch.tensor([0]),)
-
-        def change(chunk: Rows) -> Rows:
-            n = len(chunk)
-            ones = Matrix((Dense(constant(1.0, n)[:, None]),), place, ("Intercept",), n)
-            offsets = {"phi": -chunk.log_prior, **{p.parameter: p.own_offset for p in chunk.predictors}}
-            others = dict(chunk.held)
-            if self.family.location:
-                others[self.family.main] = offsets.pop(self.family.main)
-            predictors = tuple(
-                Predictor(name, ones, column, offsets.get(name, constant(0.0, n)))
-                for name, column in zip(parameters, columns, strict=True)
+    def constants_only(self, parameters: Sequence[str], fitted: AsFitted | None = None) -> Likelihood:
+        """The likelihood with a constant for each of `parameters` (offsets kept), others held or as they are fitted."""
+        size = len(parameters)
+        if self.source is not None:
+            whole = replace(
+                view(self.family, self.rows, self.size), size=size, constants=tuple(parameters), fitted=fitted
             )
-            return replace(chunk, predictors=predictors, held=others | dict(held(chunk) if held else {}))
+            example = with_constants(self.here.likelihood(), parameters, fitted)(self.rows)
+            return Elsewhere(self.family, self.links, example, size, self.source, whole)
+        change = with_constants(self.likelihood(), parameters, fitted)
+        return Likelihood(self.family, self.links, self._chunks().map(change), size)
 
-        return Likelihood(self.family, self.links, self.chunks().map(change), len(parameters))
-
-    def chunks(self) -> Chunks:
+    def _chunks(self) -> Chunks:
         return self.rows.chunks(CHUNK_ROWS // self.family.bulk)
 
     # ---- between working and reported coordinates ----
@@ -240,3 +246,27 @@ class Model:
         for predictor, standardization in self.pairs:
             out[predictor.columns] = getattr(standardization, operation)(vector[predictor.columns])
         return out
+
+
+def with_constants(
+    likelihood: Likelihood, parameters: Sequence[str], fitted: AsFitted | None
+) -> Callable[[Rows], Rows]:
+    """Makes of a chunk of a likelihood that of one with a constant for each of `parameters`."""
+    columns = [torch.tensor([k]) for k in range(len(parameters))]
+    place, family = (torch.tensor([0]),), likelihood.family
+
+    def change(chunk: Rows) -> Rows:
+        n = len(chunk)
+        ones = Matrix((Dense(constant(1.0, n)[:, None]),), place, ("Intercept",), n)
+        offsets = {"phi": -chunk.log_prior, **{p.parameter: p.own_offset for p in chunk.predictors}}
+        others = dict(chunk.held)
+        if family.location:
+            others[family.main] = offsets.pop(family.main)
+        predictors = tuple(
+            Predictor(name, ones, column, offsets.get(name, constant(0.0, n)))
+            for name, column in zip(parameters, columns, strict=True)
+        )
+        held = {} if fitted is None else fitted.of(likelihood, chunk)
+        return replace(chunk, predictors=predictors, held=others | held)
+
+    return change

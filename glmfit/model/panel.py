@@ -20,6 +20,8 @@ from glmfit.model.likelihood import Likelihood, RowDerivatives, row_derivatives
 from glmfit.model.rows import Predictor, Rows
 from glmfit.numerics import BatchDerivatives, constant
 
+LARGE_COUNT = 1e5  # see families/counts
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PanelPredictor:
@@ -52,6 +54,7 @@ class Panel:
     held: Mapping[str, Tensor]
     there: Tensor
     predictors: tuple[PanelPredictor, ...]
+    rest: Tensor | None = None  # (B,) log-likelihoods less y eta - b(eta), where only these change with theta
 
     def __len__(self) -> int:
         return len(self.y)
@@ -68,6 +71,7 @@ class Panel:
         some = {name: getattr(self, name)[which] for name in ("y", "weight", "frequency", "log_prior", "there")}
         columns, held = ({k: v[which] for k, v in rows.items()} for rows in (self.columns, self.held))
         predictors = tuple(predictor.of(which) for predictor in self.predictors)
+        some["rest"] = None if self.rest is None else self.rest[which]
         return replace(self, columns=columns, held=held, predictors=predictors, **some)
 
     def constants_only(self, parameters: Sequence[str], held: Mapping[str, Tensor] | None = None) -> Panel:
@@ -94,6 +98,18 @@ class Panel:
                 size += len(columns)
         held = {**self.held, parameter: torch.full_like(self.y, working)}
         return replace(self, family=family, predictors=tuple(kept), held=held)
+
+    def to_search(self, theta: Tensor) -> Panel:
+        """The same, as y eta - b(eta) where the link is canonical: what theta does not change is known, from any theta
+        at which the log-densities are finite. Large counts stay as they are, for the terms of y cancel."""
+        link = self.links[self.family.main].name
+        if len(self.predictors) != 1 or link != self.family.canonical_link or bool((self.y > LARGE_COUNT).any()):
+            return self
+
+        def rest(likelihood: Likelihood, rows: Rows, etas: list[Tensor]) -> Tensor:
+            return likelihood.log_density(rows, *etas) - _canonical(self.family, rows.y, etas[0], rows.columns)[0]
+
+        return replace(self, rest=(self.weight * self.by_rows(rest, theta)).sum(dim=1))
 
     # ---- rows, end to end ----
 
@@ -141,15 +157,24 @@ class Panel:
 
     def values(self, theta: Tensor) -> Tensor:
         """(B,) the log-likelihoods at theta (B, size)."""
+        if self.rest is not None:
+            eta = self.predictors[0].eta(theta)
+            return self.rest + (self.weight * _canonical(self.family, self.y, eta, self.columns)[0]).sum(dim=1)
         rows = self.by_rows(lambda likelihood, rows, etas: likelihood.log_density(rows, *etas), theta)
         return (self.weight * rows).sum(dim=1)
 
     def derivatives(self, theta: Tensor) -> BatchDerivatives:
         """Their values, gradients (B, size) and Hessians (B, size, size)."""
+        if self.rest is not None:
+            (only,) = self.predictors
+            l, g, h = _canonical(self.family, self.y, only.eta(theta), self.columns)  # noqa: E741
+            gradient = ((self.weight * g)[:, None] @ only.X.mT)[:, 0]
+            hessian = (only.X * (self.weight * h)[:, None]) @ only.X.mT
+            return BatchDerivatives(self.rest + (self.weight * l).sum(dim=1), gradient, hessian)
         l, g, h = self.row_derivatives(theta)  # noqa: E741
         gradient = torch.zeros_like(theta)
         for k, predictor in enumerate(self.predictors):
-            gradient[:, predictor.columns] = (predictor.X @ (self.weight * g[:, :, k])[:, :, None])[:, :, 0]
+            gradient[:, predictor.columns] = ((self.weight * g[:, :, k])[:, None] @ predictor.X.mT)[:, 0]
         return BatchDerivatives((self.weight * l).sum(dim=1), gradient, self.contracted(h))
 
     def contracted(self, h: Tensor) -> Tensor:
@@ -162,6 +187,12 @@ class Panel:
                 if k > j:
                     out[:, second.columns[:, None], first.columns] = block.mT
         return out
+
+
+def _canonical(family: Family, y: Tensor, eta: Tensor, columns: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Row by row, under the canonical link: y eta - b(eta), and its derivatives in eta."""
+    b, mean, variance = family.cumulants(eta, **columns)
+    return y * eta - b, y - mean, -variance
 
 
 class PanelObjective:

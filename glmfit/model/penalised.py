@@ -42,7 +42,8 @@ class Jeffreys:
 
     def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Symmetric]:
         """Value, gradient (p,) and Hessian (p, p); of wide models the expected information stands for the Hessian."""
-        value, gradient, found = self.likelihood.derivatives(theta)
+        value, slope, found = self.likelihood.derivatives(theta)
+        gradient = slope.clone()
         information = self._information(lambda chunk: self.likelihood.etas(chunk, theta))
         if len(theta) > EXACT_COLUMNS:
             lower = curvature.cholesky(information)

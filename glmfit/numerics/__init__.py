@@ -7,6 +7,7 @@ May use: the top of the package.
 from glmfit.numerics.batch import BatchDerivatives, BatchObjective, BatchOptimum, newton_batch
 from glmfit.numerics.bordered import Bordered, BorderedFactor, Factor, Symmetric
 from glmfit.numerics.curvature import cholesky, full, full_factor, stacked_root, unit_diagonal, well_conditioned
+from glmfit.numerics.graded import relative_singular
 from glmfit.numerics.independent import last_independent
 from glmfit.numerics.indicators import Indicators, Normal
 from glmfit.numerics.lowrank import LowRank, Meat, Root
@@ -22,7 +23,19 @@ from glmfit.numerics.optimize import (
     scipy_optimum,
 )
 from glmfit.numerics.precise import Pair, as_written, exact, normal_equations, product
-from glmfit.numerics.runs import by_rows, constant, extremes, is_constant, laid, lies_in, rows_of, summed, taken
+from glmfit.numerics.runs import (
+    beside,
+    by_rows,
+    constant,
+    empty_columns,
+    extremes,
+    is_constant,
+    laid,
+    lies_in,
+    rows_of,
+    summed,
+    taken,
+)
 from glmfit.numerics.sums import Sums
 
 __all__ = [
@@ -45,9 +58,11 @@ __all__ = [
     "Trace",
     "all_finite",
     "as_written",
+    "beside",
     "by_rows",
     "cholesky",
     "constant",
+    "empty_columns",
     "exact",
     "extremes",
     "full",
@@ -63,6 +78,7 @@ __all__ = [
     "normal_equations",
     "product",
     "refined",
+    "relative_singular",
     "rows_of",
     "scipy_optimum",
     "stacked_root",

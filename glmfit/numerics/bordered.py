@@ -137,28 +137,30 @@ class BorderedFactor:
         )
         return all(bool((left > limit * torch.sqrt(squares)).all()) for left, squares in pairs)
 
-    def half_solve(self, vector: Tensor) -> Tensor:
-        """L^-1 v for v (p,)."""
-        of, out = self.of, torch.zeros_like(vector)
-        inner = solved(self.roots, vector[of.inner][:, :, None])
+    def half_solve(self, x: Tensor) -> Tensor:
+        """L^-1 x for x (p,) or (p, r)."""
+        of, columns = self.of, _columns(x)
+        out = torch.empty_like(columns)
+        inner = solved(self.roots, columns[of.inner])
         half = solved(self.roots, of.border).flatten(0, 1)
-        rest = vector[of.outer, None] - half.T @ inner.flatten(0, 1)
-        out[of.inner] = inner[:, :, 0]
-        out[of.outer] = torch.linalg.solve_triangular(self.lower, rest, upper=False)[:, 0]
-        return out
+        rest = columns[of.outer] - half.T @ inner.flatten(0, 1)
+        out[of.inner] = inner
+        out[of.outer] = torch.linalg.solve_triangular(self.lower, rest, upper=False)
+        return out.reshape(x.shape)
 
-    def back_solve(self, vector: Tensor) -> Tensor:
-        """L^-T v for v (p,)."""
-        of, out = self.of, torch.zeros_like(vector)
-        outer = torch.linalg.solve_triangular(self.lower.T, vector[of.outer, None], upper=True)
+    def back_solve(self, x: Tensor) -> Tensor:
+        """L^-T x for x (p,) or (p, r)."""
+        of, columns = self.of, _columns(x)
+        out = torch.empty_like(columns)
+        outer = torch.linalg.solve_triangular(self.lower.T, columns[of.outer], upper=True)
         half = solved(self.roots, of.border)
-        out[of.inner] = back_solved(self.roots, vector[of.inner][:, :, None] - half @ outer)[:, :, 0]
-        out[of.outer] = outer[:, 0]
-        return out
+        out[of.inner] = back_solved(self.roots, columns[of.inner] - half @ outer)
+        out[of.outer] = outer
+        return out.reshape(x.shape)
 
-    def solve(self, vector: Tensor) -> Tensor:
-        """H^-1 v for v (p,)."""
-        return self.back_solve(self.half_solve(vector))
+    def solve(self, x: Tensor) -> Tensor:
+        """H^-1 x for x (p,) or (p, r)."""
+        return self.back_solve(self.half_solve(x))
 
     def log_det(self) -> float:
         """log det H."""
@@ -183,6 +185,11 @@ def solved(roots: Tensor, x: Tensor) -> Tensor:
 def back_solved(roots: Tensor, x: Tensor) -> Tensor:
     """R^-T x."""
     return x / roots if roots.shape[1] == 1 else torch.linalg.solve_triangular(roots.transpose(1, 2), x, upper=True)
+
+
+def _columns(x: Tensor) -> Tensor:
+    """x (p,) or (p, r) as (p, r)."""
+    return x[:, None] if x.ndim == 1 else x
 
 
 def _diagonals(blocks: Tensor) -> Tensor:

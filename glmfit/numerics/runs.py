@@ -6,7 +6,7 @@ with a stride of 0, and what is made of constants is one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -55,6 +55,24 @@ def laid(home: spill.Spill, n: int, run: Callable[[slice], Tensor], apart: int =
         out = torch.from_numpy(home.empty((n, *first.shape[1:]), first.numpy().dtype))
     for part in spill.runs(n, max(16, spill.RUN // apart), apart):
         out[part] = run(part)
+    return out
+
+
+def empty_columns(columns: Sequence[Tensor]) -> Tensor:
+    """(n, p) to be written, one column after the other, in a file where one of the `columns` (n,) lies in one."""
+    shape = len(columns), len(columns[0])
+    home = next((found for found in map(lies_in, columns) if found is not None), None)
+    if home is None or shape[1] <= spill.RUN:
+        return torch.empty(shape, dtype=torch.float64).T
+    return torch.from_numpy(home.empty(shape)).T
+
+
+def beside(columns: Sequence[Tensor]) -> Tensor:
+    """(n, p) of columns (n,)."""
+    out = empty_columns(columns)
+    for j, column in enumerate(columns):
+        for part in spill.runs(len(column)):
+            out[part, j] = column[part]
     return out
 
 

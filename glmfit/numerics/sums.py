@@ -44,6 +44,13 @@ class Sums:
         out[self.outer] = self.others.T @ inside
         return out
 
+    def dense(self) -> Tensor:
+        """Z (p, G) itself."""
+        out = torch.empty((self.inner.numel() + len(self.outer), self.count), dtype=torch.float64)
+        out[self.inner.flatten()] = torch.from_numpy(self.levels.toarray())
+        out[self.outer] = self.others.T
+        return out
+
     def total(self) -> Tensor:
         """(p,) the sum over clusters."""
         out = torch.zeros(self.inner.numel() + len(self.outer), dtype=torch.float64)

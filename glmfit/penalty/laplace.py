@@ -165,8 +165,8 @@ class Laplace:
         beta = psi[: len(of.kept)]
         offsets = [predictor.eta(beta) for predictor in of.outer.predictors]
         inner = tuple(replace(one, offset=offset) for one, offset in zip(of.inner.predictors, offsets, strict=True))
-        model = replace(of.model, rows=replace(of.inner, predictors=inner))
-        return Likelihood(model.family, model.links, model.chunks(), of.size)
+        rows = replace(of.inner, predictors=inner)
+        return Likelihood(of.model.family, of.model.links, rows.chunks(of.chunk), of.size)
 
     # ---- derivatives ----
 
@@ -220,8 +220,7 @@ class _Derivation:
 
     def _pass(self) -> Iterator[tuple[Rows, Rows, HigherDerivatives]]:
         likelihood = self.found.likelihood
-        outer = replace(self.of.model, rows=self.of.outer).chunks()
-        for fixed, chunk in zip(outer, likelihood.chunks, strict=True):
+        for fixed, chunk in zip(self.of.outer.chunks(self.of.chunk), likelihood.chunks, strict=True):
             q = _quadratics(likelihood, chunk, self.V)
 
             def weighed(*etas: Tensor, chunk: Rows = chunk) -> Tensor:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from glmfit.design import Block, Matrix
+from glmfit.design import CHUNK_ROWS, Block, Matrix
 from glmfit.model import Model, Predictor, Rows
 from glmfit.penalty.prior import Prior
 
@@ -52,6 +52,11 @@ class Penalised:
     taken: Tensor
     places: tuple[Tensor, ...]
     size: int
+
+    @property
+    def chunk(self) -> int:
+        """Rows that are worked on together."""
+        return CHUNK_ROWS // self.model.family.bulk
 
     @property
     def sizes(self) -> tuple[int, int]:

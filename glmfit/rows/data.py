@@ -109,8 +109,12 @@ def read(spec: ModelSpec, data: Any, meanwhile: Callable[[], None] | None = None
 
 def prepare(asked: Asked, source: Source) -> Data:
     """Read the columns that the model uses and check everything that can be checked without fitting."""
+    return of_rows(asked, *usable_rows(asked, source))
+
+
+def of_rows(asked: Asked, table: Table, dropped: Mapping[str, Mapping[str, int]]) -> Data:
+    """The data of usable rows, checked."""
     spec = asked.spec
-    table, dropped = _rows(asked, source)
     roles = asked.formula.roles
     prior = positive(table, roles.get("weights"), "--weights")
     frequency, sampling = row_weights(roles, table)
@@ -139,7 +143,7 @@ def prepare(asked: Asked, source: Source) -> Data:
     )
 
 
-def _rows(asked: Asked, source: Source) -> tuple[Table, dict[str, dict[str, int]]]:
+def usable_rows(asked: Asked, source: Source) -> tuple[Table, dict[str, dict[str, int]]]:
     """The rows that say something, those of a group side by side, and why which others were left out."""
     spec, family = asked.spec, asked.family
     table, outside = inside(asked.where, table_of(asked, source), asked.columns)

@@ -32,9 +32,11 @@ def table_of(asked: Asked, source: Source) -> Table:
         what = "--absorb" if random is None else f"a fit with random effects {random}"
         message = f"{what} holds its rows in memory, and {rows}, more than --memory or the machine leaves"
         raise ModelError("too_large", message, "allow more with --memory, or read fewer rows or columns")
+    spill.check_room(need(asked, source))
+    name = "standard input" if source.name == "-" else source.name
     say(
-        f"{source.name}: about {source.expected_rows():,} rows would take {spoken(need(asked, source))} of memory and "
-        f"are kept in temporary files in {spill.folder}"
+        f"{name}: about {source.expected_rows():,} rows would take {spoken(need(asked, source))} of memory and are "
+        f"kept in temporary files in {spill.folder}"
     )
     return read_spilled(source, asked.read, spill)
 

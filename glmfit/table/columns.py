@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from typing import cast
 
 import numpy as np
 
@@ -174,6 +175,13 @@ class Table:
             if name not in words and (word := self._lost(column, columns[name])) is not None:
                 words[name] = word
         return replace(self, columns=columns, rows=self.rows[mask], words=words)
+
+    def give_up_numbers(self) -> None:
+        """Let go of the values of numeric columns, for which nobody will ask again; kinds and levels stay."""
+        columns = cast(dict[str, Column], self.columns)
+        for name, column in self.columns.items():
+            if column.levels is None:
+                columns[name] = replace(column, values=np.empty(0))
 
     def _lost(self, whole: Column, kept: Column) -> Word | None:
         """What was no number in a column of text, if all that is left of it is numbers."""

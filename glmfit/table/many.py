@@ -5,7 +5,7 @@ What a column is, all files decide together: one that is numbers in some and wor
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -85,7 +85,9 @@ class ManySource(Source):
         codes, levels = [], []
         for part, place in zip(self.parts, places, strict=True):
             if not isinstance(part, DelimitedSource):
-                raise _mixed(self.header[at], self.parts, columns)
+                named = zip(self.parts, columns, strict=True)
+                kinds = {column.kind: part.name for part, column in named if not column.missing.all()}
+                raise mixed_types(self.header[at], kinds)
             found = part.texts(place)
             codes.append(found[0])
             levels.append(found[1])
@@ -137,8 +139,8 @@ def _check_columns(first: Source, part: Source) -> None:
     raise DataError("different_columns", message, "give files of one layout, or a pattern that leaves out the others")
 
 
-def _mixed(name: str, parts: Sequence[Source], columns: Sequence[Column]) -> DataError:
-    kinds = {column.kind: part.name for part, column in zip(parts, columns, strict=True) if not column.missing.all()}
+def mixed_types(name: str, kinds: Mapping[str, str]) -> DataError:
+    """A column is of different `kinds`, each of which has a file."""
     listed = ", ".join(f"{kind} in {place}" for kind, place in kinds.items())
     message = f"column '{name}' is of different kinds: {listed}"
     return DataError("mixed_types", message, "write the files alike")

@@ -62,13 +62,18 @@ def open_source(path: str, reading: Reading = PLAIN, spool: Spill | None = None)
     """
     if path == "-":
         return _opened(path, _standard_input(spool), reading, spool)
-    if not os.path.isdir(path) and (os.path.exists(path) or not glob.has_magic(path) or "\0" in path):
-        return _opened(path, _contents(path), reading, spool)
-    paths = _in_folder(path) if os.path.isdir(path) else _matching(path)
+    paths = paths_of(path)
     if len(paths) == 1:
         return _opened(paths[0], _contents(paths[0]), reading, spool)
     mapped = len(paths) <= _MOST_MAPPED
     return ManySource(path, [_opened(one, _contents(one, mapped), reading, spool) for one in paths], reading)
+
+
+def paths_of(path: str) -> list[str]:
+    """The file itself, or those that a folder or a pattern names, in the order of their names."""
+    if not os.path.isdir(path) and (os.path.exists(path) or not glob.has_magic(path) or "\0" in path):
+        return [path]
+    return _in_folder(path) if os.path.isdir(path) else _matching(path)
 
 
 def _opened(path: str, data: bytes | mmap.mmap, reading: Reading, spool: Spill | None) -> Source:

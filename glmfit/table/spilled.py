@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from glmfit.errors import DataError, Finding
+from glmfit.errors import Finding, file_changed
 from glmfit.spill import Growing, Spill, plain, runs
 from glmfit.table.columns import Column, Table
 from glmfit.table.delimited import DelimitedSource
-from glmfit.table.many import ManySource
+from glmfit.table.many import ManySource, mixed_types
 from glmfit.table.source import Source
 from glmfit.table.typed import of_text
 from glmfit.watch import tell
@@ -34,18 +34,18 @@ def read_spilled(source: Source, columns: Sequence[str], spill: Spill) -> Table:
     for run in source.runs(names):
         table = run.read(names)
         for column in making:
-            column.add(table.columns[column.name], list(_of(table.findings, column.name, run, source)))
+            column.add(table.columns[column.name], list(_of(table.findings, column.name, run, source)), run.name)
         n += len(table)
         tell(min(n, total), total, reading=True)
     findings: list[Finding] = []
     kept: dict[str, Column] = {}
     for column in making:
-        kept[column.name] = _as_text(column.name, source, spill, findings) if column.mixed else column.made()
+        kept[column.name] = _as_text(column, source, findings) if column.mixed else column.made()
         findings += [] if column.mixed else column.findings[:1]
         if len(kept[column.name].values) != n:
-            raise _changed(source.name)
+            raise file_changed(source.name)
     if _state(files) != before:
-        raise _changed(source.name)
+        raise file_changed(source.name)
     rows = spill.filled(n, np.int64, lambda part: np.arange(part.start + 1, part.stop + 1))
     return Table(source.name, n, kept, rows, {}, tuple(findings))
 
@@ -57,6 +57,7 @@ class _Making:
     name: str
     spill: Spill
     kind: str | None = None  # None as long as all is missing
+    kinds: dict[str, str] = field(default_factory=dict)  # all that there were, and the last file of each
     values: Growing | None = None
     missing: int = 0  # rows before there was anything
     levels: dict[str, int] = field(default_factory=dict)
@@ -64,10 +65,12 @@ class _Making:
     mixed: bool = False
     findings: list[Finding] = field(default_factory=list)
 
-    def add(self, column: Column, findings: Collection[Finding]) -> None:
-        """The rows of one more run."""
+    def add(self, column: Column, findings: Collection[Finding], name: str) -> None:
+        """The rows of one more run, of the file of that name."""
         self.findings += findings
         absent = bool(column.missing.all())
+        if not absent:
+            self.kinds[column.kind] = name
         if self.mixed or (absent and self.values is None):
             self.missing += len(column.values)
             return
@@ -105,9 +108,9 @@ class _Making:
         return Column(self.name, self.kind, values, tuple(levels))
 
 
-def _as_text(name: str, source: Source, spill: Spill, findings: list[Finding]) -> Column:
+def _as_text(making: _Making, source: Source, findings: list[Finding]) -> Column:
     """A column of different kinds in different runs, from its text."""
-    codes, place = spill.growing(np.int64), dict[str, int]()
+    name, codes, place = making.name, making.spill.growing(np.int64), dict[str, int]()
     first: Source | None = None
     for run in source.runs([name]):
         first = first or run
@@ -117,10 +120,7 @@ def _as_text(name: str, source: Source, spill: Spill, findings: list[Finding]) -
         else:
             column = run.read([name], [name])[name]
             if column.kind not in ("text", "date"):
-                message = (
-                    f"column '{name}' of {source.name} is of different kinds: text, and {column.kind} in {run.name}"
-                )
-                raise DataError("mixed_types", message, "write the files alike")
+                raise mixed_types(name, making.kinds)
             own, levels = column.values, list(column.levels or ())
         places = [place.setdefault(level, len(place)) for level in levels]
         codes.append(np.array([*places, -1], dtype=np.int64)[own])
@@ -149,8 +149,3 @@ def _state(files: Sequence[str]) -> list[Any]:
     """Size and time of files, None for what is none."""
     found = (os.stat(name) if os.path.isfile(name) else None for name in files)
     return [None if one is None else (one.st_size, one.st_mtime_ns) for one in found]
-
-
-def _changed(name: str) -> DataError:
-    message = f"{name} has changed while it was read"
-    return DataError("file_changed", message, "run the command again once it is written, or on a copy")

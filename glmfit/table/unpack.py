@@ -7,11 +7,12 @@ it grows, before it has filled the memory.
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Callable, Iterator
-from mmap import ACCESS_READ, mmap
+from mmap import mmap
 from pathlib import PurePosixPath
 from typing import Any
+
+import numpy as np
 
 from glmfit import memory
 from glmfit.errors import DataError, shorten
@@ -96,12 +97,12 @@ def spooled(chunks: Iterator[bytes], spill: Spill) -> bytes | mmap:
             break
     else:
         return b"".join(held)
-    with spill.failing(_HELD), tempfile.TemporaryFile(dir=spill.folder) as file:
-        file.writelines(held)
-        held.clear()
-        file.writelines(chunks)
-        file.flush()
-        return mmap(file.fileno(), 0, access=ACCESS_READ)
+    file = spill.growing(np.uint8)
+    while held:
+        file.append(np.frombuffer(held.pop(0), dtype=np.uint8))
+    for chunk in chunks:  # what fails here is a failure of what they come from
+        file.append(np.frombuffer(chunk, dtype=np.uint8))
+    return file.text()
 
 
 def _member(path: str, data: bytes | mmap, spool: Spill | None) -> tuple[bytes | mmap, str]:

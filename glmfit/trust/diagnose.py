@@ -25,6 +25,7 @@ from glmfit.numerics import (
     cholesky,
     full,
     full_factor,
+    relative_singular,
     unit_diagonal,
     well_conditioned,
 )
@@ -61,15 +62,10 @@ def is_plain(optimum: Optimum, reference: Factor) -> bool:
 def relative_information(optimum: Optimum, reference: Factor) -> tuple[Tensor, Tensor]:
     """Information at the optimum relative to L L' with L = `reference` (p, p): ascending values, directions (p, p)."""
     reference, hessian = full_factor(reference), full(optimum.hessian)
-    if optimum.root is not None:
-        half = torch.linalg.solve_triangular(reference, optimum.root.T, upper=False)
-        vectors, values, _ = torch.linalg.svd(half)
-        return values.flip(0) ** 2, vectors.flip(1)
-    lower = cholesky(-hessian)
+    lower = cholesky(-hessian) if optimum.root is None else optimum.root.T
     if lower is not None:
-        # Of (-H)^(-1/2) L, as the small values are lost beside large ones where information has grown beyond measure.
-        _, sizes, directions = torch.linalg.svd(torch.linalg.solve_triangular(lower, reference, upper=False))
-        return sizes**-2, directions.T
+        sizes, vectors = relative_singular(reference, lower)
+        return sizes.flip(0) ** 2, vectors.flip(1)
     half = torch.linalg.solve_triangular(reference, -hessian, upper=False)
     relative = torch.linalg.solve_triangular(reference, half.T, upper=False)
     if not bool(torch.isfinite(relative).all()):  # it has grown beyond the doubles, and says nothing
@@ -156,12 +152,12 @@ def separated_rows_dropped(separated: Separated, terms: Sequence[str], rows: int
     return Finding("separated_rows_dropped", message, tuple(terms))
 
 
-def separation_undecided() -> Finding:
-    """It was asked whether the data are separated, and there is no answer."""
-    return Finding(
-        "separation_undecided",
-        "whether the data are separated could not be decided: the model is too large, or rounding blurs its rows",
-    )
+def separation_undecided(elsewhere: bool) -> Finding:
+    """It was asked whether the data are separated, and there is no answer; of rows `elsewhere` there never is."""
+    why = "the model is too large, or rounding blurs its rows"
+    if elsewhere:
+        why = "a linear program needs all rows in one place, and with --dask they are on the workers"
+    return Finding("separation_undecided", f"whether the data are separated could not be decided: {why}")
 
 
 def not_a_maximum(hessian: Symmetric, names: Sequence[str]) -> Finding:
@@ -233,10 +229,19 @@ def _clearly_apart(hessian: Symmetric) -> bool:
 
 def boundary(likelihood: Likelihood, theta: Tensor) -> Finding | None:
     """Fitted probabilities of 0 or 1, or fitted rates of 0."""
-    at_end, total = 0, 0
-    unit, counts = likelihood.family.trials, likelihood.family.support.integer
     if likelihood.family.parameters[0].scale in ("identity", "predictor"):
         return None
+    at_end, total = likelihood.over_rows(_at_end, theta)
+    if not at_end:
+        return None
+    what = "fitted probabilities are 0 or 1" if likelihood.family.trials else "fitted means are 0"
+    return Finding("fitted_boundary", f"{at_end} of {total} {what} to fourteen digits")
+
+
+def _at_end(likelihood: Likelihood, theta: Tensor) -> tuple[int, int]:
+    """How many fitted means are at an end of their range, and how many there are."""
+    at_end, total = 0, 0
+    unit, counts = likelihood.family.trials, likelihood.family.support.integer
     for chunk in likelihood.chunks:
         mu = likelihood.natural(chunk, likelihood.etas(chunk, theta))[0]
         mean = float(mu.mean())
@@ -244,10 +249,20 @@ def boundary(likelihood: Likelihood, theta: Tensor) -> Finding | None:
         near = (mu < BOUNDARY) | (mu > 1 - BOUNDARY) if unit else mu < least
         at_end += int(near.sum())
         total += len(mu)
-    if not at_end:
-        return None
-    what = "fitted probabilities are 0 or 1" if unit else "fitted means are 0"
-    return Finding("fitted_boundary", f"{at_end} of {total} {what} to fourteen digits")
+    return at_end, total
+
+
+def caution(likelihood: Likelihood, theta: Tensor) -> Finding | None:
+    """What the family has to say of its density at the fitted parameters."""
+    said = likelihood.over_rows(_cautions, theta)
+    return Finding("improper_density", said[0]) if said else None
+
+
+def _cautions(likelihood: Likelihood, theta: Tensor) -> list[str]:
+    """The first that is said of a row, if any."""
+    natural = (likelihood.natural(chunk, likelihood.etas(chunk, theta)) for chunk in likelihood.chunks)
+    said = (likelihood.family.caution(*parameters) for parameters in natural)
+    return [one for one in said if one is not None][:1]
 
 
 def worse_than_null(what: str, deviance: float, null: float) -> Finding | None:
@@ -327,7 +342,7 @@ def cluster_rank(terms: Sequence[str], clusters: Mapping[str, int]) -> Finding |
     return Finding("cluster_rank", message, tuple(terms))
 
 
-def exact_rows(kind: str, rows: np.ndarray, terms: Sequence[str]) -> Finding:
+def exact_rows(kind: str, rows: Sequence[int], terms: Sequence[str]) -> Finding:
     """Rows, by their numbers in the file, that these terms fit exactly: their residuals say nothing of the noise."""
     shown = ", ".join(str(row) for row in rows[:4]) + (" ..." if len(rows) > 4 else "")
     which = f"row {shown} is" if len(rows) == 1 else f"rows {shown} are"

@@ -20,10 +20,13 @@ def of_levels(model: Model, likelihood: Likelihood) -> tuple[Separated, Tensor] 
     """What is separated, and the places (k,) of the working coefficients that the other rows do not determine.
 
     None where no level is, and where the statement of the family or of its levels is not as simple as that: one
-    constraint a row, on the predictor that has the levels, with one column each.
+    constraint a row, on the predictor that has the levels, with one column each. None as well of rows elsewhere, which
+    are not left out one by one.
     """
     apart, family = likelihood.structure, model.family
-    if apart is None or apart.inner.shape[1] > 1 or not family.has_recession or model.lift is not None:
+    if apart is None or apart.inner.shape[1] > 1 or not family.has_recession:
+        return None
+    if model.lift is not None or model.source is not None:
         return None
     (slot,) = apart.slots
     if model.rows.predictors[slot.side].parameter != family.main:

@@ -95,7 +95,7 @@ def decide(model: Model, theta: Tensor) -> Decision:
 
     At theta the search for a maximum ended; the scores there show of most rows that they are not, often of all.
     """
-    if not model.family.has_recession:
+    if not model.family.has_recession or model.source is not None:  # a constraint for each row
         return UNDECIDED
     known = overlap(model, theta)
     if known is not None and known.all:

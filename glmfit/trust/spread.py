@@ -31,13 +31,20 @@ def spread(likelihood: Likelihood, theta: torch.Tensor, pearson: float, df: int)
     family = likelihood.family
     if family.name not in INSTEAD or df <= 0:
         return None
-    total, tried = 0.0, not family.trials
+    total, repeated = likelihood.over_rows(_variance, theta)
+    return judged(family.name, pearson, df, total) if repeated or not family.trials else None
+
+
+def _variance(likelihood: Likelihood, theta: torch.Tensor) -> tuple[float, int]:
+    """sum_i (2 + k_i), and how many rows are of more than one trial."""
+    family, total, repeated = likelihood.family, 0.0, 0
     with torch.no_grad():
         for chunk in likelihood.chunks:
             (mean,) = likelihood.natural(chunk, likelihood.etas(chunk, theta))
-            tried |= family.trials and bool((chunk.columns["trials"] > 1).any())
+            if family.trials:
+                repeated += int((chunk.columns["trials"] > 1).sum())
             total += float((chunk.frequency * (2 + kurtosis(family.name, mean, chunk.columns))).sum())
-    return judged(family.name, pearson, df, total) if tried else None
+    return total, repeated
 
 
 def kurtosis(family: str, mean: torch.Tensor, columns: Mapping[str, torch.Tensor]) -> torch.Tensor:

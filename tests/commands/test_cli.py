@@ -49,7 +49,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[ModelSpec]]:
     def install(result: Any) -> list[ModelSpec]:
         asked: list[ModelSpec] = []
 
-        def fit_data(data: Any, trace: Any = None, progress: Any = None) -> Any:
+        def fit_data(data: Any, trace: Any = None, progress: Any = None, *, spend: bool = False) -> Any:
             asked.append(data.spec)
             if trace is not None:
                 trace({"iteration": 1, "log_likelihood": -12.5, "newton_decrement": 0.25})
@@ -198,6 +198,9 @@ USAGE = [
     (["--format", "jsn"], "invalid_value", "jsn", "json"),
     (["--exp"], "exp_has_no_meaning", "identity", "log, logit or cloglog"),
     (["--quiet", "--verbose"], "contradiction", "--quiet", "one of them"),
+    (["--threads", "0"], "invalid_value", "'0' is not a number of threads", "1 or more"),
+    (["--threads", "-1"], "invalid_value", "'-1' is not a number of threads", "1 or more"),
+    (["--threads", "x"], "invalid_value", "'x' is not a number of threads", "1 or more"),
     (["--famly", "poisson"], "unknown_option", "--famly", "--family"),
     (["--level"], "usage", "--level", "--help"),
 ]

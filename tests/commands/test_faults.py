@@ -87,6 +87,17 @@ def shell(line: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False)
 
 
+CUT_SHORT = """
+import mmap, os, sys
+import glmfit.commands.app, glmfit.commands.interrupt
+glmfit.commands.interrupt.watch_mapped(glmfit.commands.app.cut_short)
+with open(sys.argv[1], "r+b") as file:
+    data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    file.truncate(1)
+{look}
+"""
+
+
 # ---- Signals ----
 
 
@@ -125,6 +136,17 @@ def test_an_interrupt_within_a_long_computation(what: str) -> None:
     prepare, compute = COMPUTATIONS[what]
     program = COMPUTING.format(prepare=prepare, compute=compute)
     assert end(start(program), signal.SIGINT) == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize("look", ["data.find(b'1')", "import pyarrow as pa; pa.py_buffer(data).to_pybytes()"])
+def test_a_mapped_file_that_becomes_shorter(look: str, tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.write_bytes(bytes(1 << 20))
+    process = start(CUT_SHORT.format(look=look), str(path), "--json")
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 3
+    assert err.startswith("error: a file of data has changed while it was read")
+    assert '"file_changed"' in out
 
 
 def test_an_interrupt_during_the_search(tmp_path: Path) -> None:

@@ -52,7 +52,11 @@ WITHOUT_EXAMPLE = {
     "missing_extra",  # a library not installed,
     "some_labels",  # or a program that writes such files
     "file_changed",  # at the right moment
-    "spill_full",  # a disk of their own
+    "spill_full",  # a disk of their own,
+    "no_scheduler",  # ten seconds,
+    "scheduler_lost",  # or a cluster
+    "bad_worker",
+    "worker_killed",
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from glmfit.design.matrix import Categorical, Dense, Matrix
+from glmfit.design import Categorical, Dense, Matrix
 from glmfit.families.catalogue import make_family
 from glmfit.families.links import find_link
 from glmfit.inference.covariance import Count, covariance

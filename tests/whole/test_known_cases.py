@@ -437,14 +437,13 @@ def test_a_slant_without_end_is_said_to_have_none(options: dict[str, Any]) -> No
     """All residuals on one side of a line that touches them: the half-normal there is likelier than any skew-normal.
 
     On the way the line is known ever better, beside which the little that is known of the slant must not be lost.
-    Far along it (1e15 of the one to 1e-39 of the other) rounding may hide the line as well: then nothing is said of it.
+    Far along it there is 1e17 of the one and 1e-38 of the other.
     """
     random = np.random.default_rng(15)
     x = random.normal(size=25)
     fit = glmfit.fit("y ~ x", {"x": x, "y": x - abs(random.normal(size=25))}, family="skew-normal", **options)
     assert fit.exit_code == 5
-    (terms,) = [finding.terms for finding in fit.warnings if finding.code == "flat_direction"]
-    assert terms in [("slant:Intercept",), ("Intercept", "x", "sigma:Intercept", "slant:Intercept")]
+    assert [finding.terms for finding in fit.warnings if finding.code == "flat_direction"] == [("slant:Intercept",)]
     assert fit.coefficients[-1].status == "not_identified"
     # the information on log(sigma) of n half-normals is 2 n
-    assert np.isnan(fit.coefficients[2].std_error) or abs(fit.coefficients[2].std_error - 50**-0.5) < 1e-4
+    assert abs(fit.coefficients[2].std_error - 50**-0.5) < 1e-4

@@ -1,4 +1,6 @@
-"""What a fit needs in memory, and what is free: the estimate against the truth, refusals, and memory that runs out."""
+"""What a fit needs in memory, and what is free: the estimate against the truth, refusals, and memory that runs out.
+
+And how many threads it computes with."""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ import pytest
 import torch
 
 import glmfit
-from glmfit import memory
+from glmfit import memory, threads
 from glmfit.commands.app import main
 from glmfit.errors import ModelError, UsageError
 from glmfit.memory import Need
@@ -58,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Tables large enough for the fit to show beside the libraries."""
     folder = tmp_path_factory.mktemp("memory")
     random = np.random.default_rng(1)
-    n, few = 300_000, 20_000
+    n, few = 400_000, 20_000
     columns: dict[str, Any] = {name: random.normal(size=n) for name in "abcde"}
     columns |= {"y": random.poisson(1, n), "k": random.integers(0, 8, n).astype(str), "g": random.integers(0, 50, n)}
     columns["k"] = np.char.add("k", columns["k"])
@@ -258,6 +260,47 @@ V1 = {
 CONTAINER = {"proc/self/cgroup": "0::/outside\n", "cgroup/memory.max": "7000\n", "cgroup/memory.current": "8000\n"}
 
 
+SHARES: dict[str, tuple[dict[str, str], int]] = {
+    "none": ({}, 8),
+    "version 2": ({"proc/self/cgroup": "0::/a/b\n", "cgroup/a/cpu.max": "150000 100000\n"}, 2),
+    "no limit": ({"proc/self/cgroup": "0::/a\n", "cgroup/a/cpu.max": "max 100000\n"}, 8),
+    "less than one": ({"proc/self/cgroup": "0::/\n", "cgroup/cpu.max": "10000 100000\n"}, 1),
+    "version 1": (
+        {
+            "proc/self/cgroup": "4:cpu,cpuacct:/job\n",
+            "cgroup/cpu/cpu.cfs_quota_us": "-1\n",
+            "cgroup/cpu/cpu.cfs_period_us": "100000\n",
+            "cgroup/cpu/job/cpu.cfs_quota_us": "300000\n",
+            "cgroup/cpu/job/cpu.cfs_period_us": "100000\n",
+        },
+        3,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SHARES)
+def test_processors_are_those_of_the_process(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, count = SHARES[case]
+    system(tmp_path, files)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    assert threads.processors(str(tmp_path / "proc"), str(tmp_path / "cgroup")) == count
+
+
+@pytest.mark.parametrize("arguments", [["--threads", "1"], []], ids=["asked for", "the share of a container"])
+def test_threads_of_a_fit(arguments: list[str]) -> None:
+    """Torch and Arrow compute with as many as there should be."""
+    code = (
+        "import os, sys; from glmfit import threads; threads.processors, os.cpu_count = lambda: 1, lambda: 16\n"
+        "from glmfit.commands.app import main; assert main(sys.argv[1:]) == 0\n"
+        "import torch, pyarrow; print(torch.get_num_threads(), pyarrow.cpu_count(), file=sys.stderr)"
+    )
+    data = [str(ROOT / "sample_data" / "poisson.csv"), "--y", "y", "--x", "x1", "-f", "poisson"]
+    without = {name: value for name, value in os.environ.items() if name not in threads.SETTINGS}
+    command = [sys.executable, "-c", code, "fit", *data, *arguments]
+    done = subprocess.run(command, env=without, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr.split() == ["1", "1"]
+
+
 @pytest.mark.parametrize(
     ("files", "left"), [(V2, [5500]), (V1, [3500]), (CONTAINER, [0]), ({}, [])], ids=["v2", "v1", "container", "none"]
 )
@@ -318,7 +361,7 @@ def test_memory_that_runs_out_is_the_same_error(
     error = no_memory(kind)
     assert memory.ran_out(error)
 
-    def exhausted(*_: Any) -> None:
+    def exhausted(*_: Any, **__: Any) -> None:
         raise error
 
     monkeypatch.setattr("glmfit.estimate.pipeline.fit_data", exhausted)

@@ -5,14 +5,17 @@ A test fits reference cases with chunks of a few rows, some of them as a rule an
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -226,9 +229,73 @@ def test_nothing_is_left_whatever_happens(
         cut = tmp_path / "cut.csv.gz"
         write(table, cut)
         cut.write_bytes(cut.read_bytes()[:-500])
-        with pytest.raises(DataError) as caught:
-            fit_spec(spec, str(cut))
-        assert caught.value.code == "damaged_compression"
+        for held in (1 << 26, 1):  # in memory, and in a temporary file
+            monkeypatch.setattr("glmfit.table.unpack._HELD", held)
+            monkeypatch.setattr("glmfit.table.unpack._CHUNK", 1000)
+            with pytest.raises(DataError) as caught:
+                fit_spec(spec, str(cut))
+            assert caught.value.code == "damaged_compression"
+    assert os.listdir(folder) == []
+
+
+def test_a_disk_without_room_is_told_before_anything_is_read(
+    table: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(table, tmp_path / "data.csv")
+    monkeypatch.setattr("glmfit.rows.room.read_spilled", lambda *given: pytest.fail("was read"))
+    monkeypatch.setattr(Spill, "_free", lambda spill: 1000)
+    with in_files(), pytest.raises(DataError, match="has no room for about") as caught:
+        fit_spec(ModelSpec(("y ~ x",), family="poisson"), path)
+    assert caught.value.code == "spill_full"
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_only(dir: str) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
+    with pytest.raises(DataError, match="Read-only file system") as caught:
+        Spill(str(tmp_path))
+    assert caught.value.code == "bad_spill"
+
+
+def test_files_of_different_types_are_named_as_in_memory(table: dict[str, Any], tmp_path: Path) -> None:
+    rows = pa.table({"y": table["y"], "x": table["x"]})
+    for k, kind in enumerate((pa.float64(), pa.string(), pa.float64())):
+        part = rows.slice(130 * k, 130)
+        part = part.set_column(1, "x", part["x"].cast(kind))
+        pa.parquet.write_table(part, tmp_path / f"part-{k}.parquet")
+    said = set()
+    for places in (nullcontext(), in_files()):
+        with places, pytest.raises(DataError) as caught:
+            fit_spec(ModelSpec(("y ~ x",), family="poisson"), str(tmp_path))
+        said.add((caught.value.code, caught.value.message))
+    assert len(said) == 1
+    assert "text in" in said.pop()[1]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_in_a_pass(number: int, status: int, table: dict[str, Any], tmp_path: Path) -> None:
+    path, folder = write(table, tmp_path / "data.csv"), tmp_path / "spill"
+    folder.mkdir()
+    program = """
+import sys, time, glmfit.__main__, glmfit.rows.room, glmfit.table.spilled
+def tell(*told, **more):
+    print("ready", flush=True)
+    time.sleep(60)
+glmfit.table.spilled.tell = tell
+glmfit.rows.room.has_room = lambda asked, source: False
+glmfit.__main__.run()
+"""
+    command = [sys.executable, "-c", program, "fit", path, "y ~ x", "-f", "poisson", "--spill", str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "ready\n"
+        run.send_signal(number)
+        out, err = run.communicate(timeout=20)
+    assert (run.returncode, out, err.splitlines()[-1]) == (status, "", "interrupted")
     assert os.listdir(folder) == []
 
 

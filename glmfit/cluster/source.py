@@ -1,0 +1,41 @@
+"""Where the rows of a fit on a cluster are: coded parts that stay with their workers, and sums of what they give.
+
+A pass sends theta and the name of a function; sums are added up in a tree on the workers, in the order of the parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from glmfit.cluster.coding import part_sum
+from glmfit.model import View, add
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+T = TypeVar("T")
+BRANCHES = 8  # sums that are added up together
+
+
+class OnWorkers:
+    """The parts of all rows, `n` observations."""
+
+    def __init__(self, client: Client, parts: Sequence[Future], n: int) -> None:
+        self.client, self.parts, self.n = client, parts, n
+
+    def added(self, view: View, of: Callable[..., T], *arguments: Any) -> T:
+        sums = [self.client.submit(part_sum, part, view, of, arguments, pure=False) for part in self.parts]
+        while len(sums) > 1:
+            groups = [sums[at : at + BRANCHES] for at in range(0, len(sums), BRANCHES)]
+            sums = [self.client.submit(added_up, group, pure=False) for group in groups]
+        found: T = sums[0].result()
+        return found
+
+
+def added_up(sums: Sequence[Any]) -> Any:
+    """On a worker: the sum of sums."""
+    total = sums[0]
+    for one in sums[1:]:
+        total = add(total, one)
+    return total

@@ -25,7 +25,8 @@ BELOW = {
     "penalty": "model design numerics",
     "inference": "model numerics families",
     "trust": "model design numerics",
-    "estimate": "penalty trust inference model design rows formula families numerics",
+    "smoothing": "inference model numerics",
+    "estimate": "penalty smoothing trust inference model design rows formula families numerics",
     "dense": "estimate trust inference design rows formula families table numerics",
     "cluster": "estimate inference model design rows formula families table numerics",
     "explain": "",
@@ -38,7 +39,7 @@ BELOW = {
 # The ground floor, from the bottom; `__init__` is the Python API and `__main__` the command, above all packages.
 GROUND = (
     *("version", "errors", "lazy", "cgroups", "memory", "threads", "spill", "spilled", "watch", "reading"),
-    *("spec", "random_effects", "result"),
+    *("spec", "random_effects", "smooths", "result"),
 )
 ROOF = ("fitted", "__init__", "__main__")
 _WITHOUT_TORCH = {"table", "families", "formula", "rows", "explain", "report", "many", "commands", *GROUND}

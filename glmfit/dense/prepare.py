@@ -27,6 +27,7 @@ from glmfit.rows import (
     inside,
     of_factors,
     refuse_disguised,
+    refuse_formula,
     refuse_random,
     row_weights,
     without_weightless,
@@ -188,6 +189,7 @@ def _given(
     intercept = getattr(module, "intercept", True)
     if not isinstance(intercept, bool):
         raise file_error(path, "intercept is neither True nor False", "write intercept = False")
+    refuse_formula(formula, f"{path}, which maximises the whole likelihood itself,")
     evaluator = Evaluator(table, frequency=None if frequency is None else frequency.numpy())
     (predictor,) = formula.predictors
     if not intercept and INTERCEPT not in predictor.terms:

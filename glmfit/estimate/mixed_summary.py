@@ -13,10 +13,11 @@ from torch import Tensor
 
 from glmfit.errors import Finding
 from glmfit.estimate.blueprint import blueprint
+from glmfit.estimate.described import reported_model
 from glmfit.estimate.maximum import settled_flat_directions
 from glmfit.estimate.mixed import MixedMaximum
 from glmfit.estimate.placed import in_rows
-from glmfit.estimate.summary import auxiliary_rows, reported_model
+from glmfit.estimate.summary import auxiliary_rows
 from glmfit.estimate.variances import random_effects
 from glmfit.inference import Reference, joint_tests, wald
 from glmfit.numerics import LowRank, cholesky, curvature, full
@@ -120,9 +121,8 @@ def _flat(found: MixedMaximum) -> FlatDirections | None:
     if not len(free):
         return None
     begin = -peak.begin[free[:, None], free]
-    reference = cholesky(begin)
-    if reference is None:
-        reference = curvature.repaired(begin)
+    found_there = cholesky(begin)
+    reference = curvature.repaired(begin) if found_there is None else found_there
     called = names(found)
     objective = Free(peak.laplace, peak.psi, free)
     return settled_flat_directions(objective, peak.optimum, reference, [called[at] for at in free.tolist()])

@@ -67,7 +67,7 @@ class Jeffreys:
             of = (
                 leverages(self.likelihood, chunk, inverse)
                 if isinstance(inverse, LowRank)
-                else _leverage(chunk, inverse)
+                else leverage_rows(chunk, inverse)
             )
 
             def penalty(*eta: Tensor, chunk: Rows = chunk, half: Tensor = 0.5 * of) -> Tensor:
@@ -134,7 +134,7 @@ class Jeffreys:
         return -math.inf if lower is None else value + curvature.half_log_det(lower)
 
 
-def _leverage(chunk: Rows, inverse: Tensor) -> Tensor:
+def leverage_rows(chunk: Rows, inverse: Tensor) -> Tensor:
     """(n, K, K) q_jk = x_j' I^-1 x_k."""
     sides = [(predictor.X.dense(), predictor.columns) for predictor in chunk.predictors]
     rows = [[((x @ inverse[a[:, None], b]) * z).sum(dim=1) for z, b in sides] for x, a in sides]

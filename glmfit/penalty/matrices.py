@@ -12,6 +12,7 @@ from torch import Tensor
 
 from glmfit.numerics import Bordered, BorderedFactor, Factor, LowRank, Symmetric
 from glmfit.numerics.bordered import solved
+from glmfit.numerics.curvature import structured
 
 
 def add_blocks(total: Symmetric, places: Tensor, P: Tensor, share: float = 1.0) -> None:
@@ -19,6 +20,7 @@ def add_blocks(total: Symmetric, places: Tensor, P: Tensor, share: float = 1.0) 
     if isinstance(total, Tensor):
         total[places[:, :, None], places[:, None, :]] += share * P
         return
+    assert isinstance(total, Bordered)
     level, slot, corner = _located(total, places)
     for a in range(places.shape[1]):
         for b in range(places.shape[1]):
@@ -62,6 +64,7 @@ def congruent(L: Factor, M: Symmetric) -> Symmetric:
         assert isinstance(M, Tensor)
         half = torch.linalg.solve_triangular(L, M, upper=False)
         return torch.linalg.solve_triangular(L, half.T, upper=False)
+    assert isinstance(L, BorderedFactor)
     assert isinstance(M, Bordered)
     W = _back(L.roots, solved(L.roots, L.of.border))
     moved = M.blocks @ W
@@ -81,24 +84,25 @@ def flattened(M: Symmetric) -> Tensor:
     """The entries of a symmetric matrix such that tr(M N) is the inner product of two of these."""
     if isinstance(M, Tensor):
         return M.flatten()
+    assert isinstance(M, Bordered)
     return torch.cat([M.blocks.flatten(), 2**0.5 * M.border.flatten(), M.corner.flatten()])
 
 
 def diagonal(L: Factor) -> Tensor:
     """(p,) that of L L'."""
-    return L.of.diagonal() if isinstance(L, BorderedFactor) else L.square().sum(dim=1)
+    return L.square().sum(dim=1) if isinstance(L, Tensor) else structured(L.square()).diagonal()
 
 
 def inverse(L: Factor) -> Tensor | LowRank:
     """(L L')^-1."""
-    return L.inverse() if isinstance(L, BorderedFactor) else torch.cholesky_inverse(L)
+    return torch.cholesky_inverse(L) if isinstance(L, Tensor) else L.inverse()
 
 
 def solve_columns(L: Factor, x: Tensor) -> Tensor:
     """(L L')^-1 x for x (p, r)."""
     if isinstance(L, Tensor):
         return torch.cholesky_solve(x, L)
-    return torch.stack([L.solve(column) for column in x.T], dim=1) if x.shape[1] else x
+    return L.solve(x)
 
 
 def _back(roots: Tensor, x: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 GAP = "  "
+SMOOTH_TERMS = "Smooth terms"
 FILLER = "\ue000"  # of private use
 SHORT = {"signed root": "root", "Std. Error": "SE"}  # headings where the line is too short for the usual ones
 SHORTEST_TERM = 12  # terms get at least this much room
@@ -75,6 +76,7 @@ def _lines(fit: Fit, exp: bool, width: int, all_levels: bool) -> Iterator[Line]:
         yield []
         shown = heading
     yield from _modes(fit, width)
+    yield from _smooths(fit, width)
     yield from _statistics(fit, width)
     yield []
     yield from sentence(words.convergence(fit), "" if fit.convergence.converged else "bold red", width)
@@ -100,7 +102,8 @@ def _tables(fit: Fit, exp: bool, all_levels: bool) -> list[tuple[str, list[str],
     for name, rows in groups.items():
         title = words.group_heading(fit, name) if len(groups) > 1 else ""
         heading = [words.estimate_heading(fit, name, exp), "Std. Error", *words.test_headings(fit), *interval]
-        tables.append((title, heading, _coefficient_rows(fit, folded(fit, name, rows, all_levels))))
+        shown = folded(fit, name, rows, all_levels)
+        tables += [(title, heading, _coefficient_rows(fit, shown))] if shown else []
     if fit.random_effects is not None:
         blank = ["", ""]
         block = [row for note, found in random.lines(fit) for row in _block(note, found, blank)]
@@ -115,6 +118,16 @@ def _block(note: str, found: Sequence[random.Line], blank: list[str]) -> list[Ro
     """The standard deviations and correlations of a term below its name."""
     rows: list[Row] = [(name, [*cells[:2], *blank, *cells[2:]]) for name, cells in found]
     return [(note, []), *rows] if note else rows
+
+
+def _smooths(fit: Fit, width: int) -> Iterator[Line]:
+    """The table of smooth terms, whose columns are its own."""
+    if fit.smooths:
+        heading, rows = words.smooth_headings(fit), words.smooth_rows(fit)
+        widths = _widths([(heading, rows)], GAP, width)
+        widths[0] = max(widths[0], len(SMOOTH_TERMS))
+        yield from _numbers(SMOOTH_TERMS, heading, rows, widths, GAP, width)
+        yield []
 
 
 def _coefficient_rows(fit: Fit, shown: Sequence[tuple[Coefficient, Fold | None]]) -> list[Row]:

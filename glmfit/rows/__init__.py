@@ -11,6 +11,7 @@ from glmfit.rows.fingerprint import fingerprint, hashed
 from glmfit.rows.groups import group_codes, group_levels
 from glmfit.rows.mixed import refuse_random
 from glmfit.rows.room import room_for
+from glmfit.rows.smooths import refuse_formula
 from glmfit.rows.weights import row_weights, without_weightless
 from glmfit.rows.where import inside
 
@@ -24,6 +25,7 @@ __all__ = [
     "of_factors",
     "read",
     "refuse_disguised",
+    "refuse_formula",
     "refuse_random",
     "resolve",
     "room_for",

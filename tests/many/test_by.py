@@ -127,7 +127,7 @@ def test_bad_input(by: str, formula: str, options: dict[str, str], code: str, sa
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("extra", [["--save", "m.json"], ["--verbose"], ["--all-levels"]])
+@pytest.mark.parametrize("extra", [["--save", "m.json"], ["--verbose"], ["--all-levels"], ["--plot"]])
 def test_options_of_one_model_are_refused(extra: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*QUINE, *extra]) == 2
     assert f"{extra[0]} is for one" in capsys.readouterr().err

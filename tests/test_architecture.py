@@ -27,6 +27,7 @@ BELOW = {
     "trust": "model design numerics",
     "smoothing": "inference model numerics",
     "estimate": "penalty smoothing trust inference model design rows formula families numerics",
+    "shrink": "estimate trust inference model design rows formula families numerics",
     "dense": "estimate trust inference design rows formula families table numerics",
     "cluster": "estimate inference model design rows formula families table numerics",
     "explain": "",
@@ -39,7 +40,7 @@ BELOW = {
 # The ground floor, from the bottom; `__init__` is the Python API and `__main__` the command, above all packages.
 GROUND = (
     *("version", "errors", "lazy", "cgroups", "memory", "threads", "spill", "spilled", "watch", "reading"),
-    *("spec", "random_effects", "smooths", "result"),
+    *("shrinkage", "spec", "random_effects", "shrunk", "smooths", "result"),
 )
 ROOF = ("fitted", "__init__", "__main__")
 _WITHOUT_TORCH = {"table", "families", "formula", "rows", "explain", "report", "many", "commands", *GROUND}

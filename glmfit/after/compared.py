@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from glmfit.after.penalised import refuse_penalised
 from glmfit.after.ratios import FROM_LIKELIHOOD, FROM_RESIDUALS, is_scaled, ratio
 from glmfit.after.saved import refuse_random_effects
 from glmfit.after.vuong import CORRECTIONS, Rows, by_rows, no_test_at_the_edge, vuong
@@ -38,6 +39,7 @@ def compared(models: Sequence[Named], rows: Rows | None = None) -> tuple[Records
     if len(models) < 2:
         raise UsageError("missing_argument", "there is nothing to compare with", "give two models or more")
     for name, one in models:
+        refuse_penalised(one, "comparisons by likelihood")
         if one.random_effects is not None:
             refuse_random_effects(one, name)
     for other in models[1:]:

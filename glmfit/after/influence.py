@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from glmfit.after.newdata import Asked
-from glmfit.after.rows import Piece, Tally, observed_rows, pieces
+from glmfit.after.rows import Piece, Tally, check_of_rows, observed_rows, pieces
 from glmfit.after.rowwise import deviance, mean_slope
 from glmfit.after.saved import SavedModel
 from glmfit.design import MOST_DENSE_COLUMNS
@@ -45,6 +45,7 @@ class Survey:
 
 def survey(model: SavedModel, source: Source, asked: Asked) -> Survey:
     """The first pass over the rows of a source."""
+    check_of_rows(model)
     reason, places = _reason(model), _places(model)
     tally, sums = Tally(), torch.zeros(2, dtype=torch.float64)
 
@@ -74,6 +75,8 @@ def survey(model: SavedModel, source: Source, asked: Asked) -> Survey:
 def _reason(model: SavedModel) -> str | None:
     """Why a model has no leverages, if it has none."""
     family = model.family
+    if model.fit.shrinkage is not None:
+        return "the coefficients were shrunk by a penalty"
     if model.fit.smoothing is not None:
         return "smooth terms are penalised, which no leverage here allows for"
     if model.fit.model.censor or model.fit.model.event:

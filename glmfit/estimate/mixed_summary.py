@@ -17,7 +17,7 @@ from glmfit.estimate.described import reported_model
 from glmfit.estimate.maximum import settled_flat_directions
 from glmfit.estimate.mixed import MixedMaximum
 from glmfit.estimate.placed import in_rows
-from glmfit.estimate.summary import auxiliary_rows
+from glmfit.estimate.summary import auxiliary
 from glmfit.estimate.variances import random_effects
 from glmfit.inference import Reference, joint_tests, wald
 from glmfit.numerics import LowRank, cholesky, curvature, full
@@ -67,7 +67,7 @@ def summarise_mixed(data: Data, found: MixedMaximum) -> Fitted:
         ci="wald",
         covariance=CovarianceSummary("hessian", None, in_rows(reported)),
         dispersion=Dispersion(*_dispersion(data)),
-        auxiliary=auxiliary_rows(data, model, coefficients),
+        auxiliary=auxiliary(data, model, coefficients),
         joint_tests=joint_tests(coefficients, reported, model.terms, reference),
         random_effects=random,
         fit=FitStatistics(

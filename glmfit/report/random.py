@@ -35,6 +35,17 @@ def estimation(found: RandomEffects) -> str:
     return f"{CRITERIA[found.criterion]}, random effects integrated {INTEGRALS[found.integral]}{nodes}"
 
 
+def likelihood(found: RandomEffects | None) -> str:
+    """What the likelihood of a fit is called."""
+    return "REML log-lik." if found is not None and found.criterion == "reml" else "Log-likelihood"
+
+
+def shares(found: RandomEffects) -> list[tuple[str, str]]:
+    """Shares of the variance, where they are known."""
+    rows = [("ICC", found.icc), ("R2 fixed", found.r2_marginal), ("R2 fixed + random", found.r2_conditional)]
+    return [(label, f"{value:.4f}") for label, value in rows if not math.isnan(value)]
+
+
 def caption(fit: Fit, term: RandomTerm) -> str:
     """A term with what it is of: "(1 + x | g), 18 levels"."""
     of = "" if term.parameter in fit.model.main else f" of {term.parameter}"

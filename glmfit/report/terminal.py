@@ -14,7 +14,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from glmfit.errors import explain
-from glmfit.report import numbers, random, words
+from glmfit.report import numbers, random, shrunk, words
 from glmfit.report.exponentiate import coefficients
 from glmfit.report.fold import Fold, folded
 from glmfit.report.random import auxiliary_rows
@@ -68,17 +68,21 @@ def terminal(width: int | None, plain: bool) -> Console:
 def _lines(fit: Fit, exp: bool, width: int, all_levels: bool) -> Iterator[Line]:
     yield from _facts(fit, exp, width)
     yield []
-    tables = _tables(fit, exp, all_levels)
+    tables = _tables(fit, exp, all_levels) if fit.shrinkage is None else _shrunk_tables(fit)
     tables, gap, widths = _laid_out(tables, width)
     shown: list[str] = []  # headings stand once, and again only where they change
     for title, heading, rows in tables:
         yield from _numbers(title, [] if heading == shown else heading, rows, widths, gap, width)
         yield []
         shown = heading
-    yield from _modes(fit, width)
-    yield from _smooths(fit, width)
-    yield from _statistics(fit, width)
-    yield []
+    if fit.shrinkage is not None:
+        yield from sentence(shrunk.NO_ERRORS if fit.shrinkage.chosen is not None else shrunk.NOT_CHOSEN, "", width)
+        yield []
+    if fit.shrinkage is None or fit.shrinkage.chosen is not None:
+        yield from _modes(fit, width)
+        yield from _smooths(fit, width)
+        yield from _statistics(fit, width)
+        yield []
     yield from sentence(words.convergence(fit), "" if fit.convergence.converged else "bold red", width)
     for finding in fit.warnings:
         yield from sentence(f"Warning: {finding.message} [{finding.code}]", "yellow", width)
@@ -118,6 +122,16 @@ def _block(note: str, found: Sequence[random.Line], blank: list[str]) -> list[Ro
     """The standard deviations and correlations of a term below its name."""
     rows: list[Row] = [(name, [*cells[:2], *blank, *cells[2:]]) for name, cells in found]
     return [(note, []), *rows] if note else rows
+
+
+def _shrunk_tables(fit: Fit) -> list[Table]:
+    """The same of a penalised fit."""
+    tables = []
+    for title, heading, rows, note in words.shrunk_tables(fit):
+        body: list[Row] = [(numbers.visible(term), cells) for term, *cells in rows]
+        first = title or ("" if heading[0] in ("Term", "Parameter") else heading[0])
+        tables.append((first, heading[1:], [*body, *([(note, [])] if note else [])]))
+    return tables
 
 
 def _smooths(fit: Fit, width: int) -> Iterator[Line]:

@@ -9,8 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from glmfit.random_effects import RandomEffects
-from glmfit.report import numbers, random
+from glmfit.report import numbers, random, shrunk
 from glmfit.report.exponentiate import ratios
 from glmfit.result import AbsorbedFactor, Auxiliary, Bootstrap, Coefficient, CovarianceSummary, Fit, WildBootstrap
 from glmfit.smooths import Smoothing
@@ -39,7 +38,6 @@ SMOOTHINGS = {
 }
 BIAS_REDUCTIONS = {"firth": "Firth (Jeffreys prior)"}
 SHORT = {"relative risk ratio": "RRR"}  # headings of columns that would be wider than their numbers
-LIKELIHOODS = {"ml": "Log-likelihood", "reml": "REML log-lik."}
 ROBUST = {"hc0": "HC0", "hc1": "HC1", "hc2": "HC2", "hc3": "HC3"}
 
 
@@ -76,6 +74,8 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
         lines.append(("Bias reduction", BIAS_REDUCTIONS[fit.model.bias_reduction]))
     if fit.identification.not_separated:
         lines.append(("Separation", "none"))
+    if fit.shrinkage is not None:
+        return [*lines, *shrunk.facts(fit)]
     if fit.random_effects is not None:
         lines.append(("Estimation", random.estimation(fit.random_effects)))
     if fit.smoothing is not None:
@@ -309,23 +309,21 @@ def group_heading(fit: Fit, parameter: str) -> str:
     return parameter if link is None else f"{parameter} ({link} link)"
 
 
-def _criterion(fit: Fit) -> str:
-    return "ml" if fit.random_effects is None else fit.random_effects.criterion
-
-
 def statistics(fit: Fit) -> tuple[list[Statistic], list[Statistic]]:
     """What rests on the likelihood, and what rests on deviance and residuals."""
     s = fit.fit
     log_likelihood, aic, bic = numbers.statistics([s.log_likelihood, s.aic, s.bic])
     likelihood = [
-        Statistic(LIKELIHOODS[_criterion(fit)], log_likelihood, f"({_parameters(fit)})"),
+        Statistic(random.likelihood(fit.random_effects), log_likelihood, f"({_parameters(fit)})"),
         Statistic("AIC", aic),
         Statistic("BIC", bic),
     ]
+    if fit.shrinkage is not None:
+        likelihood = likelihood[:1] + shrunk_statistics(fit)
     if not math.isnan(s.penalised_log_likelihood):
         likelihood.insert(1, Statistic("Penalised", *numbers.statistics([s.penalised_log_likelihood])))
     if fit.random_effects is not None:
-        return likelihood, _shares(fit.random_effects)
+        return likelihood, [Statistic(*row) for row in random.shares(fit.random_effects)] or [Statistic("", "")]
     if all(math.isnan(v) for v in (s.null_deviance, s.deviance, s.pearson_chi2)):
         return likelihood, [Statistic("Residual df", _df(fit, s.df_residual))]
     null_deviance, deviance, pearson_chi2 = numbers.statistics([s.null_deviance, s.deviance, s.pearson_chi2])
@@ -339,11 +337,35 @@ def statistics(fit: Fit) -> tuple[list[Statistic], list[Statistic]]:
     return likelihood, residual
 
 
-def _shares(found: RandomEffects) -> list[Statistic]:
-    """Shares of the variance, where they are known."""
-    rows = [("ICC", found.icc), ("R2 fixed", found.r2_marginal), ("R2 fixed + random", found.r2_conditional)]
-    known = [Statistic(label, f"{value:.4f}") for label, value in rows if not math.isnan(value)]
-    return known or [Statistic("", "")]
+def shrunk_tables(fit: Fit) -> list[tuple[str, list[str], list[list[str]], str]]:
+    """Title, headings, rows and a note for each table of a penalised fit: the path where no strength is chosen, else
+    the coefficients of each parameter that are not 0, and the parameters on their natural scale."""
+    if shrunk.penalty(fit).chosen is None:
+        heading, body, note = shrunk.path_table(fit)
+        return [("", heading, body, note)]
+    tables = []
+    by_parameter = groups(fit, fit.coefficients)
+    for name, found in by_parameter.items():
+        shown, zeros = shrunk.left(fit, found)
+        rows = [[c.term, text] for c, text in zip(shown, shrunk.estimates(shown), strict=True)]
+        note = f"{zeros} more coefficient{'s are' if zeros > 1 else ' is'} 0" if zeros else ""
+        tables.append((group_heading(fit, name) if len(by_parameter) > 1 else "", ["Term", "Estimate"], rows, note))
+    if fit.auxiliary:
+        values = shrunk.estimates(fit.auxiliary)
+        own = [[a.name, text] for a, text in zip(fit.auxiliary, values, strict=True)]
+        tables.append(("Parameters", ["Parameter", "Estimate"], own, ""))
+    return tables
+
+
+def shrunk_statistics(fit: Fit) -> list[Statistic]:
+    """What a penalised fit has in place of AIC and BIC."""
+    penalty = shrunk.penalty(fit)
+    if penalty.chosen is None:
+        return []
+    point = penalty.path[penalty.chosen]
+    explained = "" if math.isnan(point.explained) else f"{100 * point.explained:.2f} %"
+    of = Statistic("Not 0", str(point.nonzero), f"(of {penalty.covariates})")
+    return [of, *([Statistic("Explained", explained, "(of the deviance)")] if explained else [])]
 
 
 def _parameters(fit: Fit) -> str:
@@ -361,6 +383,8 @@ def convergence(fit: Fit) -> str:
     c = fit.convergence
     many = "" if c.iterations == 1 else "s"
     where = f"largest gradient component {numbers.small(c.gradient_max_abs)}"
+    if fit.shrinkage is not None:
+        where = f"optimal to {numbers.small(shrunk.missed(fit))} of the largest slope"
     if c.converged:
         return f"Converged: {c.optimizer}, {c.iterations} iteration{many}, {where}"
     text = f"NOT CONVERGED ({c.status}): {c.optimizer}, {c.iterations} iteration{many}, {where}"

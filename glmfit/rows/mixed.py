@@ -52,6 +52,10 @@ def _excluded(spec: ModelSpec, family: Family) -> Iterator[tuple[str, str, str]]
             "Jeffreys' penalty is that of a likelihood without integrals",
             "leave it out",
         ),
+        "a penalty on coefficients" if spec.shrinkage is not None else None: (
+            "the path of strengths is that of a likelihood without integrals",
+            "leave it out: random effects are shrunk already",
+        ),
         "--absorb" if spec.absorb else None: (
             "absorbed effects are those of a model without others",
             "write the column as another random effect, or as a term",

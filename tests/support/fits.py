@@ -25,6 +25,7 @@ from glmfit.result import (
     SeparationTerm,
     WildBootstrap,
 )
+from glmfit.shrunk import CrossValidation, PathPoint, Shrunk
 from glmfit.smooths import Smoothing, SmoothTerm
 
 NAN = math.nan
@@ -227,6 +228,14 @@ def mixed() -> Fit:
     modes = (Mode("a", "Intercept", 0.31, 0.2), Mode("a", "x", 0.0, 0.0))
     term = RandomTerm("mu", "(1 + x | g)", "g", 2, deviations, (tied,), modes)
     return replace(poisson(), random_effects=RandomEffects((term,), "ml", "laplace"))
+
+
+def shrunk() -> Fit:
+    """A fit along a path of two strengths, cross-validated."""
+    ends = (PathPoint(0.5, 0, 0.0, True, 1e-12, (), ()), PathPoint(0.1, 1, 0.4, True, 1e-12, (1,), (0.8,), 1.2, 0.1))
+    cv = CrossValidation(5, "deviance", 1, None, None, False, 0.1, 0.5)
+    found = Shrunk("lasso", 1.0, True, {}, 2, ends, 1, "min", cv)
+    return replace(poisson(), shrinkage=found)
 
 
 def wild() -> Fit:

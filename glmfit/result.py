@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from glmfit import memory
 from glmfit.errors import DataError, Finding
 from glmfit.reading import Reading
+from glmfit.smooths import Smoothing, SmoothTerm
 
 if TYPE_CHECKING:
     import numpy as np
@@ -215,8 +216,10 @@ class FitStatistics:
     pearson_chi2: float
     aic: float
     bic: float
-    n_parameters: int  # all that were estimated: coefficients, auxiliary parameters and the dispersion
-    df_residual: int
+    # all that were estimated: coefficients, auxiliary parameters and the dispersion; effective ones, where smooth terms
+    # are penalised
+    n_parameters: int | float
+    df_residual: int | float
     df_null: int
     penalised_log_likelihood: float = math.nan  # at the estimate, which maximises it under bias reduction
 
@@ -291,6 +294,8 @@ class Fit:
     auxiliary: tuple[Auxiliary, ...]
     joint_tests: tuple[JointTest, ...] = field(default=(), kw_only=True)  # of terms of several coefficients
     bootstrap: Bootstrap | None = field(default=None, kw_only=True)  # where intervals are from replicates
+    smooths: tuple[SmoothTerm, ...] = field(default=(), kw_only=True)
+    smoothing: Smoothing | None = field(default=None, kw_only=True)  # where there are smooths
     fit: FitStatistics
     convergence: Convergence
     identification: Identification

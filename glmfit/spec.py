@@ -31,6 +31,7 @@ DISPERSIONS = ("pearson", "deviance", "ml")
 MISSING = ("drop", "error")
 SEPARATIONS = ("report", "drop")
 BIAS_REDUCTIONS = ("firth",)
+SMOOTHINGS = ("reml", "ml", "gcv")
 INTERVALS = ("wald", "profile", "bootstrap", "bca")
 BOOTSTRAPS = {"bootstrap": "percentile", "bca": "bca"}  # kinds of intervals from replicates
 DRAWN = ("rows", "cluster:COL", "parametric")
@@ -79,6 +80,7 @@ class ModelSpec:
     bootstrap_by: str | None = None  # one of DRAWN: what a replicate is made of; None: the clusters of `se`, or rows
     level: float = 0.95
     bias_reduction: str | None = None  # one of BIAS_REDUCTIONS
+    smoothing: str | None = None  # one of SMOOTHINGS: what the strengths of smooth terms are chosen by
     where: str | None = None  # a condition: the rows in which it holds are the data
     missing: str = "drop"
     memory: int | str | None = None  # bytes that a fit may take, as 4G; None: what is free
@@ -157,6 +159,8 @@ def _validate(spec: ModelSpec) -> None:
     one_of("--optimizer", spec.optimizer, OPTIMIZERS)
     one_of("--missing", spec.missing, MISSING)
     one_of("--separation", spec.separation, SEPARATIONS)
+    if spec.smoothing is not None:
+        one_of("--smoothing", spec.smoothing, SMOOTHINGS)
     _validate_dispersion(spec)
     _validate_errors(spec)
     _validate_censoring(spec)
@@ -175,7 +179,7 @@ def _validate_types(spec: ModelSpec) -> None:
         **dict.fromkeys(
             ("success", "base", "se", "small_sample", "wild_weights", "bread", "bootstrap_by"), (str | None, "text")
         ),
-        **dict.fromkeys(("censor", "bias_reduction", "where", "spill"), (str | None, "text")),
+        **dict.fromkeys(("censor", "bias_reduction", "smoothing", "where", "spill"), (str | None, "text")),
         **dict.fromkeys(("level", "tol"), (Real, "a number")),
         "max_iter": (Integral, "a whole number"),
         **dict.fromkeys(("replicates", "seed"), (Integral | None, "a whole number")),

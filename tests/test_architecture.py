@@ -24,7 +24,8 @@ BELOW = {
     "model": "rows design formula families numerics",
     "inference": "model numerics families",
     "trust": "model design numerics",
-    "estimate": "trust inference model design rows formula families numerics",
+    "smoothing": "inference model numerics",
+    "estimate": "smoothing trust inference model design rows formula families numerics",
     "dense": "estimate trust inference design rows formula families table numerics",
     "cluster": "estimate inference model design rows formula families table numerics",
     "explain": "",
@@ -36,7 +37,7 @@ BELOW = {
 # The ground floor, from the bottom; `__init__` is the Python API and `__main__` the command, above all packages.
 GROUND = (
     *("version", "errors", "lazy", "cgroups", "memory", "threads", "spill", "spilled", "watch", "reading"),
-    *("spec", "result"),
+    *("spec", "smooths", "result"),
 )
 ROOF = ("fitted", "__init__", "__main__")
 _WITHOUT_TORCH = {"table", "families", "formula", "rows", "explain", "report", "many", "commands", *GROUND}

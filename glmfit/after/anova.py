@@ -26,7 +26,7 @@ from glmfit.families.userfile import is_dense
 from glmfit.inference import Reference, joint_test
 from glmfit.report.records import Records
 from glmfit.result import Fitted
-from glmfit.rows import Data, read
+from glmfit.rows import Data, read, refuse_formula
 from glmfit.spec import ModelSpec, one_of, without_intervals
 
 SCHEMA = "glmfit/anova/1"
@@ -86,6 +86,7 @@ def analysis(
         message = "the likelihood is a log_likelihood(params, data), whose parameters are no terms of a formula"
         raise ModelError("no_terms", message, "fit it with --save, and test hypotheses with glmfit test")
     rows = read(spec, data)
+    refuse_formula(rows.formula, "tests by fits without a term")
     names = [term.name for term in terms_of(rows.formula.predictors, rows.family)]
     if not names:
         raise ModelError("no_terms", "the model has no term to test", "add a term to the formula")

@@ -89,6 +89,8 @@ def _unfit(one: Fitted) -> str | None:
     """Why the likelihood of a fit is not at its maximum."""
     if one.model.bias_reduction is not None:
         return "the likelihood was penalised"
+    if one.smoothing is not None:
+        return "smooth terms are penalised: their tests are in the fit, and AIC counts effective parameters"
     return None if one.convergence.converged else "a model has not converged"
 
 
@@ -98,12 +100,12 @@ def _findings(models: Sequence[Named]) -> tuple[Finding, ...]:
     return (Finding("not_converged", message),) if names else ()
 
 
-def _figures(one: Fitted) -> tuple[float, int, float, float, float]:
+def _figures(one: Fitted) -> tuple[float, float, float, float, float]:
     fit = one.fit
     return fit.log_likelihood, fit.n_parameters, fit.aic, aicc(one), fit.bic
 
 
-def _scale(one: Fitted) -> tuple[float, int]:
+def _scale(one: Fitted) -> tuple[float, float]:
     return one.fit.deviance, one.fit.df_residual
 
 
@@ -177,10 +179,10 @@ def _tested(larger: Named, smaller: Sequence[Named], hint: bool) -> dict[str, ob
 def _why_not(large: Fitted, small: Fitted) -> str | None:
     """Why there is no test of one model against another; None where there is."""
     for one in (large, small):
-        if one.covariance.kind not in FROM_LIKELIHOOD:
-            return f"the covariance is robust ({one.covariance.kind}): use glmfit test on the larger model"
         if (reason := _unfit(one)) is not None:
             return reason
+        if one.covariance.kind not in FROM_LIKELIHOOD:
+            return f"the covariance is robust ({one.covariance.kind}): use glmfit test on the larger model"
     if large.fit.n_parameters == small.fit.n_parameters:
         return "both have as many parameters: neither contains the other"
     reason = _why_not_nested(large, small)

@@ -48,7 +48,8 @@ def confidence_intervals(
     progress: Callable[[int, int], None] | None = None,
 ) -> Records:
     """A row for each estimate; `method` is one of INTERVALS, where it is None profile with data and wald without."""
-    method = one_of("--method", method or ("wald" if data is None else "profile"), INTERVALS)
+    of_covariance = data is None or fit.smoothing is not None
+    method = one_of("--method", method or ("wald" if of_covariance else "profile"), INTERVALS)
     level = fit.level if level is None else level
     wanted = _wanted(fit, terms)
     resampled = method in BOOTSTRAPS

@@ -19,6 +19,8 @@ from glmfit.formula import Factor, PredictorFormula, split_list
 from glmfit.formula.admit import arguments, literal
 from glmfit.formula.arithmetic import is_condition
 from glmfit.formula.expression import Node
+from glmfit.formula.smooth import is_smooth
+from glmfit.formula.smooth import parts as smooth_parts
 from glmfit.spec import one_of
 
 WAYS = ("reference", "sequential", "pairwise")
@@ -73,6 +75,8 @@ def _is_smooth(node: Node, name: str) -> bool:
     if is_condition(node) or node.value in ("C", "cut", "not") or (node.kind == "binary" and node.value in STEPS):
         return False
     data = node.args[1:3] if node.value == "ifelse" and node.kind == "call" else node.args
+    if is_smooth(node):
+        data = tuple(smooth_parts(node))
     return any(_is_smooth(child, name) for child in data)
 
 

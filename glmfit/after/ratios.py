@@ -28,7 +28,7 @@ class Ratio:
     gain: float
 
 
-def ratio(large: Fitted, small: Fitted, k: int, largest: Fitted, *, f: bool) -> Ratio:
+def ratio(large: Fitted, small: Fitted, k: float, largest: Fitted, *, f: bool) -> Ratio:
     """The test of `small` against `large`, which has k more parameters; by F, or by chi2."""
     from scipy.special import chdtrc, fdtrc
 

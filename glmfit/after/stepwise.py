@@ -21,7 +21,7 @@ from glmfit.formula import ModelFormula, PredictorFormula, for_family
 from glmfit.formula.expression import quote
 from glmfit.report.records import Records
 from glmfit.result import Fitted
-from glmfit.rows import Data, read, resolve
+from glmfit.rows import Data, read, refuse_formula, resolve
 from glmfit.rows.asked import ask
 from glmfit.spec import ModelSpec, one_of, without_intervals
 from glmfit.table import Source, open_data
@@ -143,7 +143,7 @@ def _best(walk: _Walk, current: Fitted | str, tried: Sequence[_Tried]) -> int | 
     return at if at is not None and values[at] < walk.value(current) - LOWER else None
 
 
-def _df(current: Fitted | str, other: Fitted | str) -> int | None:
+def _df(current: Fitted | str, other: Fitted | str) -> float | None:
     if isinstance(current, str) or isinstance(other, str):
         return None
     return abs(current.fit.n_parameters - other.fit.n_parameters)
@@ -161,7 +161,7 @@ def _rows(
     return [row for _, row in sorted(found, key=lambda pair: pair[0])]
 
 
-def _row(step: int, action: str, term: str | None, df: int | None, fit: Fitted | str, chosen: bool) -> dict[str, Any]:
+def _row(step: int, action: str, term: str | None, df: float | None, fit: Fitted | str, chosen: bool) -> dict[str, Any]:
     if isinstance(fit, str):
         values: tuple[float, ...] = (math.nan, math.nan, math.nan)
     else:
@@ -204,7 +204,9 @@ def _without_errors(spec: ModelSpec) -> ModelSpec:
 def _formula(spec: ModelSpec, source: Source) -> ModelFormula:
     """The formula of a specification over the columns of the data."""
     family, links = resolve(spec)
-    return ask(spec, family, links, source.header).formula
+    formula = ask(spec, family, links, source.header).formula
+    refuse_formula(formula, "a model chosen by dropping and adding terms")
+    return formula
 
 
 def _scope(spec: ModelSpec, source: Source, start: ModelFormula, texts: Sequence[str]) -> ModelFormula | None:

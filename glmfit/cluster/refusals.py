@@ -10,6 +10,7 @@ from dataclasses import fields
 
 from glmfit.errors import ModelError
 from glmfit.families.userfile import is_dense
+from glmfit.rows import refuse_formula
 from glmfit.rows.asked import Asked
 from glmfit.spec import ModelSpec, cluster_columns
 
@@ -40,7 +41,8 @@ def refuse(spec: ModelSpec) -> None:
 
 
 def refuse_groups(asked: Asked) -> None:
-    """The same for a family whose log-likelihood is one of groups of rows."""
+    """The same for a family whose log-likelihood is one of groups of rows, and for smooth terms."""
+    refuse_formula(asked.formula, "--dask, where rows are apart,")
     if asked.family.grouped:
         message = f"--family {asked.family.name} does not go together with --dask: {REASONS['group'][0]}"
         raise ModelError("not_on_cluster", message, "fit without --dask")

@@ -62,9 +62,6 @@ def fit_command(
     options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
     if threads is not None:
         use(threads)
-    if plot and chosen != "table":
-        message = f"--plot draws below a table, and --format {chosen} is for machines"
-        raise UsageError("contradiction", message, "save the model with --save, then: glmfit plot forest MODEL")
     check_output(output, data)
     check_save(save, output, data)
     if report is not None:
@@ -80,7 +77,10 @@ def fit_command(
         scanned = scanning.ScanAsked(columns, adjust or "bh", firth_fallback)
         raise typer.Exit(scanning.fit_scan(spec, data, scanned, chosen, output, quiet=quiet))
     groups = options.levels(by)
-    check_groups(groups, overall=overall, save=save, all_levels=all_levels, verbose=verbose)
+    check_groups(groups, overall=overall, save=save, all_levels=all_levels, verbose=verbose, plot=plot)
+    if plot and chosen != "table":
+        message = f"--plot draws below a table, and --format {chosen} is for machines"
+        raise UsageError("contradiction", message, "save the model with --save, then: glmfit plot forest MODEL")
     if groups and report is not None:
         hint = "fit one of the groups with --where, and --report"
         raise UsageError("contradiction", "--report is of one fit, and --by makes many", hint)

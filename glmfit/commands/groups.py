@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from glmfit.spec import ModelSpec
 
 
-def check_groups(by: tuple[str, ...], *, overall: bool, save: str | None, all_levels: bool, verbose: bool) -> None:
+def check_groups(by: tuple[str, ...], *, overall: bool, save: str | None, **others: bool) -> None:
     """`UsageError` for options of one model beside --by, and for those of many without it."""
     if not by:
         if overall:
@@ -22,10 +22,13 @@ def check_groups(by: tuple[str, ...], *, overall: bool, save: str | None, all_le
                 "contradiction", "--overall adds the fit of all rows to those of groups", "add --by COLUMN"
             )
         return
-    alone = {"--save": save is not None, "--all-levels": all_levels, "--verbose": verbose}
+    alone = {"--save": save is not None, **{f"--{name.replace('_', '-')}": given for name, given in others.items()}}
     option = next((option for option, given in alone.items() if given), None)
     if option is not None:
-        hints = {"--save": "leave it out: --json has all numbers; to save one, fit its rows alone with --where"}
+        hints = {
+            "--save": "leave it out: --json has all numbers; to save one, fit its rows alone with --where",
+            "--plot": "write them with --json -o groups.jsonl, then: glmfit plot caterpillar groups.jsonl",
+        }
         message = f"--by fits a model in each group, and {option} is for one"
         raise UsageError("contradiction", message, hints.get(option, f"leave {option} out"))
 

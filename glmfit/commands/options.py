@@ -63,9 +63,7 @@ Success = Annotated[
 Levels = Annotated[
     list[str] | None, option(_M, "--levels", metavar="A,B,C", help="Categories of the response, lowest or base first.")
 ]
-Base = Annotated[
-    str | None, option(_M, "--base", metavar="LEVEL", help="Multinomial: the category that others are compared with.")
-]
+Base = Annotated[str | None, option(_M, "--base", metavar="LEVEL", help="Multinomial: what others are compared with.")]
 Relax = Annotated[
     list[str] | None, option(_M, "--relax", metavar="TERMS", help="Ordinal: terms that act on each cut point.")
 ]
@@ -138,6 +136,7 @@ BootstrapBy = Annotated[
 BiasReduction = Annotated[
     str | None, option(_I, "--bias-reduction", metavar="firth", help="Penalise the likelihood by Jeffreys' prior.")
 ]
+Smoothing = Annotated[str | None, option(_F, "--smoothing", metavar="METHOD", help="reml (default), ml or gcv.")]
 Level = Annotated[str, option(_I, "--level", metavar="SHARE", help="Level of the intervals; default 0.95.")]
 OptimizerOption = Annotated[
     str, option(_F, "--optimizer", metavar="NAME", help="newton (default), bfgs, l-bfgs or trust-exact.")

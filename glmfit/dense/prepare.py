@@ -22,7 +22,15 @@ from glmfit.design import aliased_columns, build
 from glmfit.errors import Finding, GlmfitError, UsageError
 from glmfit.formula import INTERCEPT, Evaluator, Factor, ModelFormula, condition, extent, parse, row_factors
 from glmfit.memory import Need, rows_need, squares_need
-from glmfit.rows import group_codes, inside, of_factors, refuse_disguised, row_weights, without_weightless
+from glmfit.rows import (
+    group_codes,
+    inside,
+    of_factors,
+    refuse_disguised,
+    refuse_formula,
+    row_weights,
+    without_weightless,
+)
 from glmfit.spec import ModelSpec, cluster_columns, drawn_columns
 from glmfit.table import Source, Table, complete_rows
 
@@ -178,6 +186,7 @@ def _given(
     intercept = getattr(module, "intercept", True)
     if not isinstance(intercept, bool):
         raise file_error(path, "intercept is neither True nor False", "write intercept = False")
+    refuse_formula(formula, f"{path}, which maximises the whole likelihood itself,")
     evaluator = Evaluator(table, frequency=None if frequency is None else frequency.numpy())
     (predictor,) = formula.predictors
     if not intercept and INTERCEPT not in predictor.terms:

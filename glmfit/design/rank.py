@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -30,9 +31,17 @@ BORDER_INDEPENDENT = 1e-5  # the same of the columns beside those of a large fac
 GRAM_TOLERANCE = 1e-6  # with too many columns for QR X'X decides alone, at a tolerance above its rounding error
 
 
-def aliased_columns(standard: Matrix) -> list[int]:
-    """Positions of the columns of a standardised matrix that are linear combinations of those before them."""
+def aliased_columns(standard: Matrix, penalty: Tensor | None = None) -> list[int]:
+    """Positions of the columns of a standardised matrix that are linear combinations of those before them.
+
+    With the root of a `penalty` (r, p), rows that tell apart what it touches, those that are so there as well.
+    """
     n, size = standard.shape
+    if penalty is not None:
+        memory.check_square(size)
+        length = torch.sqrt(torch.diagonal(_gram(standard)) + penalty.square().sum(dim=0))
+        length = torch.where(length > 0, length, 1.0)
+        return _from_root(_root(standard, length, penalty))
     sides = [(standard, torch.arange(size))]
     apart = structure(sides, size)
     if apart is not None:
@@ -67,10 +76,11 @@ def _gram(standard: Matrix) -> Tensor:
     return gram
 
 
-def _root(standard: Matrix, length: Tensor) -> Tensor:
-    """The R of a QR factorisation of the columns, each divided by its length."""
+def _root(standard: Matrix, length: Tensor, below: Tensor | None = None) -> Tensor:
+    """The R of a QR factorisation of the columns, with the rows `below` them, each divided by its length."""
     n, size = standard.shape
-    return stacked_root((standard.rows(part).dense() / length for part in runs(n, CHUNK_ROWS)), size)
+    rows = (standard.rows(part).dense() / length for part in runs(n, CHUNK_ROWS))
+    return stacked_root(chain(rows, () if below is None else (below / length,)), size)
 
 
 def combinations(

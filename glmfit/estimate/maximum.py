@@ -38,6 +38,7 @@ from glmfit.numerics import (
     refined,
     scipy_optimum,
 )
+from glmfit.smoothing import Smoothed
 from glmfit.spec import ModelSpec
 from glmfit.trust import FlatDirections, Separated, diagnose, of_levels, separation
 
@@ -69,6 +70,7 @@ class Maximum:
     whole: Model | None = None
     rest: Rest | None = None
     penalised: float | None = None  # the penalised log-likelihood at its maximum; the optimum has the plain one
+    smoothed: Smoothed | None = None  # where smooth terms are penalised with strengths chosen by the data
 
     @property
     def objective(self) -> Objective:
@@ -384,9 +386,7 @@ def _search(likelihood: Likelihood, theta: Tensor, spec: ModelSpec, trace: Trace
             equations = likelihood.normal_equations()
             return found if equations is None else refined(found, equations)
     found = newton(likelihood, theta, spec.tol, spec.max_iter, trace)
-    if found.converged:
-        return found
-    return maximise_on_edge(likelihood, theta, spec.tol, spec.max_iter) or found
+    return found if found.converged else maximise_on_edge(likelihood, theta, spec.tol, spec.max_iter) or found
 
 
 def quadratic(likelihood: Likelihood) -> bool:

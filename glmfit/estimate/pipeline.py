@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from itertools import pairwise
 
-from glmfit.estimate import absorbing
+from glmfit.estimate import absorbing, smoothed
 from glmfit.estimate.bootstrap import asked_of, bootstrap, with_bootstrap
 from glmfit.estimate.check import inspection_of
 from glmfit.estimate.idle import without_idle
@@ -42,6 +42,8 @@ def fit_data(
     model = assemble(data, spend)
     clock.append(time.perf_counter())
     search = maximise if model.absorbed is None else absorbing.maximise
+    if model.smooths:
+        search = smoothed.maximise
     found = search(model, data.spec, trace, inspection_of(data))
     clock.append(time.perf_counter())
     fit = summarise(data, found, codes, profiled)

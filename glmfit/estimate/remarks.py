@@ -74,11 +74,12 @@ def _seen(chunk: Rows, directions: torch.Tensor) -> torch.Tensor:
     return torch.stack(moves, dim=1).amax(dim=1)
 
 
-def of_spread(data: Data, found: Maximum, cov: Covariance, scale: Scale, sums: Goodness, df: int) -> list[Finding]:
+def of_spread(data: Data, found: Maximum, cov: Covariance, scale: Scale, sums: Goodness, df: float) -> list[Finding]:
     """Over- and underdispersion, where nothing in the model allows for it."""
     spec = data.spec
     weighed = data.weights is not None or data.sampling is not None
-    allowed = scale.method != "fixed" or spec.dispersion is not None or cov.kind not in ("hessian", "expected")
+    plain = cov.kind in ("hessian", "expected", "bayesian")
+    allowed = scale.method != "fixed" or spec.dispersion is not None or not plain
     troubled = (
         found.flat is not None or found.separated is not None or not found.optimum.converged or found.model.limits
     )

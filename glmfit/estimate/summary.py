@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from glmfit.errors import Finding
-from glmfit.estimate import absorbing, remarks, wild
+from glmfit.estimate import absorbing, remarks, smoothed, wild
 from glmfit.estimate.blueprint import blueprint
+from glmfit.estimate.described import reported_model
 from glmfit.estimate.maximum import Maximum
 from glmfit.estimate.placed import among, in_rows, parts, without_places
 from glmfit.families import make_family
@@ -44,7 +45,6 @@ from glmfit.result import (
     FitStatistics,
     Fitted,
     Identification,
-    ModelSummary,
     Separation,
 )
 from glmfit.rows import Data
@@ -60,7 +60,7 @@ def summarise(data: Data, found: Maximum, codes: Mapping[str, str], terms: Colle
     model, optimum, spec = found.model, found.optimum, data.spec
     dropped = found.rest is not None and spec.separation == "drop"
     whole = model if found.whole is None or dropped else found.whole  # what n, AIC and the null model are of
-    df = residual_df(model)  # separated rows say nothing of phi
+    df = smoothed.freedom(found, residual_df(model))  # separated rows say nothing of phi
     sums = goodness(found.likelihood, optimum.theta, optimum.low)
     scale = dispersion(model, spec, optimum, sums, df)
     constant = found.constants.get(model.family.main, math.nan)
@@ -85,7 +85,10 @@ def summarise(data: Data, found: Maximum, codes: Mapping[str, str], terms: Colle
     because = "cluster_rank" if cov.clusters else "exact_rows"
     unsupported = dict.fromkeys(unseen, because) if cov.clusters or exact else {}
     coefficients, matrix = _coefficients(found, cov, references, spec.level, dropped, unsupported)
+    smooths = smoothed.smooth_terms(found, coefficients, full(matrix), scale, unit, df) if model.smooths else ()
+    of_smooths = {row.first for row in smooths}
     tests = joint_tests(coefficients, matrix, model.terms, reference)
+    tests = tuple(test for test in tests if test.first not in of_smooths)
     unprofiled: list[Finding] = []
     how = None
     if cov.kind.startswith("wild:") and cov.clusters:
@@ -104,7 +107,7 @@ def summarise(data: Data, found: Maximum, codes: Mapping[str, str], terms: Colle
     findings += remarks.of_spread(data, found, cov, scale, sums, df)
     return Fitted(
         version=__version__,
-        model=_reported_model(data, model),
+        model=reported_model(data, model),
         data=DataSummary(
             data.table.source,
             data.table.rows_read,
@@ -130,8 +133,10 @@ def summarise(data: Data, found: Maximum, codes: Mapping[str, str], terms: Colle
         dispersion=Dispersion(scale.phi, scale.method),
         auxiliary=_auxiliary(data, model, coefficients),
         joint_tests=tests,
+        smooths=smooths,
+        smoothing=smoothed.smoothing(found, sums.deviance, null),
         fit=replace(
-            _statistics(data, whole, sums, scale, null, residual_df(whole)),
+            _statistics(data, found, whole, sums, scale, null),
             penalised_log_likelihood=math.nan if found.penalised is None else found.penalised,
         ),
         convergence=Convergence(
@@ -187,6 +192,9 @@ def _covariance(data: Data, found: Maximum, unit: float) -> Covariance:
     of_leverage = kind in ("hc2", "hc3") or spec.small_sample == "cr2"
     if found.bread is None or found.optimum.edge or (found.flat is not None and of_leverage):
         return Covariance(nowhere(size), kind)
+    if found.smoothed is not None:
+        half = None if found.optimum.half is None else math.sqrt(unit) * found.optimum.half
+        return Covariance(unit * found.bread, "bayesian", half=half)
     clusters = wild.cluster_codes(data, found)
     likelihood, expected = found.likelihood, spec.bread == "expected"
     if model.absorbed is not None and (expected or kind == "expected"):
@@ -197,9 +205,11 @@ def _covariance(data: Data, found: Maximum, unit: float) -> Covariance:
     return covariance(kind, likelihood, found.optimum, bread, unit, of, clusters, reported, expected=expected)
 
 
-def _statistics(data: Data, model: Model, sums: Goodness, scale: Scale, null: float, df: int) -> FitStatistics:
-    """Goodness of fit; every estimated parameter counts in AIC and BIC, phi among them."""
-    estimated = model.size + model.effects + len(model.limits) + (1 if model.holds_phi and scale.estimated else 0)
+def _statistics(data: Data, found: Maximum, model: Model, sums: Goodness, scale: Scale, null: float) -> FitStatistics:
+    """Goodness of fit; every estimated parameter counts in AIC and BIC, phi among them, penalised ones as far as they
+    are free."""
+    size = model.size if found.smoothed is None else float(found.smoothed.edf.sum())
+    estimated = size + model.effects + len(model.limits) + (1 if model.holds_phi and scale.estimated else 0)
     is_pseudo = data.spec.sampling_weights is not None
     minus_two = math.nan if is_pseudo else -2 * scale.log_likelihood
     return FitStatistics(
@@ -210,7 +220,7 @@ def _statistics(data: Data, model: Model, sums: Goodness, scale: Scale, null: fl
         aic=minus_two + 2 * estimated,
         bic=minus_two + math.log(model.n) * estimated,
         n_parameters=estimated,
-        df_residual=df,
+        df_residual=smoothed.freedom(found, residual_df(model)),
         df_null=null_df(model),
     )
 
@@ -229,7 +239,7 @@ def _worse_than_null(found: Maximum, sums: Goodness, null: float) -> Finding | N
     return diagnose.worse_than_null("-2 log-likelihood", -2 * found.optimum.value, worst)
 
 
-def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, null: float, df: int) -> list[Finding]:
+def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, null: float, df: float) -> list[Finding]:
     model, optimum, flat = found.model, found.optimum, found.flat
     names = model.labels
     checks: list[Finding | None] = []
@@ -362,31 +372,3 @@ def _auxiliary(data: Data, model: Model, coefficients: Sequence[Coefficient]) ->
     for setting in model.family.settings:
         rows.append(wald.held(setting, data.spec.fixed[setting]))
     return tuple(rows)
-
-
-def _reported_model(data: Data, model: Model) -> ModelSummary:
-    spec = data.spec
-    used, main = {p.parameter for p in model.rows.predictors}, model.family.main
-    return ModelSummary(
-        formulas=data.formula.texts,
-        response=data.response.label,
-        family=model.family.name,
-        links={name: link.name for name, link in model.links.items() if name in used},
-        fixed=dict(spec.fixed),
-        weights=spec.weights,
-        freq_weights=spec.freq_weights,
-        sampling_weights=spec.sampling_weights,
-        offset=spec.offset,
-        exposure=spec.exposure,
-        success=data.response.success,
-        levels=data.response.levels,
-        base=data.response.levels[0] if model.family.shared_formula else None,
-        group=spec.group,
-        event=spec.event,
-        censor=spec.censor,
-        main=tuple(dict.fromkeys(p.name for p in model.family.parameters)) if model.family.shared_formula else (main,),
-        measure=model.family.exp_measure(model.links[main].name),
-        bias_reduction=spec.bias_reduction,
-        where=spec.where,
-        absorbed=() if model.absorbed is None else model.absorbed.factors,
-    )

@@ -130,7 +130,7 @@ class Family(Distribution):
     several_peaks: ClassVar[bool] = False  # l may have several maxima far from each other: several starts are worth it
     neighbours: ClassVar[tuple[str, ...]] = ()  # families of the same parameters whose maxima are starts
     elementwise: ClassVar[bool] = False  # the density takes a response (n,) beside parameters (m, n), of m fits at once
-    canonical: ClassVar[str] = ""  # the link under which dl/deta = y - E(y) and d2l/deta2 = -V(mu), of one predictor
+    canonical: ClassVar[str] = ""  # the link under which l = y eta - b(eta) + c(y), with `cumulants`, of one predictor
     quadratic_links: ClassVar[tuple[str, ...]] = ()  # links of mu under which l is quadratic in eta: least squares
 
     @classmethod
@@ -264,6 +264,10 @@ class Family(Distribution):
             if "log_density" in vars(cls):
                 return None
         return None
+
+    def cumulants(self, eta: Tensor, **columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """b(eta), b'(eta) = E(y) and b''(eta) = Var(y), of a family that has a `canonical` link."""
+        raise NotImplementedError
 
     def parameter(self, name: str) -> Parameter:
         """The parameter called `name`, or `log_name` with its scale or default link in front; UsageError else.

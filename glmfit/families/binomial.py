@@ -39,6 +39,10 @@ class Binomial(Family):
         choose = torch.lgamma(trials + 1) - torch.lgamma(y + 1) - torch.lgamma(trials - y + 1)
         return choose - y * softplus(-logit_mu) - (trials - y) * softplus(logit_mu)
 
+    def cumulants(self, eta: Tensor, *, trials: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
+        mean = trials * torch.sigmoid(eta)
+        return trials * softplus(eta), mean, mean * torch.sigmoid(-eta)
+
     def recession(self, y: Tensor, links: Mapping[str, Link], **columns: Tensor) -> Iterator[Face]:
         return of_successes(y, columns["trials"], links["mu"])
 

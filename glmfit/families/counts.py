@@ -53,6 +53,10 @@ class Poisson(PositiveMean):
         log_ratio = log_mu - y.log()
         return y * (torch.expm1(log_ratio) - log_ratio)
 
+    def cumulants(self, eta: Tensor, **columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        mu = torch.exp(eta)
+        return mu, mu, mu
+
     def recession(self, y: Tensor, links: Mapping[str, Link], **columns: Tensor) -> Iterator[Face]:
         return of_zeros(y, links["mu"])
 

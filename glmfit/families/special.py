@@ -75,8 +75,9 @@ def _rising(y: Tensor, log_alpha: Tensor) -> Tensor:
         return _rising_direct(y, log_alpha)
     if bool(large.all()):
         return _rising_series(y, log_alpha)
+    y, log_alpha, large = torch.broadcast_tensors(y, log_alpha, large)
     direct = _rising_direct(y, torch.where(large, threshold, log_alpha))
-    return torch.where(large, _rising_series(y, torch.where(large, log_alpha, threshold)), direct)
+    return direct.index_put((large,), _rising_series(y[large], log_alpha[large]))
 
 
 def _rising_direct(y: Tensor, log_alpha: Tensor) -> Tensor:
@@ -115,7 +116,7 @@ def log_gamma_normaliser(log_phi: Tensor) -> Tensor:
     if bool(large.all()):
         return _normaliser_series(log_phi)
     direct = _normaliser_direct(torch.where(large, threshold, log_phi))
-    return torch.where(large, _normaliser_series(torch.where(large, log_phi, threshold)), direct)
+    return direct.index_put((large,), _normaliser_series(log_phi[large]))
 
 
 def _normaliser_direct(log_phi: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ from glmfit.formula.order import natural_order
 from glmfit.formula.parameters import for_family
 from glmfit.formula.parse import parse
 from glmfit.formula.roles import WEIGHTS, role_factor, row_factors
+from glmfit.formula.smooth import is_smooth, smooth_of
+from glmfit.formula.smoothed import Penalised
 from glmfit.formula.terms import INTERCEPT, Factor, ModelFormula, PredictorFormula, Response, Term
 from glmfit.formula.tokens import split_list, tokenize
 
@@ -27,6 +29,7 @@ __all__ = [
     "Levels",
     "ModelFormula",
     "Numbers",
+    "Penalised",
     "PredictorFormula",
     "Response",
     "Scoped",
@@ -38,12 +41,14 @@ __all__ = [
     "extent",
     "factor_slope",
     "for_family",
+    "is_smooth",
     "learned_part",
     "natural_order",
     "offset_slope",
     "parse",
     "role_factor",
     "row_factors",
+    "smooth_of",
     "split_list",
     "tokenize",
     "truth",

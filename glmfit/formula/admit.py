@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import keyword
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from glmfit.errors import GlmfitError, ModelError, UsageError, column_hint, did_you_mean, shorten
 from glmfit.formula.expression import Node, quote, render
 from glmfit.formula.peers import call_hint
+from glmfit.formula.smooth import is_smooth, parts, smooth_of
 from glmfit.formula.stata import name_hint
 from glmfit.formula.words import (
     ALLOWED,
@@ -23,6 +24,7 @@ from glmfit.formula.words import (
     OUTERMOST,
     PARAMETERS,
     SEVERAL,
+    SMOOTHS,
     SYNONYMS,
     TRANSFORMS,
 )
@@ -35,7 +37,11 @@ def columns_of(node: Node) -> Iterator[str]:
     """The columns an expression uses, in order, with repeats; a factor's contrasts are not columns."""
     if node.kind == "name":
         yield node.value
-    for child in node.args[:1] if node.kind == "call" and node.value in PARAMETERS else node.args:
+    if is_smooth(node):
+        children: Iterable[Node] = parts(node)
+    else:
+        children = node.args[:1] if node.kind == "call" and node.value in PARAMETERS else node.args
+    for child in children:
         yield from columns_of(child)
 
 
@@ -112,7 +118,9 @@ def _check_call(node: Node, columns: Collection[str], outer: bool) -> None:
     name = node.value
     if name not in TRANSFORMS:
         word = name.rsplit(".", 1)[-1]
-        hint = did_you_mean(word, TRANSFORMS) or "the transforms are " + ", ".join(TRANSFORMS)
+        hint = did_you_mean(
+            word, [name for name in TRANSFORMS if name not in SMOOTHS]
+        ) or "the transforms are " + ", ".join(TRANSFORMS)
         if word in TRANSFORMS:
             hint = f"write {render(replace(node, value=word))}"
         hint = call_hint(node) or hint
@@ -123,6 +131,8 @@ def _check_call(node: Node, columns: Collection[str], outer: bool) -> None:
         what = f"'{render(node)}' gives several columns and cannot be part of another expression"
         raise UsageError("formula", what, "let it stand as a term, with transforms inside: poly(log(x), 2)")
     usage = f"{name}: {TRANSFORMS[name]}"
+    if is_smooth(node):
+        return _check_smooth(node, columns, usage)
     if name in SEVERAL:
         return _check_several(node, columns, usage)
     if not node.args:
@@ -140,6 +150,16 @@ def _check_call(node: Node, columns: Collection[str], outer: bool) -> None:
         literal(value)
 
 
+def _check_smooth(node: Node, columns: Collection[str], usage: str) -> None:
+    """A smooth of columns or of arithmetic of them; of a factor only where it is one of random effects."""
+    asked = smooth_of(node)
+    for part in parts(node):
+        levels = (asked.random or part is asked.by) and part.kind == "call" and part.value in ("C", *SYNONYMS)
+        check(part, columns, outer=levels)
+        if not any(columns_of(part)):
+            raise UsageError("formula", f"'{render(node)}' contains no column", usage)
+
+
 def _check_several(node: Node, columns: Collection[str], usage: str) -> None:
     """A call whose arguments are all data."""
     fewest, most = SEVERAL[node.value]
@@ -154,6 +174,9 @@ def _check_several(node: Node, columns: Collection[str], usage: str) -> None:
 
 def canonical(node: Node) -> Node:
     """A checked expression without the words that only other languages have: factor(x) is C(x)."""
+    if is_smooth(node):
+        keywords = tuple((name, canonical(value)) for name, value in node.keywords)
+        return replace(node, args=tuple(map(canonical, node.args)), keywords=keywords)
     if node.kind != "call" or node.value not in SYNONYMS:
         return node
     return replace(node, value=SYNONYMS[node.value], args=node.args[:1], keywords=tuple(arguments(node).items()))

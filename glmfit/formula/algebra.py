@@ -7,11 +7,13 @@ intercept, `.` is every other column; terms are sorted by degree.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from itertools import product
 
 from glmfit.errors import ModelError, UsageError, shorten
 from glmfit.formula.admit import canonical, check
 from glmfit.formula.expression import Node, render
+from glmfit.formula.smooth import is_smooth
 from glmfit.formula.terms import Factor, PredictorFormula, Term
 from glmfit.formula.words import OUTERMOST
 
@@ -36,6 +38,8 @@ def expand(
     for tree in trees:
         algebra.add(tree, terms)
     factors = sorted(terms.values(), key=len)
+    for term in factors:
+        _refuse_crossed(term)
     if algebra.intercept and intercept:
         factors.insert(0, ())
     return PredictorFormula(parameter, tuple(Term(f) for f in factors), tuple(algebra.offsets))
@@ -159,6 +163,23 @@ class _Algebra:
             if complete:
                 break
         return terms
+
+
+def _refuse_crossed(term: tuple[Factor, ...]) -> None:
+    """A smooth is a term by itself: what it varies with is one of its arguments."""
+    smooth = next((factor for factor in term if is_smooth(factor.tree)), None)
+    if smooth is None or len(term) == 1:
+        return
+    others = [factor for factor in term if factor is not smooth]
+    hint = "let it stand as a term by itself"
+    if len(others) == 1 and not is_smooth(others[0].tree):
+        call = replace(smooth.tree, keywords=(*smooth.tree.keywords, ("by", others[0].tree)))
+        hint = f"write {others[0].spelled} + {render(call)}: a smooth for each level, or multiplied by the number"
+    elif len(others) == 1:
+        inside = ", ".join(render(arg) for factor in term for arg in factor.tree.args)
+        hint = f"write te({inside}) for a surface over both"
+    what = f"'{':'.join(factor.text for factor in term)}': a smooth cannot be crossed with other terms"
+    raise ModelError("bad_smooth", what, hint)
 
 
 def _square(node: Node, base: Terms, exponent: Node | int) -> UsageError:

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from glmfit.formula.admit import arguments, literal
-from glmfit.formula.evaluate import Evaluator, Numbers
+from glmfit.formula.evaluate import Evaluator, Numbers, multiplier
 from glmfit.formula.expression import Node, render
+from glmfit.formula.smooth import is_smooth, smooth_of
+from glmfit.formula.smoothed import By, smooth_slopes
 from glmfit.formula.terms import Factor
 from glmfit.formula.words import OUTERMOST
 
@@ -141,6 +143,8 @@ def _basis_slope(evaluator: Evaluator, factor: Factor, column: str) -> Numbers |
     node = factor.tree
     if node.value in ("C", "cut"):
         return None
+    if is_smooth(node):
+        return _smooth_slope(evaluator, factor, column)
     inner = _Forward(evaluator, column).slope(node.args[0])
     if inner is None:
         return None
@@ -149,6 +153,25 @@ def _basis_slope(evaluator: Evaluator, factor: Factor, column: str) -> Numbers |
     u = np.broadcast_to(evaluator.arithmetic.value(node.args[0]), len(evaluator.table))
     slopes = _poly_slopes(evaluator, node, u) if node.value == "poly" else _spline_slopes(evaluator, node, u)
     return Numbers(found.labels, tuple(np.ascontiguousarray(slopes[:, j] * inner) for j in range(slopes.shape[1])))
+
+
+def _smooth_slope(evaluator: Evaluator, factor: Factor, column: str) -> Numbers | None:
+    """Of a smooth in the columns that it is of, and in a number that it is multiplied by."""
+    asked, forward, n = smooth_of(factor.tree), _Forward(evaluator, column), len(evaluator.table)
+    by = None if asked.by is None else multiplier(evaluator, asked.by)
+    total: dict[str, np.ndarray] = {}
+    if asked.by is not None and by is not None and by.levels is None:
+        outer = forward.slope(asked.by)
+        if outer is not None:
+            total = evaluator.smooth(factor, By(np.broadcast_to(outer, n)))[0]
+    inner = [None if asked.random else forward.slope(node) for node in asked.variables]
+    state = evaluator.learned.transforms.get(factor.text, {})
+    for at, slope in enumerate(inner):
+        if slope is not None:
+            values = [np.broadcast_to(evaluator.arithmetic.value(node), n) for node in asked.variables]
+            part = smooth_slopes(factor.tree, values, at, by, state)
+            total = {label: total.get(label, 0.0) + one * slope for label, one in part.items()}
+    return Numbers(tuple(total), tuple(map(np.ascontiguousarray, total.values()))) if total else None
 
 
 def _poly_slopes(evaluator: Evaluator, node: Node, u: np.ndarray) -> np.ndarray:

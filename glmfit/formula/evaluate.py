@@ -20,8 +20,11 @@ from glmfit.formula.expression import Node, render
 from glmfit.formula.intervals import interval_codes, interval_labels
 from glmfit.formula.learned import Learned
 from glmfit.formula.order import natural_order
+from glmfit.formula.smooth import is_smooth, not_random, of_factor, smooth_of, too_long
+from glmfit.formula.smoothed import By, Penalised, random_effects, smooth_columns
 from glmfit.formula.terms import Factor
 from glmfit.formula.words import OUTERMOST
+from glmfit.spill import spill_of
 from glmfit.spilled import looked_up
 from glmfit.table import is_number, number_names
 
@@ -76,6 +79,7 @@ class Evaluator:
         self.arithmetic = Arithmetic(table, self.learned, strict=not self.new_data)
         self._factors: dict[str, Numbers | Levels] = {}
         self._crossed: dict[tuple[Factor, ...], np.ndarray] = {}
+        self.penalised: dict[str, tuple[Penalised, ...]] = {}  # what penalises smooths, by their texts
 
     def factor(self, factor: Factor) -> Numbers | Levels:
         """A factor of a term: a text, date or boolean column or C() has levels, anything else numbers."""
@@ -132,12 +136,38 @@ class Evaluator:
             return self._levels(factor)
         if factor.tree.kind == "call" and factor.tree.value == "cut":
             return self._observed(factor.text, *self._cut(factor.tree))
+        if is_smooth(factor.tree):
+            return self._smooth(factor)
         if factor.tree.kind == "call" and factor.tree.value in OUTERMOST:
             columns, spans = self.learned.basis(factor.tree, self._data(factor.tree))
             for values in columns.values():
                 self._finite(factor, values)
             return Numbers(tuple(columns), tuple(columns.values()), spans)
         return Numbers(("",), (self.numbers(factor),))
+
+    def _smooth(self, factor: Factor) -> Numbers:
+        """The columns of a smooth; what penalises them is learned with them."""
+        by = smooth_of(factor.tree).by
+        columns, self.penalised[factor.text] = self.smooth(factor, None if by is None else multiplier(self, by))
+        return Numbers(tuple(columns), tuple(columns.values()))
+
+    def smooth(self, factor: Factor, by: By | None) -> tuple[dict[str, np.ndarray], tuple[Penalised, ...]]:
+        """The columns of a smooth, multiplied, and what penalises them where that is learned."""
+        asked = smooth_of(factor.tree)
+        found = [self.factor(Factor.of(node)) for node in asked.variables]
+        if asked.random:
+            (only,) = found
+            if not isinstance(only, Levels):
+                raise not_random(factor.tree)
+            return random_effects(factor.tree, only.codes, only.levels, by)
+        for node, one in zip(asked.variables, found, strict=True):
+            if isinstance(one, Levels):
+                raise of_factor(factor.tree, node)
+        values = [one.columns[0] for one in found if isinstance(one, Numbers)]
+        if not self.new_data and spill_of(values[0]) is not None:
+            raise too_long(factor.tree)
+        state = self.learned.remembered(factor.text)
+        return smooth_columns(factor.tree, values, by, state, self.learned.frequency)
 
     def _observed(self, name: str, codes: np.ndarray, levels: Sequence[str]) -> Levels:
         """A factor over the levels that occur, or over those remembered."""
@@ -265,6 +295,12 @@ class Evaluator:
         more = f" ({count} rows in all)" if count > 1 else ""
         hint = "drop these rows, or use a transform that is defined there"
         raise DataError("not_finite", what + where + more, hint)
+
+
+def multiplier(evaluator: Evaluator, node: Node) -> By:
+    """What a smooth is multiplied by."""
+    found = evaluator.factor(Factor.of(node))
+    return By(found.codes, found.levels) if isinstance(found, Levels) else By(found.columns[0])
 
 
 def _texts(values: Sequence[str]) -> Node:

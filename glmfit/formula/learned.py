@@ -79,7 +79,7 @@ class Learned:
     def days(self, node: Node, instants: np.ndarray, origin: np.datetime64 | None) -> np.ndarray:
         """Days (n,) of instants since an origin, by default the first of them."""
         if origin is None:
-            state = self._remembered(render(node))
+            state = self.remembered(render(node))
             if not state:  # microseconds since 1970
                 state["origin"] = int(instants.min().astype(np.int64))
             origin = np.datetime64(int(state["origin"]), "us")
@@ -107,13 +107,13 @@ class Learned:
         if self.frequency is not None and self.frequency.sum() > _MOST_REPEATED:
             what = f"'{text}' learns from the data, and the frequency weights add up to more than {_MOST_REPEATED} rows"
             raise ModelError("transform", what, "transform the column beforehand")
-        state = self._remembered(text)
+        state = self.remembered(text)
         if not state and learn is not None:
             rows = value if self.frequency is None else np.repeat(value, self.frequency)
             self._tried(node, lambda: learn(state, rows))
         return state
 
-    def _remembered(self, text: str) -> dict[str, Any]:
+    def remembered(self, text: str) -> dict[str, Any]:
         """The state of a transform, empty where nothing has been learned yet; new rows teach it nothing."""
         if self.new_data and text not in self.transforms:
             raise DataError("damaged_model", f"the state of '{text}' is missing", "fit the model again")

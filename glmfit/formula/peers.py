@@ -25,7 +25,8 @@ _CALLS = {
     "ln": "log({x})",
     "rcs": "ns({x}, df={df})",
     "ncs": "ns({x}, df={y})",
-    **dict.fromkeys(("s", "te", "ti", "t2", "pspline", "lo", "smooth"), "cr({x}, df=4, constraints='center')"),
+    **dict.fromkeys(("pspline", "lo", "smooth", "gam.s", "smooth.spline"), "s({x})"),
+    **dict.fromkeys(("ti", "t2"), "te({inside})"),
     "strata": "C({x}), or leave it out and add --family conditional-logit --group {column}",
     **dict.fromkeys(("cluster", "frailty"), "nothing in its place, and add --se {clusters}"),
     "interaction": "{cells}",
@@ -53,7 +54,8 @@ def _hint(node: Node, known: Mapping[str, str]) -> str | None:
     if name not in known or not node.args:
         return None
     second = render(node.args[1]) if len(node.args) > 1 else next((render(v) for _, v in node.keywords[:1]), "2")
-    slots = {"x": render(node.args[0]), "y": second, "df": second}
+    inside = ", ".join(map(render, node.args))
+    slots = {"inside": inside, "x": render(node.args[0]), "y": second, "df": second}
     column, event = slots["x"].strip("`"), second.strip("`")
     slots |= {"column": shell(column), "clusters": shell(f"cluster:{column}"), "second": shell(event)}
     slots["level"] = second if len(node.args) > 1 or node.keywords else "'LEVEL'"

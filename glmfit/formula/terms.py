@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from glmfit.formula.admit import columns_of
 from glmfit.formula.expression import Node, quote, render
+from glmfit.formula.smooth import is_smooth
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,11 @@ class PredictorFormula:
         return (*(factor for term in self.terms for factor in term.factors), *self.offsets)
 
     @property
+    def smooths(self) -> tuple[Term, ...]:
+        """The terms that are smooths."""
+        return tuple(term for term in self.terms if any(is_smooth(factor.tree) for factor in term.factors))
+
+    @property
     def spelled(self) -> str:
         """The right-hand side, normalised: it can be read again."""
         pieces = [":".join(factor.spelled for factor in term.factors) for term in self.terms]
@@ -132,3 +138,8 @@ class ModelFormula:
     variables: tuple[str, ...]
     texts: tuple[str, ...]  # normalised, each can be read again
     roles: Mapping[str, Factor] = field(default_factory=dict)  # weights, offset, exposure by their options
+
+    @property
+    def smooths(self) -> tuple[Term, ...]:
+        """The terms of all predictors that are smooths."""
+        return tuple(term for predictor in self.predictors for term in predictor.smooths)

@@ -36,6 +36,8 @@ TRANSFORMS: Mapping[str, str] = {
     "cr": "natural cubic regression splines: cr(x, df=4), cr(x, df=4, constraints='center')",
     "cs": "the same as cr",
     "cc": "cyclic cubic regression splines: cc(x, df=4)",
+    "s": "a smooth: s(x), s(x, k=20), s(x, bs='cr'), s(x, by=g), s(g, bs='re') for random intercepts",
+    "te": "a smooth surface, a tensor product: te(x, z), te(x, z, k=[5, 8])",
     "C": "a factor: C(x), C(g, Treatment('b')), C(g, ref='b'), C(g, contr.sum), C(g, levels=['b', 'a'])",
     "factor": "the same as C: factor(x), factor(g, levels=['b', 'a'])",
     "as.factor": "the same as C",
@@ -59,7 +61,9 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "days": ("origin",),
 }
 SYNONYMS: Mapping[str, str] = {"factor": "C", "as.factor": "C"}  # other names, which canonical text does not keep
-OUTERMOST = frozenset({"C", "cut", "poly", "bs", "ns", "cr", "cs", "cc", *SYNONYMS})  # no arithmetic on several columns
+SMOOTHS = frozenset({"s", "te"})  # whose coefficients are penalised
+_SEVERAL_COLUMNS = {"C", "cut", "poly", "bs", "ns", "cr", "cs", "cc"}  # which no arithmetic takes
+OUTERMOST = frozenset({*_SEVERAL_COLUMNS, *SMOOTHS, *SYNONYMS})
 DATES = frozenset({"days", "year", "month", "weekday", "hour"})  # these take a column of dates
 LEARN = frozenset({"center", "scale", "standardize", *OUTERMOST})  # these depend on the rows that are used
 SEVERAL: Mapping[str, tuple[int, int]] = {"ifelse": (3, 3), "pmin": (2, 100), "pmax": (2, 100)}  # arguments of these

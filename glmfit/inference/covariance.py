@@ -34,7 +34,7 @@ from glmfit.inference.clusters import (
 from glmfit.inference.reduced import reduced
 from glmfit.model import Elsewhere, Likelihood, RowDerivatives, Rows
 from glmfit.model.apart import Factors, leverages, meat
-from glmfit.numerics import Bordered, BorderedFactor, Factor, LowRank, Optimum, Symmetric, curvature
+from glmfit.numerics import Bordered, LowRank, Optimum, Symmetric, curvature
 
 LEVERAGE = {"hc2": "1/(1-h)", "hc3": "1/(1-h)^2"}
 MOST_TOGETHER = 1_000  # coefficients whose covariance is looked at as a matrix
@@ -102,11 +102,7 @@ def inverse_information(optimum: Optimum) -> Tensor | LowRank | None:
     if half is not None:
         return half.T @ half
     lower = curvature.cholesky(-optimum.hessian)
-    return None if lower is None else _inverse(lower)
-
-
-def _inverse(lower: Factor) -> Tensor | LowRank:
-    return lower.inverse() if isinstance(lower, BorderedFactor) else torch.cholesky_inverse(lower)
+    return None if lower is None else curvature.inverse(lower)
 
 
 def inverse_half(optimum: Optimum) -> Tensor | None:
@@ -281,7 +277,7 @@ def inverse_expected(likelihood: Likelihood, optimum: Optimum) -> Tensor | LowRa
         root = likelihood.information_root(optimum.theta, expected=True)
         if root is not None and bool((torch.diagonal(root) != 0).all()):
             return torch.cholesky_inverse(root, upper=True)
-    return nowhere(likelihood.size) if lower is None else _inverse(lower)
+    return nowhere(likelihood.size) if lower is None else curvature.inverse(lower)
 
 
 def row_scores(likelihood: Likelihood, theta: Tensor) -> Iterator[Scores]:

@@ -144,7 +144,7 @@ class Scale:
         return self.method in DISPERSIONS
 
 
-def dispersion(model: Model, spec: ModelSpec, found: Optimum, sums: Goodness, df: int) -> Scale:
+def dispersion(model: Model, spec: ModelSpec, found: Optimum, sums: Goodness, df: float) -> Scale:
     """phi as asked for, or by the family's default."""
     asked = spec.fixed.get("phi", spec.dispersion)
     if not model.holds_phi and model.family.has_dispersion:

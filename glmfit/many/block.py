@@ -52,6 +52,7 @@ def batchable(asked: Asked) -> bool:
         spec.censor,
         asked.observed.columns,
         spec.absorb,
+        asked.formula.smooths,
     )
     weights_and_trials = asked.formula.response.kind != "value" and bool(spec.weights or spec.freq_weights)
     return not (

@@ -85,7 +85,7 @@ class FitRecord:
 class Filled:
     """Fits of a batch: what they have in common, and the values of each at the places where they differ.
 
-    `groups` are their numbers in the block that they are of, `heads` what JSON has in front of each.
+    `groups` are their numbers, `heads` what JSON has in front of each.
     """
 
     template: Template
@@ -105,8 +105,6 @@ class Filled:
 class BatchRecord:
     """One of the fits of a batch, with which nothing is wrong."""
 
-    head: Mapping[str, Any]
-    labels: tuple[str, ...]
     filled: Filled
     at: int
     written: Written
@@ -114,8 +112,9 @@ class BatchRecord:
 
     @property
     def _alone(self) -> FitRecord:
-        fit = self.filled.template.fit(self.filled.values, self.at)
-        return FitRecord(self.head, self.labels, self.labels, fit, self.written)
+        head, fit = self.filled.heads[self.at], self.filled.template.fit(self.filled.values, self.at)
+        labels = tuple(map(str, head["group"].values()))
+        return FitRecord(head, labels, labels, fit, self.written)
 
     def json(self) -> str:
         return self._alone.json() if self.written.exp else self.filled.json(self.at)

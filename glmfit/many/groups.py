@@ -47,12 +47,11 @@ class GroupedFit:
         for block in self.blocks():
             together = {} if patterns is None else self.together(block, patterns)
             for group in block:
-                key = self.groups.key(group)
-                labels = tuple(map(str, key.values()))
                 if group in together:
-                    filled, at = together[group]
-                    yield BatchRecord({"group": key}, labels, filled, at, self.written)
+                    yield BatchRecord(*together[group], self.written)
                 else:
+                    (key,) = self.groups.keys([group])
+                    labels = tuple(map(str, key.values()))
                     yield FitRecord({"group": key}, labels, labels, self.single(group), self.written)
                 if told is not None:
                     told(group + 1, len(self.groups))
@@ -118,9 +117,9 @@ class GroupedFit:
         ready = replace(ready, plain=ready.plain & plain)
         found: dict[int, tuple[Filled, int]] = {}
         for filled in fit_block(ready, counts, missing, lambda at: self.single(groups[at]), patterns):
-            members = [groups[at] for at in filled.groups]
-            filled.heads = [{"group": self.groups.key(group)} for group in members]
-            found |= {group: (filled, at) for at, group in enumerate(members)}
+            filled.groups = [groups[at] for at in filled.groups]
+            filled.heads = [{"group": key} for key in self.groups.keys(filled.groups)]
+            found |= {group: (filled, at) for at, group in enumerate(filled.groups)}
         for alike in ready.classes:
             found |= self.together([groups[at] for at in alike.tolist()], patterns)
         return found

@@ -79,7 +79,7 @@ def _job(entry: Any, defaults: Mapping[str, Any], folder: str, place: str) -> Jo
     given = {**defaults, **entry}
     name = given.pop("id", None)
     if name is None:
-        raise _error(f"{place} has no id", 'give it one: "id": "a"; results are found by it')
+        raise _error(f"{place} has no id", "give it an id of its own: results are found by it")
     if isinstance(name, bool) or not isinstance(name, str | int) or str(name).strip() == "":
         raise _error(f"{place}: the id {json.dumps(name, default=str):.60} is not a text or a whole number", "name it")
     command = given.pop("command", "fit")

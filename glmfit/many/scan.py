@@ -18,7 +18,7 @@ from glmfit.many.gapped import Scan, holds
 from glmfit.many.names import chosen
 from glmfit.many.scanned import ScanRecord, adjusted
 from glmfit.many.template import GAP, Template
-from glmfit.rows import inside, resolve
+from glmfit.rows import inside, refuse_formula, resolve
 from glmfit.rows.asked import Asked, ask
 from glmfit.rows.data import A_WHILE
 from glmfit.spec import ModelSpec
@@ -41,6 +41,7 @@ def scan(spec: ModelSpec, data: Any, columns: Sequence[str], *, firth_fallback: 
     with source.blaming_the_header():
         names = chosen(columns, source.header)
         asked = ask(gap, family, links, [*source.header, GAP])
+        refuse_formula(asked.formula, "--scan, which fits each column beside the same terms,")
         if firth_fallback:
             ask(replace(gap, bias_reduction="firth"), family, links, [*source.header, GAP])
     _check(asked, names, family)

@@ -30,10 +30,11 @@ class Groups:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def key(self, group: int) -> dict[str, Any]:
-        """The values that make up a group, by column."""
-        codes = self.codes[group].tolist()
-        return {name: values[code] for name, values, code in zip(self.names, self.values, codes, strict=True)}
+    def keys(self, groups: Sequence[int]) -> list[dict[str, Any]]:
+        """The values that make up each of some groups, by column."""
+        codes = self.codes[np.asarray(groups)].T.tolist()
+        columns = ([values[code] for code in column] for values, column in zip(self.values, codes, strict=True))
+        return [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def rows(self, group: int) -> np.ndarray:
         """The positions of its rows in the table, ascending."""

@@ -15,14 +15,23 @@ from glmfit.model.assembly import (
 )
 from glmfit.model.batch import BatchLikelihood
 from glmfit.model.elsewhere import AsFitted, Elsewhere, Largest, View, add, seen
-from glmfit.model.likelihood import Likelihood, RowDerivatives, add_gradient, add_hessian, row_derivatives
-from glmfit.model.model import Absorbed, Model, with_constants
+from glmfit.model.likelihood import (
+    Likelihood,
+    RowDerivatives,
+    add_gradient,
+    add_hessian,
+    gradients,
+    row_derivatives,
+)
+from glmfit.model.model import Absorbed, Model, SmoothBlock, with_constants
 from glmfit.model.panel import Panel, PanelObjective, PanelPredictor
-from glmfit.model.penalised import Jeffreys
+from glmfit.model.penalised import Jeffreys, leverage_rows
 from glmfit.model.rows import Chunks, Predictor, Rows
+from glmfit.model.smooths import NOTHING
 from glmfit.model.varying import Run, RunDerivatives, VaryingLikelihood
 
 __all__ = [
+    "NOTHING",
     "Absorbed",
     "AbsorbedLikelihood",
     "AsFitted",
@@ -42,6 +51,7 @@ __all__ = [
     "Run",
     "RunDerivatives",
     "Slopes",
+    "SmoothBlock",
     "Step",
     "VaryingLikelihood",
     "View",
@@ -51,7 +61,9 @@ __all__ = [
     "assemble",
     "columns_of",
     "estimated_formulas",
+    "gradients",
     "held_parameters",
+    "leverage_rows",
     "linear_predictors",
     "profiled",
     "row_derivatives",

@@ -33,6 +33,7 @@ from glmfit.model.absorbed import beside
 from glmfit.model.groups import side_by_side, within
 from glmfit.model.model import Absorbed, Model
 from glmfit.model.rows import CHUNK_CELLS, Predictor, Rows
+from glmfit.model.smooths import Smooths, penalty_root, refuse_overlap, smooth_blocks
 from glmfit.numerics import Indicators, by_rows, constant, rows_of, summed
 from glmfit.result import AbsorbedFactor
 from glmfit.rows import Data, room_for
@@ -53,11 +54,11 @@ def assemble(
     y, weight, frequency, log_prior = weighed(data)
     held = held_parameters(data, log_prior)
     constants = (formulas[p.name].terms for p in family.parameters[1:] if p.name in formulas)
-    spend = spend and data.groups is None and not data.absorbed and not family.location
+    spend = spend and data.groups is None and not (data.absorbed or family.location or data.formula.smooths)
     centre = all(INTERCEPT in terms for terms in constants)
-    parts = _Parts(family, centre=centre, spend=spend, given=standard or {})
     estimated = estimated_formulas(data, held)
     evaluator = Evaluator(table, state, frequency=data.frequency)
+    parts = _Parts(family, centre=centre, smooths=evaluator.penalised, spend=spend, given=standard or {})
     absorbed = _absorbed(data)
     if standard is None:
         memory.check(needs(data, estimated, evaluator, spend), most=room_for(data.spec))
@@ -72,7 +73,7 @@ def assemble(
         hint = "add a term, or the intercept" if absorbed is None else "add a term that varies within absorbed levels"
         raise ModelError("empty_model", "the model has no coefficient to estimate", hint)
     size = parts.size + (0 if absorbed is None else absorbed.size)
-    if standard is None and size > summed(frequency):
+    if standard is None and size > summed(frequency) and not evaluator.penalised:
         message = f"{size} coefficients cannot be estimated from {len(y)} rows"
         raise ModelError("too_few_rows", message, "leave out terms, or add data")
     rows = Rows(y, weight, frequency, columns, tuple(parts.predictors), held, log_prior)
@@ -93,6 +94,7 @@ def assemble(
         formulas=tuple(estimated.values()),
         state=evaluator.state,
         absorbed=absorbed,
+        smooths=smooth_blocks(parts.predictors, evaluator.penalised),
     )
 
 
@@ -222,6 +224,7 @@ class _Parts:
 
     family: Family
     centre: bool
+    smooths: Smooths  # what penalises terms, known once their columns are
     spend: bool = False
     predictors: list[Predictor] = field(default_factory=list)
     standardizations: list[Standardization] = field(default_factory=list)
@@ -257,7 +260,8 @@ class _Parts:
         A location leaves its intercept to others, but what is aliased with the intercept is aliased there too.
         """
         standard, standardization = matrix.standardized(spend=self.spend)
-        out = aliased_columns(standard)
+        out = aliased_columns(standard, penalty_root(matrix, standardization, self.smooths))
+        refuse_overlap(matrix, out, self.smooths)
         without = set(out)
         texts = combinations(standard, standardization, [j for j in range(matrix.shape[1]) if j not in without], out)
         own = [j for j, name in enumerate(matrix.names) if not _left(name, location)]

@@ -185,11 +185,12 @@ class Likelihood:
 
     def add_hessian(self, total: Symmetric, chunk: Rows, h: Tensor) -> None:
         """total += sum_jk X_j' diag(h_jk) X_k, for symmetric rows h (n, K, K), in the form of `no_curvature`."""
-        if isinstance(total, Bordered):
-            assert self.structure is not None
-            add_bordered(total, self.structure, chunk.sides, h)
-        else:
+        if isinstance(total, Tensor):
             add_hessian(total, chunk, h)
+        else:
+            assert self.structure is not None
+            assert isinstance(total, Bordered)
+            add_bordered(total, self.structure, chunk.sides, h)
 
     def information(self, chunk: Rows, etas: Sequence[Tensor]) -> Tensor:
         """(n, K, K) -E(h) of all linear predictors, to be differentiated in them, which require it.

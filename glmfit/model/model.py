@@ -38,6 +38,20 @@ class Absorbed:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SmoothBlock:
+    """One smooth: the `places` (d,) of its coefficients among the model's, and their penalties (d, d) as reported.
+
+    `free` is the dimension that no penalty touches.
+    """
+
+    parameter: str
+    term: str
+    places: Tensor
+    penalties: tuple[Tensor, ...]
+    free: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Model:
     """One model in working coordinates: rows with all predictors, and the maps back to reported coefficients.
 
@@ -62,6 +76,7 @@ class Model:
     formulas: tuple[PredictorFormula, ...] = ()  # of the estimated parameters, those without covariates among them
     state: DesignState = field(default_factory=DesignState)  # what evaluates new rows as the old ones
     absorbed: Absorbed | None = None
+    smooths: tuple[SmoothBlock, ...] = ()
     source: RowSource | None = None  # where the rows are of which those here are an example
     _made: list[Likelihood] = field(default_factory=list, init=False, repr=False)
 

@@ -20,6 +20,8 @@ from glmfit.model.likelihood import Likelihood, RowDerivatives, row_derivatives
 from glmfit.model.rows import Predictor, Rows
 from glmfit.numerics import BatchDerivatives, constant
 
+LARGE_COUNT = 1e5  # see families/counts
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PanelPredictor:
@@ -52,7 +54,7 @@ class Panel:
     held: Mapping[str, Tensor]
     there: Tensor
     predictors: tuple[PanelPredictor, ...]
-    saturated: Tensor | None = None  # log-densities plus half the deviances, where only these change with theta
+    rest: Tensor | None = None  # (B,) log-likelihoods less y eta - b(eta), where only these change with theta
 
     def __len__(self) -> int:
         return len(self.y)
@@ -69,7 +71,7 @@ class Panel:
         some = {name: getattr(self, name)[which] for name in ("y", "weight", "frequency", "log_prior", "there")}
         columns, held = ({k: v[which] for k, v in rows.items()} for rows in (self.columns, self.held))
         predictors = tuple(predictor.of(which) for predictor in self.predictors)
-        some["saturated"] = None if self.saturated is None else self.saturated[which]
+        some["rest"] = None if self.rest is None else self.rest[which]
         return replace(self, columns=columns, held=held, predictors=predictors, **some)
 
     def constants_only(self, parameters: Sequence[str], held: Mapping[str, Tensor] | None = None) -> Panel:
@@ -98,16 +100,16 @@ class Panel:
         return replace(self, family=family, predictors=tuple(kept), held=held)
 
     def to_search(self, theta: Tensor) -> Panel:
-        """The same, evaluated by deviances where the link is canonical: what theta does not change is known, from any
-        theta at which the log-densities are finite."""
-        if len(self.predictors) != 1 or self.links[self.family.main].name != self.family.canonical_link:
+        """The same, as y eta - b(eta) where the link is canonical: what theta does not change is known, from any theta
+        at which the log-densities are finite. Large counts stay as they are, for the terms of y cancel."""
+        link = self.links[self.family.main].name
+        if len(self.predictors) != 1 or link != self.family.canonical_link or bool((self.y > LARGE_COUNT).any()):
             return self
 
-        def saturated(likelihood: Likelihood, rows: Rows, etas: list[Tensor]) -> Tensor:
-            deviance = self.family.unit_deviance(rows.y, *likelihood.working(rows, etas), **rows.columns)
-            return likelihood.log_density(rows, *etas) + 0.5 * deviance
+        def rest(likelihood: Likelihood, rows: Rows, etas: list[Tensor]) -> Tensor:
+            return likelihood.log_density(rows, *etas) - _canonical(self.family, rows.y, etas[0], rows.columns)[0]
 
-        return replace(self, saturated=self.by_rows(saturated, theta))
+        return replace(self, rest=(self.weight * self.by_rows(rest, theta)).sum(dim=1))
 
     # ---- rows, end to end ----
 
@@ -140,25 +142,9 @@ class Panel:
 
     def row_derivatives(self, theta: Tensor) -> RowDerivatives:
         """l (B, m), g (B, m, K) and h (B, m, K, K), unweighted."""
-        if self.saturated is not None:
-            return self._canonical_rows(theta)
         likelihood, rows = self.flat()
         found = row_derivatives(lambda *etas: likelihood.log_density(rows, *etas), self.etas(theta))
         return RowDerivatives(*(part.reshape(*self.y.shape, *part.shape[1:]) for part in found))
-
-    def _canonical_rows(self, theta: Tensor) -> RowDerivatives:
-        """The same under a canonical link: y - E(y) and -V(mu)."""
-        family = self.family
-
-        def make(likelihood: Likelihood, rows: Rows, etas: list[Tensor]) -> Tensor:
-            natural = likelihood.natural(rows, etas)
-            deviance = family.unit_deviance(rows.y, *likelihood.working(rows, etas), **rows.columns)
-            mean, variance = (part(*natural, **rows.columns) for part in (family.mean, family.variance))
-            return torch.stack([deviance, rows.y - mean, -variance])
-
-        deviance, g, h = self.by_rows(make, theta)
-        assert self.saturated is not None
-        return RowDerivatives(self.saturated - 0.5 * deviance, g[:, :, None], h[:, :, None, None])
 
     def expected_rows(self, theta: Tensor, observed: Tensor) -> Tensor:
         """(B, m, K, K) row Hessians, those of the mean replaced by their expectation."""
@@ -171,17 +157,24 @@ class Panel:
 
     def values(self, theta: Tensor) -> Tensor:
         """(B,) the log-likelihoods at theta (B, size)."""
-        if self.saturated is not None:
-            return (self.weight * self._canonical_rows(theta).l).sum(dim=1)
+        if self.rest is not None:
+            eta = self.predictors[0].eta(theta)
+            return self.rest + (self.weight * _canonical(self.family, self.y, eta, self.columns)[0]).sum(dim=1)
         rows = self.by_rows(lambda likelihood, rows, etas: likelihood.log_density(rows, *etas), theta)
         return (self.weight * rows).sum(dim=1)
 
     def derivatives(self, theta: Tensor) -> BatchDerivatives:
         """Their values, gradients (B, size) and Hessians (B, size, size)."""
+        if self.rest is not None:
+            (only,) = self.predictors
+            l, g, h = _canonical(self.family, self.y, only.eta(theta), self.columns)  # noqa: E741
+            gradient = ((self.weight * g)[:, None] @ only.X.mT)[:, 0]
+            hessian = (only.X * (self.weight * h)[:, None]) @ only.X.mT
+            return BatchDerivatives(self.rest + (self.weight * l).sum(dim=1), gradient, hessian)
         l, g, h = self.row_derivatives(theta)  # noqa: E741
         gradient = torch.zeros_like(theta)
         for k, predictor in enumerate(self.predictors):
-            gradient[:, predictor.columns] = (predictor.X @ (self.weight * g[:, :, k])[:, :, None])[:, :, 0]
+            gradient[:, predictor.columns] = ((self.weight * g[:, :, k])[:, None] @ predictor.X.mT)[:, 0]
         return BatchDerivatives((self.weight * l).sum(dim=1), gradient, self.contracted(h))
 
     def contracted(self, h: Tensor) -> Tensor:
@@ -194,6 +187,12 @@ class Panel:
                 if k > j:
                     out[:, second.columns[:, None], first.columns] = block.mT
         return out
+
+
+def _canonical(family: Family, y: Tensor, eta: Tensor, columns: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Row by row, under the canonical link: y eta - b(eta), and its derivatives in eta."""
+    b, mean, variance = family.cumulants(eta, **columns)
+    return y * eta - b, y - mean, -variance
 
 
 class PanelObjective:

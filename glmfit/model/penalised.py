@@ -19,7 +19,7 @@ from torch import Tensor
 from glmfit.model.apart import leverages
 from glmfit.model.likelihood import Likelihood, add_gradient, add_hessian, row_derivatives
 from glmfit.model.rows import Rows
-from glmfit.numerics import BorderedFactor, Factor, LowRank, Symmetric, curvature, full
+from glmfit.numerics import Factor, LowRank, Symmetric, curvature, full
 
 EXACT_COLUMNS = 100  # beyond, the p products X' diag(i' x_a) X cost more than the steps that they save
 
@@ -62,12 +62,12 @@ class Jeffreys:
         self, theta: Tensor, lower: Factor
     ) -> Iterator[tuple[Rows, Sequence[Tensor], Callable[..., Tensor]]]:
         """For each chunk its predictors, and what has the derivatives of log det I / 2 in them: tr(q i) / 2, q held."""
-        inverse = lower.inverse() if isinstance(lower, BorderedFactor) else torch.cholesky_inverse(lower)
+        inverse = curvature.inverse(lower)
         for chunk in self.likelihood.chunks:
             of = (
                 leverages(self.likelihood, chunk, inverse)
                 if isinstance(inverse, LowRank)
-                else _leverage(chunk, inverse)
+                else leverage_rows(chunk, inverse)
             )
 
             def penalty(*eta: Tensor, chunk: Rows = chunk, half: Tensor = 0.5 * of) -> Tensor:
@@ -134,7 +134,7 @@ class Jeffreys:
         return -math.inf if lower is None else value + curvature.half_log_det(lower)
 
 
-def _leverage(chunk: Rows, inverse: Tensor) -> Tensor:
+def leverage_rows(chunk: Rows, inverse: Tensor) -> Tensor:
     """(n, K, K) q_jk = x_j' I^-1 x_k."""
     sides = [(predictor.X.dense(), predictor.columns) for predictor in chunk.predictors]
     rows = [[((x @ inverse[a[:, None], b]) * z).sum(dim=1) for z, b in sides] for x, a in sides]

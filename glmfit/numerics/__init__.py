@@ -5,8 +5,18 @@ May use: the top of the package.
 """
 
 from glmfit.numerics.batch import BatchDerivatives, BatchObjective, BatchOptimum, newton_batch
-from glmfit.numerics.bordered import Bordered, BorderedFactor, Factor, Symmetric
-from glmfit.numerics.curvature import cholesky, full, full_factor, stacked_root, unit_diagonal, well_conditioned
+from glmfit.numerics.bordered import Bordered, BorderedFactor
+from glmfit.numerics.curvature import (
+    cholesky,
+    exceeds,
+    full,
+    full_factor,
+    inverse,
+    stacked_root,
+    structured,
+    structured_factor,
+    well_conditioned,
+)
 from glmfit.numerics.graded import relative_singular
 from glmfit.numerics.independent import last_independent
 from glmfit.numerics.indicators import Indicators, Normal
@@ -37,6 +47,7 @@ from glmfit.numerics.runs import (
     taken,
 )
 from glmfit.numerics.sums import Sums
+from glmfit.numerics.symmetric import Factor, Structured, StructuredFactor, Symmetric, unit_diagonal
 
 __all__ = [
     "BatchDerivatives",
@@ -53,6 +64,8 @@ __all__ = [
     "Optimum",
     "Pair",
     "Root",
+    "Structured",
+    "StructuredFactor",
     "Sums",
     "Symmetric",
     "Trace",
@@ -64,9 +77,11 @@ __all__ = [
     "constant",
     "empty_columns",
     "exact",
+    "exceeds",
     "extremes",
     "full",
     "full_factor",
+    "inverse",
     "is_constant",
     "laid",
     "last_independent",
@@ -82,6 +97,8 @@ __all__ = [
     "rows_of",
     "scipy_optimum",
     "stacked_root",
+    "structured",
+    "structured_factor",
     "summed",
     "taken",
     "unit_diagonal",

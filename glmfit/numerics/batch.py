@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from glmfit.numerics.curvature import SMALLEST_EIGENVALUE, STEP_CONDITIONED
+from glmfit.numerics.curvature import STEP_CONDITIONED
 from glmfit.numerics.optimize import (
     ARMIJO,
     AT_ROUNDING,
@@ -30,6 +30,7 @@ from glmfit.numerics.optimize import (
     STILL,
     UNSEEN,
 )
+from glmfit.numerics.symmetric import SMALLEST_EIGENVALUE
 
 RUNNING, CONVERGED, MAX_ITER, STALLED, SINGULAR, OUTSIDE = range(6)
 STATUSES = ("running", "converged", "max_iter", "stalled", "singular", "outside")

@@ -10,13 +10,13 @@ O(m d q) memory. What is made of such inverses is in `numerics/lowrank.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from glmfit import memory
 from glmfit.numerics.lowrank import LowRank
+from glmfit.numerics.symmetric import SMALLEST_EIGENVALUE, Dense, Symmetric, columns_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,8 +42,10 @@ class Bordered:
     def __neg__(self) -> Bordered:
         return replace(self, blocks=-self.blocks, border=-self.border, corner=-self.corner)
 
-    def minus(self, share: float, other: Bordered) -> Bordered:
-        """This matrix less a multiple of another with the same places."""
+    def minus(self, share: float, other: Symmetric) -> Symmetric:
+        """This matrix less a multiple of another: of the same form where that has the same places."""
+        if not isinstance(other, Bordered):
+            return self.matrix() - share * (other if isinstance(other, Tensor) else other.matrix())
         return replace(
             self,
             blocks=self.blocks - share * other.blocks,
@@ -59,8 +61,12 @@ class Bordered:
 
     def less(self, size: float) -> Bordered:
         """This matrix less a multiple of the identity."""
-        small, large = (torch.eye(k, dtype=torch.float64) for k in (self.inner.shape[1], len(self.outer)))
-        return replace(self, blocks=self.blocks - size * small, corner=self.corner - size * large)
+        return self.plus_diagonal(torch.full((len(self),), -size, dtype=torch.float64))
+
+    def plus_diagonal(self, values: Tensor) -> Bordered:
+        """This matrix and values (p,) on its diagonal."""
+        blocks = self.blocks + torch.diag_embed(values[self.inner])
+        return replace(self, blocks=blocks, corner=self.corner + torch.diag(values[self.outer]))
 
     def unit(self) -> Bordered:
         """The same with a diagonal of 1, which must be positive."""
@@ -106,6 +112,24 @@ class Bordered:
         found = self.corner - half.T @ half
         return 0.5 * (found + found.T)
 
+    def cholesky(self) -> BorderedFactor | None:
+        """Its factor, or None where it is not (numerically) positive definite."""
+        roots = self.roots() if self.is_finite() else None
+        lower = None if roots is None else Dense(self.schur(roots)).cholesky()
+        return None if roots is None or lower is None else BorderedFactor(self, roots, lower)
+
+    def repaired(self) -> BorderedFactor:
+        """The factor with the eigenvalues of the blocks made positive, and then those of what is left of the corner."""
+        values, vectors = torch.linalg.eigh(self.blocks)
+        largest = values.abs().max()
+        positive = torch.maximum(values.abs(), SMALLEST_EIGENVALUE * torch.where(largest > 0, largest, 1.0))
+        near = replace(self, blocks=(vectors * positive[:, None, :]) @ vectors.transpose(1, 2))
+        roots = near.roots()
+        assert roots is not None
+        schur = near.schur(roots)
+        lower = Dense(schur).repaired()
+        return BorderedFactor(replace(near, corner=near.corner - schur + lower @ lower.T), roots, lower)
+
     def matrix(self) -> Tensor:
         """(p, p); ModelError where there is no room for it."""
         memory.check_square(len(self))
@@ -127,7 +151,21 @@ class BorderedFactor:
     lower: Tensor
 
     def __mul__(self, size: float) -> BorderedFactor:
-        return BorderedFactor(self.of.minus(1 - size * size, self.of), size * self.roots, size * self.lower)
+        of = replace(
+            self.of,
+            blocks=size * size * self.of.blocks,
+            border=size * size * self.of.border,
+            corner=size * size * self.of.corner,
+        )
+        return BorderedFactor(of, size * self.roots, size * self.lower)
+
+    def square(self) -> Bordered:
+        """H."""
+        return self.of
+
+    def matrix(self) -> Tensor:
+        """Lower triangular L (p, p) of H with its rows and columns in their order, laid out."""
+        return torch.linalg.cholesky(self.of.matrix())
 
     def well_conditioned(self, limit: float) -> bool:
         """Whether no column is nearly a combination of those before it, the levels' first."""
@@ -139,7 +177,7 @@ class BorderedFactor:
 
     def half_solve(self, x: Tensor) -> Tensor:
         """L^-1 x for x (p,) or (p, r)."""
-        of, columns = self.of, _columns(x)
+        of, columns = self.of, columns_of(x)
         out = torch.empty_like(columns)
         inner = solved(self.roots, columns[of.inner])
         half = solved(self.roots, of.border).flatten(0, 1)
@@ -150,7 +188,7 @@ class BorderedFactor:
 
     def back_solve(self, x: Tensor) -> Tensor:
         """L^-T x for x (p,) or (p, r)."""
-        of, columns = self.of, _columns(x)
+        of, columns = self.of, columns_of(x)
         out = torch.empty_like(columns)
         outer = torch.linalg.solve_triangular(self.lower.T, columns[of.outer], upper=True)
         half = solved(self.roots, of.border)
@@ -187,15 +225,6 @@ def back_solved(roots: Tensor, x: Tensor) -> Tensor:
     return x / roots if roots.shape[1] == 1 else torch.linalg.solve_triangular(roots.transpose(1, 2), x, upper=True)
 
 
-def _columns(x: Tensor) -> Tensor:
-    """x (p,) or (p, r) as (p, r)."""
-    return x[:, None] if x.ndim == 1 else x
-
-
 def _diagonals(blocks: Tensor) -> Tensor:
     """(m, d)"""
     return torch.diagonal(blocks, dim1=1, dim2=2)
-
-
-Symmetric: TypeAlias = Tensor | Bordered
-Factor: TypeAlias = Tensor | BorderedFactor

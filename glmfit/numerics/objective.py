@@ -7,7 +7,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from glmfit.numerics.bordered import Symmetric
+from glmfit.numerics.symmetric import Symmetric
 
 
 class Objective(Protocol):

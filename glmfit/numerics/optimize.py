@@ -18,9 +18,9 @@ from torch import Tensor
 
 from glmfit.errors import ModelError
 from glmfit.numerics import curvature
-from glmfit.numerics.bordered import Factor, Symmetric
 from glmfit.numerics.objective import Objective
 from glmfit.numerics.precise import Pair, exact
+from glmfit.numerics.symmetric import Factor, Symmetric
 
 Trace = Callable[[dict[str, float]], None]
 

@@ -17,6 +17,7 @@ from glmfit import explain
 from glmfit.errors import DataError, GlmfitError
 from glmfit.report.exponentiate import ratios
 from glmfit.result import Auxiliary, Coefficient, CovarianceSummary, Fit, JointTest
+from glmfit.smooths import SmoothTerm
 
 FIT = "glmfit/fit/1"
 MODEL = "glmfit/model/1"
@@ -75,6 +76,7 @@ def fit_document(fit: Fit) -> dict[str, Any]:
     document["coefficients"] = [_row(c) for c in fit.coefficients]
     document["auxiliary"] = [_row(a) for a in fit.auxiliary]
     document["joint_tests"] = [_row(test) for test in fit.joint_tests]
+    document["smooths"] = [_row(smooth) for smooth in fit.smooths]
     found: dict[str, Any] = plain(document)
     return found
 
@@ -123,7 +125,7 @@ def read_fit(document: dict[str, Any]) -> Fit:
     return fit
 
 
-def _row(row: Coefficient | Auxiliary | JointTest) -> dict[str, Any]:
+def _row(row: Coefficient | Auxiliary | JointTest | SmoothTerm) -> dict[str, Any]:
     values = asdict(row)
     finite = all(math.isfinite(v) for v in values.values() if isinstance(v, float))
     values["status"] = values.get("status") or (None if finite else NOT_FINITE)
@@ -168,6 +170,8 @@ def layout(value: Any, indent: str = "") -> str:
 def read(hint: Any, value: Any, where: str) -> Any:
     """`value` as the type `hint`; keys that the type does not know are additions of later versions and are left."""
     origin, parts = get_origin(hint), get_args(hint)
+    if parts == (int, float):
+        return _expect(parts, value, where)
     if origin in (Union, types.UnionType):
         return None if value is None else read(next(p for p in parts if p is not type(None)), value, where)
     if is_dataclass(hint):

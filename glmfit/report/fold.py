@@ -1,6 +1,7 @@
 """Which rows of a long table are shown: of a term of many coefficients the first and the largest few, and its test.
 
-The largest are those furthest from 0 in standard errors. JSON and CSV have every row.
+The largest are those furthest from 0 in standard errors. Of smooths there are none: these say nothing one by one, and
+have a table of their own. JSON and CSV have every row.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def folded(
 ) -> list[tuple[Coefficient, Fold | None]]:
     """The rows of one parameter that are shown, each with the fold that follows it."""
     start = next((at for at, row in enumerate(fit.coefficients) if row.parameter == parameter), 0)
-    hidden: set[int] = set()
+    smooths = [one for one in fit.smooths if one.parameter == parameter and not all_levels]
+    hidden = {at - start for one in smooths for at in range(one.first, one.first + one.coefficients)}
     after: dict[int, Fold] = {}
     for test in fit.joint_tests:
         if all_levels or test.parameter != parameter or test.coefficients <= MANY:

@@ -21,9 +21,13 @@ def to_markdown(fit: Fit, *, exp: bool = False, all_levels: bool = False) -> str
     blocks = [f"## {escape(title)}", _facts(fit, exp)]
     groups = words.groups(fit, coefficients(fit, exp))
     for parameter, rows in groups.items():
-        if len(groups) > 1:
+        shown = folded(fit, parameter, rows, all_levels)
+        if len(groups) > 1 and shown:
             blocks.append(f"### {escape(words.group_heading(fit, parameter))}")
-        blocks.append(_coefficients(fit, parameter, folded(fit, parameter, rows, all_levels), exp))
+        blocks += [_coefficients(fit, parameter, shown, exp)] if shown else []
+    if fit.smooths:
+        body = [[term, *cells] for term, cells in words.smooth_rows(fit)]
+        blocks.append(table(["Smooth term", *words.smooth_headings(fit)], body))
     if fit.auxiliary:
         blocks.append(_auxiliary(fit, fit.auxiliary))
     blocks += [_statistics(fit), escape(words.convergence(fit))]

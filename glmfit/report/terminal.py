@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 GAP = "  "
+SMOOTH_TERMS = "Smooth terms"
 FILLER = "\ue000"  # of private use
 SHORT = {"signed root": "root", "Std. Error": "SE"}  # headings where the line is too short for the usual ones
 SHORTEST_TERM = 12  # terms get at least this much room
@@ -73,6 +74,7 @@ def _lines(fit: Fit, exp: bool, width: int, all_levels: bool) -> Iterator[Line]:
         yield from _numbers(title, [] if heading == shown else heading, rows, widths, gap, width)
         yield []
         shown = heading
+    yield from _smooths(fit, width)
     yield from _statistics(fit, width)
     yield []
     yield from sentence(words.convergence(fit), "" if fit.convergence.converged else "bold red", width)
@@ -98,11 +100,22 @@ def _tables(fit: Fit, exp: bool, all_levels: bool) -> list[tuple[str, list[str],
     for name, rows in groups.items():
         title = words.group_heading(fit, name) if len(groups) > 1 else ""
         heading = [words.estimate_heading(fit, name, exp), "Std. Error", *words.test_headings(fit), *interval]
-        tables.append((title, heading, _coefficient_rows(fit, folded(fit, name, rows, all_levels))))
+        shown = folded(fit, name, rows, all_levels)
+        tables += [(title, heading, _coefficient_rows(fit, shown))] if shown else []
     if fit.auxiliary:
         tests = ("", "") if exp or not tables else words.test_headings(fit)
         tables.append(("Parameters", ["Estimate", "Std. Error", *tests, *interval], _auxiliary_rows(fit)))
     return tables
+
+
+def _smooths(fit: Fit, width: int) -> Iterator[Line]:
+    """The table of smooth terms, whose columns are its own."""
+    if fit.smooths:
+        heading, rows = words.smooth_headings(fit), words.smooth_rows(fit)
+        widths = _widths([(heading, rows)], GAP, width)
+        widths[0] = max(widths[0], len(SMOOTH_TERMS))
+        yield from _numbers(SMOOTH_TERMS, heading, rows, widths, GAP, width)
+        yield []
 
 
 def _coefficient_rows(fit: Fit, shown: Sequence[tuple[Coefficient, Fold | None]]) -> list[Row]:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from glmfit.report import numbers
 from glmfit.report.exponentiate import ratios
 from glmfit.result import AbsorbedFactor, Auxiliary, Bootstrap, Coefficient, CovarianceSummary, Fit, WildBootstrap
+from glmfit.smooths import Smoothing
 
 DISPERSION_METHODS = {"pearson": "Pearson", "deviance": "deviance", "ml": "maximum likelihood"}
 OTHER_KINDS = {
     "hessian": "observed information (hessian)",
     "expected": "expected information",
     "sampling": "linearized, for sampling weights",
+    "bayesian": "Bayesian, given how smooth terms are",
 }
 MISSING = {
     "aliased": "(aliased)",
@@ -29,6 +31,11 @@ MISSING = {
     "exact_rows": "(fitted exactly)",
 }
 WHERE = ("where", "where_missing")  # the reasons that --where is
+SMOOTHINGS = {
+    "reml": "restricted maximum likelihood (reml)",
+    "ml": "maximum likelihood (ml)",
+    "gcv": "cross-validation (gcv)",
+}
 BIAS_REDUCTIONS = {"firth": "Firth (Jeffreys prior)"}
 SHORT = {"relative risk ratio": "RRR"}  # headings of columns that would be wider than their numbers
 ROBUST = {"hc0": "HC0", "hc1": "HC1", "hc2": "HC2", "hc3": "HC3"}
@@ -67,6 +74,8 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
         lines.append(("Bias reduction", BIAS_REDUCTIONS[fit.model.bias_reduction]))
     if fit.identification.not_separated:
         lines.append(("Separation", "none"))
+    if fit.smoothing is not None:
+        lines.append(("Smoothing", smoothing(fit.smoothing)))
     lines.append(("Std. errors", standard_errors(fit.covariance)))
     if fit.ci == "profile":
         lines.append(("Intervals", "profile likelihood; tests by likelihood ratio (signed root)"))
@@ -77,6 +86,28 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
     if exp:
         lines.append(("Shown", exponentiated(fit)))
     return lines
+
+
+def smoothing(found: Smoothing) -> str:
+    """How the strengths of penalties were chosen."""
+    return f"{SMOOTHINGS[found.method]}, score {numbers.statistics([found.score])[0]}"
+
+
+def smooth_headings(fit: Fit) -> list[str]:
+    """The headings of the table of smooth terms."""
+    return ["edf", "Ref. df", fit.smooths[0].statistic_kind, "p-value"]
+
+
+def smooth_rows(fit: Fit) -> list[tuple[str, list[str]]]:
+    """The smooth terms and their numbers; a parameter other than the main one stands in front of its own."""
+    tests = numbers.test_statistics([one.statistic for one in fit.smooths])
+    return [
+        (
+            (one.term if one.parameter in fit.model.main else f"{one.parameter}: {one.term}"),
+            [f"{one.edf:.3f}", f"{one.ref_df:.3f}", test, numbers.p_value(one.p_value)],
+        )
+        for one, test in zip(fit.smooths, tests, strict=True)
+    ]
 
 
 def absorbed(one: AbsorbedFactor) -> str:
@@ -279,25 +310,33 @@ def statistics(fit: Fit) -> tuple[list[Statistic], list[Statistic]]:
     s = fit.fit
     log_likelihood, aic, bic = numbers.statistics([s.log_likelihood, s.aic, s.bic])
     likelihood = [
-        Statistic("Log-likelihood", log_likelihood, f"({s.n_parameters} parameters)"),
+        Statistic("Log-likelihood", log_likelihood, f"({_parameters(fit)})"),
         Statistic("AIC", aic),
         Statistic("BIC", bic),
     ]
     if not math.isnan(s.penalised_log_likelihood):
         likelihood.insert(1, Statistic("Penalised", *numbers.statistics([s.penalised_log_likelihood])))
     if all(math.isnan(v) for v in (s.null_deviance, s.deviance, s.pearson_chi2)):
-        return likelihood, [Statistic("Residual df", f"{s.df_residual:g}")]
+        return likelihood, [Statistic("Residual df", _df(fit, s.df_residual))]
     null_deviance, deviance, pearson_chi2 = numbers.statistics([s.null_deviance, s.deviance, s.pearson_chi2])
     residual = [
-        Statistic("Null deviance", null_deviance, _degrees(s.df_null)),
-        Statistic("Deviance", deviance, _degrees(s.df_residual)),
-        Statistic("Pearson chi2", pearson_chi2, _degrees(s.df_residual)),
+        Statistic("Null deviance", null_deviance, f"on {s.df_null:.10g} df"),
+        Statistic("Deviance", deviance, f"on {_df(fit, s.df_residual)} df"),
+        Statistic("Pearson chi2", pearson_chi2, f"on {_df(fit, s.df_residual)} df"),
     ]
+    if fit.smoothing is not None and math.isfinite(fit.smoothing.deviance_explained):
+        residual.insert(2, Statistic("Explained", f"{100 * fit.smoothing.deviance_explained:.1f} %", "of deviance"))
     return likelihood, residual
 
 
-def _degrees(df: float) -> str:
-    return "" if math.isnan(df) else f"on {df:.10g} df"
+def _parameters(fit: Fit) -> str:
+    """How many parameters were estimated; effective ones where smooth terms are penalised."""
+    many = fit.fit.n_parameters
+    return f"{many} parameters" if fit.smoothing is None else f"{many:.2f} effective parameters"
+
+
+def _df(fit: Fit, df: float) -> str:
+    return f"{df:.10g}" if fit.smoothing is None else f"{df:.2f}"
 
 
 def convergence(fit: Fit) -> str:

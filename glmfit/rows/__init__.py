@@ -10,6 +10,7 @@ from glmfit.rows.factors import of_factors, refuse_disguised
 from glmfit.rows.fingerprint import fingerprint, hashed
 from glmfit.rows.groups import group_codes, group_levels
 from glmfit.rows.room import room_for
+from glmfit.rows.smooths import refuse_formula
 from glmfit.rows.weights import row_weights, without_weightless
 from glmfit.rows.where import inside
 
@@ -23,6 +24,7 @@ __all__ = [
     "of_factors",
     "read",
     "refuse_disguised",
+    "refuse_formula",
     "resolve",
     "room_for",
     "row_weights",

@@ -15,6 +15,7 @@ from glmfit.families import Family, Link, Parameter, make_family
 from glmfit.families.censored import censored
 from glmfit.formula import Factor, ModelFormula, condition, for_family, parse
 from glmfit.rows.censoring import Censoring, censoring
+from glmfit.rows.smooths import check_smooths
 from glmfit.spec import ModelSpec, cluster_columns, drawn_columns
 
 _BASE = "multinomial; of two levels write --success LEVEL for the one that counts as 1: the other is the base"
@@ -141,6 +142,7 @@ def _check_model(spec: ModelSpec, family: Family, formula: ModelFormula) -> None
             _check_fixed(parameter, spec.fixed[parameter.name])
     _check_dispersion(spec, family, modelled="phi" in terms or family.joint_dispersion)
     # phi without a formula is found after the coefficients, which do not depend on it
+    check_smooths(spec, family, formula)
     estimated = [p for p in family.parameters if p.name in terms or p.name not in {"phi", *spec.fixed}]
     _check_robust(spec, family, [p.name for p in estimated if p.name != family.main])
     if spec.absorb:

@@ -17,15 +17,15 @@ from torch import Tensor
 from glmfit.errors import Finding
 from glmfit.model import Likelihood
 from glmfit.numerics import (
-    Bordered,
-    BorderedFactor,
     Factor,
     Optimum,
     Symmetric,
     cholesky,
+    exceeds,
     full,
     full_factor,
     relative_singular,
+    structured,
     unit_diagonal,
     well_conditioned,
 )
@@ -51,12 +51,11 @@ class FlatDirections:
 
 
 def is_plain(optimum: Optimum, reference: Factor) -> bool:
-    """Whether it is clear that the information is nowhere suspiciously small: of bordered matrices factors say it."""
-    if not (optimum.converged and isinstance(optimum.hessian, Bordered) and isinstance(reference, BorderedFactor)):
+    """Whether factors alone say that the information is nowhere suspiciously small."""
+    if not optimum.converged or optimum.root is not None:
         return False
     lower = cholesky(-optimum.hessian)
-    more = cholesky((-optimum.hessian).minus(SUSPICIOUS, reference.of))
-    return lower is not None and more is not None and well_conditioned(lower)
+    return lower is not None and well_conditioned(lower) and exceeds(-optimum.hessian, SUSPICIOUS, reference)
 
 
 def relative_information(optimum: Optimum, reference: Factor) -> tuple[Tensor, Tensor]:
@@ -199,7 +198,7 @@ def on_the_edge(link: str, rows: np.ndarray) -> Finding:
 
 def collinearity(optimum: Optimum, names: Sequence[str]) -> Finding | None:
     """The condition number of the information's root with unit columns, where it costs digits, and its terms."""
-    if len(names) < 2 or _clearly_apart(optimum.hessian):
+    if len(names) < 2 or (optimum.root is None and _clearly_apart(optimum.hessian)):
         return None
     if optimum.root is not None:
         values, vectors = torch.linalg.svd(optimum.root / torch.linalg.vector_norm(optimum.root, dim=0))[1:]
@@ -220,10 +219,11 @@ def collinearity(optimum: Optimum, names: Sequence[str]) -> Finding | None:
 
 
 def _clearly_apart(hessian: Symmetric) -> bool:
-    """Whether the terms of a bordered information are far from linear combinations of each other."""
-    if not isinstance(hessian, Bordered):
+    """Whether factors alone say that terms are far from linear combinations of each other."""
+    information = structured(-hessian)
+    if not bool((information.diagonal() > 0).all()):
         return False
-    unit = (-hessian).unit()
+    unit = structured(information.unit())
     return cholesky(unit.less(unit.longest_row() / COLLINEAR**2)) is not None
 
 

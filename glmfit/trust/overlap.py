@@ -9,14 +9,14 @@ and rows so far out that they hardly pull, are taken up by the least change of t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 import torch
 from torch import Tensor
 
 from glmfit.model import Model, Rows, add_gradient
-from glmfit.numerics import Bordered, cholesky, unit_diagonal, well_conditioned
+from glmfit.numerics import cholesky, full, structured, structured_factor, unit_diagonal, well_conditioned
 
 PULLS = 1e-4  # a multiplier below this is not looked at: the row is left to the linear program
 KEEPS = 0.5  # the least share of a multiplier that may be left of it
@@ -134,13 +134,12 @@ def _normal(model: Model, parts: list[_Part]) -> tuple[Callable[[Tensor], Tensor
         used = (part.equal | part.sure).double()
         h = torch.einsum("nf,nfj,nfk->njk", used, part.weights, part.weights)
         likelihood.add_hessian(square, part.chunk, h)
-    if isinstance(square, Bordered):
-        aside = torch.diag((~covered[square.outer]).double())
-        lower = cholesky(replace(square, corner=square.corner + aside))
+    if likelihood.structure is not None:
+        lower = cholesky(structured(square).plus_diagonal((~covered).double()))
         if lower is None or not well_conditioned(lower):
             return None
-        return lower.solve, torch.sqrt(square.diagonal()), bool(covered[square.inner].all())
-    unit, scale = unit_diagonal(square)
+        return structured_factor(lower).solve, torch.sqrt(structured(square).diagonal()), True
+    unit, scale = unit_diagonal(full(square))
     values, vectors = torch.linalg.eigh(unit)
     seen = values > FULL_RANK * values[-1]
     if bool(((values > NULL * values[-1]) & ~seen).any()):

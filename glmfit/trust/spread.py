@@ -26,7 +26,7 @@ INSTEAD = {
 }
 
 
-def spread(likelihood: Likelihood, theta: torch.Tensor, pearson: float, df: int) -> Finding | None:
+def spread(likelihood: Likelihood, theta: torch.Tensor, pearson: float, df: float) -> Finding | None:
     """Over- or underdispersion; nothing of Bernoulli trials, which have no variance but that of their mean."""
     family = likelihood.family
     if family.name not in INSTEAD or df <= 0:
@@ -54,7 +54,7 @@ def kurtosis(family: str, mean: torch.Tensor, columns: Mapping[str, torch.Tensor
     return 1 / mean if family == "poisson" else 6 + 1 / (mean * (1 + mean))
 
 
-def judged(family: str, pearson: float, df: int, total: float) -> Finding | None:
+def judged(family: str, pearson: float, df: float, total: float) -> Finding | None:
     """Pearson's chi-square beside its degrees of freedom, `total` being its variance."""
     ratio = pearson / df
     if not math.isfinite(total) or abs(pearson - df) < SURPRISING * math.sqrt(total):

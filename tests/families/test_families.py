@@ -237,6 +237,21 @@ def test_value_gradient_and_hessian_are_finite_far_out_and_at_the_edges(case: Ca
             assert bool(torch.isfinite(part).all()), (y_value, k, link, [float(eta) for eta in etas])
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if case.family.canonical_link], ids=lambda case: case.id)
+def test_cumulants_under_the_canonical_link_are_the_density_but_for_a_constant(case: Case) -> None:
+    family, y = case.family, torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64)
+    columns = {"trials": torch.full_like(y, 3.0)} if family.trials else {}
+    etas = [torch.full_like(y, value) for value in (-30.0, -2.0, 0.1, 3.0)]
+    rests = []
+    for eta in etas:
+        b, mean, variance = family.cumulants(eta, **columns)
+        found = row_derivatives(lambda eta: family.log_density(y, eta, **columns), [eta])
+        assert torch.allclose(y - mean, found.g[:, 0], rtol=1e-14, atol=0)
+        assert torch.allclose(-variance, found.h[:, 0, 0], rtol=1e-14, atol=0)
+        rests.append(found.l - (y * eta - b))
+    assert all(torch.allclose(rest, rests[0], rtol=1e-13, atol=1e-13) for rest in rests)
+
+
 def test_information_keeps_its_digits_in_both_tails() -> None:
     # -h = m p (1 - p), with p(1 - p) = e^-|z| / (1 + e^-|z|)^2
     z = tensor(-45.0, -20.0, 20.0, 45.0)

@@ -38,7 +38,7 @@ def small(tmp_path: Path) -> str:
 def test_groups_come_in_the_order_of_their_values(tmp_path: Path) -> None:
     table = open_data(small(tmp_path)).read(["g", "h"])
     groups = grouped(table, ["g", "h"])
-    keys = [(*groups.key(at).values(),) for at in range(len(groups))]
+    keys = [(*key.values(),) for key in groups.keys(range(len(groups)))]
     assert keys == [(1, "a"), (2, "a"), (2, "b"), (3, "a"), (4, "a"), (9, "a"), (9, "b"), (10, "a"), (10, "b")]
     assert groups.missing == 2
     assert groups.rows(0).tolist() == [72]
@@ -127,7 +127,7 @@ def test_bad_input(by: str, formula: str, options: dict[str, str], code: str, sa
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("extra", [["--save", "m.json"], ["--verbose"], ["--all-levels"]])
+@pytest.mark.parametrize("extra", [["--save", "m.json"], ["--verbose"], ["--all-levels"], ["--plot"]])
 def test_options_of_one_model_are_refused(extra: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*QUINE, *extra]) == 2
     assert f"{extra[0]} is for one" in capsys.readouterr().err

@@ -134,7 +134,7 @@ def test_a_batch_is_single_fits(folder: Path, formula: str, family: str, options
     together = run.together(block, patterns)
     differ = []
     for group, (filled, at) in together.items():
-        key = {"group": run.groups.key(group)}
+        key = {"group": run.groups.keys([group])[0]}
         single = FitRecord(key, (), (), run.single(group), run.written)
         assert single.problem is None
         ours, theirs = json.loads(filled.json(at)), json.loads(single.json())

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from glmfit import memory
 from glmfit.errors import ModelError
-from glmfit.numerics import Bordered, LowRank, Root, curvature
+from glmfit.numerics import Bordered, LowRank, Root, curvature, unit_diagonal
 
 PLACES = torch.tensor([0, 2, 3, 5, 6, 8])
 OUTER = torch.tensor([1, 4, 7])
@@ -43,7 +43,7 @@ def test_a_factor_solves_and_inverts(matrix: Bordered) -> None:
     assert near(matrix.times(x[:, None])[:, 0], whole @ x)
     assert near(curvature.full_factor(factor * 3.0), 3 * torch.linalg.cholesky(whole))
     assert near(curvature.diagonal(matrix), torch.diagonal(whole))
-    assert near(matrix.unit().matrix(), curvature.unit_diagonal(whole)[0])
+    assert near(matrix.unit().matrix(), unit_diagonal(whole)[0])
     assert matrix.longest_row() == pytest.approx(float(whole.abs().sum(dim=0).max()))
 
 
@@ -55,6 +55,31 @@ def test_what_is_not_positive_definite_has_no_factor(matrix: Bordered) -> None:
     for bad in (-matrix, matrix.less(1.001 * lowest)):
         lower = curvature.full_factor(curvature.repaired(bad))
         assert bool((torch.diagonal(lower) > 0).all())
+
+
+def test_a_matrix_does_what_a_tensor_does(matrix: Bordered) -> None:
+    whole, aside = matrix.matrix(), torch.linspace(0, 1, 9, dtype=torch.float64)
+    dense, x = curvature.structured(whole), torch.eye(9, dtype=torch.float64)[:, :4]
+    for left, right in (
+        (matrix.minus(0.3, matrix), dense.minus(0.3, matrix)),
+        (matrix.minus(0.3, whole), dense.minus(0.3, whole)),
+        (matrix.less(2.0), dense.less(2.0)),
+        (matrix.plus_diagonal(aside), dense.plus_diagonal(aside)),
+        (matrix.unit(), dense.unit()),
+        (matrix.times(x), dense.times(x)),
+    ):
+        assert near(curvature.full(left), curvature.full(right))
+    assert matrix.longest_row() == pytest.approx(dense.longest_row(), rel=1e-12)
+    ours, tensor = curvature.cholesky(matrix), curvature.cholesky(whole)
+    assert ours is not None
+    assert tensor is not None
+    assert near(curvature.solve(ours, x), curvature.solve(tensor, x))
+    assert near(curvature.full(curvature.inverse(ours)), curvature.inverse(tensor))
+    assert curvature.half_log_det(ours) == pytest.approx(curvature.half_log_det(tensor), rel=1e-12)
+    for share, positive in ((0.5, True), (1.5, False)):
+        for M in (matrix, whole):
+            for L in (ours, tensor):
+                assert curvature.exceeds(M, share, L) == positive
 
 
 def inverse(matrix: Bordered) -> LowRank:

@@ -24,6 +24,7 @@ from glmfit.result import (
     SeparationTerm,
     WildBootstrap,
 )
+from glmfit.smooths import Smoothing, SmoothTerm
 
 NAN = math.nan
 
@@ -207,6 +208,12 @@ def absorbed() -> Fit:
     """A fit with effects that are not reported."""
     fit = poisson()
     return replace(fit, model=replace(fit.model, absorbed=(AbsorbedFactor("firm", 3, 0),)))
+
+
+def smooth() -> Fit:
+    """A fit with a smooth term."""
+    row = SmoothTerm("mu", "s(x)", 3.2, 4.0, 18.4, "chi2", 1e-3, 1, 9, (0.3,))
+    return replace(poisson(), smooths=(row,), smoothing=Smoothing("reml", 120.3, 4.2, 1.0, 0.4))
 
 
 def wild() -> Fit:

@@ -52,12 +52,12 @@ def caterpillar(path: str, *, terms: Sequence[str] = (), exp: bool = False, labe
         notes.append(f"Not drawn for want of an estimate: {lost:,} groups; their records say why.")
     if len(groups) > MOST_GROUPS:
         notes.append(f"Of {len(groups):,} groups {MOST_GROUPS:,} are drawn, evenly by their order.")
-    name = ("exp of " if exp else "") + labels(term)
+    name = ("Exp of " if exp else "Coefficient of ") + labels(term)
     return Frame(
         "caterpillar",
         f"{labels(term)} in {len(groups):,} groups",
         shorten(path),
-        f"{name[0].upper()}{name[1:]}, with intervals",
+        f"{name}, with intervals",
         "",
         {"rows": table},
         facts,

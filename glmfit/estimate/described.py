@@ -1,0 +1,36 @@
+"""What was fitted, with every default filled in: family, links, columns of rows, the parameter of the first formula."""
+
+from __future__ import annotations
+
+from glmfit.model import Model
+from glmfit.result import ModelSummary
+from glmfit.rows import Data
+
+
+def reported_model(data: Data, model: Model) -> ModelSummary:
+    """The model of a fit as it is reported."""
+    spec = data.spec
+    used, main = {p.parameter for p in model.rows.predictors}, model.family.main
+    return ModelSummary(
+        formulas=data.formula.texts,
+        response=data.response.label,
+        family=model.family.name,
+        links={name: link.name for name, link in model.links.items() if name in used},
+        fixed=dict(spec.fixed),
+        weights=spec.weights,
+        freq_weights=spec.freq_weights,
+        sampling_weights=spec.sampling_weights,
+        offset=spec.offset,
+        exposure=spec.exposure,
+        success=data.response.success,
+        levels=data.response.levels,
+        base=data.response.levels[0] if model.family.shared_formula else None,
+        group=spec.group,
+        event=spec.event,
+        censor=spec.censor,
+        main=tuple(dict.fromkeys(p.name for p in model.family.parameters)) if model.family.shared_formula else (main,),
+        measure=model.family.exp_measure(model.links[main].name),
+        bias_reduction=spec.bias_reduction,
+        where=spec.where,
+        absorbed=() if model.absorbed is None else model.absorbed.factors,
+    )

@@ -44,7 +44,8 @@ def fit(formula: str | Sequence[str], data: Any, *, family: str = "gaussian", **
 
     `formula` is "response ~ terms", or a sequence of it and further "parameter ~ terms". `options` are the fields of
     `glmfit.spec.ModelSpec`: links, fixed, weights, offset, exposure, se, dispersion, level, optimizer and so on; and
-    those of `glmfit.reading.Reading`: na, thousands, decimal, comment, skip, separator, encoding, sheet.
+    those of `glmfit.reading.Reading`: na, thousands, decimal, comment, skip, separator, encoding, sheet; and those of
+    `glmfit.shrinkage.Shrinkage`: ridge, lasso, elastic_net, strength, cv and so on.
     Raises a `glmfit.errors.GlmfitError`.
     """
     from glmfit.families.userfile import is_path
@@ -60,10 +61,11 @@ def _asked(formula: str | Sequence[str], data: Any, family: str, options: Mappin
 
     from glmfit.errors import UsageError, did_you_mean
     from glmfit.reading import PLAIN, Reading
+    from glmfit.shrinkage import Shrinkage
     from glmfit.spec import ModelSpec
 
-    of_reading = {field.name for field in fields(Reading)}
-    known = [*(field.name for field in fields(ModelSpec)), *sorted(of_reading)]
+    of_reading, of_penalty = ({field.name for field in fields(of)} for of in (Reading, Shrinkage))
+    known = [*(field.name for field in fields(ModelSpec)), *sorted(of_reading), *sorted(of_penalty)]
     for name in options:
         if name not in known:
             hint = did_you_mean(name, known) or f"options: {', '.join(known)}"
@@ -72,9 +74,12 @@ def _asked(formula: str | Sequence[str], data: Any, family: str, options: Mappin
         message = f"the formula stands where the data belong: {data!r:.60}"
         raise UsageError("invalid_value", message, "write (formula, data): the formula comes first")
     asked = {name: value for name, value in options.items() if name in of_reading}
-    options = {name: value for name, value in options.items() if name not in of_reading}
+    penalty = {name: value for name, value in options.items() if name in of_penalty}
+    options = {name: value for name, value in options.items() if name not in {*asked, *penalty}}
     if asked:
         options["reading"] = replace(options.get("reading", PLAIN), **asked)
+    if penalty:
+        options["shrinkage"] = Shrinkage(**penalty)
     formulas = tuple(formula) if isinstance(formula, list | tuple) else (formula,)
     return ModelSpec(formulas=formulas, family=family, **options)
 
@@ -171,6 +176,10 @@ def fit_spec(
 
         # What is wrong with the data is found before torch is imported, but for large data, beside which it is.
         rows = read(spec, data, lambda: load_meanwhile("glmfit.estimate.pipeline"))
+        if spec.shrinkage is not None:
+            from glmfit.shrink import fit_shrunk
+
+            return fit_shrunk(rows, progress)
         from glmfit.estimate.pipeline import fit_data
 
         return fit_data(rows, trace, progress, spend=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from glmfit import memory
 from glmfit.errors import DataError, Finding
 from glmfit.reading import Reading
+from glmfit.shrunk import Shrunk
 from glmfit.smooths import Smoothing, SmoothTerm
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class Coefficient:
     # None, or why there is no standard error: aliased (a linear combination of earlier terms, not estimated), at_limit
     # (of a parameter at the end of its range), infinite (the data are separated), not_identified (the likelihood has
     # no peak in this direction), boundary (the maximum lies on the edge of the link's domain, where Wald's theory
-    # does not hold), cluster_rank (the clusters are too few for it, or it varies in none of them, or in one) or
+    # does not hold), penalised (shrunk, or beside shrunk ones), no_strength (no strength of the penalty was chosen),
+    # cluster_rank (the clusters are too few for it, or it varies in none of them, or in one) or
     # exact_rows (rows of leverage 1 are fitted by it whatever the noise is, of which hc0 and hc1 know nothing)
     status: str | None = None
     df: float | None = None  # degrees of freedom of the t that it is tested by; None where that is the normal
@@ -294,6 +296,7 @@ class Fit:
     auxiliary: tuple[Auxiliary, ...]
     joint_tests: tuple[JointTest, ...] = field(default=(), kw_only=True)  # of terms of several coefficients
     bootstrap: Bootstrap | None = field(default=None, kw_only=True)  # where intervals are from replicates
+    shrinkage: Shrunk | None = field(default=None, kw_only=True)  # where coefficients were penalised
     smooths: tuple[SmoothTerm, ...] = field(default=(), kw_only=True)
     smoothing: Smoothing | None = field(default=None, kw_only=True)  # where there are smooths
     fit: FitStatistics
@@ -306,7 +309,8 @@ class Fit:
     def exit_code(self) -> int:
         """0 a fit to trust, 4 not converged, 5 not identified: an estimated coefficient without a standard error."""
         without_error = any(
-            c.status not in ("aliased", "at_limit") and math.isnan(c.std_error) for c in self.coefficients
+            c.status not in ("aliased", "at_limit", "penalised", "no_strength") and math.isnan(c.std_error)
+            for c in self.coefficients
         )
         if not self.identification.hessian_positive_definite or self.identification.separation or without_error:
             return 5

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import Any
 
-from glmfit import memory
+from glmfit import memory, shrinkage
 from glmfit.errors import UsageError, did_you_mean
 from glmfit.reading import PLAIN, Reading
+from glmfit.shrinkage import Shrinkage
 
 SE_KINDS = ("hessian", "expected", "hc0", "hc1", "hc2", "hc3", "cluster:COL", "cluster:COL1,COL2", "wild:COL")
 SE_ALIASES = {"oim": "hessian", "observed": "hessian", "eim": "expected"}
@@ -80,6 +81,7 @@ class ModelSpec:
     bootstrap_by: str | None = None  # one of DRAWN: what a replicate is made of; None: the clusters of `se`, or rows
     level: float = 0.95
     bias_reduction: str | None = None  # one of BIAS_REDUCTIONS
+    shrinkage: Shrinkage | None = None  # a penalty on coefficients; also its fields by name
     smoothing: str | None = None  # one of SMOOTHINGS: what the strengths of smooth terms are chosen by
     where: str | None = None  # a condition: the rows in which it holds are the data
     missing: str = "drop"
@@ -101,6 +103,7 @@ class ModelSpec:
             object.__setattr__(self, "se", _standard(self.se))
         if self.memory is not None:
             object.__setattr__(self, "memory", memory.size(str(self.memory)))
+        object.__setattr__(self, "shrinkage", shrinkage.made(self.shrinkage))
         _validate(self)
 
 
@@ -167,6 +170,8 @@ def _validate(spec: ModelSpec) -> None:
     _validate_bias_reduction(spec)
     _validate_intervals(spec)
     _validate_absorbed(spec)
+    if spec.shrinkage is not None:
+        shrinkage.validate(spec)
 
 
 def _validate_types(spec: ModelSpec) -> None:
@@ -268,7 +273,8 @@ def _validate_robust(spec: ModelSpec) -> None:
     of_bootstrap = {"--wild-weights": spec.wild_weights, "--replicates": spec.replicates, "--seed": spec.seed}
     drawn = spec.ci.partition(":")[0] in BOOTSTRAPS
     for option, value in of_bootstrap.items():
-        if value is not None and kind != "wild" and not (drawn and option != "--wild-weights"):
+        folds = option == "--seed" and spec.shrinkage is not None and spec.shrinkage.cross_validated
+        if value is not None and kind != "wild" and not folds and not (drawn and option != "--wild-weights"):
             hint = f"add --se wild:COLUMN, or leave {option} out"
             raise UsageError("contradiction", f"{option} is for the wild cluster bootstrap", hint)
     for option, value in (("--replicates", spec.replicates), ("--seed", spec.seed)):

@@ -26,6 +26,7 @@ BELOW = {
     "trust": "model design numerics",
     "smoothing": "inference model numerics",
     "estimate": "smoothing trust inference model design rows formula families numerics",
+    "shrink": "estimate trust inference model design rows formula families numerics",
     "dense": "estimate trust inference design rows formula families table numerics",
     "cluster": "estimate inference model design rows formula families table numerics",
     "explain": "",
@@ -37,7 +38,7 @@ BELOW = {
 # The ground floor, from the bottom; `__init__` is the Python API and `__main__` the command, above all packages.
 GROUND = (
     *("version", "errors", "lazy", "cgroups", "memory", "threads", "spill", "spilled", "watch", "reading"),
-    *("spec", "smooths", "result"),
+    *("shrinkage", "spec", "shrunk", "smooths", "result"),
 )
 ROOF = ("fitted", "__init__", "__main__")
 _WITHOUT_TORCH = {"table", "families", "formula", "rows", "explain", "report", "many", "commands", *GROUND}

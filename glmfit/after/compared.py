@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from glmfit.after.penalised import refuse_penalised
 from glmfit.after.ratios import FROM_LIKELIHOOD, FROM_RESIDUALS, is_scaled, ratio
 from glmfit.after.vuong import CORRECTIONS, Rows, by_rows, no_test_at_the_edge, vuong
 from glmfit.errors import DataError, Finding, UsageError
@@ -36,6 +37,8 @@ def compared(models: Sequence[Named], rows: Rows | None = None) -> tuple[Records
     """
     if len(models) < 2:
         raise UsageError("missing_argument", "there is nothing to compare with", "give two models or more")
+    for _, one in models:
+        refuse_penalised(one, "comparisons by likelihood")
     for other in models[1:]:
         _refuse_other_data(models[0], other)
     criteria = [one.fit.aic for _, one in models]

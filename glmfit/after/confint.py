@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from glmfit.after.penalised import refuse_penalised
 from glmfit.after.refit import check_estimates, dense_rows_of, rows_of
 from glmfit.after.saved import open_model
 from glmfit.errors import UsageError, did_you_mean
@@ -48,6 +49,7 @@ def confidence_intervals(
     progress: Callable[[int, int], None] | None = None,
 ) -> Records:
     """A row for each estimate; `method` is one of INTERVALS, where it is None profile with data and wald without."""
+    refuse_penalised(fit, "intervals")
     of_covariance = data is None or fit.smoothing is not None
     method = one_of("--method", method or ("wald" if of_covariance else "profile"), INTERVALS)
     level = fit.level if level is None else level

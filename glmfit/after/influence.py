@@ -74,6 +74,8 @@ def survey(model: SavedModel, source: Source, asked: Asked) -> Survey:
 def _reason(model: SavedModel) -> str | None:
     """Why a model has no leverages, if it has none."""
     family = model.family
+    if model.fit.shrinkage is not None:
+        return "the coefficients were shrunk by a penalty"
     if model.fit.smoothing is not None:
         return "smooth terms are penalised, which no leverage here allows for"
     if model.fit.model.censor or model.fit.model.event:

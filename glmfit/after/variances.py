@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from glmfit.after.penalised import refuse_penalised
 from glmfit.estimate.placed import from_parts
 from glmfit.inference.joint import wald_of_places
 from glmfit.numerics import LowRank
@@ -86,7 +87,8 @@ class Variances:
 
 
 def variances(fit: Fit) -> Variances:
-    """Those of a fit; aliased coefficients are known, to be 0."""
+    """Those of a fit; aliased coefficients are known, to be 0. `ModelError` where coefficients were shrunk."""
+    refuse_penalised(fit, "standard errors and tests")
     parts, size = fit.covariance.low_rank, len(fit.coefficients)
     aliased = torch.tensor([row.status == "aliased" for row in fit.coefficients], dtype=torch.bool)
     if fit.covariance.matrix is None and parts is not None:

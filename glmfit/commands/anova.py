@@ -9,6 +9,7 @@ import typer
 from glmfit.commands import options, shared
 from glmfit.commands.model import takes_model
 from glmfit.commands.options import option
+from glmfit.commands.shrink import OPTIONS
 from glmfit.spec import ModelSpec
 
 ROMAN = ("I", "II", "III")
@@ -25,7 +26,7 @@ SumContrasts = Annotated[
 ]
 
 
-@takes_model("ci", "bootstrap_by", "level", "wild_weights", "replicates", "seed")
+@takes_model("ci", "bootstrap_by", "level", "wild_weights", "replicates", "seed", *OPTIONS)
 def anova_command(
     data: options.Data,
     spec: ModelSpec,

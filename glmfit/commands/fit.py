@@ -16,6 +16,7 @@ from glmfit.commands.plot import forest_of
 from glmfit.commands.progress import progress
 from glmfit.commands.report import report_of, target_of
 from glmfit.commands.shared import check_output, check_save, warn
+from glmfit.commands.shrink import check_alone, refuse_unchosen
 from glmfit.errors import ModelError, UsageError
 from glmfit.spec import ModelSpec
 from glmfit.threads import use
@@ -73,10 +74,13 @@ def fit_command(
         "--all-levels": all_levels, "--report": report is not None, "--verbose": verbose,
     }  # fmt: skip
     scanning.check_scan(columns, [*spec.formulas, *spec.x, spec.y or ""], alone, adjust, firth_fallback)
+    groups = options.levels(by)
+    if spec.shrinkage is not None:
+        alone = {"--by": bool(groups), "--dask": dask is not None, "--scan": bool(columns), "--plot": plot}
+        check_alone({**alone, "--exp": exp, "--covariance": covariance, "--report": report is not None})
     if columns:
         scanned = scanning.ScanAsked(columns, adjust or "bh", firth_fallback)
         raise typer.Exit(scanning.fit_scan(spec, data, scanned, chosen, output, quiet=quiet))
-    groups = options.levels(by)
     check_groups(groups, overall=overall, save=save, all_levels=all_levels, verbose=verbose, plot=plot)
     if plot and chosen != "table":
         message = f"--plot draws below a table, and --format {chosen} is for machines"
@@ -96,6 +100,7 @@ def fit_command(
     if save is not None:
         from glmfit.report.saved import model_json
 
+        refuse_unchosen(fit)
         write_file(save, model_json(fit))
     _report(fit, chosen, output, exp=exp, covariance=covariance, all_levels=all_levels, plot=plot, quiet=quiet)
     if report is not None:

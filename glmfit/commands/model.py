@@ -14,11 +14,14 @@ from glmfit.commands import options
 from glmfit.commands.output import say
 from glmfit.commands.progress import progress
 from glmfit.commands.reading import takes_data
+from glmfit.commands.shrink import takes_penalty
 from glmfit.reading import PLAIN, Reading
+from glmfit.shrinkage import Shrinkage
 from glmfit.spec import ModelSpec
 from glmfit.watch import watching
 
 
+@takes_penalty
 @takes_data
 def asked_for(
     formulas: options.Formulas = None,
@@ -55,6 +58,7 @@ def asked_for(
     bootstrap_by: options.BootstrapBy = None,
     level: options.Level = "0.95",
     bias_reduction: options.BiasReduction = None,
+    penalty: Shrinkage | None = None,
     smoothing: options.Smoothing = None,
     optimizer: options.OptimizerOption = "newton",
     max_iter: options.MaxIter = "100",
@@ -98,6 +102,7 @@ def asked_for(
         bootstrap_by=bootstrap_by,
         level=options.number("--level", level),
         bias_reduction=bias_reduction,
+        shrinkage=penalty,
         smoothing=smoothing,
         where=where,
         missing=missing,

@@ -5,12 +5,11 @@ A command that is marked `takes_data` has one parameter for all of them, `readin
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 from glmfit.commands.options import option, whole_number
+from glmfit.commands.together import standing_for
 from glmfit.errors import UsageError
 from glmfit.reading import Reading
 
@@ -39,26 +38,6 @@ _READING = {  # the field of Reading -> the option of every command that takes D
 }
 
 
-def takes_data(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A command that takes DATA, with the options of reading, which it gets together as `reading`."""
-    own = inspect.signature(command, eval_str=True)
-    options = [
-        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation)
-        for name, annotation in _READING.items()
-    ]
-    places = own.parameters.items()
-    parameters = [new for name, one in places for new in (options if name == "reading" else [one])]
-
-    @functools.wraps(command)
-    def with_reading(**given: Any) -> Any:
-        asked = {name: given.pop(name) for name in _READING}
-        return command(**given, reading=reading_of(**asked))
-
-    with_reading.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
-    with_reading.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return with_reading
-
-
 def reading_of(*, na: Sequence[str] | None, skip: str | None, **others: str | None) -> Reading:
     """How DATA is to be read, from the options of a command."""
     lines = skip.split(",") if skip else ["0"]
@@ -66,3 +45,6 @@ def reading_of(*, na: Sequence[str] | None, skip: str | None, **others: str | No
         raise UsageError("invalid_value", f"--skip: '{skip}' is more than two numbers", "write --skip N or --skip N,M")
     above, below = [whole_number("--skip", line) for line in (*lines, "0")][:2]
     return Reading(na=tuple(na or ()), skip=(above, below), **others)
+
+
+takes_data = standing_for("reading", _READING, reading_of)  # a command that takes DATA

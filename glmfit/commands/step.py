@@ -10,6 +10,7 @@ from glmfit.commands import options, shared
 from glmfit.commands.model import takes_model
 from glmfit.commands.options import option
 from glmfit.commands.output import write_file, write_stdout
+from glmfit.commands.shrink import OPTIONS
 from glmfit.spec import ModelSpec
 
 _S = "Choice of terms"
@@ -27,7 +28,7 @@ Lower = Annotated[
 ]
 
 
-@takes_model()
+@takes_model(*OPTIONS)
 def step_command(
     data: options.Data,
     spec: ModelSpec,

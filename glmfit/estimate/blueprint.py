@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import asdict, fields
 from hashlib import sha256
 from typing import Any
 
@@ -18,6 +18,7 @@ from glmfit.inference import Reference
 from glmfit.model import Model
 from glmfit.result import Alias, Blueprint, Effects, Part, PredictorText, Variable
 from glmfit.rows import Data, fingerprint, group_levels
+from glmfit.shrinkage import Shrinkage
 from glmfit.spec import ModelSpec
 
 MOST_KEPT = 100_000  # absorbed effects that are kept for predictions
@@ -73,7 +74,8 @@ def asked(spec: ModelSpec) -> dict[str, Any]:
     """
     default = ModelSpec()
     names = [field.name for field in fields(spec) if field.name not in ("reading", "memory", "spill")]
-    return {name: getattr(spec, name) for name in names if getattr(spec, name) != getattr(default, name)}
+    found = {name: getattr(spec, name) for name in names if getattr(spec, name) != getattr(default, name)}
+    return {name: asdict(value) if isinstance(value, Shrinkage) else value for name, value in found.items()}
 
 
 def _aliases(model: Model) -> Iterator[Alias]:

@@ -131,7 +131,7 @@ def summarise(data: Data, found: Maximum, codes: Mapping[str, str], terms: Colle
             low_rank=parts(matrix),
         ),
         dispersion=Dispersion(scale.phi, scale.method),
-        auxiliary=_auxiliary(data, model, coefficients),
+        auxiliary=auxiliary(data, model, coefficients),
         joint_tests=tests,
         smooths=smooths,
         smoothing=smoothed.smoothing(found, sums.deviance, null),
@@ -358,7 +358,7 @@ def _profiled(
     return out, [diagnose.not_profiled([labels[at] for at in failed])] if failed else []
 
 
-def _auxiliary(data: Data, model: Model, coefficients: Sequence[Coefficient]) -> tuple[Auxiliary, ...]:
+def auxiliary(data: Data, model: Model, coefficients: Sequence[Coefficient]) -> tuple[Auxiliary, ...]:
     """Parameters without covariates on their natural scales; the delta method, and intervals mapped by the link."""
     rows = []
     for parameter in model.family.parameters[1:]:

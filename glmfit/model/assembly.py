@@ -54,11 +54,12 @@ def assemble(
     y, weight, frequency, log_prior = weighed(data)
     held = held_parameters(data, log_prior)
     constants = (formulas[p.name].terms for p in family.parameters[1:] if p.name in formulas)
+    penalised = data.spec.shrinkage is not None  # no column is aliased then, and they may be more than the rows
     spend = spend and data.groups is None and not (data.absorbed or family.location or data.formula.smooths)
     centre = all(INTERCEPT in terms for terms in constants)
     estimated = estimated_formulas(data, held)
     evaluator = Evaluator(table, state, frequency=data.frequency)
-    parts = _Parts(family, centre=centre, smooths=evaluator.penalised, spend=spend, given=standard or {})
+    parts = _Parts(family, centre, evaluator.penalised, all_columns=penalised, spend=spend, given=standard or {})
     absorbed = _absorbed(data)
     if standard is None:
         memory.check(needs(data, estimated, evaluator, spend), most=room_for(data.spec))
@@ -73,7 +74,7 @@ def assemble(
         hint = "add a term, or the intercept" if absorbed is None else "add a term that varies within absorbed levels"
         raise ModelError("empty_model", "the model has no coefficient to estimate", hint)
     size = parts.size + (0 if absorbed is None else absorbed.size)
-    if standard is None and size > summed(frequency) and not evaluator.penalised:
+    if standard is None and size > summed(frequency) and not (penalised or evaluator.penalised):
         message = f"{size} coefficients cannot be estimated from {len(y)} rows"
         raise ModelError("too_few_rows", message, "leave out terms, or add data")
     rows = Rows(y, weight, frequency, columns, tuple(parts.predictors), held, log_prior)
@@ -175,7 +176,10 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
     most = max((one.columns for one in extents.values()), default=0)
     if most > MOST_COLUMNS:
         return []  # which is an error by itself
-    if most > max(n, MOST_DENSE_COLUMNS):  # fewer are looked at one by one, to name those that are aliased
+    penalised = data.spec.shrinkage is not None
+    if (
+        most > max(n, MOST_DENSE_COLUMNS) and not penalised
+    ):  # fewer are looked at one by one, to name those that are aliased
         what = f"a linear predictor has {most} columns, and the data {n} rows"
         raise ModelError("too_few_rows", what, "leave out terms: so many coefficients cannot be told apart")
     numbers = once.columns if data.groups is not None else once.numbers
@@ -196,7 +200,7 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
         rows_need(cells, 4, f"{k} predictors have {k} x {k} second derivatives in each row"),
         rows_need(chunk, side_by_side * wide, f"{chunk:,} rows of {wide:,} columns are laid side by side"),
         rows_need(scores, 5, f"rows have a score for each of {wide:,} coefficients"),
-        squares_need(p, largest) if wide == p else border_need(p, wide),
+        squares_need(0 if penalised else p, largest) if wide == p or penalised else border_need(p, wide),
         rows_need(sums, 3 * wide, f"{sums:,} clusters have a sum for each of {wide:,} coefficients"),
         rows_need(once.contrasts, 3, f"contrasts have {once.contrasts:,} numbers"),
     ]
@@ -225,6 +229,7 @@ class _Parts:
     family: Family
     centre: bool
     smooths: Smooths  # what penalises terms, known once their columns are
+    all_columns: bool = False  # those aliased as well
     spend: bool = False
     predictors: list[Predictor] = field(default_factory=list)
     standardizations: list[Standardization] = field(default_factory=list)
@@ -260,7 +265,8 @@ class _Parts:
         A location leaves its intercept to others, but what is aliased with the intercept is aliased there too.
         """
         standard, standardization = matrix.standardized(spend=self.spend)
-        out = aliased_columns(standard, penalty_root(matrix, standardization, self.smooths))
+        root = penalty_root(matrix, standardization, self.smooths)
+        out = [] if self.all_columns else aliased_columns(standard, root)
         refuse_overlap(matrix, out, self.smooths)
         without = set(out)
         texts = combinations(standard, standardization, [j for j in range(matrix.shape[1]) if j not in without], out)

@@ -11,6 +11,7 @@ import io
 import math
 from collections.abc import Iterator
 
+from glmfit.report import shrunk
 from glmfit.report.exponentiate import coefficients
 from glmfit.result import Fit
 
@@ -29,11 +30,12 @@ HEADER = (
 
 
 def to_csv(fit: Fit, *, exp: bool = False) -> str:
-    """The coefficients as CSV (RFC 4180, LF line ends)."""
+    """The coefficients as CSV (RFC 4180, LF line ends); of a penalised fit, those along its path."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(HEADER)
-    writer.writerows(fields(fit, exp=exp))
+    whole = fit.shrinkage is None
+    writer.writerow(HEADER if whole else shrunk.HEADER)
+    writer.writerows(fields(fit, exp=exp) if whole else shrunk.path_rows(fit))
     return out.getvalue()
 
 

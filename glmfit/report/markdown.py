@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from glmfit.report import numbers, words
+from glmfit.report import numbers, shrunk, words
 from glmfit.report.exponentiate import coefficients
 from glmfit.report.fold import Fold, folded
 from glmfit.result import Auxiliary, Coefficient, Fit
@@ -19,6 +19,8 @@ def to_markdown(fit: Fit, *, exp: bool = False, all_levels: bool = False) -> str
     family = fit.model.family
     title = f"{family[0].upper()}{family[1:]}" + (f" regression of {fit.model.response}" if fit.model.response else "")
     blocks = [f"## {escape(title)}", _facts(fit, exp)]
+    if fit.shrinkage is not None:
+        return "\n\n".join([*blocks, *_shrunk(fit), *_end(fit)]) + "\n"
     groups = words.groups(fit, coefficients(fit, exp))
     for parameter, rows in groups.items():
         shown = folded(fit, parameter, rows, all_levels)
@@ -30,9 +32,24 @@ def to_markdown(fit: Fit, *, exp: bool = False, all_levels: bool = False) -> str
         blocks.append(table(["Smooth term", *words.smooth_headings(fit)], body))
     if fit.auxiliary:
         blocks.append(_auxiliary(fit, fit.auxiliary))
-    blocks += [_statistics(fit), escape(words.convergence(fit))]
-    blocks += [f"> **Warning** ({finding.code}): {escape(finding.message)}" for finding in fit.warnings]
-    return "\n\n".join(blocks) + "\n"
+    return "\n\n".join([*blocks, _statistics(fit), *_end(fit)]) + "\n"
+
+
+def _end(fit: Fit) -> list[str]:
+    """How the search ended, and the findings."""
+    warnings = [f"> **Warning** ({finding.code}): {escape(finding.message)}" for finding in fit.warnings]
+    return [escape(words.convergence(fit)), *warnings]
+
+
+def _shrunk(fit: Fit) -> list[str]:
+    """The tables of a penalised fit: the coefficients that are not 0, or the path where no strength is chosen."""
+    blocks = []
+    tables = words.shrunk_tables(fit)
+    for title, heading, rows, note in tables:
+        blocks += [f"### {escape(title)}"] if title else []
+        blocks += [table(heading, rows), *([escape(note)] if note else [])]
+    chosen = shrunk.penalty(fit).chosen is not None
+    return [*blocks, shrunk.NO_ERRORS if chosen else shrunk.NOT_CHOSEN, *([_statistics(fit)] if chosen else [])]
 
 
 def _facts(fit: Fit, exp: bool) -> str:

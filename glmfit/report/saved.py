@@ -59,6 +59,8 @@ def model_from_json(text: str | bytes, name: str) -> Fitted:
 def _is_of_size(covariance: CovarianceSummary, size: int) -> bool:
     """Whether a covariance, a matrix or its parts, is one of `size` coefficients."""
     parts = covariance.low_rank
+    if covariance.reason is not None:
+        return covariance.matrix is None and parts is None
     if covariance.matrix is not None:
         return len(covariance.matrix) == size and all(len(row) == size for row in covariance.matrix)
     if parts is None:

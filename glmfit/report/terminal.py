@@ -14,7 +14,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from glmfit.errors import explain
-from glmfit.report import numbers, words
+from glmfit.report import numbers, shrunk, words
 from glmfit.report.exponentiate import coefficients
 from glmfit.report.fold import Fold, folded
 from glmfit.result import Coefficient, Fit
@@ -67,16 +67,20 @@ def terminal(width: int | None, plain: bool) -> Console:
 def _lines(fit: Fit, exp: bool, width: int, all_levels: bool) -> Iterator[Line]:
     yield from _facts(fit, exp, width)
     yield []
-    tables = _tables(fit, exp, all_levels)
+    tables = _tables(fit, exp, all_levels) if fit.shrinkage is None else _shrunk_tables(fit)
     tables, gap, widths = _laid_out(tables, width)
     shown: list[str] = []  # headings stand once, and again only where they change
     for title, heading, rows in tables:
         yield from _numbers(title, [] if heading == shown else heading, rows, widths, gap, width)
         yield []
         shown = heading
-    yield from _smooths(fit, width)
-    yield from _statistics(fit, width)
-    yield []
+    if fit.shrinkage is not None:
+        yield from sentence(shrunk.NO_ERRORS if fit.shrinkage.chosen is not None else shrunk.NOT_CHOSEN, "", width)
+        yield []
+    if fit.shrinkage is None or fit.shrinkage.chosen is not None:
+        yield from _smooths(fit, width)
+        yield from _statistics(fit, width)
+        yield []
     yield from sentence(words.convergence(fit), "" if fit.convergence.converged else "bold red", width)
     for finding in fit.warnings:
         yield from sentence(f"Warning: {finding.message} [{finding.code}]", "yellow", width)
@@ -105,6 +109,16 @@ def _tables(fit: Fit, exp: bool, all_levels: bool) -> list[tuple[str, list[str],
     if fit.auxiliary:
         tests = ("", "") if exp or not tables else words.test_headings(fit)
         tables.append(("Parameters", ["Estimate", "Std. Error", *tests, *interval], _auxiliary_rows(fit)))
+    return tables
+
+
+def _shrunk_tables(fit: Fit) -> list[Table]:
+    """The same of a penalised fit."""
+    tables = []
+    for title, heading, rows, note in words.shrunk_tables(fit):
+        body: list[Row] = [(numbers.visible(term), cells) for term, *cells in rows]
+        first = title or ("" if heading[0] in ("Term", "Parameter") else heading[0])
+        tables.append((first, heading[1:], [*body, *([(note, [])] if note else [])]))
     return tables
 
 

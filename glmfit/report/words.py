@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from glmfit.report import numbers
+from glmfit.report import numbers, shrunk
 from glmfit.report.exponentiate import ratios
 from glmfit.result import AbsorbedFactor, Auxiliary, Bootstrap, Coefficient, CovarianceSummary, Fit, WildBootstrap
 from glmfit.smooths import Smoothing
@@ -74,6 +74,8 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
         lines.append(("Bias reduction", BIAS_REDUCTIONS[fit.model.bias_reduction]))
     if fit.identification.not_separated:
         lines.append(("Separation", "none"))
+    if fit.shrinkage is not None:
+        return [*lines, *shrunk.facts(fit)]
     if fit.smoothing is not None:
         lines.append(("Smoothing", smoothing(fit.smoothing)))
     lines.append(("Std. errors", standard_errors(fit.covariance)))
@@ -314,6 +316,8 @@ def statistics(fit: Fit) -> tuple[list[Statistic], list[Statistic]]:
         Statistic("AIC", aic),
         Statistic("BIC", bic),
     ]
+    if fit.shrinkage is not None:
+        likelihood = likelihood[:1] + shrunk_statistics(fit)
     if not math.isnan(s.penalised_log_likelihood):
         likelihood.insert(1, Statistic("Penalised", *numbers.statistics([s.penalised_log_likelihood])))
     if all(math.isnan(v) for v in (s.null_deviance, s.deviance, s.pearson_chi2)):
@@ -327,6 +331,37 @@ def statistics(fit: Fit) -> tuple[list[Statistic], list[Statistic]]:
     if fit.smoothing is not None and math.isfinite(fit.smoothing.deviance_explained):
         residual.insert(2, Statistic("Explained", f"{100 * fit.smoothing.deviance_explained:.1f} %", "of deviance"))
     return likelihood, residual
+
+
+def shrunk_tables(fit: Fit) -> list[tuple[str, list[str], list[list[str]], str]]:
+    """Title, headings, rows and a note for each table of a penalised fit: the path where no strength is chosen, else
+    the coefficients of each parameter that are not 0, and the parameters on their natural scale."""
+    if shrunk.penalty(fit).chosen is None:
+        heading, body, note = shrunk.path_table(fit)
+        return [("", heading, body, note)]
+    tables = []
+    by_parameter = groups(fit, fit.coefficients)
+    for name, found in by_parameter.items():
+        shown, zeros = shrunk.left(fit, found)
+        rows = [[c.term, text] for c, text in zip(shown, shrunk.estimates(shown), strict=True)]
+        note = f"{zeros} more coefficient{'s are' if zeros > 1 else ' is'} 0" if zeros else ""
+        tables.append((group_heading(fit, name) if len(by_parameter) > 1 else "", ["Term", "Estimate"], rows, note))
+    if fit.auxiliary:
+        values = shrunk.estimates(fit.auxiliary)
+        own = [[a.name, text] for a, text in zip(fit.auxiliary, values, strict=True)]
+        tables.append(("Parameters", ["Parameter", "Estimate"], own, ""))
+    return tables
+
+
+def shrunk_statistics(fit: Fit) -> list[Statistic]:
+    """What a penalised fit has in place of AIC and BIC."""
+    penalty = shrunk.penalty(fit)
+    if penalty.chosen is None:
+        return []
+    point = penalty.path[penalty.chosen]
+    explained = "" if math.isnan(point.explained) else f"{100 * point.explained:.2f} %"
+    of = Statistic("Not 0", str(point.nonzero), f"(of {penalty.covariates})")
+    return [of, *([Statistic("Explained", explained, "(of the deviance)")] if explained else [])]
 
 
 def _parameters(fit: Fit) -> str:
@@ -344,6 +379,8 @@ def convergence(fit: Fit) -> str:
     c = fit.convergence
     many = "" if c.iterations == 1 else "s"
     where = f"largest gradient component {numbers.small(c.gradient_max_abs)}"
+    if fit.shrinkage is not None:
+        where = f"optimal to {numbers.small(shrunk.missed(fit))} of the largest slope"
     if c.converged:
         return f"Converged: {c.optimizer}, {c.iterations} iteration{many}, {where}"
     text = f"NOT CONVERGED ({c.status}): {c.optimizer}, {c.iterations} iteration{many}, {where}"

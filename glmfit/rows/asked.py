@@ -42,8 +42,9 @@ class Asked:
         of_rows = (name for factor in self.formula.roles.values() for name in factor.columns)
         group = (spec.group,) if spec.group else ()
         clusters = (*cluster_columns(spec.se), *drawn_columns(spec.bootstrap_by))
+        folds = () if spec.shrinkage is None else spec.shrinkage.columns
         used = [*self.formula.variables, *of_rows, *group, *clusters, *spec.absorb]
-        return tuple(dict.fromkeys((*used, *self.family.columns, *self.observed.columns)))
+        return tuple(dict.fromkeys((*used, *self.family.columns, *self.observed.columns, *folds)))
 
     @property
     def read(self) -> tuple[str, ...]:

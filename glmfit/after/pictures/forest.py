@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from glmfit.after.confint import confidence_intervals
+from glmfit.after.penalised import refuse_penalised
 from glmfit.after.pictures.words import PLAIN, Labels, Named, model_line, named
 from glmfit.errors import ModelError, UsageError, did_you_mean, shorten
 from glmfit.formula import INTERCEPT
@@ -33,6 +34,8 @@ def forest(
     labels: Labels = PLAIN,
 ) -> Frame:
     """A row for each model and coefficient, those of one coefficient together, in the order of the first model."""
+    for fit in models.values():
+        refuse_penalised(fit, "a forest of intervals")
     models = {name: at_level(fit, level) for name, fit in models.items()}
     chosen = {name: _chosen(fit, exp, terms) for name, fit in models.items()}
     check_terms(models, terms)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from glmfit.after.newdata import Asked
-from glmfit.after.rows import Piece, Tally, observed_rows, pieces
+from glmfit.after.rows import Piece, Tally, check_of_rows, observed_rows, pieces
 from glmfit.after.rowwise import deviance, mean_slope
 from glmfit.after.saved import SavedModel
 from glmfit.design import MOST_DENSE_COLUMNS
@@ -45,6 +45,7 @@ class Survey:
 
 def survey(model: SavedModel, source: Source, asked: Asked) -> Survey:
     """The first pass over the rows of a source."""
+    check_of_rows(model)
     reason, places = _reason(model), _places(model)
     tally, sums = Tally(), torch.zeros(2, dtype=torch.float64)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from glmfit.after.chosen import Chosen
 from glmfit.after.compared import compared
 from glmfit.after.diagnosis import diagnosis
 from glmfit.after.newdata import Asked
@@ -15,6 +16,7 @@ from glmfit.after.pictures.kinds import KINDS, ROWS, Inputs, Request, find, svg
 from glmfit.after.refit import dense_rows_of, rows_of
 from glmfit.after.saved import SavedModel
 from glmfit.errors import GlmfitError
+from glmfit.formula import condition
 from glmfit.reading import PLAIN, Reading
 from glmfit.report import words
 from glmfit.report.page import fitted
@@ -39,7 +41,10 @@ class Rows:
     family: str | None = None
 
     def source(self, model: SavedModel) -> Source:
-        return open_data(self.name, model.fit.blueprint.reading.for_new_data(self.reading), spool=Spill())
+        """The rows of the fit: those that its --where chose."""
+        found = open_data(self.name, model.fit.blueprint.reading.for_new_data(self.reading), spool=Spill())
+        where = model.fit.model.where
+        return found if where is None else Chosen(found, condition(where, found.header))
 
     def check(self, name: str, model: SavedModel) -> None:
         """`DataError` where the data are not those that the model was fitted to."""
@@ -91,7 +96,7 @@ def _sections(name: str, model: SavedModel, rows: Rows | None, seed: int) -> Ite
         yield Section("rows", "Effects and check", (Text(missing),))
         return
     chosen = fit.model.where
-    which = [Text(f"The fit is of the rows where {chosen}; what follows is of all rows.")] if chosen else []
+    which = [Text(f"Of the rows where {chosen}, as the fit.")] if chosen else []
     yield Section("effects", "Effects", (*which, *_effects(name, model, rows)))
     yield Section("check", "Check of the fit", (*which, *_check(name, model, rows, seed)))
 

@@ -160,13 +160,18 @@ def _likeliest_phi(model: SavedModel, found: list[Piece]) -> float | None:
 # ---- Reading ----
 
 
+def check_of_rows(model: SavedModel) -> None:
+    """`ModelError` for a likelihood of all rows together."""
+    if not model.predictors:
+        message = f"{model.name} is a log_likelihood(params, data), which says nothing of single rows"
+        raise ModelError("no_prediction", message, "write the likelihood as log_density")
+
+
 class _Observer(Reader):
     """The reader of new data, which reads the response, the weights and what decides about rows as well."""
 
     def __init__(self, model: SavedModel, source: Source, asked: Asked) -> None:
-        if not model.predictors:
-            message = f"{model.name} is a log_likelihood(params, data), which says nothing of single rows"
-            raise ModelError("no_prediction", message, "write the likelihood as log_density")
+        check_of_rows(model)
         if model.family.grouped:
             message = f"the {model.family.name} family compares the rows of a group: a row by itself has no likelihood"
             raise ModelError("no_prediction", message, "use glmfit predict --of link, or a binomial model")

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from glmfit.after.anscombe import anscombe
-from glmfit.after.rows import Piece
+from glmfit.after.rows import Piece, check_of_rows
 from glmfit.after.saved import SavedModel
 from glmfit.families import Family
 from glmfit.families.censored import LOWER, UPPER
@@ -41,6 +41,7 @@ def residuals(model: SavedModel, piece: Piece, uniform: Tensor, unit: float = 1.
 
 def reasons(model: SavedModel) -> dict[str, str]:
     """The columns that a model has nothing for, with the reason."""
+    check_of_rows(model)
     family, name = model.family, f"the {model.family.name} family"
     found: dict[str, str] = {}
     if family.categories:

@@ -18,7 +18,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from glmfit.after.pictures.kinds import Inputs, Request, find
+from glmfit.after.reported import Rows
 from glmfit.commands.app import main
+from glmfit.commands.shared import asked as asked_of_rows
+from glmfit.commands.shared import open_saved
 from glmfit.errors import ModelError
 from glmfit.estimate.blueprint import asked
 from glmfit.reading import Reading
@@ -98,6 +102,42 @@ def test_a_page_loads_nothing_and_runs_its_own_script_alone(name: str, pages: di
     assert len(anchors & set(identifiers)) == len(anchors)
     assert all(attributes.get("role") == "img" for attributes in tags.named("svg"))
     assert len(tags.named("title")) == 1 + len(tags.named("svg")) == 1 + len(tags.named("desc"))
+
+
+def test_effects_of_a_fit_to_some_rows_are_averages_over_these(tmp_path: Path) -> None:
+    whole = (DATA / "quine.csv").read_text(encoding="utf-8").splitlines()
+    some = tmp_path / "some.csv"
+    some.write_text(
+        "\n".join([whole[0], *(row for row in whole if row.split(",")[0].strip('"') == "A")]), encoding="utf-8"
+    )
+    found = []
+    for data, where in ((DATA / "quine.csv", ["--where", "Eth == 'A'"]), (some, [])):
+        words = [str(data), "Days ~ Sex + Age + Lrn", "-f", "poisson", *where, "--save", str(tmp_path / "model.json")]
+        assert main(["fit", *words, "-q", "-o", str(tmp_path / "f.txt")]) == 0
+        model = open_saved(str(tmp_path / "model.json"), None)
+        rows = Rows(str(data), asked_of_rows(None, None, "keep"))
+        inputs = Inputs(model=model, source=rows.source(model), asked=rows.asked)
+        found.append(find("effects").numbers(inputs, Request(x="Sex")).tables["curve"])
+    assert len(some.read_text(encoding="utf-8").splitlines()) == 70
+    assert found[0]["estimate"] == pytest.approx(found[1]["estimate"], rel=1e-12)
+    assert found[0]["conf_low"] == pytest.approx(found[1]["conf_low"], rel=1e-10)
+
+
+def test_a_likelihood_of_all_rows_together_has_a_page_and_no_residuals(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, model, data = tmp_path / "own.py", str(tmp_path / "own.json"), str(DATA / "mtcars.csv")
+    file.write_text(
+        'start = {"a": 20.0}\ndef log_likelihood(params, data):\n    return -((data.mpg - params.a) ** 2).sum()\n'
+    )
+    fit = ["fit", data, "-f", str(file), "--save", model, "-q", "-o", str(tmp_path / "f.txt")]
+    assert main([*fit, "--report", str(tmp_path / "own.html")]) == 0
+    assert "There are no residuals to check" in (tmp_path / "own.html").read_text(encoding="utf-8")
+    capsys.readouterr()
+    for words in (["residuals"], ["residuals", "--check"], ["plot", "influence"], ["plot", "qq"]):
+        picture = ["-o", str(tmp_path / "own.png")] if words[0] == "plot" else []
+        assert main([*words, model, data, "--family", str(file), *picture]) == 3
+        assert "says nothing of single rows" in capsys.readouterr().err
 
 
 def test_a_page_says_what_the_commands_say(pages: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,7 +57,7 @@ def gathered(model: SavedModel, source: Source, asked: Asked, seed: int) -> Unif
     """The quantile residuals of the rows, the same as `glmfit residuals` gives; of frequency weights each unit's."""
     reason = reasons(model).get("quantile")
     if reason is not None:
-        hint = "use a family with a distribution function; --terms and forest pictures need none"
+        hint = "use a family with a distribution function; the forest and effects need none"
         raise ModelError("no_picture", f"there are no quantile residuals to draw: {reason}", hint)
     random, units, seen = np.random.default_rng(seed), Units(model, seed), 0
     weighed = model.fit.model.freq_weights is not None

@@ -48,7 +48,8 @@ def model_line(fit: Fit, rows: int | None = None) -> str:
     """A model in a line: `Days: negative-binomial, log link; 146 rows`."""
     link = None if fit.dispersion.method == "none" else fit.model.links.get(fit.model.main[0])
     family = fit.model.family if link is None else f"{fit.model.family}, {link} link"
-    return numbers.visible(f"{fit.model.response}: {family}; {fit.data.rows_used if rows is None else rows:,} rows")
+    response = f"{fit.model.response}: " if fit.model.response else ""
+    return numbers.visible(f"{response}{family}; {fit.data.rows_used if rows is None else rows:,} rows")
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ GROUND = (
 )
 ROOF = ("fitted", "__init__", "__main__")
 _WITHOUT_TORCH = {"table", "families", "formula", "rows", "explain", "report", "many", "commands", *GROUND}
-NEEDS_TORCH = {"commands.examine", "families.blame"}
+NEEDS_TORCH = {"commands.examine", "families.blame", "families.written"}
 NEEDS_TORCH |= {f"many.{name}" for name in ("alone", "covariances", "designed", "grouping", "outcomes", "own")}
 NEEDS_TORCH |= {f"many.{name}" for name in ("responses", "sums", "together")}
 NEEDS_TORCH |= {

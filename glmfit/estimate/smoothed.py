@@ -7,6 +7,7 @@ and its family states one, as in mgcv, else by the observed one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,12 +18,13 @@ from glmfit.estimate.check import Inspection
 from glmfit.estimate.maximum import Maximum
 from glmfit.formula import INTERCEPT
 from glmfit.inference import Scale
-from glmfit.model import Model
-from glmfit.numerics import Optimum, Trace, curvature
+from glmfit.model import Likelihood, Model
+from glmfit.numerics import Optimum, Trace, curvature, full
 from glmfit.result import Coefficient
 from glmfit.smoothing import Penalties, Smoothed, of_smooth, of_variance, smooth
 from glmfit.smooths import Smoothing, SmoothTerm
 from glmfit.spec import ModelSpec
+from glmfit.trust import FlatDirections, diagnose
 
 
 def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Inspection | None = None) -> Maximum:
@@ -57,7 +59,22 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
         reference=lower if lower is not None else torch.linalg.inv(found.half),
         half=found.half,
     )
-    return Maximum(model, likelihood, optimum, constants, phi, optimum.reference, None, smoothed=found)
+    flat = _flat(model, optimum, found, _information(likelihood, theta, expected))
+    return Maximum(model, likelihood, optimum, constants, phi, optimum.reference, flat, smoothed=found)
+
+
+def _information(likelihood: Likelihood, theta: torch.Tensor, expected: bool) -> torch.Tensor:
+    """That of the coefficients (size, size), of the kind that the covariance is by."""
+    found = likelihood.expected(theta) if expected else likelihood.derivatives(theta)[2]
+    assert found is not None
+    return -full(found)
+
+
+def _flat(model: Model, optimum: Optimum, found: Smoothed, begun: torch.Tensor) -> FlatDirections | None:
+    """Directions along which the information has vanished since the search began, as that of separated data does; the
+    penalty is that of the strengths chosen at both ends."""
+    reference = curvature.cholesky(found.curvature - found.information + begun)
+    return None if reference is None else diagnose.flat_directions(optimum, reference, model.labels)
 
 
 def _found_along(model: Model) -> list[str]:
@@ -95,6 +112,8 @@ def smooth_terms(
     times that of the search."""
     if found.smoothed is None:
         return ()
+    if not unit > 0:  # a perfect fit: there is no noise to hold anything against
+        unit = math.nan
     fit, kept = found.smoothed, list(found.model.kept)
     b = np.array([coefficients[at].estimate for at in kept])
     known = Penalties(
@@ -135,8 +154,10 @@ def smoothing(found: Maximum, deviance: float, null: float) -> Smoothing | None:
     fit: Smoothed | None = found.smoothed
     if fit is None:
         return None
-    phi = float("nan") if fit.method == "gcv" else fit.phi
-    return Smoothing(fit.method, fit.score, float(fit.edf.sum()), phi, 1 - deviance / null)
+    explained = 1 - deviance / null if null > 0 else math.nan
+    return Smoothing(
+        fit.method, fit.score, float(fit.edf.sum()), math.nan if fit.method == "gcv" else fit.phi, explained
+    )
 
 
 def _reported(model: Model, matrix: torch.Tensor) -> np.ndarray:

@@ -13,7 +13,7 @@ from glmfit.families.base import Family, Parameter, Special, Support
 from glmfit.families.cumulate import inverse
 from glmfit.families.links import SHAPE_LINKS, UNIT_LINKS
 from glmfit.families.moments import moments
-from glmfit.families.special import log_gamma_normaliser, relative_entropy, softplus
+from glmfit.families.special import log_gamma_normaliser, relative_loss, softplus, softpluses
 from glmfit.families.tails import IntegratedTails
 from glmfit.lazy import torch
 
@@ -22,15 +22,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PRECISION = Parameter("precision", "log", SHAPE_LINKS)
-
-
-def _loss(log_mu: Tensor, log_y: Tensor) -> Tensor:
-    """mu log(mu / y) - mu + y >= 0: y relative_entropy(log(mu / y)), with mu in front where y is small."""
-    log_ratio = log_mu - log_y
-    small_y = log_ratio > 1
-    close = torch.exp(log_y) * relative_entropy(torch.where(small_y, 0.0, log_ratio))
-    far = torch.where(small_y, log_ratio, 1.0)
-    return torch.where(small_y, torch.exp(log_mu) * (far - 1 + torch.exp(-far)), close)
 
 
 class Beta(IntegratedTails):
@@ -57,8 +48,9 @@ class Beta(IntegratedTails):
         """Log-density of logit y from log y and log(1 - y)."""
         # Was: the formula above, whose terms cancel for a large precision. With G(k) = k log k - k - lgamma(k) it is
         # G(mu k) + G((1 - mu) k) - G(k) - k KL(mu || y).
-        log_mu, log_complement = -softplus(-logit_mu), -softplus(logit_mu)
-        divergence = _loss(log_mu, log_y) + _loss(log_complement, log_rest)
+        not_one, not_zero = softpluses(logit_mu)
+        log_mu, log_complement = -not_zero, -not_one
+        divergence = relative_loss(log_mu, log_y) + relative_loss(log_complement, log_rest)
         normaliser = (
             log_gamma_normaliser(-log_mu - log_precision)
             + log_gamma_normaliser(-log_complement - log_precision)

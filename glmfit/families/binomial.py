@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from glmfit.families.base import Family, Parameter, Support, y_log_y
 from glmfit.families.links import UNIT_LINKS
 from glmfit.families.recession import of_successes
-from glmfit.families.special import softplus
+from glmfit.families.special import log_choose, softplus, softpluses
 from glmfit.lazy import torch
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class Binomial(Family):
     orthogonal_mean = True
 
     def log_density(self, y: Tensor, logit_mu: Tensor, *, trials: Tensor) -> Tensor:  # type: ignore[override]
-        choose = torch.lgamma(trials + 1) - torch.lgamma(y + 1) - torch.lgamma(trials - y + 1)
-        return choose - y * softplus(-logit_mu) - (trials - y) * softplus(logit_mu)
+        not_one, not_zero = softpluses(logit_mu)
+        return log_choose(trials, y) - y * not_zero - (trials - y) * not_one
 
     def cumulants(self, eta: Tensor, *, trials: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
         mean = trials * torch.sigmoid(eta)
@@ -54,7 +54,8 @@ class Binomial(Family):
 
     def unit_deviance(self, y: Tensor, logit_mu: Tensor, *others: Tensor, trials: Tensor) -> Tensor:  # type: ignore[override]
         saturated = y_log_y(y) + y_log_y(trials - y) - y_log_y(trials)
-        return 2 * (saturated + y * softplus(-logit_mu) + (trials - y) * softplus(logit_mu))
+        not_one, not_zero = softpluses(logit_mu)
+        return 2 * (saturated + y * not_zero + (trials - y) * not_one)
 
     def simulate(self, random: np.random.Generator, mu: np.ndarray, *, trials: np.ndarray) -> np.ndarray:  # type: ignore[override]
         return random.binomial(trials.astype(int), mu).astype(float)

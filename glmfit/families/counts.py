@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from glmfit.families.base import Parameter, PositiveMean, Special, Support, y_log_y
 from glmfit.families.links import SHAPE_LINKS
 from glmfit.families.recession import of_zeros
-from glmfit.families.special import log_gamma_normaliser, log_rising, softplus
+from glmfit.families.special import log_factorial, log_gamma_normaliser, log_rising, softplus
 from glmfit.lazy import torch
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Poisson(PositiveMean):
     parameters = (PositiveMean.mu_parameter,)
 
     def log_density(self, y: Tensor, log_mu: Tensor) -> Tensor:  # type: ignore[override]
-        plain = y * log_mu - torch.exp(log_mu) - torch.lgamma(y + 1)
+        plain = y * log_mu - torch.exp(log_mu) - log_factorial(y)
         if not bool((y > LARGE_COUNT).any()):
             return plain
         # log y! is y log y - y + log y less the normaliser of a gamma density; the rest is the deviance.
@@ -103,7 +103,7 @@ class NegativeBinomial(PositiveMean):
     def log_density(self, y: Tensor, log_mu: Tensor, log_alpha: Tensor) -> Tensor:  # type: ignore[override]
         plain = (
             log_rising(y, log_alpha)
-            - torch.lgamma(y + 1)
+            - log_factorial(y)
             + y * log_mu
             - (y + torch.exp(-log_alpha)) * softplus(log_alpha + log_mu)
         )

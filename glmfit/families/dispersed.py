@@ -15,7 +15,7 @@ from glmfit.families.binomial import Binomial
 from glmfit.families.counts import COUNTS, Poisson
 from glmfit.families.links import SHAPE_LINKS
 from glmfit.families.moments import moments
-from glmfit.families.special import log_bessel_polynomial, log_rising, softplus
+from glmfit.families.special import log_bessel_polynomial, log_factorial, log_rising, softplus
 from glmfit.lazy import torch
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class NegativeBinomial1(_Overdispersed):
     def log_density(self, y: Tensor, log_mu: Tensor, log_alpha: Tensor) -> Tensor:  # type: ignore[override]
         log_growth = softplus(log_alpha)
         at_zero = -torch.exp(log_mu - log_alpha) * log_growth
-        return log_rising(y, log_alpha - log_mu) - torch.lgamma(y + 1) + y * (log_mu - log_growth) + at_zero
+        return log_rising(y, log_alpha - log_mu) - log_factorial(y) + y * (log_mu - log_growth) + at_zero
 
     recession = Poisson.recession
 
@@ -108,7 +108,7 @@ class GeneralizedPoisson(_Overdispersed):
         outside = growth <= -1
         log_growth = torch.log1p(torch.where(outside, 0.0, growth))
         at_zero = -torch.exp(log_m)
-        value = y * log_m + (y - 1) * log_growth - y * torch.tanh(0.5 * z) - torch.lgamma(y + 1) + at_zero
+        value = y * log_m + (y - 1) * log_growth - y * torch.tanh(0.5 * z) - log_factorial(y) + at_zero
         return torch.where(outside, -math.inf, value)
 
     def ends(self, *working: Tensor, **columns: Tensor) -> tuple[Tensor, Tensor]:
@@ -169,7 +169,7 @@ class PoissonInverseGaussian(_Overdispersed):
         log_s = 0.5 * softplus(math.log(2) + log_alpha + log_mu)
         at_zero = -2 * torch.exp(log_mu - softplus(log_s))
         polynomial = log_bessel_polynomial(y - 1, log_alpha - log_s)
-        return y * (log_mu - log_s) - torch.lgamma(y + 1) + polynomial + at_zero
+        return y * (log_mu - log_s) - log_factorial(y) + polynomial + at_zero
 
     recession = Poisson.recession
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from glmfit.errors import UsageError, did_you_mean
-from glmfit.families.special import log1mexp, log_ndtr, log_one_minus_exp_minus_exp, softplus
+from glmfit.families.special import log1mexp, log_ndtr, logit_ndtr, logit_one_minus_exp_minus_exp, softplus
 from glmfit.lazy import torch
 
 if TYPE_CHECKING:
@@ -54,10 +54,6 @@ def _positive(eta: Tensor) -> Tensor:
 def _hazard(eta: Tensor) -> Tensor:
     """exp(eta), finite: beyond, an event is as certain as at 1e304, and 0 times an infinite derivative would be NaN."""
     return torch.exp(eta.clamp(max=700.0))
-
-
-def _cloglog_to_logit(eta: Tensor) -> Tensor:
-    return log_one_minus_exp_minus_exp(eta) + _hazard(eta)
 
 
 def _power(exponent: float) -> Link:
@@ -101,7 +97,7 @@ LINKS: Mapping[str, Link] = {
             "probit",
             lambda mu: torch.special.ndtri(mu),
             lambda eta: torch.special.ndtr(eta),
-            {"logit": lambda eta: log_ndtr(eta) - log_ndtr(-eta), "log": lambda eta: log_ndtr(eta)},
+            {"logit": lambda eta: logit_ndtr(eta), "log": lambda eta: log_ndtr(eta)},
             "eta = Phi^-1(mu)",
         ),
         Link(
@@ -121,14 +117,14 @@ LINKS: Mapping[str, Link] = {
             "cloglog",
             lambda mu: torch.log(-torch.log1p(-mu)),
             lambda eta: -torch.expm1(-_hazard(eta)),
-            {"logit": _cloglog_to_logit},
+            {"logit": lambda eta: logit_one_minus_exp_minus_exp(eta)},
             "eta = log(-log(1 - mu))",
         ),
         Link(
             "loglog",
             lambda mu: -torch.log(-torch.log(mu)),
             lambda eta: torch.exp(-_hazard(-eta)),
-            {"logit": lambda eta: -_cloglog_to_logit(-eta), "log": lambda eta: -_hazard(-eta)},
+            {"logit": lambda eta: -logit_one_minus_exp_minus_exp(-eta), "log": lambda eta: -_hazard(-eta)},
             "eta = -log(-log(mu))",
         ),
         Link(

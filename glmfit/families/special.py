@@ -7,29 +7,37 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from glmfit.lazy import torch
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Coefficients B_2k / (2k (2k - 1)) of Stirling's series; Abramowitz & Stegun 6.1.41.
-_STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
-_LOW = -200.0  # exp(3 x) is still a double
 _LARGE_SHAPE = 16.0  # from here on seven terms of the series leave an error below 1e-17
 
 
 def softplus(x: Tensor) -> Tensor:
     """log(1 + exp(x)), with every digit of its derivatives in both tails.
 
-    torch's own turns linear at 20 and takes the second derivative from 1 - sigmoid, which is 0 above 37; below 0 it is
-    exact, and softplus(x) = x + softplus(-x). logaddexp, which is faster, is exact until powers of exp(x) underflow.
+    torch's own turns linear at 20 and takes the second derivative from 1 - sigmoid, which is 0 above 37.
     """
-    if not bool((x < _LOW).any()):
-        return torch.logaddexp(x, x.new_zeros(()))
-    below = x < 0
-    return torch.where(below, 0.0, x) + torch.nn.functional.softplus(torch.where(below, x, -x))
+    return softpluses(x)[0]
+
+
+def softpluses(x: Tensor) -> tuple[Tensor, Tensor]:
+    """softplus(x) and softplus(-x): minus the logs of 1 - p and of p, where x = logit p."""
+    written = _written()
+    if x.requires_grad and torch.is_grad_enabled():
+        return written.Softplus.apply(x)[:2]
+    return written.softplus_values(x)
+
+
+def _written() -> Any:
+    """The module of functions with written derivatives, which defines classes of torch."""
+    from glmfit.families import written
+
+    return written
 
 
 def logaddexp(a: Tensor, b: Tensor) -> Tensor:
@@ -42,20 +50,49 @@ def logaddexp(a: Tensor, b: Tensor) -> Tensor:
 def log_ndtr(x: Tensor) -> Tensor:
     """log Phi(x), the log of the standard normal distribution function.
 
-    torch's log_ndtr differentiates through erfcx(-x / sqrt 2), which overflows for x > 37; above 0 use the complement,
-    below it log(erfcx(-x / sqrt 2) / 2) - x^2/2, whose second derivative is not a difference of large numbers.
+    torch's log_ndtr differentiates through erfcx(-x / sqrt 2), which overflows for x > 37.
     """
-    under = torch.where(x < 0, x, 0.0)
-    below = log_erfcx(-under * math.sqrt(0.5)) - math.log(2) - 0.5 * under**2
-    above = torch.log1p(-0.5 * torch.special.erfc(torch.where(x < 0, 0.0, x) * math.sqrt(0.5)))
-    return torch.where(x < 0, below, above)
+    return _written().LogNormal.apply(x)[0]
+
+
+def log_gamma(x: Tensor) -> Tensor:
+    """log Gamma(x) of x > 0; torch evaluates its derivatives anew in each pass."""
+    if x.requires_grad and torch.is_grad_enabled():
+        return _written().LogGamma.apply(x)[0]
+    return torch.lgamma(x)
+
+
+def log_factorial(y: Tensor) -> Tensor:
+    """log y!, from a table where y (n,) are whole numbers, none of them large."""
+    whole = _counts(y)
+    if whole is None:
+        return torch.lgamma(y + 1)
+    return torch.lgamma(torch.arange(1.0, int(whole.max()) + 2, dtype=y.dtype))[whole]
+
+
+def log_choose(m: Tensor, y: Tensor) -> Tensor:
+    """log of the number of ways to choose y of m."""
+    return log_factorial(m) - log_factorial(y) - log_factorial(m - y)
+
+
+def _counts(y: Tensor) -> Tensor | None:
+    """y (n,) as int64, where these are more whole numbers from 0 up than there are different ones; else None."""
+    if y.requires_grad or y.ndim != 1 or not len(y) or not bool(y.max() < len(y)):
+        return None
+    whole = y.to(torch.int64)
+    return whole if bool(((whole == y) & (whole >= 0)).all()) else None
+
+
+def logit_ndtr(x: Tensor) -> Tensor:
+    """log Phi(x) - log Phi(-x)."""
+    return _written().LogitNormal.apply(x)[0]
 
 
 def log1mexp(x: Tensor) -> Tensor:
-    """log(1 - exp(x)) for x < 0; NaN for x > 0. Maechler (2012), Accurately computing log(1 - exp(-|a|))."""
-    near = x > -math.log(2)
-    close = torch.log(-torch.expm1(torch.where(near, x, -1.0)))
-    return torch.where(near, close, torch.log1p(-torch.exp(torch.where(near, -1.0, x))))
+    """log(1 - exp(x)) for x < 0; NaN for x > 0."""
+    if x.requires_grad and torch.is_grad_enabled():
+        return _written().LogComplement.apply(x)[0]
+    return _written().log_complement(x)
 
 
 def log_rising(y: Tensor, log_alpha: Tensor) -> Tensor:
@@ -64,6 +101,9 @@ def log_rising(y: Tensor, log_alpha: Tensor) -> Tensor:
     Was: torch.lgamma(y + r) - torch.lgamma(r) - y * r.log(), which loses all digits as alpha tends to 0. For large r
     Stirling's formula gives (r + y - 1/2) log1p(y alpha) - y + S(r + y) - S(r), whose error is of the order of y eps.
     """
+    whole = _counts(y)
+    if whole is not None and log_alpha.shape == y.shape and bool((log_alpha == log_alpha[0]).all()):
+        return _written().Rising.apply(whole, log_alpha, 0)
     # The product has no factor but 1 at y = 0 as at y = 1: a rounding error is not small beside a probability of 0.
     return torch.where((y == 0) | (y == 1), 0.0, _rising(y, log_alpha))
 
@@ -84,48 +124,19 @@ def _rising_direct(y: Tensor, log_alpha: Tensor) -> Tensor:
     # Was: torch.lgamma(y + r) - torch.lgamma(r) + y * log_alpha, whose last two terms are infinite for a small r.
     y = torch.where(y == 0, 1.0, y)
     r = torch.exp(-log_alpha)
-    return torch.lgamma(y + r) - torch.lgamma(1 + r) + (y - 1) * log_alpha
+    return log_gamma(y + r) - log_gamma(1 + r) + (y - 1) * log_alpha
 
 
 def _rising_series(y: Tensor, log_alpha: Tensor) -> Tensor:
-    alpha = torch.exp(log_alpha)
+    alpha, stirling = torch.exp(log_alpha), _written().stirling
     r = 1.0 / alpha
-    return (r + y - 0.5) * torch.log1p(y * alpha) - y + _stirling(r + y) - _stirling(r)
-
-
-def _stirling(z: Tensor) -> Tensor:
-    """The remainder S(z) of lgamma(z) = (z - 1/2) log z - z + log(2 pi)/2 + S(z), for z >= 16."""
-    inverse = 1.0 / z
-    square = inverse * inverse
-    total = _STIRLING[-1] * square + _STIRLING[-2]
-    for coefficient in reversed(_STIRLING[:-2]):
-        total = total * square + coefficient
-    return total * inverse
+    return (r + y - 0.5) * torch.log1p(y * alpha) - y + stirling(1 / (r + y)) - stirling(alpha)
 
 
 def log_gamma_normaliser(log_phi: Tensor) -> Tensor:
-    """k log k - k - lgamma(k) with k = 1/phi: what a gamma density of mean 1 has at y = 1; log k for a small k.
-
-    Was: k * k.log() - k - torch.lgamma(k), whose terms cancel for a large shape; by Stirling's formula it is
-    (log k - log 2 pi)/2 - S(k).
-    """
-    threshold = -math.log(_LARGE_SHAPE)
-    large = log_phi < threshold
-    if not bool(large.any()):
-        return _normaliser_direct(log_phi)
-    if bool(large.all()):
-        return _normaliser_series(log_phi)
-    direct = _normaliser_direct(torch.where(large, threshold, log_phi))
-    return direct.index_put((large,), _normaliser_series(log_phi[large]))
-
-
-def _normaliser_direct(log_phi: Tensor) -> Tensor:
-    k = torch.exp(-log_phi)
-    return -log_phi - k * (log_phi + 1) - torch.lgamma(1 + k)  # lgamma(k) = lgamma(1 + k) - log k
-
-
-def _normaliser_series(log_phi: Tensor) -> Tensor:
-    return -0.5 * (log_phi + math.log(2 * math.pi)) - _stirling(torch.exp(-log_phi))
+    """k log k - k - lgamma(k) with k = 1/phi: what a gamma density of mean 1 has at y = 1; log k for a small k."""
+    # Was: k * k.log() - k - torch.lgamma(k), whose terms cancel for a large shape.
+    return _written().GammaNormaliser.apply(log_phi)[0]
 
 
 # Asymptotic series of sqrt(pi) x erfcx(x) in 1/(2 x^2): (-1)^k (2k - 1)!!; Abramowitz & Stegun 7.1.23.
@@ -150,18 +161,14 @@ def log_erfcx(x: Tensor) -> Tensor:
 
 
 def log_one_minus_exp_minus_exp(x: Tensor) -> Tensor:
-    """log(1 - exp(-exp(x))): the log of the probability of an event whose cumulative hazard is exp(x).
+    """log(1 - exp(-exp(x))): the log of the probability of an event whose cumulative hazard is exp(x)."""
+    # Was: log1mexp(-torch.exp(x)), which is -inf below -745.
+    return _written().LogEvent.apply(x)[0]
 
-    Was: log1mexp(-torch.exp(x)), which is -inf below -745; for a small hazard t it is x + log((1 - e^-t) / t) =
-    x - t/2 + t^2/24 - t^4/2880 + t^6/181440.
-    """
-    small = x < -2.5
-    t = torch.exp(torch.where(small, x, -2.5))
-    square = t * t
-    series = x - 0.5 * t + square * (1 / 24 - square * (1 / 2880 - square * (1 / 181440 - square / 9676800)))
-    certain = x > 8.0  # exp(-exp(8)) is 0, and exp(x) may be infinite
-    direct = log1mexp(-torch.exp(torch.where(small | certain, -2.5, x)))
-    return torch.where(small, series, torch.where(certain, 0.0, direct))
+
+def logit_one_minus_exp_minus_exp(x: Tensor) -> Tensor:
+    """The logit of the same probability."""
+    return _written().LogEvent.apply(x)[1]
 
 
 def relative_entropy(u: Tensor) -> Tensor:
@@ -176,6 +183,11 @@ def relative_entropy(u: Tensor) -> Tensor:
         total = total * inside + (k - 1) / math.factorial(k)
     outside = torch.where(near, 0.03, u)
     return torch.where(near, total * inside * inside, outside * torch.exp(outside) - torch.expm1(outside))
+
+
+def relative_loss(log_mu: Tensor, log_y: Tensor) -> Tensor:
+    """mu log(mu / y) - mu + y >= 0: y relative_entropy(log(mu / y))."""
+    return _written().Loss.apply(*torch.broadcast_tensors(log_mu, log_y))[0]
 
 
 def _debye(terms: int) -> tuple[tuple[float, ...], ...]:

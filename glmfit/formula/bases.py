@@ -16,7 +16,6 @@ import numpy as np
 
 State = Mapping[str, Any]
 DEGREE = 3
-FEWEST = {"cr": 3, "ps": 4, "tp": 3}  # columns of a basis
 MOST_PLACES = 2_000  # of a thin plate spline: distinct values beyond these are thinned out evenly
 _BEYOND = 0.001  # of the range, that evenly spaced knots go beyond the data at either end
 _ITERATED = 300  # places from which only the wanted eigenvectors are looked for

@@ -14,7 +14,7 @@ from glmfit.formula.words import SMOOTHS
 
 BASES = ("tp", "cr", "ps", "re")
 _COLUMNS = {"s": 10, "te": 5}  # of each marginal basis, by default
-_FEWEST = {"cr": 3, "ps": 4, "tp": 3}
+FEWEST = {"cr": 3, "ps": 4, "tp": 3}  # columns of a basis
 _ARGUMENTS = ("k", "bs", "by")
 _ELSEWHERE = {  # bases of mgcv that are not among these
     **dict.fromkeys(("ts", "cs"), "tp or cr, whose straight line is not penalised"),
@@ -144,10 +144,10 @@ def _sizes(node: Node, bs: str, given: Node | None) -> tuple[int, ...]:
     listed = given.kind == "list" or (given.kind == "call" and given.value == "c")
     items = given.args if listed else (given,) * count
     sizes = [item.value for item in items if item.kind == "number" and isinstance(item.value, int)]
-    if len(sizes) < len(items) or len(sizes) != count or min(sizes) < _FEWEST[bs]:
+    if len(sizes) < len(items) or len(sizes) != count or min(sizes) < FEWEST[bs]:
         each = f" for each of {count} columns" if count > 1 else ""
         hint = f"write k={_COLUMNS[node.value]}, the number of columns of the basis: what it may bend, not what it will"
-        raise _bad(node, f"k must be a whole number of {_FEWEST[bs]} or more{each}", hint)
+        raise _bad(node, f"k must be a whole number of {FEWEST[bs]} or more{each}", hint)
     return tuple(sizes)
 
 

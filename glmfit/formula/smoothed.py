@@ -17,7 +17,7 @@ import numpy as np
 from glmfit.errors import ModelError
 from glmfit.formula import bases
 from glmfit.formula.expression import Node, render
-from glmfit.formula.smooth import Smooth, smooth_of
+from glmfit.formula.smooth import FEWEST, Smooth, smooth_of
 
 MOST_LEVELS = 2_000  # of a factor with an effect for each, as columns of their own
 _VARIES = 1000 * np.finfo(float).eps  # relative to its mean, of a number that multiplies
@@ -121,7 +121,7 @@ def _multiplied(
 def _learned(node: Node, x: np.ndarray, k: int, asked: Smooth) -> dict[str, Any]:
     distinct = len(np.unique(x))
     if distinct < k:
-        least = bases.FEWEST[asked.bs]
+        least = FEWEST[asked.bs]
         hint = f"write k={distinct} or less" if distinct >= least else "leave it out, or make a factor of it: C(x)"
         what = f"k={k} columns need as many distinct values, and there are {distinct}"
         raise ModelError("smooth_k", f"'{render(node)}': {what}", hint)

@@ -130,7 +130,8 @@ def sentence(fit: Fit, terms: Sequence[str]) -> str:
     link = model.links.get(model.main[0])
     how = "" if link is None or fit.dispersion.method == "none" else f", with {_article(link)} {link} link,"
     also = f" Covariates may act on {', '.join(others)} as well." if len(model.formulas) > 1 and others else ""
-    method = "penalised maximum likelihood" if model.bias_reduction else "maximum likelihood"
+    penalised = model.bias_reduction is not None or fit.smoothing is not None
+    method = "penalised maximum likelihood" if penalised else "maximum likelihood"
     used = f"{data.rows_used:,} of {data.rows_read:,}" if data.rows_used < data.rows_read else f"all {data.rows_used:,}"
     what = f"{_article(model.family).capitalize()} {model.family} model{about}{on}{how}"
     fitted = f"{what} was fitted to {used} rows of {data.source} by {method}"

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from glmfit.errors import ModelError
+from glmfit.inference import goodness
 from glmfit.model import AsFitted, Likelihood, Model
 from glmfit.numerics import full, newton
 from glmfit.smoothing.inner import Inner, settle
@@ -129,6 +130,10 @@ class Marginal:
         begin = torch.tensor([math.log(of.unit)], dtype=torch.float64)
         found = newton(objective, begin, 1e-10)
         phi = math.exp(float(found.theta))
+        if not found.converged or goodness(of.likelihood, self._theta(inner)).perfect:
+            message = "smooth terms fit the response perfectly: there is no noise to choose how smooth they are by"
+            hint = "leave out what tells the response exactly, or give smooths a smaller k"
+            raise ModelError("smooth_limit", message, hint)
         return -found.value + 0.5 * spare * float(found.theta), phi
 
     def _theta(self, inner: Inner) -> Tensor:
@@ -142,19 +147,19 @@ class _Scale:
         self.plain = model.constants_only(("phi",), AsFitted(theta, None, (model.family.main,)))
         self.pulled, self.spare = pulled, spare
 
-    def _rest(self, t: float) -> float:
-        return -0.5 * self.pulled * math.exp(-t) + 0.5 * self.spare * t
+    def _rest(self, t: Tensor) -> float:
+        return float(-0.5 * self.pulled * torch.exp(-t) + 0.5 * self.spare * t)
 
     def value(self, t: Tensor) -> float:
-        return self.plain.value(t) + self._rest(float(t))
+        return self.plain.value(t) + self._rest(t)
 
     def along(self, t: Tensor, direction: Tensor):  # type: ignore[no-untyped-def]
         return lambda step: self.value(t + step * direction)
 
     def derivatives(self, t: Tensor) -> tuple[float, Tensor, Tensor]:
         value, gradient, hessian = self.plain.derivatives(t)
-        pull = 0.5 * self.pulled * math.exp(-float(t))
-        return value + self._rest(float(t)), gradient + pull + 0.5 * self.spare, full(hessian) - pull
+        pull = 0.5 * self.pulled * torch.exp(-t)
+        return value + self._rest(t), gradient + pull + 0.5 * self.spare, full(hessian) - pull
 
     def expected(self, t: Tensor) -> Tensor | None:
         return None

@@ -18,7 +18,7 @@ from glmfit.errors import ModelError
 from glmfit.model import Model
 from glmfit.smoothing.criterion import Marginal, Point, Settings, inverse, settled
 from glmfit.smoothing.penalty import Penalty
-from glmfit.smoothing.search import Criterion, Found, minimum
+from glmfit.smoothing.search import LEVEL, Criterion, Found, minimum
 from glmfit.smoothing.validation import Validated
 
 Trace = Callable[[dict[str, float]], None]
@@ -139,13 +139,14 @@ def _answer(of: Settings, method: str, expected: bool, found: Found) -> Smoothed
     information = of.expected(inner) if expected else inner.information
     A_inverse, _ = inverse(information + S, of.free)
     if A_inverse is None:
-        message = "the expected information is singular where the search ended"
-        raise ModelError("no_expected_information", message, "use --se hessian")
+        message = "the expected information has vanished where the search ended: means are at the end of their range"
+        hint = "look for terms that tell the response exactly, and leave them out"
+        raise ModelError("no_expected_information", message, hint)
     share = A_inverse @ information
     share[of.outer] = 0.0
     share[:, of.outer] = 0.0
     share[of.outer, of.outer] = 1.0
-    A_inverse[of.outer[:, None], of.outer] = _outer_covariance(found.hessian, of.strengths)
+    A_inverse[of.outer[:, None], of.outer] = _outer_covariance(of, found.hessian)
     turn = of.penalty.turn
     back = torch.linalg.inv(turn)
     half = _root(A_inverse) @ turn.T
@@ -177,17 +178,26 @@ def _answer(of: Settings, method: str, expected: bool, found: Found) -> Smoothed
     )
 
 
-def _outer_covariance(hessian: Tensor, strengths: int) -> Tensor:
-    """Of the parameters found along with the strengths: their part of the inverse of the criterion's Hessian."""
-    inside, cross, own = (
-        hessian[:strengths, :strengths],
-        hessian[:strengths, strengths:],
-        hessian[strengths:, strengths:],
-    )
-    values, vectors = torch.linalg.eigh(inside) if strengths else (torch.zeros(0), inside)
-    steep = values > 1e-6 * values.abs().max() if strengths else torch.zeros(0, dtype=torch.bool)
-    along = vectors[:, steep].T @ cross  # strengths without end say nothing of the others
-    return torch.linalg.inv(own - along.T @ (along / values[steep, None])) if len(own) else own
+def _outer_covariance(of: Settings, hessian: Tensor) -> Tensor:
+    """Of the parameters found along with the strengths: their part of the inverse of the criterion's Hessian.
+
+    ModelError for one that tends to the end of its range, where the criterion is level.
+    """
+    strengths = of.strengths
+    cross, own = hessian[:strengths, strengths:], hessian[strengths:, strengths:]
+    if not len(own):
+        return own
+    values, vectors = torch.linalg.eigh(hessian[:strengths, :strengths])
+    steep = values > LEVEL  # strengths without end say nothing of the others
+    along = vectors[:, steep].T @ cross
+    values, vectors = torch.linalg.eigh(own - along.T @ (along / values[steep, None]))
+    if bool((values <= LEVEL).any()):
+        place = int(of.outer[int(vectors[:, 0].abs().argmax())])
+        name = next(p.parameter for p in of.model.rows.predictors if place in p.columns.tolist())
+        message = f"{name} tends to the end of its range, where nothing tells it from a simpler model"
+        hint = f"use a family without {name}, or hold it with --fix {name}=VALUE"
+        raise ModelError("smooth_limit", message, hint)
+    return (vectors / values) @ vectors.T
 
 
 def _root(matrix: Tensor) -> Tensor:

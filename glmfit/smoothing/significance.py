@@ -109,6 +109,8 @@ def of_variance(fit: Penalties, places: Sequence[int], others: Sequence[int]) ->
     """The test that a variance is 0, of coefficients at `places`; `others` are those of other random effects, which are
     part of the noise."""
     G, S = fit.information, fit.penalty
+    if not (np.isfinite(G).all() and np.isfinite(fit.covariance).all()):
+        return Tested(math.nan, float(len(places)), math.nan)
     kept = np.setdiff1d(np.arange(len(G)), others)
     noise = G.copy()
     if len(others):
@@ -144,7 +146,7 @@ def _upper(statistic: float, weights: Sequence[float] | np.ndarray, df: float | 
 
 def _root(information: np.ndarray) -> np.ndarray | None:
     """Upper triangular R with R'R = the information; None where that is not positive definite."""
-    if not (np.diagonal(information) > 0).all():
+    if not (np.diagonal(information) > 0).all():  # NaN where there is no unit
         return None
     scale = np.sqrt(np.diagonal(information))
     lower, info = torch.linalg.cholesky_ex(torch.from_numpy(information / np.outer(scale, scale)))

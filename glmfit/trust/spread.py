@@ -59,7 +59,7 @@ def judged(family: str, pearson: float, df: float, total: float) -> Finding | No
     ratio = pearson / df
     if not math.isfinite(total) or abs(pearson - df) < SURPRISING * math.sqrt(total):
         return None
-    numbers = f"Pearson's chi-square is {pearson:.5g} on {df} df, {ratio:.3g} times what the {family} family allows"
+    numbers = f"Pearson's chi-square is {pearson:.5g} on {df:.6g} df, {ratio:.3g} times what the {family} family allows"
     if ratio >= RATIO:
         message = f"{numbers}: standard errors are too small by a factor of about {math.sqrt(ratio):.2g}"
         return Finding("overdispersion", f"{message}; use {INSTEAD[family][0]}, or --se hc1")

@@ -16,11 +16,13 @@ from glmfit.families.special import (
     expm1_ratio,
     log1mexp,
     log_erfcx,
+    log_factorial,
     log_gamma_normaliser,
     log_ndtr,
     log_one_minus_exp_minus_exp,
     log_rising,
     logaddexp,
+    logit_ndtr,
     relative_entropy,
     softplus,
 )
@@ -101,6 +103,45 @@ def test_log_rising_is_the_product_it_stands_for(alpha: float) -> None:
     products = [sum(math.log1p(j * alpha) for j in range(count)) for count in range(40)]
     found = log_rising(y, torch.full_like(y, math.log(alpha)))
     torch.testing.assert_close(found, torch.tensor(products, dtype=torch.float64), rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("log_alpha", [-40.0, -3.0, 0.0, 9.0])
+def test_log_rising_of_one_alpha_for_all_rows(log_alpha: float) -> None:
+    """By a table; three derivatives, each row's own."""
+    y = torch.tensor([0.0, 1.0, 2.0, 7.0, 3.0, *[1.0] * 5], dtype=torch.float64)
+    x = torch.full_like(y, log_alpha).requires_grad_(True)
+    found = [log_rising(y, x)]
+    for _ in range(3):
+        found += torch.autograd.grad(found[-1].sum(), x, create_graph=True)
+    with mp.workdps(80):
+        expected = [
+            [float(mpmath.diff(lambda t, y=n: mp.log(mp.rf(mp.exp(-t), y)) + y * t, log_alpha, k)) for n in y.tolist()]
+            for k in range(4)
+        ]
+    wanted = torch.tensor(expected, dtype=torch.float64)
+    torch.testing.assert_close(torch.stack(found).detach(), wanted, rtol=1e-12, atol=1e-30)
+
+
+@pytest.mark.parametrize("x", [-300.0, -18.0, -16.0, -5.01, -4.99, -1.0, 0.5, 5.01, 40.0])
+def test_third_derivatives_and_logits_of_the_normal(x: float) -> None:
+    """The logit is that of two logarithms, and what is written out is closed under differentiation."""
+    gradients = []
+    for f in (logit_ndtr, lambda t: log_ndtr(t) - log_ndtr(-t)):
+        at = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+        found = [f(at)]
+        for _ in range(3):
+            found += torch.autograd.grad(found[-1], at, create_graph=True)
+        gradients.append([one.item() for one in found])
+    assert gradients[0] == pytest.approx(gradients[1], rel=1e-9, abs=1e-300)
+    with mp.workdps(80):
+        third = float(mpmath.diff(lambda t: mp.log(mp.erfc(-t / mp.sqrt(2)) / mp.erfc(t / mp.sqrt(2))), x, 3))
+    assert gradients[0][3] == pytest.approx(third, rel=1e-8)
+
+
+def test_factorials_are_those_of_the_gamma_function() -> None:
+    for y in ([0.0, 1.0, 5.0, 2.0, 3.0, 0.0], [0.5, 1.0, 2.0], [1e9, 3.0]):
+        at = torch.tensor(y, dtype=torch.float64)
+        torch.testing.assert_close(log_factorial(at), torch.lgamma(at + 1), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("log_phi", [-40.0, -12.0, SWITCH - 1e-6, SWITCH + 1e-6, -2.0, 0.0, 1.5, 6.0, 40.0])

@@ -154,6 +154,7 @@ def test_the_table_lists_smooths_and_not_their_coefficients() -> None:
         ("count ~ s(x) + te(x, z)", {}, "smooth_overlap"),
         ("count ~ h + s(h, bs='re')", {}, "smooth_overlap"),
         ("count ~ s(w)", {}, "smooth_k"),
+        ("ordered ~ s(x, k=5)", {"family": "negative-binomial"}, "smooth_limit"),
         ("count ~ s(h)", {}, "bad_smooth"),
         ("count ~ s(x, bs='re')", {}, "bad_smooth"),
         ("count ~ te(x)", {}, "bad_smooth"),
@@ -186,6 +187,16 @@ def test_what_follows_a_fit_is_right_or_refused() -> None:
     np.testing.assert_allclose(residuals["fitted"], fit.predict(DATA)["estimate"])
     by_groups = glmfit.fit("count ~ s(x, k=5)", FRAME[FRAME.g == "a"], family="poisson")
     assert by_groups.convergence.converged
+
+
+def test_separated_rows_and_perfect_fits_are_told() -> None:
+    separated = glmfit.fit("y ~ g + s(x, k=5)", FRAME.assign(y=(FRAME.g == "a").astype(int)), family="binomial")
+    assert separated.exit_code == 5
+    assert "flat_direction" in [finding.code for finding in separated.warnings]
+    with pytest.raises(GlmfitError, match="perfectly"):
+        glmfit.fit("y ~ s(x)", FRAME.assign(y=2 * FRAME.x + 1))
+    with pytest.raises(GlmfitError, match="perfectly"):
+        glmfit.fit("y ~ s(x)", FRAME.assign(y=1.0))
 
 
 def test_levels_inside_smooths_are_averaged_over() -> None:

@@ -60,6 +60,8 @@ def tables(fit: Fit) -> list[Part]:
         out.append(grid)
     if fit.auxiliary:
         out.append(_auxiliary(fit))
+    if fit.smooths:
+        out.append(_smooths(fit))
     return out
 
 
@@ -96,6 +98,14 @@ def _auxiliary(fit: Fit) -> Grid:
     )
     heading = ("Parameter", "Estimate", "Std. Error", *words.interval_headings(fit.level))
     return Grid("On their natural scales", heading, body)
+
+
+def _smooths(fit: Fit) -> Grid:
+    body = tuple(
+        cells([numbers.visible(term), *texts], [None, one.edf, one.ref_df, one.statistic, one.p_value])
+        for (term, texts), one in zip(words.smooth_rows(fit), fit.smooths, strict=True)
+    )
+    return Grid("Smooth terms", ("Term", *words.smooth_headings(fit)), body)
 
 
 def joint(fit: Fit) -> list[Part]:

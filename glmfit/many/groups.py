@@ -16,7 +16,7 @@ from glmfit.many.split import Groups, check_by, grouped
 from glmfit.many.stream import Record
 from glmfit.memory import running_out
 from glmfit.result import Fit
-from glmfit.rows import Data, check_held, inside, read, resolve
+from glmfit.rows import Data, check_held, inside, read, refuse_random, resolve
 from glmfit.rows.asked import Asked, ask
 from glmfit.spec import ModelSpec
 from glmfit.spill import Spill
@@ -174,6 +174,8 @@ def _asked(spec: ModelSpec, source: Source, by: Sequence[str]) -> Asked:
                 _refuse_inside(ask(spec, family, links, source.header), by)
             raise
         _refuse_inside(asked, by)
+        hint = "fit one group at a time with --where; or all in one model, in which (x | g) lets g differ"
+        refuse_random(asked.formula, "--by fits groups together", hint)
         return replace(asked, where=None if spec.where is None else condition(spec.where, source.header))
 
 

@@ -18,7 +18,7 @@ from glmfit.many.gapped import Scan, holds
 from glmfit.many.names import chosen
 from glmfit.many.scanned import ScanRecord, adjusted
 from glmfit.many.template import GAP, Template
-from glmfit.rows import check_held, inside, refuse_formula, resolve
+from glmfit.rows import check_held, inside, refuse_formula, refuse_random, resolve
 from glmfit.rows.asked import Asked, ask
 from glmfit.rows.data import A_WHILE
 from glmfit.spec import ModelSpec
@@ -46,6 +46,7 @@ def scan(spec: ModelSpec, data: Any, columns: Sequence[str], *, firth_fallback: 
         if firth_fallback:
             ask(replace(gap, bias_reduction="firth"), family, links, [*source.header, GAP])
     _check(asked, names, family)
+    refuse_random(asked.formula, "--scan fits columns together", "write a file of jobs, a model for each column")
     wanted = [name for name in asked.read if name != GAP]
     if source.expected_rows() * (len(wanted) + len(names)) > A_WHILE:
         load_meanwhile("glmfit.many.grouping")

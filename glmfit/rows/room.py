@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from glmfit import memory
 from glmfit.errors import ModelError
 from glmfit.memory import spoken
+from glmfit.rows.mixed import first_random
 from glmfit.spec import ModelSpec
 from glmfit.spill import Spill
 from glmfit.table import Source, Table, read_spilled
@@ -26,8 +27,10 @@ def table_of(asked: Asked, source: Source) -> Table:
     spill = Spill(asked.spec.spill or "")
     if has_room(asked, source):
         return source.read(asked.read)
-    if asked.spec.absorb:
-        raise _held("--absorb", source, need(asked, source))
+    random = first_random(asked.formula)
+    if asked.spec.absorb or random is not None:
+        what = "--absorb" if random is None else f"a fit with random effects {random}"
+        raise _held(what, source, need(asked, source))
     if asked.family.grouped:
         what = f"about {source.expected_rows():,} rows are compared within their groups, which are in memory"
         held = memory.Need(need(asked, source), what, "allow more with --memory, or read fewer rows or columns")

@@ -33,20 +33,19 @@ class FittedModel(Fitted):
         """The model in a file; `DataError` for any other."""
         from glmfit.after.saved import read_model
 
-        return cls.of(read_model(os.fspath(path), family).fit, family)
+        return cls.of(read_model(os.fspath(path), family, random=True).fit, family)
 
     def __repr__(self) -> str:
         from glmfit.report import to_table
+        from glmfit.report.random import without_modes
 
-        return to_table(self, plain=True).rstrip("\n")
+        return to_table(without_modes(self), plain=True).rstrip("\n")
 
     def _repr_html_(self) -> str:
         """The table of coefficients for a notebook."""
         from html import escape
 
-        from glmfit.report import to_table
-
-        return f"<pre>{escape(to_table(self, plain=True))}</pre>"
+        return f"<pre>{escape(repr(self))}</pre>"
 
     def to_frame(self) -> Any:
         """The coefficients as a pandas DataFrame, one row each, with the names of the JSON."""

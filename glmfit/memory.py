@@ -53,6 +53,12 @@ def squares_need(p: int, largest: tuple[str, int] | None) -> Need:
     return Need(NUMBER * SQUARES * p**2, f"{p:,} coefficients have {SQUARES} matrices of {p:,} x {p:,} numbers", hint)
 
 
+def cubes_need(p: int) -> Need:
+    """The need of the degrees of freedom that CR2 gives the tests of p coefficients."""
+    what = f"the degrees of freedom of CR2 for {p:,} coefficients come from {p:,} x {p:,} x {p:,} numbers"
+    return Need(NUMBER * p**3, what, "leave --small-sample out, or merge rare levels")
+
+
 def border_need(p: int, border: int) -> Need:
     """The need of p coefficients of which all but `border` are levels of one factor, which are set apart."""
     what = f"{p:,} coefficients have {SQUARES} matrices of {p:,} x {border:,} numbers"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from glmfit import memory
 from glmfit.errors import DataError, Finding
+from glmfit.random_effects import RandomEffects
 from glmfit.reading import Reading
 from glmfit.shrunk import Shrunk
 from glmfit.smooths import Smoothing, SmoothTerm
@@ -296,6 +297,7 @@ class Fit:
     auxiliary: tuple[Auxiliary, ...]
     joint_tests: tuple[JointTest, ...] = field(default=(), kw_only=True)  # of terms of several coefficients
     bootstrap: Bootstrap | None = field(default=None, kw_only=True)  # where intervals are from replicates
+    random_effects: RandomEffects | None = field(default=None, kw_only=True)
     shrinkage: Shrunk | None = field(default=None, kw_only=True)  # where coefficients were penalised
     smooths: tuple[SmoothTerm, ...] = field(default=(), kw_only=True)
     smoothing: Smoothing | None = field(default=None, kw_only=True)  # where there are smooths

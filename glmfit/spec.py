@@ -81,6 +81,7 @@ class ModelSpec:
     bootstrap_by: str | None = None  # one of DRAWN: what a replicate is made of; None: the clusters of `se`, or rows
     level: float = 0.95
     bias_reduction: str | None = None  # one of BIAS_REDUCTIONS
+    reml: bool = False  # the coefficients of the mean are integrated too when variances of random effects are estimated
     shrinkage: Shrinkage | None = None  # a penalty on coefficients; also its fields by name
     smoothing: str | None = None  # one of SMOOTHINGS: what the strengths of smooth terms are chosen by
     where: str | None = None  # a condition: the rows in which it holds are the data
@@ -178,7 +179,7 @@ def _validate_types(spec: ModelSpec) -> None:
     """From Python any value may come; what is not of the kind meant is refused by name."""
     kinds: dict[str, tuple[Any, str]] = {
         **dict.fromkeys(("family", "missing", "optimizer", "separation", "ci"), (str, "text")),
-        "check_separation": (bool, "True or False"),
+        **dict.fromkeys(("check_separation", "reml"), (bool, "True or False")),
         **dict.fromkeys(("y", "weights", "freq_weights", "sampling_weights"), (str | None, "the name of a column")),
         **dict.fromkeys(("offset", "exposure", "group", "event"), (str | None, "the name of a column")),
         **dict.fromkeys(

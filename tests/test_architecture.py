@@ -22,23 +22,25 @@ BELOW = {
     "rows": "formula families table",
     "design": "formula numerics table",
     "model": "rows design formula families numerics",
+    "penalty": "model design numerics",
     "inference": "model numerics families",
     "trust": "model design numerics",
     "smoothing": "inference model numerics",
-    "estimate": "smoothing trust inference model design rows formula families numerics",
+    "estimate": "penalty smoothing trust inference model design rows formula families numerics",
     "shrink": "estimate trust inference model design rows formula families numerics",
     "dense": "estimate trust inference design rows formula families table numerics",
     "cluster": "estimate inference model design rows formula families table numerics",
     "explain": "",
     "report": "explain families",
     "after": "report dense estimate inference rows design formula families table numerics",
-    "many": "after report explain dense estimate trust inference model rows design formula families table numerics",
+    "many": "after report explain dense estimate penalty trust inference model rows design formula families table "
+    "numerics",
     "commands": "many report explain after dense estimate rows formula families table",
 }
 # The ground floor, from the bottom; `__init__` is the Python API and `__main__` the command, above all packages.
 GROUND = (
     *("version", "errors", "lazy", "cgroups", "memory", "threads", "spill", "spilled", "watch", "reading"),
-    *("shrinkage", "spec", "shrunk", "smooths", "result"),
+    *("shrinkage", "spec", "random_effects", "shrunk", "smooths", "result"),
 )
 ROOF = ("fitted", "__init__", "__main__")
 _WITHOUT_TORCH = {"table", "families", "formula", "rows", "explain", "report", "many", "commands", *GROUND}

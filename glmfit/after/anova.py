@@ -26,7 +26,7 @@ from glmfit.families.userfile import is_dense
 from glmfit.inference import Reference, joint_test
 from glmfit.report.records import Records
 from glmfit.result import Fitted
-from glmfit.rows import Data, read, refuse_formula
+from glmfit.rows import Data, read, refuse_formula, refuse_random
 from glmfit.spec import ModelSpec, one_of, without_intervals
 
 SCHEMA = "glmfit/anova/1"
@@ -41,6 +41,7 @@ TYPES = {
     3: "after all other terms (type III)",
 }
 TESTS = ("lr", "f", "wald", "score")
+TEST_TERMS = "fit with --save, and write: glmfit test MODEL --terms"
 
 Left = frozenset[ModelTerm]
 
@@ -86,6 +87,7 @@ def analysis(
         message = "the likelihood is a log_likelihood(params, data), whose parameters are no terms of a formula"
         raise ModelError("no_terms", message, "fit it with --save, and test hypotheses with glmfit test")
     rows = read(spec, data)
+    refuse_random(rows.formula, "anova fits the model without each of its terms", TEST_TERMS)
     refuse_formula(rows.formula, "tests by fits without a term")
     names = [term.name for term in terms_of(rows.formula.predictors, rows.family)]
     if not names:

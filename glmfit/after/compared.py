@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from glmfit.after.penalised import refuse_penalised
 from glmfit.after.ratios import FROM_LIKELIHOOD, FROM_RESIDUALS, is_scaled, ratio
+from glmfit.after.saved import refuse_random_effects
 from glmfit.after.vuong import CORRECTIONS, Rows, by_rows, no_test_at_the_edge, vuong
 from glmfit.errors import DataError, Finding, UsageError
 from glmfit.formula import Factor, PredictorFormula, parse
@@ -37,8 +38,10 @@ def compared(models: Sequence[Named], rows: Rows | None = None) -> tuple[Records
     """
     if len(models) < 2:
         raise UsageError("missing_argument", "there is nothing to compare with", "give two models or more")
-    for _, one in models:
+    for name, one in models:
         refuse_penalised(one, "comparisons by likelihood")
+        if one.random_effects is not None:
+            refuse_random_effects(one, name)
     for other in models[1:]:
         _refuse_other_data(models[0], other)
     criteria = [one.fit.aic for _, one in models]

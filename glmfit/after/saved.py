@@ -158,9 +158,21 @@ def refuse_absorbed(model: SavedModel, what: str) -> None:
         raise ModelError("absorbed_effects", message, hint)
 
 
-def read_model(path: str, family: str | None = None) -> SavedModel:
-    """The model in a file; `family` names the file of a user's likelihood again. `DataError` for any other file."""
-    return open_model(read_fitted(path), family, path)
+def refuse_random_effects(fit: Fitted, name: str) -> None:
+    """Raises for a model with random effects, where what is asked for would take them for 0 in silence."""
+    assert fit.random_effects is not None
+    terms = ", ".join(one.term for one in fit.random_effects.terms)
+    message = f"{name} has random effects {terms}, which this command does not know of"
+    hint = "predict, test, confint and plot forest do; --json --ranef of the fit has the effects of each level"
+    raise ModelError("random_effects_after", message, hint)
+
+
+def read_model(path: str, family: str | None = None, *, random: bool = False) -> SavedModel:
+    """The model in a file; `family` names the file of a user's likelihood again. `DataError` for any other file.
+
+    One with random effects is opened for those who say that they know of them.
+    """
+    return open_model(read_fitted(path), family, path, random=random)
 
 
 def read_fitted(path: str) -> Fitted:
@@ -177,9 +189,11 @@ def read_fitted(path: str) -> Fitted:
     return model_from_json(text, path)
 
 
-def open_model(fit: Fitted, family: str | None = None, name: str = "the model") -> SavedModel:
+def open_model(fit: Fitted, family: str | None = None, name: str = "the model", *, random: bool = False) -> SavedModel:
     """A fit made ready for new rows; `DataError` where its blueprint is not one that a fit leaves."""
     blueprint = fit.blueprint
+    if fit.random_effects is not None and not random:
+        refuse_random_effects(fit, name)
     if not blueprint.predictors:  # a log_likelihood(params, data): there is nothing to make
         return SavedModel(fit, Family(), {}, (), (), name)
     chosen = likelihood_file(fit, family, name)
@@ -222,7 +236,7 @@ def _predictor(parameter: str, text: str, header: Sequence[str]) -> PredictorFor
     while response in header:
         response += "_"
     (found,) = parse(ModelSpec(formulas=(f"{response} ~ {text}",)), [response, *header]).predictors
-    return PredictorFormula(parameter, found.terms, found.offsets)
+    return PredictorFormula(parameter, found.terms, found.offsets, random=found.random)
 
 
 def _check_order(predictors: Sequence[PredictorFormula], family: Family, fit: Fitted, name: str) -> None:
@@ -255,4 +269,12 @@ def likelihood_file(fit: Fitted, given: str | None, name: str) -> str:
     return given
 
 
-__all__ = ["GlmfitError", "SavedModel", "likelihood_file", "open_model", "read_fitted", "read_model"]
+__all__ = [
+    "GlmfitError",
+    "SavedModel",
+    "likelihood_file",
+    "open_model",
+    "read_fitted",
+    "read_model",
+    "refuse_random_effects",
+]

@@ -21,7 +21,7 @@ from glmfit.formula import ModelFormula, PredictorFormula, for_family
 from glmfit.formula.expression import quote
 from glmfit.report.records import Records
 from glmfit.result import Fitted
-from glmfit.rows import Data, read, refuse_formula, resolve
+from glmfit.rows import Data, read, refuse_formula, refuse_random, resolve
 from glmfit.rows.asked import ask
 from glmfit.spec import ModelSpec, one_of, without_intervals
 from glmfit.table import Source, open_data
@@ -178,6 +178,8 @@ def _begin(spec: ModelSpec, source: Source, asked: Asked) -> tuple[_Walk, tuple[
     start = _formula(spec, source)
     upper, lower = (_scope(spec, source, start, texts) for texts in (asked.upper, asked.lower))
     whole = [start, *(one for one in (upper, lower) if one is not None)]
+    for one in whole:
+        refuse_random(one, "step chooses among terms without them", "compare fits of few models by their AIC")
     data = read(_joined(spec, whole), source)
     data = replace(data, spec=_without_errors(data.spec))
     base = data.formula.predictors

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from glmfit.cluster.partitions import Part, joined
-from glmfit.design import Combination, Matrix, Standardization, build
+from glmfit.design import Categorical, Combination, Matrix, Standardization, build
 from glmfit.errors import Finding
 from glmfit.families.catalogue import make_family
 from glmfit.formula import DesignState, Evaluator, PredictorFormula
@@ -25,6 +25,7 @@ from glmfit.rows.asked import Asked
 from glmfit.rows.data import of_rows
 from glmfit.table import Table
 
+OTHERS = 4  # columns of a part beside those of the design: response, weights, numbers
 FAR = 1e-7  # from what a column is a combination of, relative to their sizes
 
 
@@ -56,6 +57,12 @@ class Coded:
     def asked(self) -> Asked:
         asked = self.part.asked
         return asked.of_categories(self.levels) if asked.family.categories else asked
+
+    def __sizeof__(self) -> int:
+        """Bytes, by which dask decides where it is worth while to move."""
+        blocks = {id(block): block for predictor in self.rows.predictors for block in predictor.X.blocks}
+        columns = sum(2 if isinstance(block, Categorical) else block.shape[1] for block in blocks.values())
+        return object.__sizeof__(self) + 8 * len(self.rows) * (columns + OTHERS + len(self.codes))
 
 
 def code_part(part: Part, plan: Plan, before: int) -> Coded:

@@ -30,6 +30,7 @@ from glmfit.cluster.partitions import (
 from glmfit.cluster.refusals import refuse, refuse_groups
 from glmfit.cluster.scheduler import connected, local_workers
 from glmfit.cluster.source import OnWorkers
+from glmfit.cluster.tasks import packed, submitted
 from glmfit.errors import DataError, Finding, ModelError
 from glmfit.estimate.check import inspection_of
 from glmfit.estimate.maximum import maximise
@@ -83,10 +84,10 @@ def _read(
 ) -> tuple[list[Future], list[Told]]:
     """Every part read by a worker, and what is told of it."""
     travelling = Travelling.of(spec)
-    read = [client.submit(read_part, part, travelling, parts[0].name, header, pure=False) for part in parts]
+    read = [submitted(client, packed(read_part, part, travelling, parts[0].name, header)) for part in parts]
     rows = -(-EXAMPLES // len(parts))
     told = client.gather(
-        [client.submit(tell, one, part.name, rows, pure=False) for one, part in zip(read, parts, strict=True)]
+        [submitted(client, packed(tell, part.name, rows), one) for one, part in zip(read, parts, strict=True)]
     )
     if not any(one.n for one in told):
         missing = _summed([one.dropped for one in told]).get("missing", {})
@@ -122,9 +123,9 @@ def _coded(
             clusters=values,
         )
         _check_aliases(model)
-        shared = client.submit(_as_it_is, plan, pure=False)  # a task, which is done again where its worker dies
-        coded = [client.submit(code_part, read[at], shared, before[at], pure=False) for at in there]
-        said = client.gather([client.submit(report, one, pure=False) for one in coded])
+        shared = submitted(client, packed(_as_it_is, plan))  # sent once, and not beside each part
+        coded = [submitted(client, packed(code_part, before[at]), read[at], shared) for at in there]
+        said = client.gather([submitted(client, packed(report), one) for one in coded])
         strange = [table for _, _, table in said if table is not None]
         if not strange:
             counts = {name: _clusters(example, name, values.get(name)) for name in data.clusters}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from glmfit import memory
 from glmfit.cluster.partitions import Part, joined
+from glmfit.cluster.tasks import packed, submitted
 from glmfit.formula import DesignState, Evaluator, Factor
 from glmfit.memory import rows_need
 from glmfit.model import Model
@@ -35,10 +36,10 @@ def learned(client: Client, parts: Sequence[Future], model: Model, data: Data) -
     names = tuple(
         dict.fromkeys(name for factor in [*factors, *([weight] if weight else [])] for name in factor.columns)
     )
-    rows = sum(client.gather([client.submit(_count, part, pure=False) for part in parts]))
+    rows = sum(client.gather([submitted(client, packed(_count), part) for part in parts]))
     memory.check([rows_need(rows, 2 * len(names), f"transforms learn from {rows:,} rows of {', '.join(names)}")])
     table = joined(
-        client.gather([client.submit(_columns, part, names, pure=False) for part in parts]), ["a part"] * len(parts)
+        client.gather([submitted(client, packed(_columns, names), part) for part in parts]), ["a part"] * len(parts)
     )
     frequency, _ = row_weights(data.formula.roles, table) if weight else (None, None)
     return _state(model, table, factors, frequency)

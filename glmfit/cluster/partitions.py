@@ -105,6 +105,11 @@ class Part:
     def asked(self) -> Asked:
         return asked_of(self.travelling.arrived(), self.header)
 
+    def __sizeof__(self) -> int:
+        """Bytes, by which dask decides where it is worth while to move."""
+        columns = () if self.table is None else self.table.columns.values()
+        return object.__sizeof__(self) + sum(column.values.nbytes for column in columns)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Told:

@@ -10,7 +10,7 @@ from dataclasses import fields
 
 from glmfit.errors import ModelError
 from glmfit.families.userfile import is_dense
-from glmfit.rows import refuse_formula
+from glmfit.rows import refuse_formula, refuse_random
 from glmfit.rows.asked import Asked
 from glmfit.spec import ModelSpec, cluster_columns
 
@@ -41,7 +41,8 @@ def refuse(spec: ModelSpec) -> None:
 
 
 def refuse_groups(asked: Asked) -> None:
-    """The same for a family whose log-likelihood is one of groups of rows, and for smooth terms."""
+    """The same for a likelihood of groups of rows, of smooth terms, or that integrates effects that rows share."""
+    refuse_random(asked.formula, "--dask sums over parts of the rows", "leave them out, or fit without --dask")
     refuse_formula(asked.formula, "--dask, where rows are apart,")
     if asked.family.grouped:
         message = f"--family {asked.family.name} does not go together with --dask: {REASONS['group'][0]}"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from glmfit.cluster.coding import part_sum
+from glmfit.cluster.tasks import packed, submitted
 from glmfit.model import View, add
 
 if TYPE_CHECKING:
@@ -25,15 +26,16 @@ class OnWorkers:
         self.client, self.parts, self.n = client, parts, n
 
     def added(self, view: View, of: Callable[..., T], *arguments: Any) -> T:
-        sums = [self.client.submit(part_sum, part, view, of, arguments, pure=False) for part in self.parts]
+        of_part, of_sums = packed(part_sum, view, of, arguments), packed(added_up)
+        sums = [submitted(self.client, of_part, part) for part in self.parts]
         while len(sums) > 1:
             groups = [sums[at : at + BRANCHES] for at in range(0, len(sums), BRANCHES)]
-            sums = [self.client.submit(added_up, group, pure=False) for group in groups]
+            sums = [submitted(self.client, of_sums, *group) for group in groups]
         found: T = sums[0].result()
         return found
 
 
-def added_up(sums: Sequence[Any]) -> Any:
+def added_up(*sums: Any) -> Any:
     """On a worker: the sum of sums."""
     total = sums[0]
     for one in sums[1:]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from glmfit import fit_spec
-from glmfit.commands import options
+from glmfit.commands import options, random
 from glmfit.commands import scan as scanning
 from glmfit.commands.groups import check_groups, fit_by
 from glmfit.commands.model import takes_model
@@ -18,6 +18,7 @@ from glmfit.commands.report import report_of, target_of
 from glmfit.commands.shared import check_output, check_save, warn
 from glmfit.commands.shrink import check_alone, refuse_unchosen
 from glmfit.errors import ModelError, UsageError
+from glmfit.report.random import without_modes
 from glmfit.spec import ModelSpec
 from glmfit.threads import use
 
@@ -41,6 +42,7 @@ def fit_command(
     output: options.Output = None,
     exp: options.Exp = False,
     covariance: options.Covariance = False,
+    ranef: random.Ranef = False,
     save: options.Save = None,
     all_levels: options.AllLevels = False,
     plot: options.Plot = False,
@@ -71,7 +73,7 @@ def fit_command(
     _check_dask(dask, by=by, scan=columns, save=save, report=report)
     alone = {
         "--by": bool(by), "--save": save is not None, "--plot": plot, "--exp": exp, "--covariance": covariance,
-        "--all-levels": all_levels, "--report": report is not None, "--verbose": verbose,
+        "--all-levels": all_levels, "--ranef": ranef, "--report": report is not None, "--verbose": verbose,
     }  # fmt: skip
     scanning.check_scan(columns, [*spec.formulas, *spec.x, spec.y or ""], alone, adjust, firth_fallback)
     groups = options.levels(by)
@@ -102,7 +104,8 @@ def fit_command(
 
         refuse_unchosen(fit)
         write_file(save, model_json(fit))
-    _report(fit, chosen, output, exp=exp, covariance=covariance, all_levels=all_levels, plot=plot, quiet=quiet)
+    shown = fit if ranef else without_modes(fit)
+    _report(shown, chosen, output, exp=exp, covariance=covariance, all_levels=all_levels, plot=plot, quiet=quiet)
     if report is not None:
         report_of(fit, spec, data, report)
     raise typer.Exit(fit.exit_code)

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from glmfit.commands import options
+from glmfit.commands import options, random
 from glmfit.commands.output import say
 from glmfit.commands.progress import progress
 from glmfit.commands.reading import takes_data
@@ -58,6 +58,7 @@ def asked_for(
     bootstrap_by: options.BootstrapBy = None,
     level: options.Level = "0.95",
     bias_reduction: options.BiasReduction = None,
+    reml: random.Reml = False,
     penalty: Shrinkage | None = None,
     smoothing: options.Smoothing = None,
     optimizer: options.OptimizerOption = "newton",
@@ -102,6 +103,7 @@ def asked_for(
         bootstrap_by=bootstrap_by,
         level=options.number("--level", level),
         bias_reduction=bias_reduction,
+        reml=reml,
         shrinkage=penalty,
         smoothing=smoothing,
         where=where,

@@ -64,7 +64,7 @@ TABLE = {
     "vif collinearity collin": "nothing: terms that follow from others are found and named by every fit",
     "lambda l1 l2 ridge lasso penalty elastic-net l1-ratio": "--bias-reduction firth, the only penalty here",
     "cv k-fold kfold nfolds folds": "--save MODEL.json, then: glmfit compare gives AIC, AICc and BIC of several",
-    "random re mixed ranef": "--se cluster:COLUMN, or C(COLUMN) in the formula: no random effects here",
+    "random re mixed": "a term of the formula in parentheses, its column behind a bar; --ranef shows it by level",
     "correlation corstr": "--se cluster:COLUMN: rows are independent but for clusters",
     "irr or hr rrr rr eform exponentiate odds-ratio odds-ratios": "--exp",
     "strata stratum panel": "--group {COLUMN} with --family conditional-logit, or C({COLUMN}) in the formula",

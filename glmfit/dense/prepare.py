@@ -28,6 +28,7 @@ from glmfit.rows import (
     of_factors,
     refuse_disguised,
     refuse_formula,
+    refuse_random,
     row_weights,
     without_weightless,
 )
@@ -171,6 +172,8 @@ def _formula(spec: ModelSpec, source: Source) -> ModelFormula | None:
             "a log_likelihood takes one formula, 'response ~ terms', without offset() and with one response",
             "ask for other columns by name: data.years",
         )
+    hint = "write the density of a row, log_density(y, mu, ...): its linear predictors may have them"
+    refuse_random(formula, "a log_likelihood has parameters of its own", hint)
     return formula
 
 

@@ -10,12 +10,13 @@ row joins where a step meets its bound and leaves where its multiplier has the w
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from glmfit.families import domain
-from glmfit.model import Elsewhere, Likelihood
+from glmfit.model import Elsewhere, Likelihood, Rows
 from glmfit.numerics import Optimum, Trace, curvature, line_search
 
 INSIDE = 1e-11  # rows are held this far inside, in units of the root mean square of eta: derivatives exist there
@@ -49,7 +50,7 @@ def maximise_on_edge(
             wrong = search.wrong_multiplier(gradient)
             if wrong is None:
                 break
-            search.held.remove(wrong)
+            del search.held[wrong]
             changes -= 1
         elif changes < 0:
             return None
@@ -62,7 +63,7 @@ def maximise_on_edge(
                 return None
             theta = theta + length * longest * direction
             if length == 1.0 and row is not None:
-                search.held.append(row)
+                search.held[row[0]] = row[1]
                 changes -= 1
         value, gradient, hessian = likelihood.derivatives(theta)
         iterations += 1
@@ -97,48 +98,54 @@ class _Search:
         if len(places) == 1:
             lower, upper = domain(likelihood.links[family.main], family.parameters[0].scale)
         self.unbounded = lower == -math.inf and upper == math.inf
-        self.held: list[int] = []
+        self.held: dict[int, bool] = {}  # whether at the lower bound
         if self.unbounded:
             return
         self.place = places[0]
         self.columns = first[self.place].columns
-        eta = self.eta(start)
-        inside = self.inside = INSIDE * float(eta.square().mean().sqrt())
+        count, squares = 0, 0.0
+        for chunk in likelihood.chunks:
+            eta = self.eta(chunk, start)
+            count, squares = count + len(eta), squares + float(eta.square().sum())
+        inside = self.inside = INSIDE * math.sqrt(squares / count)
+        self.bounds = (lower, upper)
         self.lower, self.upper = lower + inside, upper - inside
-        self.may_hold_lower = self._finite_at(lower, inside)
-        self.may_hold_upper = self._finite_at(upper, -inside)
+        self._kept = None if likelihood.mapped else [self._may_hold(chunk) for chunk in likelihood.chunks]
 
-    def eta(self, theta: Tensor) -> Tensor:
-        """(n,) the main linear predictor."""
-        return torch.cat([chunk.predictors[self.place].eta(theta) for chunk in self.likelihood.chunks])
-
-    def slope(self, direction: Tensor) -> Tensor:
-        """(n,) its change along a direction (p,)."""
-        part = direction[self.columns]
-        return torch.cat([chunk.predictors[self.place].X.matvec(part) for chunk in self.likelihood.chunks])
+    def eta(self, chunk: Rows, theta: Tensor) -> Tensor:
+        """(rows,) the main linear predictor of a chunk."""
+        return chunk.predictors[self.place].eta(theta)
 
     def at_bound(self, theta: Tensor) -> tuple[int, ...]:
         """Positions of all rows at a bound, those that repeat a held row among them."""
-        eta = self.eta(theta)
-        near = (self.may_hold_lower & (eta <= self.lower + self.inside)) | (
-            self.may_hold_upper & (eta >= self.upper - self.inside)
-        )
-        return tuple(torch.nonzero(near)[:, 0].tolist())
+        found: list[int] = []
+        for first, chunk, low, high in self._chunks():
+            eta = self.eta(chunk, theta)
+            near = (low & (eta <= self.lower + self.inside)) | (high & (eta >= self.upper - self.inside))
+            found += (first + torch.nonzero(near)[:, 0]).tolist()
+        return tuple(found)
 
-    def _finite_at(self, bound: float, inside: float) -> Tensor:
-        """(n,) bool: whether a row's log-density has a finite value at the bound."""
-        n = sum(len(chunk.y) for chunk in self.likelihood.chunks)
+    def _chunks(self) -> Iterator[tuple[int, Rows, Tensor, Tensor]]:
+        """The position of its first row, a chunk, and which of its rows (rows,) may be held at either bound."""
+        first = 0
+        for k, chunk in enumerate(self.likelihood.chunks):
+            yield first, chunk, *(self._may_hold(chunk) if self._kept is None else self._kept[k])
+            first += len(chunk.y)
+
+    def _may_hold(self, chunk: Rows) -> tuple[Tensor, Tensor]:
+        """(rows,) bool: whether a row's log-density has a finite value at the lower bound, and at the upper one."""
+        lower, upper = self.bounds
+        return self._finite_at(chunk, lower, self.inside), self._finite_at(chunk, upper, -self.inside)
+
+    def _finite_at(self, chunk: Rows, bound: float, inside: float) -> Tensor:
         if math.isinf(bound):
-            return torch.zeros(n, dtype=torch.bool)
-        found = []
-        for chunk in self.likelihood.chunks:
-            others = self.likelihood.etas(chunk, torch.zeros(self.likelihood.size, dtype=torch.float64))
-            values = []
-            for distance in (inside, 1e-3 * inside):
-                others[self.place] = torch.full_like(chunk.y, bound + distance)
-                values.append(self.likelihood.log_density(chunk, *others))
-            found.append((values[0] - values[1]).abs() < LEVEL)
-        return torch.cat(found)
+            return torch.zeros(len(chunk.y), dtype=torch.bool)
+        others = self.likelihood.etas(chunk, torch.zeros(self.likelihood.size, dtype=torch.float64))
+        values = []
+        for distance in (inside, 1e-3 * inside):
+            others[self.place] = torch.full_like(chunk.y, bound + distance)
+            values.append(self.likelihood.log_density(chunk, *others))
+        return (values[0] - values[1]).abs() < LEVEL
 
     def normals(self) -> Tensor:
         """(held, p) the rows of X that are held, in the space of all coefficients."""
@@ -164,25 +171,22 @@ class _Search:
     def wrong_multiplier(self, gradient: Tensor) -> int | None:
         """The held row that most wants to move inside; None where every one presses against its bound."""
         multipliers = torch.linalg.lstsq(self.normals().T, gradient[:, None], driver="gelsd").solution[:, 0]
-        at_lower = self.at_lower
-        inward = [float(m) * (1 if low else -1) for m, low in zip(multipliers, at_lower, strict=True)]
+        inward = [float(m) * (1 if low else -1) for m, low in zip(multipliers, self.held.values(), strict=True)]
         if not inward or max(inward) <= 1e-9 * (1 + float(multipliers.abs().max())):
             return None
-        return self.held[inward.index(max(inward))]
+        return list(self.held)[inward.index(max(inward))]
 
-    @property
-    def at_lower(self) -> list[bool]:
-        return [bool(self.may_hold_lower[row]) for row in self.held]
-
-    def room(self, theta: Tensor, direction: Tensor) -> tuple[float, int | None]:
-        """The longest step up to 1 that keeps rows inside, and the row that then meets a bound it may be held at."""
-        eta, slope = self.eta(theta), self.slope(direction)
-        slope[self.held] = 0.0
-        down = torch.where(slope < 0, (self.lower - eta) / slope, math.inf)
-        up = torch.where(slope > 0, (self.upper - eta) / slope, math.inf)
-        down = torch.where(self.may_hold_lower, down, math.inf).clamp(min=0)
-        up = torch.where(self.may_hold_upper, up, math.inf).clamp(min=0)
-        nearest = torch.minimum(down, up)
-        row = int(nearest.argmin())
-        longest = float(nearest[row])
-        return (longest, row) if longest <= 1.0 else (1.0, None)
+    def room(self, theta: Tensor, direction: Tensor) -> tuple[float, tuple[int, bool] | None]:
+        """The longest step up to 1 that keeps rows inside, and the row that then meets a bound it may be held at, with
+        whether that is the lower one."""
+        longest, met, part = math.inf, (0, True), direction[self.columns]
+        for first, chunk, low, high in self._chunks():
+            eta, slope = self.eta(chunk, theta), chunk.predictors[self.place].X.matvec(part)
+            slope[[row - first for row in self.held if first <= row < first + len(eta)]] = 0.0
+            down = torch.where(low & (slope < 0), (self.lower - eta) / slope, math.inf).clamp(min=0)
+            up = torch.where(high & (slope > 0), (self.upper - eta) / slope, math.inf).clamp(min=0)
+            nearest = torch.minimum(down, up)
+            row = int(nearest.argmin())
+            if float(nearest[row]) < longest:
+                longest, met = float(nearest[row]), (first + row, bool(low[row]))
+        return (longest, met) if longest <= 1.0 else (1.0, None)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from glmfit.design import Standardization
 from glmfit.model import Model, Predictor, Rows
-from glmfit.numerics import Factor, full_factor, last_independent
+from glmfit.numerics import Factor, full_factor, laid, last_independent, lies_in, positions
 from glmfit.trust import Separated, reported_map, reported_moves
 
 
@@ -52,7 +52,7 @@ def rest(model: Model, separated: Separated) -> Rest:
     lift = lift - seen_reported @ torch.linalg.solve(seen_reported[gone], lift[gone])
     complement = torch.eye(model.size, dtype=torch.float64)[inside]
     complement[:, out] -= torch.linalg.solve(seen[out].T, seen[inside].T).T
-    rows = model.rows.rows(torch.nonzero(separated.left)[:, 0])
+    rows = model.rows.rows(positions(separated.left))
     predictors, standardizations = _of_columns(model, rows, inside, separated)
     smaller = replace(
         model,
@@ -69,7 +69,7 @@ def rest_of_levels(model: Model, separated: Separated, gone: Tensor) -> Rest:
     stays = torch.ones(model.size, dtype=torch.bool)
     stays[gone] = False
     inside = torch.nonzero(stays)[:, 0]
-    rows = model.rows.rows(torch.nonzero(separated.left)[:, 0])
+    rows = model.rows.rows(positions(separated.left))
     predictors, standardizations = _of_columns(model, rows, inside.tolist(), None)
     smaller = replace(
         model,
@@ -92,11 +92,20 @@ def _of_columns(
         columns = torch.tensor([place[int(predictor.columns[j])] for j in local], dtype=torch.int64)
         offset = predictor.offset
         if separated is not None:
-            offset = offset + separated.far * predictor.X.matvec(separated.direction[predictor.columns])
+            offset = _moved(predictor, rows, separated)
         predictors.append(Predictor(predictor.parameter, predictor.X.select(local), columns, offset))
         if k < len(model.standardizations):
             standardizations.append(_some(model.standardizations[k], local, separated is None))
     return predictors, standardizations
+
+
+def _moved(predictor: Predictor, rows: Rows, separated: Separated) -> Tensor:
+    """(n,) the offset so far along the direction of what is separated that it no longer matters."""
+    along = separated.far * separated.direction[predictor.columns]
+    home = lies_in(rows.y)
+    if home is None:
+        return predictor.offset + predictor.X.matvec(along)
+    return laid(home, len(rows), lambda part: predictor.offset[part] + predictor.X.rows(part).matvec(along))
 
 
 def _some(standardization: Standardization, columns: Sequence[int], whole: bool) -> Standardization:

@@ -7,11 +7,13 @@ from collections.abc import Collection
 from dataclasses import replace
 from itertools import pairwise
 
-from glmfit.estimate import absorbing, smoothed
+from glmfit.estimate import absorbing, mixed, smoothed
 from glmfit.estimate.bootstrap import asked_of, bootstrap, with_bootstrap
 from glmfit.estimate.check import inspection_of
 from glmfit.estimate.idle import without_idle
 from glmfit.estimate.maximum import maximise
+from glmfit.estimate.mixed import fitted_model, has_random
+from glmfit.estimate.mixed_summary import summarise_mixed
 from glmfit.estimate.replicates import Progress
 from glmfit.estimate.summary import summarise
 from glmfit.model import assemble
@@ -36,6 +38,8 @@ def fit_data(
     the data are of no use afterwards, and take up less memory.
     """
     clock = [time.perf_counter()]
+    if has_random(data):
+        return mixed_fit(data, trace)
     if data.absorbed:
         data = without_idle(data)
     codes = numeric_codes(data.table, data.formula)
@@ -50,6 +54,19 @@ def fit_data(
     asked = asked_of(data.spec)
     if asked is not None:
         fit = with_bootstrap(fit, bootstrap(data, model, found, fit, asked, data.spec.level, progress))
+    clock.append(time.perf_counter())
+    seconds = (after - before for before, after in pairwise(clock))
+    return replace(fit, seconds={"read": data.seconds, **dict(zip(STAGES, seconds, strict=True))})
+
+
+def mixed_fit(data: Data, trace: Trace | None = None) -> Fitted:
+    """The fit of a model with random effects."""
+    clock = [time.perf_counter()]
+    data, model = fitted_model(data)
+    clock.append(time.perf_counter())
+    found = mixed.maximise(data, model, trace, inspection_of(data))
+    clock.append(time.perf_counter())
+    fit = summarise_mixed(data, found)
     clock.append(time.perf_counter())
     seconds = (after - before for before, after in pairwise(clock))
     return replace(fit, seconds={"read": data.seconds, **dict(zip(STAGES, seconds, strict=True))})

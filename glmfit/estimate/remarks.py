@@ -63,9 +63,11 @@ def _most_seen(likelihood: Likelihood, directions: torch.Tensor) -> Largest:
 
 def _seeing(likelihood: Likelihood, directions: torch.Tensor, least: float, rows: np.ndarray | None) -> list[int]:
     """The numbers of the rows that move by more, `rows` (n,) being those of all; a part of them has its own."""
-    numbers = likelihood.numbers if rows is None else rows
-    seen = torch.cat([_seen(chunk, directions) for chunk in likelihood.chunks])
-    found: list[int] = numbers[(seen > least).numpy()].tolist()
+    numbers, first, found = likelihood.numbers if rows is None else rows, 0, list[int]()
+    for chunk in likelihood.chunks:
+        here = torch.nonzero(_seen(chunk, directions) > least)[:, 0]
+        found += numbers[(first + here).numpy()].tolist()
+        first += len(chunk)
     return found
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from glmfit import memory
 from glmfit.errors import ModelError
 from glmfit.estimate import nested
 from glmfit.estimate.limit import rest
@@ -27,6 +28,7 @@ from glmfit.inference.dispersion import dispersion
 from glmfit.model import BatchLikelihood, Model
 from glmfit.model.batch import weighted
 from glmfit.numerics import newton_batch
+from glmfit.rows import room_for
 from glmfit.spec import ModelSpec
 from glmfit.trust import SUSPICIOUS, Separated, reported_map, reported_moves
 
@@ -102,6 +104,7 @@ class Replicator:
     def _shared(self) -> _Shared:
         """The batch likelihood of the model, and those of the simpler ones that it contains, with where they start."""
         model, theta = self.found.model, self.found.optimum.theta
+        memory.check([_products_need(model)], "a bootstrap needs", most=room_for(self.spec))
         contained = (
             (simpler, nested.without(model, parameter, theta)) for parameter, simpler in nested.contained(model)
         )
@@ -193,6 +196,14 @@ _Begun = tuple[BatchLikelihood, Tensor]
 _Shared = tuple[BatchLikelihood, list[_Begun]]
 _Row = tuple[np.ndarray, float, str]
 _Block = dict[int, _Row]
+
+
+def _products_need(model: Model) -> memory.Need:
+    """What the columns, and the products of any two of them, take: for all replicates they are made once."""
+    widths = {id(predictor.X): predictor.X.shape[1] for predictor in model.rows.predictors}
+    each = sum(width * (width + 3) // 2 for width in widths.values())
+    n, hint = len(model.rows), "take --ci profile, which sees the rows as a fit does, or a sample of the rows"
+    return memory.Need(memory.NUMBER * n * each, f"{n:,} rows have {each:,} products of columns each", hint)
 
 
 def _side_by_side(blocks: Sequence[range], work: Callable[[range], _Block]) -> Iterator[_Block]:

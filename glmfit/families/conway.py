@@ -79,6 +79,7 @@ class ConwayMaxwellPoisson(PositiveMean):
 
     recession = Poisson.recession
     rare_is_one = True
+    twice = True
 
     def variance(self, mu: Tensor, nu: Tensor) -> Tensor:  # type: ignore[override]
         return _solve(mu.detach(), nu.detach()).variance

@@ -15,7 +15,7 @@ from glmfit.formula.parse import parse
 from glmfit.formula.roles import WEIGHTS, role_factor, row_factors
 from glmfit.formula.smooth import is_smooth, smooth_of
 from glmfit.formula.smoothed import Penalised
-from glmfit.formula.terms import INTERCEPT, Factor, ModelFormula, PredictorFormula, Response, Term
+from glmfit.formula.terms import INTERCEPT, Factor, ModelFormula, PredictorFormula, RandomTerm, Response, Term
 from glmfit.formula.tokens import split_list, tokenize
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Numbers",
     "Penalised",
     "PredictorFormula",
+    "RandomTerm",
     "Response",
     "Scoped",
     "Term",

@@ -6,7 +6,7 @@ intercept, `.` is every other column; terms are sorted by degree.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from itertools import product
 
@@ -14,7 +14,7 @@ from glmfit.errors import ModelError, UsageError, shorten
 from glmfit.formula.admit import canonical, check
 from glmfit.formula.expression import Node, render
 from glmfit.formula.smooth import is_smooth
-from glmfit.formula.terms import Factor, PredictorFormula, Term
+from glmfit.formula.terms import Factor, PredictorFormula, RandomTerm, Term
 from glmfit.formula.words import OUTERMOST
 
 _MAX_TERMS = 20_000
@@ -42,7 +42,36 @@ def expand(
         _refuse_crossed(term)
     if algebra.intercept and intercept:
         factors.insert(0, ())
-    return PredictorFormula(parameter, tuple(Term(f) for f in factors), tuple(algebra.offsets))
+    random = tuple(dict.fromkeys(term for node in algebra.random for term in _random(node, header)))
+    return PredictorFormula(parameter, tuple(Term(f) for f in factors), tuple(algebra.offsets), random=random)
+
+
+def _random(node: Node, header: Collection[str]) -> Iterator[RandomTerm]:
+    """The terms that (effects | group) stands for: one for each term of the group, g and g:h of g/h; with || one for
+    each term of the effects."""
+    effects, group = node.args
+    written = f"({_plain(effects)} {node.value} {_plain(group)})"
+    found = expand("", [effects], header, (), True)
+    groups = expand("", [group], header, (), False)
+    if found.offsets or groups.offsets or found.random or groups.random:
+        hint = "write terms on the left of the bar and grouping columns on its right: (1 + x | g)"
+        raise UsageError("formula", f"{written} holds more than effects and their groups", hint)
+    if not found.terms or not groups.terms:
+        what = "has no effect" if not found.terms else "names no group"
+        raise UsageError(
+            "formula", f"{written} {what}", "write (1 | g) for a random intercept, (x | g) for a slope too"
+        )
+    sets = [(term,) for term in found.terms] if node.value == "||" else [found.terms]
+    for one in groups.terms:
+        for terms in sets:
+            yield RandomTerm(terms, Term(tuple(_levels_of(factor) for factor in one.factors)))
+
+
+def _levels_of(factor: Factor) -> Factor:
+    """A column as the levels that it has, whether or not they are numbers."""
+    if factor.column is None:
+        return factor
+    return Factor.of(Node("call", "C", (factor.tree,), depth=factor.tree.depth + 1))
 
 
 class _Algebra:
@@ -52,6 +81,7 @@ class _Algebra:
         self.header, self.dot = header, dot
         self.intercept = True
         self.offsets: list[Factor] = []
+        self.random: list[Node] = []
 
     def add(self, tree: Node, terms: Terms) -> None:
         """Add the summands of a tree to `terms`, or take them away, from left to right."""
@@ -75,6 +105,8 @@ class _Algebra:
             self.intercept = plus == (node.value == 1)
         elif node.kind == "call" and node.value == "offset":
             self.offset(node, plus)
+        elif node.kind == "random":
+            self.effects(node, plus)
         elif plus:
             terms.update((key, term) for key, term in self.expand(node).items() if key not in terms)
             _bound(len(terms), 0)
@@ -91,8 +123,16 @@ class _Algebra:
             )
         self.offsets.append(admitted(node.args[0], self.header, outer=False))
 
+    def effects(self, node: Node, plus: bool) -> None:
+        if not plus:
+            raise UsageError("formula", f"'{_plain(node)}' cannot be taken away", "leave it out")
+        self.random.append(node)
+
     def expand(self, node: Node) -> Terms:
         """The terms that one summand stands for."""
+        if node.kind == "random":
+            hint = f"add it by itself: ... + {shorten(_plain(node))}"
+            raise UsageError("formula", f"{shorten(_plain(node))} cannot be part of another term", hint)
         if node.kind == "group":
             inside: Terms = {}
             self.add(node.args[0], inside)
@@ -204,6 +244,8 @@ def _plain(node: Node) -> str:
     """A tree of terms as text for messages."""
     if node.kind == "group":
         return f"({_plain(node.args[0])})"
+    if node.kind == "random":
+        return f"({_plain(node.args[0])} {node.value} {_plain(node.args[1])})"
     if node.kind == "unary":
         return f"{node.value}{_plain(node.args[0])}"
     if node.kind == "binary" and node.typed:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any
 
-from glmfit.errors import UsageError, shell, shorten
+from glmfit.errors import UsageError
 from glmfit.formula.tokens import NAME, Token, syntax, tokenize
 from glmfit.formula.words import ALLOWED
 
@@ -42,7 +42,7 @@ _BARE = re.compile(NAME)
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node of an expression: `kind` is number, string, constant, name, list, call, unary or binary.
+    """One node of an expression: `kind` is number, string, constant, name, list, call, unary, binary or random.
 
     `typed` is the text of a product or a power between terms, for messages.
     """
@@ -89,13 +89,10 @@ class _Parser:
         return self.fail(f"unexpected '{token.text}'", hint)
 
     def random_effects(self) -> str:
-        """What to write for (1 | g), in which reading stopped."""
+        """What to write where a bar stands outside of parentheses."""
         after = self.tokens[self.place + 1]
         name = after.text if after.kind in ("name", "quoted") else "COLUMN"
-        found = re.search(r"\([^()|]*\|[^()|]*\)", self.text)
-        term = shorten(found[0]) if found else "the term"
-        clusters = shell("--se", f"cluster:{name.strip('`')}")
-        return f"no random effects here: leave {term} out and add {clusters}, or write C({name}) for {term}"
+        return f"a random effect stands in parentheses by itself: ... + (1 | {name})"
 
     def accept(self, text: str) -> bool:
         if self.token.kind == "operator" and self.token.text == text:
@@ -200,6 +197,8 @@ class _Parser:
             return self.node("unary", token.text, (self.expression(40 if arithmetic else 11, arithmetic),))
         if token.text == "(":
             inner = self.expression(0, arithmetic)
+            if not arithmetic and self.token.text == "|":
+                return self.random(inner)
             self.expect(")")
             # Parentheses close a sum of terms: `a + (b - a)` keeps a.
             return inner if arithmetic else self.node("group", "", (inner,))
@@ -211,6 +210,14 @@ class _Parser:
             return self.node("list", None, tuple(items))
         self.place -= 1
         raise self.unexpected()
+
+    def random(self, effects: Node) -> Node:
+        """The rest of (effects | group), or of (effects || group), whose effects are uncorrelated."""
+        start = self.token.start
+        self.place += 1
+        group = self.expression(0, False)
+        self.expect(")")
+        return self.node("random", "||" if self.text.startswith("||", start) else "|", (effects, group))
 
     def number(self, token: Token) -> Node:
         whole = token.text.isdigit()

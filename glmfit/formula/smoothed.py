@@ -8,6 +8,7 @@ each of its levels, with `by` numeric one that is multiplied by it, and which ne
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from glmfit.formula import bases
 from glmfit.formula.expression import Node, render
 from glmfit.formula.smooth import FEWEST, Smooth, smooth_of
 
-MOST_LEVELS = 2_000  # of a factor with an effect for each, as columns of their own
+MOST_COLUMNS = 2_000  # of a term: their penalty is a matrix of so many rows
 _VARIES = 1000 * np.finfo(float).eps  # relative to its mean, of a number that multiplies
 
 
@@ -56,6 +57,7 @@ def smooth_columns(
     rows each row stands for.
     """
     asked = smooth_of(node)
+    _check_size(node, math.prod(asked.k), by)
     learning = not state
     if learning:
         pairs = enumerate(zip(values, asked.k, strict=True))
@@ -91,11 +93,17 @@ def random_effects(
     node: Node, codes: np.ndarray, levels: Sequence[str], by: By | None
 ) -> tuple[dict[str, np.ndarray], tuple[Penalised, ...]]:
     """The columns of s(g, bs='re'), an indicator of each level, multiplied, and what penalises them."""
-    if len(levels) > MOST_LEVELS:
-        what = f"'{render(node)}' has {len(levels)} levels, each a column of its own: at most {MOST_LEVELS} are fitted"
-        raise ModelError("too_many_columns", what, "leave it out, or join levels")
+    _check_size(node, len(levels), by)
     base = np.equal.outer(codes, np.arange(len(levels))).astype(np.float64)
     return _multiplied(base, by, [np.eye(len(levels))], 0, [f"[{level}]" for level in levels])
+
+
+def _check_size(node: Node, size: int, by: By | None) -> None:
+    """Raises for more columns than can be fitted, before they take memory."""
+    total = size * (1 if by is None or by.levels is None else len(by.levels))
+    if total > MOST_COLUMNS:
+        what = f"'{render(node)}' would have {total:,} columns, and at most {MOST_COLUMNS:,} of a smooth are fitted"
+        raise ModelError("too_many_columns", what, "give it a smaller k, or fewer levels")
 
 
 def _multiplied(

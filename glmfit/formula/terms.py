@@ -96,8 +96,40 @@ INTERCEPT = Term()
 
 
 @dataclass(frozen=True, slots=True)
+class RandomTerm:
+    """(terms | group): coefficients of `terms` drawn anew, and correlated, for each level of a product of factors."""
+
+    terms: tuple[Term, ...]
+    group: Term
+
+    @property
+    def spelled(self) -> str:
+        """The term, normalised: it can be read again."""
+        group = ":".join(_of_group(factor) for factor in self.group.factors)
+        return f"({_summed(self.terms)} | {group})"
+
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        """Those of all terms, then those of the group."""
+        return (*(factor for term in self.terms for factor in term.factors), *self.group.factors)
+
+
+def _of_group(factor: Factor) -> str:
+    """A grouping factor, C() of a column written as the column: on this side of the bar that is what it means."""
+    tree = factor.tree
+    plain = tree.kind == "call" and tree.value == "C" and len(tree.args) == 1 and not tree.keywords
+    return quote(str(tree.args[0].value)) if plain and tree.args[0].kind == "name" else factor.spelled
+
+
+def _summed(terms: tuple[Term, ...]) -> str:
+    """Terms as a formula spells them in a random effect, where the constant is always written."""
+    pieces = [":".join(factor.spelled for factor in term.factors) or "1" for term in terms]
+    return " + ".join(pieces if "1" in pieces else ["0", *pieces])
+
+
+@dataclass(frozen=True, slots=True)
 class PredictorFormula:
-    """The linear predictor of one parameter: its terms and the expressions added with coefficient 1.
+    """The linear predictor of one parameter: its terms, the expressions added with coefficient 1, and random effects.
 
     Terms `without` a coefficient have no columns: the others are coded as beside them all the same.
     """
@@ -106,11 +138,13 @@ class PredictorFormula:
     terms: tuple[Term, ...]
     offsets: tuple[Factor, ...] = ()
     without: frozenset[Term] = frozenset()
+    random: tuple[RandomTerm, ...] = ()
 
     @property
     def factors(self) -> tuple[Factor, ...]:
-        """Those of all terms, then the offsets."""
-        return (*(factor for term in self.terms for factor in term.factors), *self.offsets)
+        """Those of all terms, then the offsets, then the random effects."""
+        fixed = (factor for term in self.terms for factor in term.factors)
+        return (*fixed, *self.offsets, *(factor for term in self.random for factor in term.factors))
 
     @property
     def smooths(self) -> tuple[Term, ...]:
@@ -126,7 +160,7 @@ class PredictorFormula:
         elif len(pieces) > 1 or self.offsets:
             pieces.remove("")
         offsets = [f"offset({offset.spelled})" for offset in self.offsets]
-        return " + ".join([piece or "1" for piece in pieces] + offsets)
+        return " + ".join([piece or "1" for piece in pieces] + offsets + [term.spelled for term in self.random])
 
 
 @dataclass(frozen=True, slots=True)

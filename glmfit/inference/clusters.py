@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from glmfit.errors import ModelError
-from glmfit.numerics import unit_diagonal
+from glmfit.numerics import by_rows, lies_in, unit_diagonal
 
 # A run of rows: where they stand among all rows, their frequencies (rows,), their weighted scores (rows, p).
 Scores = tuple[slice, Tensor, Tensor]
@@ -59,7 +60,7 @@ def with_both(clusters: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[s
     if len(codes) == 2:
         (first, a), (second, b) = codes.items()
         both = f"{first}&{second}"
-        codes[both] = torch.unique(a * (int(b.max()) + 1) + b, return_inverse=True)[1]
+        codes[both] = _distinct(by_rows(lambda one, other: one * (int(b.max()) + 1) + other, a, b))
         signs[both] = -1.0
     for name, code in codes.items():
         cluster_count(name, code)
@@ -88,6 +89,14 @@ def summed_by(
         for name, code in codes.items():
             sums[name].index_add_(0, code[part], scores)
     return ScoreSums(sums, spread)
+
+
+def _distinct(values: Tensor) -> Tensor:
+    """Codes (n,) of the distinct of some whole numbers (n,), in a file where these are in one."""
+    home = lies_in(values)
+    if home is None:
+        return torch.unique(values, return_inverse=True)[1]
+    return torch.from_numpy(np.unique(home.lent(values.numpy()), return_inverse=True)[1])
 
 
 def clustered(sums: ScoreSums, bread: Tensor, signs: Mapping[str, float], names: Collection[str]) -> Clustered:

@@ -109,6 +109,21 @@ def _peaks(likelihood: Likelihood, log_phi: float, step: float) -> list[Tensor]:
     return [points[at] for at in order[: min(PEAKS_CLIMBED, int(peaks.sum()))]]
 
 
+def _mean_response(likelihood: Likelihood) -> float:
+    """The mean response of all rows, for each trial where rows have several."""
+    total, weight = likelihood.over_rows(_response_sums)
+    return total / weight
+
+
+def _response_sums(likelihood: Likelihood) -> tuple[float, float]:
+    """The responses and the trials (rows, where there are none), weighted."""
+    total, weight = 0.0, 0.0
+    for chunk in likelihood.chunks:
+        total += float((chunk.weight * chunk.y).sum())
+        weight += float((chunk.weight * chunk.columns.get("trials", torch.ones_like(chunk.y))).sum())
+    return total, weight
+
+
 def _is_peak(likelihood: Likelihood, theta: Tensor) -> bool:
     """Whether a single coefficient (1,) is at the maximum, but for rounding."""
     derivatives = likelihood.derivatives(theta)
@@ -166,7 +181,7 @@ def null_deviance(model: Model, likelihood: Likelihood, theta: Tensor, constant:
         begin = torch.zeros(1, dtype=torch.float64)
         return goodness(null, begin).deviance if math.isfinite(null.value(begin)) else math.nan
     # Without offsets the mean response is the answer itself, as a rule.
-    natural = model.moments().get(main, math.nan)
+    natural = model.moments().get(main, math.nan) if model.source is None else _mean_response(likelihood)
     mean = model.links[main].link(torch.tensor([natural], dtype=torch.float64))
     if _is_peak(null, mean):
         return goodness(null, mean).deviance

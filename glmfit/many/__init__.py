@@ -4,5 +4,5 @@
 `scan` fits one model a column, those of one shape together.
 `jobs` reads files of jobs, `ledger` is the file of results that grows by a line a job. In: a specification and a source
 of data, the path of a file of jobs. Out: records in order, jobs, lines of results. May use: after, report, explain,
-dense, estimate, trust, inference, model, rows, design, formula, families, table, numerics.
+dense, estimate, penalty, trust, inference, model, rows, design, formula, families, table, numerics.
 """

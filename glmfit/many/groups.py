@@ -16,9 +16,10 @@ from glmfit.many.split import Groups, check_by, grouped
 from glmfit.many.stream import Record
 from glmfit.memory import running_out
 from glmfit.result import Fit
-from glmfit.rows import Data, inside, read, resolve
+from glmfit.rows import Data, check_held, inside, read, refuse_random, resolve
 from glmfit.rows.asked import Asked, ask
 from glmfit.spec import ModelSpec
+from glmfit.spill import Spill
 from glmfit.table import Selection, Source, Table, open_data
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def fit_groups(
     spec: ModelSpec, data: Any, by: Sequence[str], *, exp: bool = False, covariance: bool = False
 ) -> GroupedFit:
     """The rows read and in their groups, and all checked that concerns every group; nothing is fitted yet."""
-    source = open_data(data, spec.reading)
+    source = open_data(data, spec.reading, spool=Spill(spec.spill or ""))
     check_by(by, source.header, source.name)
     columns: list[str] = []
     asked, where = None, None
@@ -154,7 +155,9 @@ def fit_groups(
     elif spec.where is not None:
         where = condition(spec.where, source.header)
     chooses = () if where is None else where.columns
-    whole = source.read([*columns, *by, *chooses])
+    wanted = list(dict.fromkeys([*columns, *by, *chooses]))
+    check_held("--by", spec, source, len(wanted))
+    whole = source.read(wanted)
     table, _ = inside(where, whole, [*columns, *by])
     return GroupedFit(spec, source, whole, table, grouped(table, by), asked, Written(exp, covariance))
 
@@ -171,6 +174,8 @@ def _asked(spec: ModelSpec, source: Source, by: Sequence[str]) -> Asked:
                 _refuse_inside(ask(spec, family, links, source.header), by)
             raise
         _refuse_inside(asked, by)
+        hint = "fit one group at a time with --where; or all in one model, in which (x | g) lets g differ"
+        refuse_random(asked.formula, "--by fits groups together", hint)
         return replace(asked, where=None if spec.where is None else condition(spec.where, source.header))
 
 

@@ -18,10 +18,11 @@ from glmfit.many.gapped import Scan, holds
 from glmfit.many.names import chosen
 from glmfit.many.scanned import ScanRecord, adjusted
 from glmfit.many.template import GAP, Template
-from glmfit.rows import inside, refuse_formula, resolve
+from glmfit.rows import check_held, inside, refuse_formula, refuse_random, resolve
 from glmfit.rows.asked import Asked, ask
 from glmfit.rows.data import A_WHILE
 from glmfit.spec import ModelSpec
+from glmfit.spill import Spill
 from glmfit.table import open_data
 
 Told = Callable[[int, int], None]
@@ -37,7 +38,7 @@ def scan(spec: ModelSpec, data: Any, columns: Sequence[str], *, firth_fallback: 
     family, links = resolve(gap)
     if firth_fallback:
         resolve(replace(gap, bias_reduction="firth"))
-    source = open_data(data, spec.reading)
+    source = open_data(data, spec.reading, spool=Spill(spec.spill or ""))
     with source.blaming_the_header():
         names = chosen(columns, source.header)
         asked = ask(gap, family, links, [*source.header, GAP])
@@ -45,9 +46,11 @@ def scan(spec: ModelSpec, data: Any, columns: Sequence[str], *, firth_fallback: 
         if firth_fallback:
             ask(replace(gap, bias_reduction="firth"), family, links, [*source.header, GAP])
     _check(asked, names, family)
+    refuse_random(asked.formula, "--scan fits columns together", "write a file of jobs, a model for each column")
     wanted = [name for name in asked.read if name != GAP]
     if source.expected_rows() * (len(wanted) + len(names)) > A_WHILE:
         load_meanwhile("glmfit.many.grouping")
+    check_held("--scan", gap, source, len(wanted) + len(names))
     table, _ = inside(asked.where, source.read([*wanted, *names]), [*asked.columns, *names])
     return Scan(template, asked, source, table, names, firth_fallback)
 

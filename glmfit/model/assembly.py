@@ -28,7 +28,7 @@ from glmfit.design import (
 from glmfit.errors import ModelError
 from glmfit.families import LINKS, Family
 from glmfit.formula import INTERCEPT, DesignState, Evaluator, Extent, Factor, PredictorFormula, Term, extent
-from glmfit.memory import Need, border_need, rows_need, squares_need
+from glmfit.memory import Need, border_need, cubes_need, rows_need, squares_need
 from glmfit.model.absorbed import beside
 from glmfit.model.groups import side_by_side, within
 from glmfit.model.model import Absorbed, Model
@@ -204,6 +204,7 @@ def needs(data: Data, formulas: Mapping[str, PredictorFormula], evaluator: Evalu
         squares_need(0 if penalised else p, largest) if wide == p or penalised else border_need(p, wide),
         rows_need(sums, 3 * wide, f"{sums:,} clusters have a sum for each of {wide:,} coefficients"),
         rows_need(once.contrasts, 3, f"contrasts have {once.contrasts:,} numbers"),
+        cubes_need(p if data.spec.small_sample == "cr2" else 0),
     ]
 
 

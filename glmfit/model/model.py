@@ -188,7 +188,7 @@ class Model:
         if self.source is not None:
             seen = view(self.family, self.rows, self.size)
             return Elsewhere(self.family, self.links, self.rows, self.size, self.source, seen)
-        return Likelihood(self.family, self.links, self._chunks(), self.size)
+        return Likelihood(self.family, self.links, self.chunks(), self.size)
 
     def constants_only(self, parameters: Sequence[str], fitted: AsFitted | None = None) -> Likelihood:
         """The likelihood with a constant for each of `parameters` (offsets kept), others held or as they are fitted."""
@@ -200,9 +200,10 @@ class Model:
             example = with_constants(self.here.likelihood(), parameters, fitted)(self.rows)
             return Elsewhere(self.family, self.links, example, size, self.source, whole)
         change = with_constants(self.likelihood(), parameters, fitted)
-        return Likelihood(self.family, self.links, self._chunks().map(change), size)
+        return Likelihood(self.family, self.links, self.chunks().map(change), size)
 
-    def _chunks(self) -> Chunks:
+    def chunks(self) -> Chunks:
+        """The rows a chunk at a time, as the likelihood looks at them."""
         return self.rows.chunks(CHUNK_ROWS // self.family.bulk)
 
     # ---- between working and reported coordinates ----

@@ -38,20 +38,24 @@ class Indicators:
 
     def times(self, effects: np.ndarray) -> np.ndarray:
         """D a: (L,) or (L, k) -> (n,) or (n, k)."""
-        first, *rest = (effects[place][code] for place, code in zip(self.places, self.codes, strict=True))
-        for part in rest:
-            first += part
-        return first
+        return self._matrix @ effects
 
     def sums(self, rows: np.ndarray) -> np.ndarray:
         """D'v: (n,) or (n, k) -> (L,) or (L, k)."""
-        if rows.ndim == 2:
-            return np.stack([self.sums(column) for column in rows.T], axis=1) if rows.shape[1] else self._none()
-        pairs = zip(self.codes, self.sizes, strict=True)
-        return np.concatenate([np.bincount(code, weights=rows, minlength=size) for code, size in pairs])
+        return self._matrix.T @ rows
 
-    def _none(self) -> np.ndarray:
-        return np.zeros((self.size, 0))
+    @cached_property
+    def _matrix(self) -> csr_matrix:
+        """D as a sparse matrix, by which all columns of a row are added at once: levels are far apart in memory."""
+        from scipy.sparse import csr_matrix
+
+        n, factors = len(self.codes[0]), len(self.sizes)
+        kind = np.int32 if max(n * factors, self.size) < 2**31 else np.int64
+        places = np.empty((n, factors), dtype=kind)
+        for k, (place, code) in enumerate(zip(self.places, self.codes, strict=True)):
+            places[:, k] = code + place.start
+        ends = np.arange(0, n * factors + 1, factors, dtype=kind)
+        return csr_matrix((np.ones(n * factors), places.ravel(), ends), shape=(n, self.size))
 
     def normal(self, weight: np.ndarray) -> Normal:
         """D'WD for weights (n,)."""

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from glmfit import memory
 from glmfit.errors import ModelError
 from glmfit.numerics import curvature
 from glmfit.numerics.objective import Objective
@@ -243,31 +244,37 @@ def scipy_optimum(
     """Maximise by scipy's `bfgs`, `l-bfgs` or `trust-exact` with the same derivatives.
 
     The coordinates are those in which -H at the start is the identity, so scipy's tolerances are in standard errors.
+    `l-bfgs` lays out no matrix; `bfgs` has one (p, p) of its own, and `trust-exact` works with whole Hessians.
     """
     from scipy.optimize import minimize
 
     _, _, hessian = objective.derivatives(start)
-    lower = curvature.full_factor(curvature.factor(objective, start, hessian))
-    size = start.numel()
-    cache: dict[bytes, tuple[float, np.ndarray, np.ndarray]] = {}
+    reference = curvature.factor(objective, start, hessian)
+    lower, size = curvature.structured_factor(reference), start.numel()
+    if method != "l-bfgs":
+        memory.check_square(size)
+    cache: dict[bytes, tuple[float, np.ndarray, Symmetric]] = {}
 
     def theta_of(u: np.ndarray) -> Tensor:
-        return start + torch.linalg.solve_triangular(lower.T, torch.from_numpy(u.copy())[:, None], upper=True)[:, 0]
+        return start + lower.back_solve(torch.from_numpy(u.copy()))
 
-    def at(u: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    def at(u: np.ndarray) -> tuple[float, np.ndarray, Symmetric]:
         key = u.tobytes()
         if key not in cache:
             cache.clear()
             value, gradient, hessian = objective.derivatives(theta_of(u))
             used = hessian if method == "trust-exact" else gradient  # the others take no notice of the Hessian
             if not all_finite((value, gradient, used)):
-                cache[key] = (math.inf, np.zeros(size), np.eye(size))  # a rejected step
+                cache[key] = (math.inf, np.zeros(size), hessian)  # a rejected step
             else:
-                g = torch.linalg.solve_triangular(lower, gradient[:, None], upper=False)
-                half = torch.linalg.solve_triangular(lower, curvature.full(hessian), upper=False)
-                h = torch.linalg.solve_triangular(lower, half.T, upper=False)
-                cache[key] = (-value, -g[:, 0].numpy(), -h.numpy())
+                cache[key] = (-value, -lower.half_solve(gradient).numpy(), hessian)
         return cache[key]
+
+    def hess(u: np.ndarray) -> np.ndarray:
+        value, _, hessian = at(u)
+        if math.isinf(value):
+            return np.eye(size)
+        return -lower.half_solve(lower.half_solve(curvature.full(hessian)).T).numpy()
 
     count = 0
 
@@ -285,7 +292,7 @@ def scipy_optimum(
         np.zeros(size),
         method=names[method],
         jac=lambda u: at(u)[1],
-        hess=(lambda u: at(u)[2]) if method == "trust-exact" else None,
+        hess=hess if method == "trust-exact" else None,
         callback=callback,
         options={"maxiter": max_iter, **tolerances[method]},
     )
@@ -297,4 +304,4 @@ def scipy_optimum(
     decrement = _decrement(objective, theta, derivatives[1], derivatives[2])
     near = max(decrement, scaled_gradient(derivatives[1], derivatives[2]))
     status = "converged" if near <= QUASI_NEWTON_TOL else "max_iter" if result.nit >= max_iter else "stalled"
-    return _optimum(objective, theta, derivatives, decrement, int(result.nit), status, method, lower)
+    return _optimum(objective, theta, derivatives, decrement, int(result.nit), status, method, reference)

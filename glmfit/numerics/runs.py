@@ -88,6 +88,14 @@ def taken(rows: Tensor, part: slice | Tensor) -> Tensor:
     return laid(home, len(part), lambda run: rows[part[run]], max(1, len(rows) // max(1, len(part))))
 
 
+def positions(mask: Tensor) -> Tensor:
+    """(m,) where a mask (n,) is true; in a file where the mask is in one."""
+    home = lies_in(mask)
+    if home is None:
+        return torch.nonzero(mask)[:, 0]
+    return torch.from_numpy(np.flatnonzero(home.lent(mask.numpy())))
+
+
 def summed(rows: Tensor) -> float:
     """The sum of a tensor (n,)."""
     if is_constant(rows):

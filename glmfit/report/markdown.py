@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from glmfit.report import numbers, shrunk, words
+from glmfit.report import numbers, random, shrunk, words
 from glmfit.report.exponentiate import coefficients
 from glmfit.report.fold import Fold, folded
+from glmfit.report.random import auxiliary_rows
 from glmfit.result import Auxiliary, Coefficient, Fit
 
 
@@ -30,8 +31,12 @@ def to_markdown(fit: Fit, *, exp: bool = False, all_levels: bool = False) -> str
     if fit.smooths:
         body = [[term, *cells] for term, cells in words.smooth_rows(fit)]
         blocks.append(table(["Smooth term", *words.smooth_headings(fit)], body))
-    if fit.auxiliary:
-        blocks.append(_auxiliary(fit, fit.auxiliary))
+    if fit.random_effects is not None:
+        blocks += [f"### {random.TITLE}", _random(fit)]
+        heading = ["Level", "Effect", "Estimate", "Std. Error"]
+        blocks += [f"### {escape(note)}\n\n{table(heading, modes, texts=2)}" for note, modes in random.modes(fit)]
+    if auxiliary := auxiliary_rows(fit):
+        blocks.append(_auxiliary(fit, auxiliary))
     return "\n\n".join([*blocks, _statistics(fit), *_end(fit)]) + "\n"
 
 
@@ -75,6 +80,15 @@ def _auxiliary(fit: Fit, rows: Sequence[Auxiliary]) -> str:
     estimates = numbers.columns([(a.estimate, a.std_error, a.conf_low, a.conf_high) for a in rows])
     body = [[a.name, *words.or_missing(fit, a, text)] for a, text in zip(rows, estimates, strict=True)]
     return table(["Parameter", "Estimate", "Std. Error", *words.interval_headings(fit.level)], body)
+
+
+def _random(fit: Fit) -> str:
+    """Standard deviations and correlations, each term below its name."""
+    body = []
+    for note, rows in random.lines(fit):
+        body += [[note, "", "", "", ""]] if note else []
+        body += [[name, *cells] for name, cells in rows]
+    return table(["Effect", "Estimate", "Std. Error", *words.interval_headings(fit.level)], body)
 
 
 def _statistics(fit: Fit) -> str:

@@ -14,9 +14,10 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from glmfit.errors import explain
-from glmfit.report import numbers, shrunk, words
+from glmfit.report import numbers, random, shrunk, words
 from glmfit.report.exponentiate import coefficients
 from glmfit.report.fold import Fold, folded
+from glmfit.report.random import auxiliary_rows
 from glmfit.result import Coefficient, Fit
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def _lines(fit: Fit, exp: bool, width: int, all_levels: bool) -> Iterator[Line]:
         yield from sentence(shrunk.NO_ERRORS if fit.shrinkage.chosen is not None else shrunk.NOT_CHOSEN, "", width)
         yield []
     if fit.shrinkage is None or fit.shrinkage.chosen is not None:
+        yield from _modes(fit, width)
         yield from _smooths(fit, width)
         yield from _statistics(fit, width)
         yield []
@@ -106,10 +108,20 @@ def _tables(fit: Fit, exp: bool, all_levels: bool) -> list[tuple[str, list[str],
         heading = [words.estimate_heading(fit, name, exp), "Std. Error", *words.test_headings(fit), *interval]
         shown = folded(fit, name, rows, all_levels)
         tables += [(title, heading, _coefficient_rows(fit, shown))] if shown else []
-    if fit.auxiliary:
+    if fit.random_effects is not None:
+        blank = ["", ""]
+        block = [row for note, found in random.lines(fit) for row in _block(note, found, blank)]
+        tables.append((random.TITLE, ["Estimate", "Std. Error", *blank, *interval], block))
+    if auxiliary_rows(fit):
         tests = ("", "") if exp or not tables else words.test_headings(fit)
         tables.append(("Parameters", ["Estimate", "Std. Error", *tests, *interval], _auxiliary_rows(fit)))
     return tables
+
+
+def _block(note: str, found: Sequence[random.Line], blank: list[str]) -> list[Row]:
+    """The standard deviations and correlations of a term below its name."""
+    rows: list[Row] = [(name, [*cells[:2], *blank, *cells[2:]]) for name, cells in found]
+    return [(note, []), *rows] if note else rows
 
 
 def _shrunk_tables(fit: Fit) -> list[Table]:
@@ -149,10 +161,11 @@ def _coefficient_rows(fit: Fit, shown: Sequence[tuple[Coefficient, Fold | None]]
 
 
 def _auxiliary_rows(fit: Fit) -> list[Row]:
-    estimates = numbers.columns([(a.estimate, a.std_error, a.conf_low, a.conf_high) for a in fit.auxiliary])
+    shown = auxiliary_rows(fit)
+    estimates = numbers.columns([(a.estimate, a.std_error, a.conf_low, a.conf_high) for a in shown])
     return [
         (a.name, words.or_missing(fit, a, [text[0], text[1], "", "", text[2], text[3]]))
-        for a, text in zip(fit.auxiliary, estimates, strict=True)
+        for a, text in zip(shown, estimates, strict=True)
     ]
 
 
@@ -199,6 +212,15 @@ def _numbers(
             yield from ([(part, "")] for part in wrapped(term, width))
             term = ""
         yield [(beside(term, cells), "")]
+
+
+def _modes(fit: Fit, width: int) -> Iterator[Line]:
+    """The effects of single levels, where they were asked for."""
+    for note, rows in random.modes(fit):
+        body: list[Row] = [(f"{level} {effect}", [estimate, error]) for level, effect, estimate, error in rows]
+        heading = ["Estimate", "Std. Error"]
+        yield from _numbers(note, heading, body, _widths([(heading, body)], GAP, width), GAP, width)
+        yield []
 
 
 def _statistics(fit: Fit, width: int) -> Iterator[Line]:

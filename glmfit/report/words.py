@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from glmfit.report import numbers, shrunk
+from glmfit.report import numbers, random, shrunk
 from glmfit.report.exponentiate import ratios
 from glmfit.result import AbsorbedFactor, Auxiliary, Bootstrap, Coefficient, CovarianceSummary, Fit, WildBootstrap
 from glmfit.smooths import Smoothing
@@ -76,6 +76,8 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
         lines.append(("Separation", "none"))
     if fit.shrinkage is not None:
         return [*lines, *shrunk.facts(fit)]
+    if fit.random_effects is not None:
+        lines.append(("Estimation", random.estimation(fit.random_effects)))
     if fit.smoothing is not None:
         lines.append(("Smoothing", smoothing(fit.smoothing)))
     lines.append(("Std. errors", standard_errors(fit.covariance)))
@@ -313,7 +315,7 @@ def statistics(fit: Fit) -> tuple[list[Statistic], list[Statistic]]:
     s = fit.fit
     log_likelihood, aic, bic = numbers.statistics([s.log_likelihood, s.aic, s.bic])
     likelihood = [
-        Statistic("Log-likelihood", log_likelihood, f"({_parameters(fit)})"),
+        Statistic(random.likelihood(fit.random_effects), log_likelihood, f"({_parameters(fit)})"),
         Statistic("AIC", aic),
         Statistic("BIC", bic),
     ]
@@ -321,6 +323,8 @@ def statistics(fit: Fit) -> tuple[list[Statistic], list[Statistic]]:
         likelihood = likelihood[:1] + shrunk_statistics(fit)
     if not math.isnan(s.penalised_log_likelihood):
         likelihood.insert(1, Statistic("Penalised", *numbers.statistics([s.penalised_log_likelihood])))
+    if fit.random_effects is not None:
+        return likelihood, [Statistic(*row) for row in random.shares(fit.random_effects)] or [Statistic("", "")]
     if all(math.isnan(v) for v in (s.null_deviance, s.deviance, s.pearson_chi2)):
         return likelihood, [Statistic("Residual df", _df(fit, s.df_residual))]
     null_deviance, deviance, pearson_chi2 = numbers.statistics([s.null_deviance, s.deviance, s.pearson_chi2])

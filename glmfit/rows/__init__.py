@@ -9,13 +9,15 @@ from glmfit.rows.data import Data, read
 from glmfit.rows.factors import of_factors, refuse_disguised
 from glmfit.rows.fingerprint import fingerprint, hashed
 from glmfit.rows.groups import group_codes, group_levels
-from glmfit.rows.room import room_for
+from glmfit.rows.mixed import refuse_random
+from glmfit.rows.room import check_held, room_for
 from glmfit.rows.smooths import refuse_formula
 from glmfit.rows.weights import row_weights, without_weightless
 from glmfit.rows.where import inside
 
 __all__ = [
     "Data",
+    "check_held",
     "fingerprint",
     "group_codes",
     "group_levels",
@@ -25,6 +27,7 @@ __all__ = [
     "read",
     "refuse_disguised",
     "refuse_formula",
+    "refuse_random",
     "resolve",
     "room_for",
     "row_weights",

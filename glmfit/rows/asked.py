@@ -15,6 +15,7 @@ from glmfit.families import Family, Link, Parameter, make_family
 from glmfit.families.censored import censored
 from glmfit.formula import Factor, ModelFormula, condition, for_family, parse
 from glmfit.rows.censoring import Censoring, censoring
+from glmfit.rows.mixed import check_random
 from glmfit.rows.smooths import check_smooths
 from glmfit.spec import ModelSpec, cluster_columns, drawn_columns
 
@@ -146,6 +147,7 @@ def _check_model(spec: ModelSpec, family: Family, formula: ModelFormula) -> None
     check_smooths(spec, family, formula)
     estimated = [p for p in family.parameters if p.name in terms or p.name not in {"phi", *spec.fixed}]
     _check_robust(spec, family, [p.name for p in estimated if p.name != family.main])
+    check_random(spec, family, formula)
     if spec.absorb:
         _check_absorbed(spec, family, formula, [p.name for p in estimated])
     if spec.bias_reduction is not None:

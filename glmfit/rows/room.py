@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from glmfit import memory
 from glmfit.errors import ModelError
 from glmfit.memory import spoken
+from glmfit.rows.mixed import first_random
 from glmfit.spec import ModelSpec
 from glmfit.spill import Spill
 from glmfit.table import Source, Table, read_spilled
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 BASE = 300_000_000  # bytes of the program itself and its libraries
 ROWS = 12  # numbers in each row beside those of its columns: weights, the response, offsets, the line search
+HELD = 2  # numbers in each row for each column that is held: as read, and in a copy
 COLUMNS = 4  # numbers in each row for each column: read, in a design, standardised, and a copy in the making
 
 
@@ -25,10 +27,14 @@ def table_of(asked: Asked, source: Source) -> Table:
     spill = Spill(asked.spec.spill or "")
     if has_room(asked, source):
         return source.read(asked.read)
-    if asked.spec.absorb:
-        rows = f"about {source.expected_rows():,} rows would take {spoken(need(asked, source))}"
-        message = f"--absorb holds its rows in memory, and {rows}, more than --memory or the machine leaves"
-        raise ModelError("too_large", message, "allow more with --memory, or read fewer rows or columns")
+    random = first_random(asked.formula)
+    if asked.spec.absorb or random is not None:
+        what = "--absorb" if random is None else f"a fit with random effects {random}"
+        raise _held(what, source, need(asked, source))
+    if asked.family.grouped:
+        what = f"about {source.expected_rows():,} rows are compared within their groups, which are in memory"
+        held = memory.Need(need(asked, source), what, "allow more with --memory, or read fewer rows or columns")
+        memory.check([held], most=room_for(asked.spec))
     spill.check_room(need(asked, source))
     name = "standard input" if source.name == "-" else source.name
     say(
@@ -36,6 +42,20 @@ def table_of(asked: Asked, source: Source) -> Table:
         f"kept in temporary files in {spill.folder}"
     )
     return read_spilled(source, asked.read, spill)
+
+
+def check_held(option: str, spec: ModelSpec, source: Source, columns: int) -> None:
+    """Raises `ModelError` where an option that holds so many columns in memory has no room for them."""
+    most = room_for(spec)
+    size = memory.NUMBER * source.expected_rows() * (HELD * columns + ROWS)
+    if most is not None and size > most:
+        raise _held(option, source, size)
+
+
+def _held(option: str, source: Source, size: int) -> ModelError:
+    rows = f"about {source.expected_rows():,} rows would take {spoken(size)}"
+    message = f"{option} holds its rows in memory, and {rows}, more than --memory or the machine leaves"
+    return ModelError("too_large", message, "allow more with --memory, or read fewer rows or columns")
 
 
 def has_room(asked: Asked, source: Source) -> bool:

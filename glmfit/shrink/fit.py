@@ -94,5 +94,5 @@ def share_explained(
     if family.has_deviance:
         return lambda point: 1 - goodness(likelihood, point.theta).deviance / null
     if family.categories:
-        return lambda point: 1 - point.state.value / value
+        return lambda point: 1 - point.value / value
     return lambda point: math.nan

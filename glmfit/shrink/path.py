@@ -82,7 +82,7 @@ def walk(
         if told is not None:
             told(k + 1, len(along))
         if strength < early and len(steps) >= FEWEST:
-            gain = point.state.value - steps[-2].point.state.value
-            if steps[-1].explained > ALL or gain < NO_GAIN * (point.state.value - null):
+            gain = point.value - steps[-2].point.value
+            if steps[-1].explained > ALL or gain < NO_GAIN * (point.value - null):
                 break
     return steps

@@ -38,13 +38,13 @@ class Weights:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Point:
-    """A point of the path: coefficients (size,), where they are, all slopes (size,), and how it was reached.
+    """A point of the path: coefficients (size,), the mean log-likelihood, all slopes (size,), and how it was reached.
 
     `residual` is the largest by which optimality is missed, in units of the largest slope of the null model.
     """
 
     theta: Tensor
-    state: State
+    value: float
     slope: Tensor  # of the mean log-likelihood
     residual: float
     iterations: int
@@ -86,7 +86,7 @@ class Search:
                 break
             self.choose(missed)
         largest = float(residual.max())
-        return Point(self.theta.clone(), self.state, slope, largest, steps, largest <= self.tol)
+        return Point(self.theta.clone(), self.state.value, slope, largest, steps, largest <= self.tol)
 
     def slope(self) -> Tensor:
         """(size,) of all coefficients, where the search is."""

@@ -10,22 +10,21 @@ detectseparation). Directions are measured by what they do to rows, so units of 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from glmfit import memory
 from glmfit.design import MOST_DENSE_COLUMNS
 from glmfit.model import Model
-from glmfit.numerics import last_independent, stacked_root
+from glmfit.numerics import last_independent, lies_in, stacked_root
 from glmfit.result import SeparationTerm
-from glmfit.trust.cone import STRICT, Cone
-from glmfit.trust.overlap import Overlap, overlap
+from glmfit.trust.cone import STRICT, Cone, strictly
+from glmfit.trust.constraints import Constraints, constraints
+from glmfit.trust.overlap import overlap
 
-MOST_CELLS = 200_000_000  # of A,
-COPIES = 6  # of which there are so many at a time
 CLEARLY = 1e-6  # a condition of E above which its rows alone leave no direction
 SEEN = 1e-11  # directions that move all rows by less than this, relative to the others, move none
 EXACT = 1e-10  # and those that move rows of E by less than this leave them where they are
@@ -74,22 +73,6 @@ class Decision:
 UNDECIDED = Decision(False)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Constraints:
-    """Rows A (m, p) with the row of the data that each belongs to (m,); the root of E (p or fewer, p), its rows (n,).
-
-    `last` (m,) are the rows of A that settle their row of the data alone. `covered` are the columns (c,) that the
-    family's statement is about; all others do not move.
-    """
-
-    A: Tensor
-    owner: Tensor
-    last: Tensor
-    equal_root: Tensor
-    equal: Tensor
-    covered: Tensor
-
-
 def decide(model: Model, theta: Tensor) -> Decision:
     """Whether the data of a model are separated, and along what.
 
@@ -102,43 +85,37 @@ def decide(model: Model, theta: Tensor) -> Decision:
         return _nothing(model, known.covered)
     if model.size > MOST_DENSE_COLUMNS:
         return UNDECIDED
-    found = _constraints(model, known)
+    found = constraints(model, known)
     if found is None:
         return UNDECIDED
-    nothing = _nothing(model, found.covered)
-    if not len(found.covered) or _full_rank(found.equal_root[:, found.covered]):
+    covered, root, A = found.covered, found.equal_root[:, found.covered], found.root[:, found.covered]
+    nothing = _nothing(model, covered)
+    if not len(covered) or _full_rank(root):
         return nothing
     # Coordinates z, d = frame z, in which the rows of A and E together have orthonormal columns.
-    A, E = found.A[:, found.covered], found.equal_root[:, found.covered]
-    _, values, vectors = torch.linalg.svd(stacked_root([E, A], len(found.covered)), full_matrices=True)
+    _, values, vectors = torch.linalg.svd(stacked_root([root, A], len(covered)), full_matrices=True)
     seen = int((values > SEEN * values[0]).sum())
     frame, unseen = vectors[:seen].T / values[:seen], vectors[seen:].T
-    nothing = _nothing(model, found.covered[(unseen.abs() <= TAKES_PART).all(dim=1)])
+    nothing = _nothing(model, covered[(unseen.abs() <= TAKES_PART).all(dim=1)])
     # Rounding of the rows, and of the root of E, is magnified as much as the least visible direction is.
     exact = max(EXACT, ROUNDING * float(values[0] / values[seen - 1]))
-    span = _null_space(E @ frame, exact)
-    rows = A @ frame
-    lengths = torch.linalg.vector_norm(rows, dim=1)
-    rows = rows @ span / torch.where(lengths > 0, lengths, 1.0)[:, None]
-    moved = torch.linalg.vector_norm(rows, dim=1)
-    open_ = torch.nonzero(moved > exact)[:, 0]
-    if not len(open_):
+    span = _null_space(root @ frame, exact)
+    here = _Coordinates(covered, frame, span, exact)
+    units = _Made(found, lambda A: here.unit(A)[1])
+    if not span.shape[1] or not any(len(unit) for unit in units):
         return nothing
-    unit = rows[open_] / moved[open_, None]
-    interior = Cone(unit.numpy()).interior()
+    interior = Cone(units, span.shape[1]).interior()
     if interior is None:
         return UNDECIDED
-    z, strict = torch.from_numpy(interior[0]), torch.from_numpy(interior[1])
-    if not bool(strict.any()):
+    ways, ties = interior
+    if not len(ways):
         return nothing
-    ties = unit[~strict]
-    inner = _null_space(stacked_root([ties], ties.shape[1]), STRICT * math.sqrt(max(1, len(ties))))
+    z = torch.from_numpy(ways.sum(axis=0))
+    tied = (torch.from_numpy(unit[~strictly(unit, ways)]) for unit in units)
+    inner = _null_space(stacked_root(tied, len(z)), STRICT * math.sqrt(max(1, ties)))
     if not inner.shape[1] or float(torch.linalg.vector_norm(z - inner @ (inner.T @ z))) > 1e-6:
         return UNDECIDED
-    is_strict = torch.zeros(len(A), dtype=torch.bool)
-    is_strict[open_[strict]] = True
-    cone = Cone(torch.nn.functional.normalize(unit[strict] @ inner, dim=1).numpy())
-    return _separated(model, found, is_strict, frame, span @ inner, exact, unseen, inner.T @ z, cone)
+    return _separated(model, found, here, ways, inner, unseen, inner.T @ z)
 
 
 def _nothing(model: Model, covered: Tensor) -> Decision:
@@ -146,50 +123,43 @@ def _nothing(model: Model, covered: Tensor) -> Decision:
     return Decision(True, None, frozenset() if model.family.more_recession else frozenset(covered.tolist()))
 
 
-def _constraints(model: Model, known: Overlap | None) -> _Constraints | None:
-    """All rows of A and the root of E, those that are `known` to be equations among these.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Coordinates:
+    """Of rows of A: their columns (c,), the frame (c, s), the span of C in it (s, q), and what is rounding."""
 
-    None where they are too many, or the family does not state them.
-    """
-    family, size, n = model.family, model.size, len(model.rows.y)
-    places = [k for k, parameter in enumerate(family.parameters) if parameter.name not in model.rows.held]
-    parts: list[Tensor] = []
-    owners: list[Tensor] = []
-    lasts: list[Tensor] = []
-    root, equal = torch.zeros((0, size), dtype=torch.float64), torch.zeros(n, dtype=torch.bool)
-    covered = torch.zeros(size, dtype=torch.bool)
-    room = memory.available()
-    most = MOST_CELLS if room is None else min(MOST_CELLS, room // (COPIES * memory.NUMBER))
-    first, cells = 0, 0
-    for number, chunk in enumerate(model.rows.chunks()):
-        faces = family.recession(chunk.y, model.links, **chunk.columns)
-        if faces is None:
-            return None
-        dense = [predictor.X.dense() for predictor in chunk.predictors]
-        owner = torch.arange(first, first + len(chunk.y))
-        for f, face in enumerate(faces):
-            values = torch.zeros((len(chunk.y), size), dtype=torch.float64)
-            for place, predictor, x in zip(places, chunk.predictors, dense, strict=True):
-                weights = face.of_predictor(place)
-                if weights is not None:
-                    values.index_add_(1, predictor.columns, weights[:, None] * x)
-                    covered[predictor.columns] = True
-            stated = (face.weights != 0).any(dim=1)
-            equations = face.equal if known is None else face.equal | known.rows[number][:, f]
-            fixed, free = stated & equations, stated & ~equations
-            if bool(fixed.any()):
-                root = stacked_root([root, values[fixed]], size)
-                equal[owner[fixed]] = True
-            parts.append(values[free])
-            owners.append(owner[free])
-            lasts.append(torch.zeros(int(free.sum()), dtype=torch.bool) if face.last is None else face.last[free])
-            cells += parts[-1].numel()
-            if cells > most:
-                return None
-        first += len(chunk.y)
-    return _Constraints(
-        torch.cat(parts), torch.cat(owners), torch.cat(lasts), root, equal, torch.nonzero(covered)[:, 0]
-    )
+    covered: Tensor
+    frame: Tensor
+    span: Tensor
+    exact: float
+
+    def unit(self, A: Tensor) -> tuple[Tensor, np.ndarray]:
+        """Which of some rows (m, p) are more than rounding, and these (k, q), of length 1."""
+        rows = A[:, self.covered] @ self.frame
+        lengths = torch.linalg.vector_norm(rows, dim=1)
+        rows = rows @ self.span / torch.where(lengths > 0, lengths, 1.0)[:, None]
+        moved = torch.linalg.vector_norm(rows, dim=1)
+        open_ = moved > self.exact
+        return open_, (rows[open_] / moved[open_, None]).numpy()
+
+    def strict(self, A: Tensor, ways: np.ndarray) -> Tensor:
+        """(m,) bool: which of some rows are strictly positive along any of some ways (k, q)."""
+        out, unit = self.unit(A)
+        out[out.clone()] = torch.from_numpy(strictly(unit, ways))
+        return out
+
+
+class _Made:
+    """What is made of each part of A, held where the parts are."""
+
+    def __init__(self, found: Constraints, make: Callable[[Tensor], np.ndarray]) -> None:
+        self.found, self.make = found, make
+        self._held = [make(part.A) for part in found] if found.held else None
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self.make(part.A) for part in self.found) if self._held is None else iter(self._held)
 
 
 def _full_rank(root: Tensor) -> bool:
@@ -210,31 +180,22 @@ def _null_space(matrix: Tensor, tolerance: float) -> Tensor:
 
 
 def _separated(
-    model: Model,
-    found: _Constraints,
-    strict: Tensor,
-    frame: Tensor,
-    span: Tensor,
-    exact: float,
-    unseen: Tensor,
-    z: Tensor,
-    cone: Cone,
+    model: Model, found: Constraints, here: _Coordinates, ways: np.ndarray, inner: Tensor, unseen: Tensor, z: Tensor
 ) -> Decision:
-    """What is separated, from the strictly positive rows of A and the span of C in the coordinates of `frame`.
+    """What is separated, from the rows of A that are strictly positive along some ways (k, q); z (r,) is in the
+    relative interior of C, in coordinates of what `inner` (q, r) spans."""
 
-    Shares below `exact` are rounding."""
-    n, size = len(model.rows.y), model.size
-    open_rows = found.equal.clone()
-    open_rows[found.owner[~strict]] = True
-    separates = torch.zeros(n, dtype=torch.bool)
-    separates[found.owner[strict]] = True
-    left = open_rows | ~separates
-    left[found.owner[strict & found.last]] = False
+    def positive(A: Tensor) -> np.ndarray:
+        unit = here.unit(A)[1]
+        rows = torch.from_numpy(unit[strictly(unit, ways)]) @ inner
+        return torch.nn.functional.normalize(rows, dim=1).numpy()
+
+    size, frame, along = model.size, here.frame, here.frame @ (here.span @ inner)
+    cone = Cone(_Made(found, positive), len(z))
     # Nothing but rounding is cleared in coordinates that are centred and scaled; sums of them are what is reported.
-    along = frame @ span
-    small = max(TAKES_PART, exact) * torch.linalg.vector_norm(frame, dim=1)
+    small = max(TAKES_PART, here.exact) * torch.linalg.vector_norm(frame, dim=1)
     along = torch.where(torch.linalg.vector_norm(along, dim=1, keepdim=True) > small[:, None], along, 0.0)
-    directions = torch.zeros((size, span.shape[1]), dtype=torch.float64)
+    directions = torch.zeros((size, len(z)), dtype=torch.float64)
     directions[found.covered] = along
     reported = reported_map(model)
     moves = reported_moves(reported, directions)
@@ -248,14 +209,13 @@ def _separated(
         terms.append(SeparationTerm(parameter, term, sign))
     hidden = torch.zeros((size, unseen.shape[1]), dtype=torch.float64)
     hidden[found.covered] = torch.where(unseen.abs() > TAKES_PART, unseen, 0.0)
+    direction = directions @ z
+    separates, left, margin = _rows(model, found, lambda A: here.strict(A, ways), direction)
     whole = torch.cat([directions, hidden, _of_others(model, found.covered, left)], dim=1)
     if min(len(last_independent(whole)), len(last_independent(reported_moves(reported, whole)))) < whole.shape[1]:
         return UNDECIDED
     involved = reported_moves(reported, whole).abs().amax(dim=1).tolist()
     undetermined = [place for place, part in enumerate(involved) if part > 0 and place not in infinite]
-    direction = directions @ z
-    partial = strict & left[found.owner]
-    margin = float((found.A[partial] @ direction).min()) if bool(partial.any()) else math.inf
     wide = any(link.name == "cauchit" for link in model.links.values())
     return Decision(
         True,
@@ -271,6 +231,30 @@ def _separated(
             terms=tuple(terms),
         ),
     )
+
+
+def _rows(
+    model: Model, found: Constraints, is_strict: Callable[[Tensor], Tensor], direction: Tensor
+) -> tuple[Tensor, Tensor, float]:
+    """(n,) whether a row's log-density rises along the direction (p,), and whether it remains in the limit; the least
+    that a row that does both moves along it."""
+    home, n = lies_in(model.rows.y), len(model.rows)
+    separates, left = (
+        torch.zeros(n, dtype=torch.bool) if home is None else torch.from_numpy(home.empty(n, bool)) for _ in range(2)
+    )
+    margin = math.inf
+    for part in found:
+        strict, rows = is_strict(part.A), slice(part.first, part.first + len(part.equal))
+        open_, rises = part.equal.clone(), torch.zeros_like(part.equal)
+        open_[part.owner[~strict]] = True
+        rises[part.owner[strict]] = True
+        remains = open_ | ~rises
+        remains[part.owner[strict & part.last]] = False
+        partial = strict & remains[part.owner]
+        if bool(partial.any()):
+            margin = min(margin, float((part.A[partial] @ direction).min()))
+        separates[rows], left[rows] = rises, remains
+    return separates, left, margin
 
 
 def _direction(moves: Tensor, z: Tensor, cone: Cone) -> int | None:
@@ -311,7 +295,10 @@ def _of_others(model: Model, covered: Tensor, left: Tensor) -> Tensor:
     place[others] = torch.arange(len(others))
 
     def blocks() -> Iterator[Tensor]:
-        for chunk in model.rows.rows(torch.nonzero(left)[:, 0]).chunks():
+        first = 0
+        for whole in model.chunks():
+            chunk = whole.rows(torch.nonzero(left[first : first + len(whole)])[:, 0])
+            first += len(whole)
             for predictor in chunk.predictors:
                 if bool((place[predictor.columns] >= 0).all()):
                     x = torch.zeros((len(chunk.y), len(others)), dtype=torch.float64)

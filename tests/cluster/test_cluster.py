@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -130,21 +130,31 @@ def test_parts_give_the_fit_of_the_whole(name: str, paths: tuple[str, str], work
     same(fit_on_cluster(spec, parts, workers.scheduler_address), fit_spec(spec, whole))
 
 
-def test_a_worker_that_dies_costs_nothing_but_time(paths: tuple[str, str]) -> None:
+def test_a_worker_that_dies_costs_nothing_but_time_and_a_scheduler_that_dies_the_fit(
+    paths: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole, parts = paths
     steps = 0
 
-    with two_processes() as found:
-
-        def kill(_: dict[str, Any]) -> None:
+    def at_second_step(what: Callable[[], object]) -> Callable[[dict[str, Any]], None]:
+        def trace(_: dict[str, Any]) -> None:
             nonlocal steps
             steps += 1
             if steps == 2:
-                os.kill(next(iter(found.workers.values())).pid, signal.SIGKILL)
+                what()
 
-        spec = CASES["two formulas"]
-        same(fit_on_cluster(spec, parts, found.scheduler_address, kill), fit_spec(spec, whole))
-    assert steps > 2
+        return trace
+
+    with two_processes() as found:
+        spec, address = CASES["two formulas"], found.scheduler_address
+        kill = at_second_step(lambda: os.kill(next(iter(found.workers.values())).pid, signal.SIGKILL))
+        same(fit_on_cluster(spec, parts, address, kill), fit_spec(spec, whole))
+        assert steps > 2
+        steps = 0
+        monkeypatch.setattr(scheduling, "ANSWERS_WITHIN", 2)
+        with pytest.raises(GlmfitError, match="is gone") as caught:
+            fit_on_cluster(spec, parts, address, at_second_step(found.close))
+    assert (caught.value.code, caught.value.exit_code) == ("scheduler_lost", 3)
 
 
 def test_a_row_that_contradicts_the_example_joins_it(
@@ -240,6 +250,14 @@ def test_workers_of_another_version(paths: tuple[str, str], workers: Any, monkey
     monkeypatch.setattr(scheduling, "__version__", "99")
     with pytest.raises(GlmfitError, match="and this is 99") as caught:
         fit_on_cluster(CASES["poisson"], paths[0], workers.scheduler_address)
+    assert (caught.value.code, caught.value.exit_code) == ("bad_worker", 3)
+
+
+def test_workers_without_glmfit(workers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with distributed.Client(workers, set_as_default=False) as client:
+        monkeypatch.setattr(client, "run", lambda _: {"tcp://10.0.0.2:4001": None})
+        with pytest.raises(GlmfitError, match=r"worker tcp://10.0.0.2:4001 has no glmfit") as caught:
+            scheduling._check_workers(client, "tcp://10.0.0.1:8786")
     assert (caught.value.code, caught.value.exit_code) == ("bad_worker", 3)
 
 

@@ -34,6 +34,7 @@ WORDS = {
         *("a further formula is", "the parameters are", "name a column here", "0 or -1 drops"),
     ),
     "what was to stand there is not known": (
+        *("a random effect stands", "add it by itself", "write \\(1 \\| g\\) for"),
         *("complete the formula", "what opens must close", "remove it, or open it", "join t", "put a column name"),
         *("write arithmetic", "write straight quotes", "delete it: it is an invisible", "columns stand in the first"),
         *("[a-z]+: [a-zA-Z-]+ ?[a-z]*[:;,]", "log: natural", "lower it to", "add a term", "write each by itself"),
@@ -86,8 +87,7 @@ for slip in (
     ["w ~ x", "-f", "binomial"],
     ["n ~ x | z", "-f", "zinb"],
     ["n ~ x | z", "-f", "poisson"],
-    ["y ~ (1 | g) + x"],
-    ["y ~ x + (1 + x | k)"],
+    ["y ~ (1 | x) + z"],
     ["y ~ i.k + c.x"],
     ["y ~ c.x##i.k"],
     ["y ~ strata(k)"],

@@ -166,6 +166,8 @@ def test_every_key_is_in_the_schema_and_in_the_documentation() -> None:
     written |= set(keys(json.loads(to_json(fits.wild()))))
     written |= set(keys(json.loads(to_json(fits.absorbed()))))
     written |= set(keys(json.loads(to_json(fits.smooth()))))
+    written |= set(keys(json.loads(to_json(fits.mixed()))))
+    written |= set(keys(json.loads(to_json(fits.shrunk()))))
     written |= set(keys(json.loads(to_json(fits.bootstrapped()))))
     assert written == set(properties(schema(FIT)))
     text = (DOCS / "json.md").read_text(encoding="utf-8")

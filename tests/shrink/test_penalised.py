@@ -8,6 +8,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 import glmfit
 from glmfit.commands.app import main
@@ -64,6 +65,44 @@ def test_without_a_strength_to_speak_of_it_is_the_fit_itself() -> None:
     shrunk = glmfit.fit("low ~ age + lwt + smoke", SAMPLES / "birthwt.csv", family="binomial", ridge=1e-9)
     found = [[row.estimate for row in fit.coefficients] for fit in (plain, shrunk)]
     np.testing.assert_allclose(*found, rtol=1e-6)
+
+
+def test_a_likelihood_of_ones_own_is_at_its_penalised_maximum(tmp_path: Path) -> None:
+    file = tmp_path / "gumbel.py"
+    file.write_text(
+        "import torch\n\n\ndef log_density(y, mu, log_sigma):\n    z = (y - mu) * torch.exp(-log_sigma)\n"
+        "    return -log_sigma - z - torch.exp(-z)\n"
+    )
+    random = np.random.default_rng(3)
+    X = random.normal(size=(200, 4)) * [1, 5, 0.2, 1]
+    data = {"y": 1 + X @ [0.8, -0.1, 0, 0] + random.gumbel(size=200), **dict(zip("abcd", X.T, strict=True))}
+    fit = glmfit.fit("y ~ a + b + c + d", data, family=str(file), elastic_net=0.6, strength=0.05)
+    scale = X.std(axis=0)
+
+    def objective(theta: np.ndarray) -> float:  # coefficients as differences of positive parts: it is smooth in these
+        b = scale * (theta[1:5] - theta[5:9])
+        z = (data["y"] - theta[0] - X @ (b / scale)) * np.exp(-theta[9])
+        penalty = 0.05 * (0.6 * scale @ (theta[1:5] + theta[5:9]) + 0.4 * b @ b / 2)
+        return float(np.mean(theta[9] + z + np.exp(-z)) + penalty)
+
+    bounds = [(None, None), *[(0, None)] * 8, (None, None)]
+    best = minimize(
+        objective, np.full(10, 0.1), bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-15, "gtol": 1e-9}
+    )
+    found = np.array([row.estimate for row in fit.coefficients])
+    np.testing.assert_allclose(found, [best.x[0], *(best.x[1:5] - best.x[5:9]), best.x[9]], atol=2e-6)
+    assert 0 < fit.shrinkage.path[fit.shrinkage.chosen].nonzero < 4
+
+
+def test_a_frequency_weight_is_a_row_seen_so_often() -> None:
+    random = np.random.default_rng(4)
+    data = {name: random.normal(size=80) for name in "abc"}
+    data |= {"k": random.poisson(np.exp(0.4 * data["a"])), "w": random.integers(1, 4, 80)}
+    often = {name: np.repeat(values, data["w"]) for name, values in data.items()}
+    asked = {"family": "poisson", "elastic_net": 0.5, "strength": 0.03}
+    fits = [glmfit.fit("k ~ a + b + c", data, freq_weights="w", **asked), glmfit.fit("k ~ a + b + c", often, **asked)]
+    np.testing.assert_allclose(*[[row.estimate for row in fit.coefficients] for fit in fits], atol=1e-12)
+    assert fits[0].fit.df_residual == fits[1].fit.df_residual
 
 
 def test_folds_keep_classes_and_groups_and_the_seed() -> None:

@@ -155,6 +155,7 @@ def test_the_table_lists_smooths_and_not_their_coefficients() -> None:
         ("count ~ h + s(h, bs='re')", {}, "smooth_overlap"),
         ("count ~ s(w)", {}, "smooth_k"),
         ("ordered ~ s(x, k=5)", {"family": "negative-binomial"}, "smooth_limit"),
+        ("count ~ te(x, z, v, k=20)", {}, "too_many_columns"),
         ("count ~ s(h)", {}, "bad_smooth"),
         ("count ~ s(x, bs='re')", {}, "bad_smooth"),
         ("count ~ te(x)", {}, "bad_smooth"),

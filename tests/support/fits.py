@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 from glmfit.errors import Finding
+from glmfit.random_effects import Correlation, Deviation, Mode, RandomEffects, RandomTerm
 from glmfit.result import (
     AbsorbedFactor,
     Auxiliary,
@@ -24,6 +25,7 @@ from glmfit.result import (
     SeparationTerm,
     WildBootstrap,
 )
+from glmfit.shrunk import CrossValidation, PathPoint, Shrunk
 from glmfit.smooths import Smoothing, SmoothTerm
 
 NAN = math.nan
@@ -214,6 +216,26 @@ def smooth() -> Fit:
     """A fit with a smooth term."""
     row = SmoothTerm("mu", "s(x)", 3.2, 4.0, 18.4, "chi2", 1e-3, 1, 9, (0.3,))
     return replace(poisson(), smooths=(row,), smoothing=Smoothing("reml", 120.3, 4.2, 1.0, 0.4))
+
+
+def mixed() -> Fit:
+    """A fit with random effects, one of which has no variance."""
+    deviations = (
+        Deviation("Intercept", 0.52, 0.11, 0.344, 0.787),
+        Deviation("x", 0.0, math.nan, math.nan, math.nan, "boundary"),
+    )
+    tied = Correlation("Intercept", "x", math.nan, math.nan, math.nan, "boundary")
+    modes = (Mode("a", "Intercept", 0.31, 0.2), Mode("a", "x", 0.0, 0.0))
+    term = RandomTerm("mu", "(1 + x | g)", "g", 2, deviations, (tied,), modes)
+    return replace(poisson(), random_effects=RandomEffects((term,), "ml", "laplace"))
+
+
+def shrunk() -> Fit:
+    """A fit along a path of two strengths, cross-validated."""
+    ends = (PathPoint(0.5, 0, 0.0, True, 1e-12, (), ()), PathPoint(0.1, 1, 0.4, True, 1e-12, (1,), (0.8,), 1.2, 0.1))
+    cv = CrossValidation(5, "deviance", 1, None, None, False, 0.1, 0.5)
+    found = Shrunk("lasso", 1.0, True, {}, 2, ends, 1, "min", cv)
+    return replace(poisson(), shrinkage=found)
 
 
 def wild() -> Fit:

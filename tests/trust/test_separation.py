@@ -15,6 +15,7 @@ import pytest
 import torch
 from exact import verdict
 from scipy.optimize import minimize
+from streamed import in_files
 
 import glmfit
 from glmfit.commands.app import main
@@ -269,6 +270,24 @@ def test_a_known_data_set(case: Case, check: bool) -> None:
                 assert not math.isfinite(c.estimate)
             if c.status in ("infinite", "not_identified"):
                 assert math.isnan(c.std_error)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(c, id=c.name, marks=[pytest.mark.slow] if k % 4 or len(c.data["y"]) > 500 else [])
+     for k, c in enumerate(CASES) if "y" in c.data],
+)  # fmt: skip
+def test_a_known_data_set_whose_rows_are_in_files(case: Case) -> None:
+    """Programs see the rows that a pass over chunks finds violated, and no chunk is held."""
+    with in_files(7):
+        test_a_known_data_set(case, check=True)
+
+
+def test_chunks_of_families_with_smaller_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glmfit.model.model.CHUNK_ROWS", 40)
+    y, g = np.tile([0.0, 1.0, 2.0, 5.0], 15), np.repeat(letters("abc"), 20)
+    fit = glmfit.fit("y ~ g", {"y": np.where(g == "b", 0.0, y), "g": g}, family="poisson-inverse-gaussian")
+    assert infinite(fit) == {"g[T.b]": -1}
 
 
 @pytest.mark.parametrize("link", UNIT_LINKS)
@@ -830,7 +849,7 @@ def test_scores_alone_prove_that_nothing_is_separated(
     response: str, family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No linear program is asked, however many rows and levels there are."""
-    monkeypatch.setattr("glmfit.trust.separation._constraints", lambda *_: pytest.fail("not proved by the scores"))
+    monkeypatch.setattr("glmfit.trust.separation.constraints", lambda *_: pytest.fail("not proved by the scores"))
     data = many_levels()
     if family == "multinomial":
         data["level"] = np.random.default_rng(2).permutation(data["level"])
@@ -846,7 +865,7 @@ def test_scores_leave_few_rows_to_the_program(
 ) -> None:
     sizes = []
     decide = Cone.interior
-    monkeypatch.setattr(Cone, "interior", lambda self: (sizes.append(len(self.rows)), decide(self))[1])
+    monkeypatch.setattr(Cone, "interior", lambda self: (sizes.append(sum(map(len, self.rows))), decide(self))[1])
     data = many_levels()
     data["y"][data["g"] == level] = 1
     fit = glmfit.fit("y ~ x + C(g)", data, family="binomial")

@@ -11,7 +11,7 @@ import glmfit
 from glmfit import memory
 from glmfit.after.tested import wald_tests
 from glmfit.design import border
-from glmfit.errors import DataError
+from glmfit.errors import DataError, ModelError
 from glmfit.report import fit_from_json, to_json
 from glmfit.report.saved import model_from_json, model_json
 from glmfit.result import Fitted
@@ -96,3 +96,24 @@ def test_what_follows_a_fit_is_the_same_by_parts(
         for name in known.columns:
             if known[name].dtype.kind == "f":
                 np.testing.assert_allclose(found[name], known[name], rtol=1e-9, atol=1e-12)
+
+
+def test_the_search_of_scipy_lays_no_information_out(
+    fit: Fitted, table: dict[str, list], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def laid_out(size: int) -> None:
+        assert size < LEVELS
+
+    monkeypatch.setattr(memory, "check_square", laid_out)
+    found = glmfit.fit(FORMULA, table, family="poisson", optimizer="l-bfgs", max_iter=1000)
+    assert found.convergence.status == "converged"
+    for row, other in zip(found.coefficients, fit.coefficients, strict=True):
+        assert row.estimate == pytest.approx(other.estimate, abs=1e-4 * other.std_error)
+
+
+def test_what_cr2_would_take_is_said_before_it_is_tried(
+    table: dict[str, list], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "available", lambda: 3 * 10**9)
+    with pytest.raises(ModelError, match=r"14 GB.* 1,201 x 1,201 x 1,201 numbers"):
+        glmfit.fit(FORMULA, table, family="poisson", se="cluster:x", small_sample="cr2")

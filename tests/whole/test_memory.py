@@ -211,7 +211,7 @@ def test_a_whole_likelihood_far_too_large_is_refused(tmp_path: Path, free: Calla
         glmfit.fit("y ~ x", rows, family=str(path))
 
 
-def test_separation_is_left_undecided_where_its_linear_program_has_no_room(
+def test_separation_is_decided_where_the_rows_of_its_linear_program_have_no_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rows = {"y": [0.0, 1.0, 0.0, 1.0, 1.0, 0.0], "x": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]}
@@ -220,7 +220,9 @@ def test_separation_is_left_undecided_where_its_linear_program_has_no_room(
     monkeypatch.setattr("glmfit.memory.check", lambda needs, task="", most=None: None)
     monkeypatch.setattr(memory, "available", lambda: 100)
     monkeypatch.setattr("glmfit.trust.separation.overlap", lambda model, theta: None)  # which needs no linear program
-    assert [finding.code for finding in glmfit.fit("y ~ x", rows, **options).warnings] == ["separation_undecided"]
+    assert glmfit.fit("y ~ x", rows, **options).identification.not_separated
+    rows["y"] = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]
+    assert [finding.code for finding in glmfit.fit("y ~ x", rows, **options).warnings] == ["separation"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,12 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
+from streamed import in_files
 from test_reference import CASES, build_spec, fit_case
 
 from glmfit import fit_spec, spill
 from glmfit.commands.app import main
-from glmfit.errors import DataError, GlmfitError
+from glmfit.errors import DataError, GlmfitError, ModelError
 from glmfit.result import Fitted
 from glmfit.spec import ModelSpec
 from glmfit.spill import Spill, Spilled
@@ -37,23 +38,6 @@ from glmfit.spilled import few, looked_up, ordered
 ROOT = Path(__file__).resolve().parents[2]
 SAME = 1e-10  # estimates in standard errors; standard errors relative; statistics relative above 1
 EVERY = 24  # cases of which one is fitted as a rule
-
-
-@contextmanager
-def in_files(rows: int = 20) -> Iterator[None]:
-    """Every fit is one from temporary files, visited so many rows at a time."""
-    sizes = {
-        "glmfit.spill.RUN": rows,
-        "glmfit.table.delimited._RUN": 30 * rows,
-        "glmfit.table.typed._RUN": rows,
-        "glmfit.model.model.CHUNK_ROWS": rows + 3,
-        "glmfit.design.rank.CHUNK_ROWS": rows + 3,
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("glmfit.rows.room.has_room", lambda asked, source: False)
-        for name, size in sizes.items():
-            patch.setattr(name, size)
-        yield
 
 
 def differences(one: Fitted, other: Fitted) -> Iterator[float]:
@@ -165,6 +149,47 @@ def test_what_turns_from_numbers_to_words_is_read_as_text(table: dict[str, Any],
         with pytest.raises(GlmfitError) as known:
             fit_spec(wrong, path)
         assert str(caught.value) == str(known.value)
+
+
+@pytest.mark.parametrize(
+    ("formula", "options"),
+    [
+        ("count ~ x", {"links": {"mu": "identity"}}),  # whose maximum is on the edge of the domain
+        ("y ~ x + I(late == 'only at the end')", {"se": "cluster:g,k"}),
+        ("y ~ I(w == 9) + I(turns == 'word') + z", {"se": "hc0"}),
+        ("y ~ x + first", {"se": "hc1"}),  # a row with a term of its own
+    ],
+)
+def test_what_looks_at_rows_one_by_one(
+    formula: str, options: dict[str, Any], table: dict[str, Any], tmp_path: Path
+) -> None:
+    count = np.where(table["x"] < 0, 0, table["y"])
+    path = write(table | {"count": count, "first": np.arange(400) == 390}, tmp_path / "data.csv")
+    spec = ModelSpec((formula,), family="poisson", **options)
+    whole = fit_spec(spec, path)
+    with in_files():
+        same(whole, fit_spec(spec, path))
+
+
+def test_what_is_held_in_memory_is_refused_with_the_size_it_would_need(
+    table: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = np.arange(400) % 4 == 0
+    path = write(table | {"chosen": chosen, "set": np.arange(400) // 4}, tmp_path / "data.csv")
+    matched = ModelSpec(("chosen ~ u",), family="conditional-logit", group="set")
+    drawn = ModelSpec(("y ~ x + u",), family="poisson", ci="bootstrap", replicates=20)
+    for spec, what in ((matched, "within their groups"), (drawn, "products of columns")):
+        with in_files(), monkeypatch.context() as patch:
+            patch.setattr("glmfit.rows.room.room_for", lambda spec: 100)
+            patch.setattr("glmfit.estimate.replicates.room_for", lambda spec: 100)
+            with pytest.raises(ModelError, match=what) as caught:
+                fit_spec(spec, path)
+        assert caught.value.code == "too_large"
+    monkeypatch.setattr("glmfit.rows.room.room_for", lambda spec: 100)
+    for option in ("--by=g", "--scan=u,v"):
+        assert main(["fit", path, "y ~ x" + " + {}" * option.startswith("--scan"), "-f", "poisson", option]) == 3
+        said = capsys.readouterr().err
+        assert f"{option.partition('=')[0]} holds its rows in memory" in said
 
 
 def test_standard_input_that_is_larger_than_what_is_allowed(table: dict[str, Any], tmp_path: Path) -> None:

@@ -1,0 +1,274 @@
+"""What is said of a fit with random effects: as of any other, but the likelihood is the integrated one.
+
+Standard errors are from its exact Hessian in all that is estimated together; with REML those of the mean's
+coefficients, which are integrated, are from the curvature that they are integrated with.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from glmfit.errors import Finding
+from glmfit.estimate.blueprint import blueprint
+from glmfit.estimate.described import reported_model
+from glmfit.estimate.maximum import settled_flat_directions
+from glmfit.estimate.mixed import MixedMaximum
+from glmfit.estimate.placed import in_rows
+from glmfit.estimate.summary import auxiliary
+from glmfit.estimate.variances import random_effects
+from glmfit.inference import Reference, joint_tests, wald
+from glmfit.numerics import LowRank, cholesky, curvature, full
+from glmfit.penalty.search import Free
+from glmfit.result import (
+    Coefficient,
+    Convergence,
+    CovarianceSummary,
+    DataSummary,
+    Dispersion,
+    FitStatistics,
+    Fitted,
+    Identification,
+)
+from glmfit.rows import Data
+from glmfit.rows.slips import numeric_codes
+from glmfit.trust import FlatDirections, diagnose, separation
+from glmfit.version import __version__
+
+
+def summarise_mixed(data: Data, found: MixedMaximum) -> Fitted:
+    """Everything that is said of a maximum with random effects."""
+    model, peak, spec = found.model, found.peak, data.spec
+    flat = _flat(found)
+    working = _covariance(found, flat)
+    matrix = None if working is None else working[: model.size, : model.size]
+    coefficients, reported = _coefficients(found, matrix, flat, spec.level)
+    theta = model.reported(found.theta)
+    reference = Reference(None)
+    random = random_effects(found, None if working is None else working[model.size :, model.size :], spec.level)
+    estimated = model.size + peak.laplace.of.sizes[1]
+    value, optimum = found.value, peak.optimum
+    return Fitted(
+        version=__version__,
+        model=reported_model(data, model),
+        data=DataSummary(
+            data.table.source,
+            data.table.rows_read,
+            len(data.table),
+            data.dropped,
+            censoring=data.response.censoring,
+            numeric_codes=numeric_codes(data.table, data.formula),
+        ),
+        coefficients=coefficients,
+        statistic=reference.statistic,
+        level=spec.level,
+        ci="wald",
+        covariance=CovarianceSummary("hessian", None, in_rows(reported)),
+        dispersion=Dispersion(*_dispersion(data)),
+        auxiliary=auxiliary(data, model, coefficients),
+        joint_tests=joint_tests(coefficients, reported, model.terms, reference),
+        random_effects=random,
+        fit=FitStatistics(
+            log_likelihood=value,
+            deviance=math.nan,
+            null_deviance=math.nan,
+            pearson_chi2=math.nan,
+            aic=-2 * value + 2 * estimated,
+            bic=-2 * value + math.log(model.n) * estimated,
+            n_parameters=estimated,
+            df_residual=model.n - estimated,
+            df_null=model.n - len(model.with_constants),
+        ),
+        convergence=Convergence(
+            status=optimum.status,
+            converged=optimum.converged,
+            optimizer=optimum.optimizer,
+            iterations=optimum.iterations,
+            gradient_max_abs=_largest_gradient(found),
+            newton_decrement=optimum.decrement,
+            message=optimum.message,
+        ),
+        identification=Identification(model.aliased, None, working is not None and flat is None),
+        warnings=tuple(_findings(data, found, working, flat)),
+        seconds={},
+        blueprint=blueprint(data, model, reference, theta),
+    )
+
+
+def _dispersion(data: Data) -> tuple[float, str]:
+    """phi and how it was found: as a parameter with a formula, unless it is held, or known to be 1."""
+    if "phi" in data.spec.fixed:
+        return float(data.spec.fixed["phi"]), "fixed"
+    return (math.nan, "modelled") if data.family.has_dispersion else (1.0, "fixed")
+
+
+def names(found: MixedMaximum) -> list[str]:
+    """What the arguments of the integrated likelihood are called: coefficients, then standard deviations."""
+    labels = found.model.labels
+    of = found.peak.laplace.of
+    out = [labels[at] for at in of.kept.tolist()]
+    for term in of.terms:
+        out += [term.name] * term.prior.size
+    return out
+
+
+def _flat(found: MixedMaximum) -> FlatDirections | None:
+    """What the data do not determine of what is not integrated, by places among the free arguments."""
+    peak = found.peak
+    free = peak.free
+    if not len(free):
+        return None
+    begin = -peak.begin[free[:, None], free]
+    found_there = cholesky(begin)
+    reference = curvature.repaired(begin) if found_there is None else found_there
+    called = names(found)
+    objective = Free(peak.laplace, peak.psi, free)
+    return settled_flat_directions(objective, peak.optimum, reference, [called[at] for at in free.tolist()])
+
+
+def _covariance(found: MixedMaximum, flat: FlatDirections | None) -> Tensor | None:
+    """(p + k, p + k) of the fixed coefficients in working coordinates, and of all omega; 0 for those that are held.
+
+    None where the likelihood has no peak in what is free and not flat.
+    """
+    peak, of = found.peak, found.peak.laplace.of
+    p, k = found.model.size, of.sizes[1]
+    out = torch.zeros((p + k, p + k), dtype=torch.float64)
+    known = [at for at in range(len(peak.free)) if flat is None or at not in flat.places]
+    hessian = full(peak.optimum.hessian)[known][:, known]
+    lower = cholesky(-hessian)
+    if lower is None:
+        return None
+    place = torch.cat([of.kept, torch.arange(p, p + k)])[peak.free[known]]
+    out[place[:, None], place] = torch.cholesky_inverse(lower)
+    if len(of.taken):
+        V = peak.integrated.inverse()
+        own = torch.arange(len(of.taken))
+        block = V.block(own) if isinstance(V, LowRank) else V[: len(own), : len(own)]
+        out[of.taken[:, None], of.taken] = block
+    return out
+
+
+def _coefficients(
+    found: MixedMaximum, matrix: Tensor | None, flat: FlatDirections | None, level: float
+) -> tuple[tuple[Coefficient, ...], Tensor]:
+    """Rows for every term of every formula, and the covariance aligned with them; NaN where there is none."""
+    model = found.model
+    size, kept = len(model.names), torch.tensor(model.kept)
+    estimates = torch.full((size,), math.nan, dtype=torch.float64)
+    estimates[kept] = model.reported(found.theta)
+    covariance = torch.full((size, size), math.nan, dtype=torch.float64)
+    if matrix is not None:
+        moved = model.reported_covariance(matrix)
+        assert isinstance(moved, Tensor)
+        covariance[kept[:, None], kept] = moved
+    unknown = _not_identified(found, flat)
+    covariance[unknown, :] = covariance[:, unknown] = math.nan
+    errors = torch.sqrt(torch.diagonal(covariance)).tolist()
+    rows = []
+    for at, ((parameter, term), estimate) in enumerate(zip(model.names, estimates.tolist(), strict=True)):
+        status = "aliased" if at not in model.kept else "not_identified" if at in unknown else None
+        rows.append(wald.coefficient(parameter, term, estimate, errors[at], status, Reference(None), level))
+    return tuple(rows), covariance
+
+
+def _not_identified(found: MixedMaximum, flat: FlatDirections | None) -> list[int]:
+    """Places among the reported coefficients of those along which the likelihood has no peak."""
+    if flat is None:
+        return []
+    of, peak = found.peak.laplace.of, found.peak
+    places = [int(peak.free[at]) for at in flat.places]
+    return [found.model.kept[int(of.kept[at])] for at in places if at < len(of.kept)]
+
+
+def _largest_gradient(found: MixedMaximum) -> float:
+    """The largest |d logL / d coefficient| of the columns as they are, and of what the variances are made of."""
+    model, peak, of = found.model, found.peak, found.peak.laplace.of
+    whole = torch.zeros(len(peak.psi), dtype=torch.float64)
+    whole[peak.free] = peak.optimum.gradient
+    fixed = torch.zeros(model.size, dtype=torch.float64)
+    fixed[of.kept] = whole[: len(of.kept)]
+    return float(torch.cat([model.reported_gradient(fixed), whole[len(of.kept) :]]).abs().max())
+
+
+def _findings(data: Data, found: MixedMaximum, working: Tensor | None, flat: FlatDirections | None) -> list[Finding]:
+    model, peak = found.model, found.peak
+    out = [*data.table.findings, *data.response.findings]
+    checks: list[Finding | None] = []
+    if flat is None and not peak.optimum.converged:
+        message = f"{peak.optimum.optimizer} {peak.optimum.message}: do not use these estimates"
+        checks.append(Finding("not_converged", message))
+    if flat is not None:
+        checks.append(_separated(found) or flat.finding)
+    elif working is None:
+        called = names(found)
+        checks.append(diagnose.not_a_maximum(peak.optimum.hessian, [called[at] for at in peak.free.tolist()]))
+    checks += _at_the_boundary(found)
+    checks += _slopes_alone(found)
+    checks.append(diagnose.aliased(model.aliased, model.aliases))
+    return [*out, *(finding for finding in checks if finding is not None)]
+
+
+def _separated(found: MixedMaximum) -> Finding | None:
+    """That the fixed terms separate the data, if that is why the likelihood has no peak."""
+    model = found.model
+    if not model.family.has_recession:
+        return None
+    decision = separation.decide(model, found.theta)
+    return None if decision.separated is None else diagnose.separation(decision.separated, model.labels)
+
+
+def _at_the_boundary(found: MixedMaximum) -> list[Finding]:
+    """Variances of 0 and correlations of 1, with the model that is left."""
+    out = []
+    for term in random_effects(found, None, 0.95).terms:
+        zero = [one.effect for one in term.deviations if one.status == "boundary"]
+        where = f"{term.term} of {term.parameter}"
+        if zero:
+            what = "the standard deviation" if len(zero) == 1 else "standard deviations"
+            left = (
+                f"all other estimates are those of the model without {term.term}"
+                if len(zero) == len(term.deviations)
+                else f"all other estimates are those of the model in which {' and '.join(zero)} have the same "
+                f"coefficient in each {term.group}"
+            )
+            message = f"{what} of {' and '.join(zero)} in {where} is estimated at 0: {left}"
+            out.append(Finding("zero_variance", message, (term.term,)))
+        tied = [one for one in term.correlations if one.status == "boundary" and not math.isnan(one.estimate)]
+        if tied:
+            pairs = ", ".join(f"{one.first} and {one.second} ({one.estimate:+.0f})" for one in tied)
+            message = (
+                f"effects in {where} are correlated by 1 or -1, {pairs}: the likelihood is highest where one of the "
+                "effects is a multiple of the others"
+            )
+            out.append(Finding("perfect_correlation", message, (term.term,)))
+    return out
+
+
+def _slopes_alone(found: MixedMaximum) -> list[Finding]:
+    """Effects that differ by level around 0, for want of a fixed effect of the same name."""
+    out = []
+    fixed: dict[str, set[str]] = {}
+    for parameter, term in found.model.names:
+        fixed.setdefault(parameter, set()).add(term)
+    for one in found.columns:
+        parameter = one.term.parameter
+        located = found.model.family.location and parameter == found.model.family.main
+        alone = [name for name in one.effects if name not in fixed.get(parameter, set())]
+        if located:
+            alone = [name for name in alone if name != "Intercept"]
+        if alone and one.of.terms and not _coded_apart(one.effects, fixed.get(parameter, set())):
+            message = (
+                f"{one.of.spelled} of {parameter} has effects of {', '.join(alone)} that vary around 0, as no fixed "
+                "effect says around what"
+            )
+            out.append(Finding("random_without_fixed", message, tuple(alone)))
+    return out
+
+
+def _coded_apart(effects: tuple[str, ...], fixed: set[str]) -> bool:
+    """Whether the effects are of all levels of a factor whose fixed effects are coded beside a constant."""
+    stems = {name.partition("[")[0] for name in fixed if "[" in name}
+    return "Intercept" in fixed and all("[" in name and name.partition("[")[0] in stems for name in effects)

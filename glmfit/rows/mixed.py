@@ -1,0 +1,97 @@
+"""What random effects do not go with, and why: errors, penalties and routes that rest on another likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from glmfit.errors import ModelError, UsageError
+from glmfit.families import Family
+from glmfit.formula import ModelFormula
+from glmfit.spec import ModelSpec
+
+
+def first_random(formula: ModelFormula) -> str | None:
+    """A random effect of a model as it is written; None where it has none."""
+    return next((term.spelled for one in formula.predictors for term in one.random), None)
+
+
+def refuse_random(formula: ModelFormula, what: str, hint: str) -> None:
+    """Raises where a model has random effects, and `what` has no way to fit them."""
+    term = first_random(formula)
+    if term is not None:
+        raise ModelError("random_excludes", f"{what}, and the model has random effects {term}", hint)
+
+
+def check_random(spec: ModelSpec, family: Family, formula: ModelFormula) -> None:
+    """Raises for options that have no meaning beside random effects, and for those that have none without."""
+    term = first_random(formula)
+    if term is None:
+        if spec.reml:
+            message = "--reml is for the variances of random effects, and the model has none"
+            raise UsageError("contradiction", message, "leave it out, or add a random effect: ... + (1 | g)")
+        return
+    smooths = [smooth.name for smooth in formula.smooths]
+    if smooths:
+        message = f"smooth terms such as {smooths[0]} do not go with random effects {term} yet"
+        hint = "write s(g, bs='re') for (1 | g): the same effects, by the mechanism of smooth terms"
+        raise ModelError("random_excludes", message, hint)
+    for option, reason, hint in _excluded(spec, family):
+        raise ModelError("random_excludes", f"{option} does not go with random effects {term}: {reason}", hint)
+
+
+def _excluded(spec: ModelSpec, family: Family) -> Iterator[tuple[str, str, str]]:
+    """An option or a family, why it does not go with random effects, and what to do."""
+    robust = f"--se {spec.se}" if spec.se not in (None, "hessian") else None
+    robust = "--sampling-weights" if spec.sampling_weights else robust
+    integrated = "it rests on independent rows, and those of a level are not"
+    leave = "leave it out: standard errors are from the Hessian of the integrated likelihood"
+    rows = {
+        robust: (integrated, leave),
+        f"--ci {spec.ci}" if spec.ci != "wald" else None: ("intervals are Wald's", "leave it out"),
+        "--bias-reduction firth" if spec.bias_reduction else None: (
+            "Jeffreys' penalty is that of a likelihood without integrals",
+            "leave it out",
+        ),
+        "a penalty on coefficients" if spec.shrinkage is not None else None: (
+            "the path of strengths is that of a likelihood without integrals",
+            "leave it out: random effects are shrunk already",
+        ),
+        "--absorb" if spec.absorb else None: (
+            "absorbed effects are those of a model without others",
+            "write the column as another random effect, or as a term",
+        ),
+        f"--dispersion {spec.dispersion}" if spec.dispersion is not None else None: (
+            "phi is estimated together with the variances",
+            "leave it out, or hold it with --fix phi=VALUE",
+        ),
+        f"--optimizer {spec.optimizer}" if spec.optimizer != "newton" else None: (
+            "the search is Newton's, with the exact Hessian of the integrated likelihood",
+            "leave it out",
+        ),
+        "--separation drop" if spec.separation == "drop" else None: (
+            "rows that fixed effects separate still say something of the variances",
+            "leave it out",
+        ),
+        "--check-separation" if spec.check_separation else None: (
+            "the linear program knows of fixed effects alone",
+            "leave it out, or check the model without its random effects",
+        ),
+        f"the {family.name} family" if family.quasi else None: (
+            "a quasi-likelihood is no density that could be integrated",
+            "use poisson or negative-binomial, binomial, or beta-binomial; or --se cluster:COLUMN without them",
+        ),
+        f"the {family.name} family" if family.twice else None: (
+            "its density has two exact derivatives, and their integral needs four",
+            "use generalized-poisson, which has less or more spread than the poisson too (--link alpha=log1p2)",
+        ),
+        f"the {family.name} family" if family.grouped else None: (
+            "it compares within groups, whose effects drop out of it",
+            "leave them out, or use --family binomial without --group",
+        ),
+    }
+    for option, (reason, hint) in rows.items():
+        if option is not None:
+            yield option, reason, hint
+    if spec.reml and family.name != "gaussian":
+        reason = f"of the {family.name} family there is no restricted likelihood that programs agree on"
+        yield "--reml", reason, "leave it out: the variances are then estimated by maximum likelihood"

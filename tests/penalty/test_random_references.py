@@ -1,0 +1,119 @@
+"""Random effects against lme4 and glmmTMB, whose optima were polished: tests/reference/random/write_random.R.
+
+log-likelihoods to 1e-6 (1e-8 relative), coefficients to 1e-5 of their standard errors. Standard errors to 1e-4: those
+of glmmTMB are differences of its gradient. Those of lmer take the variances for known, so that they are compared with
+REML alone, where ours do too.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import glmfit
+from glmfit.fitted import FittedModel
+
+_DOCUMENT = json.loads((Path(__file__).parents[1] / "reference" / "random" / "random.json").read_text(encoding="utf-8"))
+CASES: dict[str, dict[str, Any]] = {case["name"]: case for case in _DOCUMENT["cases"]}
+_FITS: dict[str, FittedModel] = {}
+
+
+def fitted(name: str) -> FittedModel:
+    if name not in _FITS:
+        case = CASES[name]
+        asked = dict(case["glmfit"])
+        link: dict[str, Any] = {"links": {"mu": asked.pop("link")}} if "link" in asked else {}
+        data = pd.DataFrame(_DOCUMENT["frames"][case["data"]])
+        _FITS[name] = glmfit.fit(asked.pop("formulas"), data, **asked, **link)
+    return _FITS[name]
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_log_likelihood_and_coefficients_are_those_of_the_peers(name: str) -> None:
+    case, fit = CASES[name], fitted(name)
+    assert fit.convergence.converged
+    assert fit.fit.log_likelihood == pytest.approx(case["log_likelihood"], abs=1e-6, rel=1e-8)
+    estimate, error = np.array(listed(case["estimate"])), np.array(listed(case["std_error"]))
+    names = listed(case.get("parameter", ["beta"] * len(estimate)))
+    order = [i for kind in ("beta", "betad", "betazi") for i, one in enumerate(names) if one == kind]
+    auxiliary = {"betad": _dispersion(fit)}
+    mine = [c for c in fit.coefficients if c.parameter in ("mu", "zero") or "parameter" in case]
+    theirs = [i for i in order if names[i] != "betad" or name == "dispersion"]
+    if name != "dispersion":
+        mine = [c for c in mine if c.parameter in ("mu", "zero")]
+    for row, i in zip(mine, theirs, strict=True):
+        assert row.estimate == pytest.approx(estimate[i], abs=1e-5 * error[i])
+        if "sd" not in case or case["glmfit"].get("reml"):
+            assert row.std_error == pytest.approx(error[i], rel=1e-4)
+    for i, one in enumerate(names):
+        if one == "betad" and name != "dispersion" and not math.isnan(auxiliary["betad"]):
+            assert auxiliary["betad"] == pytest.approx(estimate[i], abs=1e-4 * error[i])
+
+
+def _dispersion(fit: FittedModel) -> float:
+    """What glmmTMB 1.1.5 calls its dispersion: log of sigma^2, of 1/phi, of the precision or of 1/alpha."""
+    values = {one.name: one.estimate for one in fit.auxiliary}
+    if "alpha" in values:
+        return -math.log(values["alpha"])
+    if "precision" in values:
+        return math.log(values["precision"])
+    return -math.log(values["phi"]) if fit.model.family == "gamma" else math.nan
+
+
+@pytest.mark.parametrize("name", sorted(name for name, case in CASES.items() if "theta" in case))
+def test_standard_deviations_are_those_of_glmmTMB(name: str) -> None:
+    case, fit = CASES[name], fitted(name)
+    assert fit.random_effects is not None
+    theta, error, at = listed(case["theta"]), listed(case["theta_error"]), 0
+    for term in fit.random_effects.terms:
+        d = len(term.deviations)
+        for one in term.deviations:  # log SD, then the scaled Cholesky factor of the correlations
+            assert math.log(one.estimate) == pytest.approx(theta[at], abs=1e-4 * error[at])
+            assert one.std_error / one.estimate == pytest.approx(error[at], rel=1e-3)
+            at += 1
+        if d == 2:
+            rho = theta[at] / math.sqrt(1 + theta[at] ** 2)
+            assert term.correlations[0].estimate == pytest.approx(rho, abs=1e-5)
+            at += 1
+    assert at == len(theta)
+
+
+@pytest.mark.parametrize("name", sorted(name for name, case in CASES.items() if "sd" in case and name != "dyestuff2"))
+def test_standard_deviations_and_modes_are_those_of_lme4(name: str) -> None:
+    case, fit = CASES[name], fitted(name)
+    assert fit.random_effects is not None
+    found = {(t.group, d.effect): d.estimate for t in fit.random_effects.terms for d in t.deviations}
+    assert sorted(found.values()) == pytest.approx(sorted(listed(case["sd"])), rel=1e-6)
+    assert math.sqrt(fit.auxiliary[-1].estimate) == pytest.approx(case["sigma"], rel=1e-6)
+    first = next(t for t in fit.random_effects.terms if t.levels == len(case["levels"]))
+    terms = [t for t in fit.random_effects.terms if t.group == first.group]
+    theirs, errors = (
+        np.array(case["modes"]).reshape(first.levels, -1),
+        np.array(case["errors"]).reshape(first.levels, -1),
+    )
+    for j, (effect, modes) in enumerate(
+        (d.effect, t.modes) for t in terms for d in t.deviations if t.modes is not None
+    ):
+        own = {":".join(sorted(m.level.split(":"))): m for m in modes if m.effect == effect}  # g:k is k:g there
+        for i, level in enumerate(":".join(sorted(one.split(":"))) for one in case["levels"]):
+            assert own[level].estimate == pytest.approx(theirs[i, j], abs=1e-5 * errors[i, j])
+            assert own[level].std_error == pytest.approx(errors[i, j], rel=1e-5)
+
+
+def test_a_variance_of_0_is_said_and_leaves_the_fit_without_it() -> None:
+    fit = fitted("dyestuff2")
+    assert [one.code for one in fit.warnings] == ["zero_variance"]
+    assert fit.random_effects is not None
+    assert fit.random_effects.terms[0].deviations[0].estimate == 0.0
+    plain = glmfit.fit("Yield ~ 1", pd.DataFrame(_DOCUMENT["frames"]["Dyestuff2"]), dispersion="ml")
+    assert fit.fit.log_likelihood == pytest.approx(plain.fit.log_likelihood, abs=1e-9)

@@ -59,7 +59,7 @@ def connected(address: str) -> Iterator[Client]:
                 where = stack.enter_context(LocalCluster(n_workers=count, threads_per_worker=1, **quiet))
         try:
             client = stack.enter_context(Client(where, timeout=ANSWERS_WITHIN, set_as_default=False))
-        except (OSError, TimeoutError, ValueError) as error:
+        except (OSError, TimeoutError, ValueError, MemoryError) as error:  # another server says sizes of no message
             message = f"no dask scheduler answers at {address} within {ANSWERS_WITHIN} s"
             raise DataError(
                 "no_scheduler", message, "start one with: dask scheduler; or write --dask local:2"

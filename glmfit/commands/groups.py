@@ -46,11 +46,12 @@ def fit_by(
     asked = fit_groups(spec, data, by, **options)
     missing = asked.groups.missing
     notes = [f"{missing:,} row{'s have' if missing > 1 else ' has'} no value in --by, and no group"] if missing else []
-    form = Form((*by, *COLUMNS), partial(overview, names=by, notes=notes, plain=output is not None))
+    what = "models" if overall else "groups"  # that of all rows is of no group
+    form = Form((*by, *COLUMNS), partial(overview, names=by, notes=notes, what=what, plain=output is not None))
     with progress("groups", quiet=quiet) as told, lines_to(output, machine=format != "table") as send:
         tally = write(asked.records(told, overall=overall), form, format, send)
     if not quiet and (format in ("json", "csv") or output is not None):
-        _say(totals(tally), notes, tally)
+        _say(totals(tally, what), notes, tally)
     return tally.exit_code
 
 

@@ -87,6 +87,11 @@ class Evaluator:
             self._factors[factor.text] = self._evaluate(factor)
         return self._factors[factor.text]
 
+    def forget(self) -> None:
+        """Let go of the values of all factors, for which nobody will ask again; what new rows need stays."""
+        self._factors.clear()
+        self._crossed.clear()
+
     def with_factor(self, factor: Factor, values: Numbers) -> Evaluator:
         """The same, with other numbers for one factor."""
         other = copy(self)

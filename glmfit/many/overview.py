@@ -38,17 +38,23 @@ class _Column:
 
 
 def overview(
-    entries: Sequence[Entry], tally: Tally, format: str, names: Sequence[str], notes: Sequence[str], plain: bool
+    entries: Sequence[Entry],
+    tally: Tally,
+    format: str,
+    names: Sequence[str],
+    notes: Sequence[str],
+    what: str,
+    plain: bool,
 ) -> str:
-    """The table as text for a terminal, `plain` for a file, or as Markdown; `notes` follow the totals."""
-    said = [totals(tally), *notes]
+    """The table as text for a terminal, `plain` for a file, or as Markdown; `notes` follow the totals of `what`."""
+    said = [totals(tally, what), *notes]
     if format == "markdown":
         return _markdown(entries, names, said)
     console = terminal(None, plain)
     return printed(console, _lines(entries, names, said, tally, console.width))
 
 
-def totals(tally: Tally, what: str = "groups") -> str:
+def totals(tally: Tally, what: str) -> str:
     """`12 groups: 10 fitted, 2 not (1 separation, 1 too_few_rows)`."""
     one = what.removesuffix("s") if tally.records == 1 else what
     text = f"{tally.records:,} {one}: {tally.records - tally.failed:,} fitted"

@@ -67,6 +67,7 @@ def assemble(
     predictors = linear_predictors(data, estimated, evaluator, log_prior, absorbed)
     if spend:
         predictors = iter(list(predictors))
+        evaluator.forget()
         table.give_up_numbers()  # now the matrices alone have them
     for name, matrix, offset in predictors:
         parts.add(name, matrix, offset)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socketserver
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -74,6 +76,13 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 def workers() -> Iterator[Any]:
     with two_processes() as found:
         yield found
+
+
+class Greets(socketserver.BaseRequestHandler):
+    """A server that speaks HTTP, as a dashboard does."""
+
+    def handle(self) -> None:
+        self.request.sendall(b"HTTP/1.1 400 Bad Request: this is no scheduler\r\n\r\n")
 
 
 def asked(*formulas: str, family: str, **options: Any) -> ModelSpec:
@@ -239,11 +248,15 @@ def test_addresses_that_are_none(address: str, paths: tuple[str, str]) -> None:
     assert (caught.value.code, caught.value.exit_code) == ("bad_dask", 2)
 
 
-def test_nobody_answers(paths: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_answers_or_a_server_of_another_kind(paths: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduling, "ANSWERS_WITHIN", 1)
-    with pytest.raises(GlmfitError, match="no dask scheduler answers") as caught:
-        fit_on_cluster(CASES["poisson"], paths[0], "127.0.0.1:1")
-    assert (caught.value.code, caught.value.exit_code) == ("no_scheduler", 3)
+    with socketserver.TCPServer(("127.0.0.1", 0), Greets) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        for port in (1, server.server_address[1]):
+            with pytest.raises(GlmfitError, match="no dask scheduler answers") as caught:
+                fit_on_cluster(CASES["poisson"], paths[0], f"127.0.0.1:{port}")
+            assert (caught.value.code, caught.value.exit_code) == ("no_scheduler", 3)
+        server.shutdown()
 
 
 def test_workers_of_another_version(paths: tuple[str, str], workers: Any, monkeypatch: pytest.MonkeyPatch) -> None:

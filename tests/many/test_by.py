@@ -58,7 +58,7 @@ def test_a_failure_is_a_record(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert lines[-1]["data"]["rows_read"] == 81
     assert [line["data"]["rows_used"] for line in lines if "data" in line] == [1, 13, 12, 3, 12, 12, 12, 12, 79]
     assert {line["group"]["g"]: line["error"]["code"] for line in lines if "error" in line} == {4: "no_rows"}
-    assert "10 groups: 8 fitted, 2 not (" in printed.err
+    assert "10 models: 8 fitted, 2 not (" in printed.err
     assert "2 rows have no value in --by" in printed.err
 
 

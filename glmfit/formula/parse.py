@@ -15,6 +15,7 @@ from glmfit.formula.algebra import admitted, expand
 from glmfit.formula.expression import Node, quote, read, render
 from glmfit.formula.peers import response_hint, two_parts
 from glmfit.formula.roles import row_factors
+from glmfit.formula.smooth import parts
 from glmfit.formula.terms import Factor, ModelFormula, Response
 from glmfit.formula.tokens import Token, split_list, tokenize
 from glmfit.spec import ModelSpec
@@ -59,6 +60,14 @@ def parse(
     lefts = [response.spelled, *(quote(p.parameter) for p in predictors[1:])]
     texts = tuple(f"{left} ~ {p.spelled}".lstrip() for left, p in zip(lefts, predictors, strict=True))
     return ModelFormula(response, tuple(predictors), tuple(variables), texts, roles)
+
+
+def asks_for_random(spec: ModelSpec) -> bool:
+    """Whether random effects are written in a specification, told before there are data."""
+    trees = [_sides(text, spec.family)[2] for text in spec.formulas]
+    items = (item for text in spec.x for item in split_list(text))
+    trees += [read(item, arithmetic=False) for item in items if re.search(r"\(.*\|.*\)", item)]
+    return any(node.kind == "random" for tree in trees for node in parts(tree))
 
 
 def _refuse_response(answer: Collection[str], names: Iterable[str], what: str, remedy: str) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 
 from glmfit.errors import DataError
 from glmfit.memory import LEAST, spoken
+from glmfit.watch import tell
 
 RUN = 65_536  # rows looked at together; shorter vectors are in memory
 LARGE = "/var/tmp"  # for temporary files that are large
@@ -165,8 +166,11 @@ def runs(n: int, size: int | None = None, apart: int = 1) -> Iterator[slice]:
     """
     size = size or RUN
     for start in range(0, n, size):
-        yield slice(start, min(start + size, n))
+        end = min(start + size, n)
+        yield slice(start, end)
         let_go(size * apart)
+        if _maps and n > RUN:
+            tell(end, n, "preparing")
 
 
 _looked_at = 0

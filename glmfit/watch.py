@@ -32,9 +32,9 @@ def say(sentence: str) -> None:
         _said(sentence)
 
 
-def tell(done: int, total: int, reading: bool = False) -> None:
-    """So many rows of a pass are done, or of those that are read."""
+def tell(done: int, total: int, doing: str = "") -> None:
+    """So many rows of a pass are done, or of what is done before there are any: `reading` them, say."""
     global _passes
     if _told is not None:
-        _passes += not reading and done == total
-        _told(done, total, "reading" if reading else f"pass {_passes + (done < total)}")
+        _passes += not doing and done == total
+        _told(done, total, doing or f"pass {_passes + (done < total)}")

@@ -39,7 +39,7 @@ BELOW = {
 }
 # The ground floor, from the bottom; `__init__` is the Python API and `__main__` the command, above all packages.
 GROUND = (
-    *("version", "errors", "lazy", "cgroups", "memory", "threads", "spill", "spilled", "watch", "reading"),
+    *("version", "errors", "lazy", "cgroups", "memory", "threads", "watch", "spill", "spilled", "reading"),
     *("shrinkage", "spec", "random_effects", "shrunk", "smooths", "result"),
 )
 ROOF = ("fitted", "__init__", "__main__")

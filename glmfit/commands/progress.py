@@ -28,7 +28,7 @@ def progress(what: str, *, quiet: bool = False) -> Iterator[Callable[..., None] 
         if done < before:  # another round
             begin = now
         before = done
-        if now - begin < PATIENCE or now - said < OFTEN or done == 0:
+        if (not said and now - begin < PATIENCE) or now - said < OFTEN or done == 0:
             return
         said = now
         left = (now - begin) * (total - done) / done

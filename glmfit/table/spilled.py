@@ -36,7 +36,7 @@ def read_spilled(source: Source, columns: Sequence[str], spill: Spill) -> Table:
         for column in making:
             column.add(table.columns[column.name], list(_of(table.findings, column.name, run, source)), run.name)
         n += len(table)
-        tell(min(n, total), total, reading=True)
+        tell(min(n, total), total, "reading")
     findings: list[Finding] = []
     kept: dict[str, Column] = {}
     for column in making:

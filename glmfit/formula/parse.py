@@ -15,7 +15,6 @@ from glmfit.formula.algebra import admitted, expand
 from glmfit.formula.expression import Node, quote, read, render
 from glmfit.formula.peers import response_hint, two_parts
 from glmfit.formula.roles import row_factors
-from glmfit.formula.smooth import parts
 from glmfit.formula.terms import Factor, ModelFormula, Response
 from glmfit.formula.tokens import Token, split_list, tokenize
 from glmfit.spec import ModelSpec
@@ -64,10 +63,15 @@ def parse(
 
 def asks_for_random(spec: ModelSpec) -> bool:
     """Whether random effects are written in a specification, told before there are data."""
-    trees = [_sides(text, spec.family)[2] for text in spec.formulas]
+    nodes = [_sides(text, spec.family)[2] for text in spec.formulas]
     items = (item for text in spec.x for item in split_list(text))
-    trees += [read(item, arithmetic=False) for item in items if re.search(r"\(.*\|.*\)", item)]
-    return any(node.kind == "random" for tree in trees for node in parts(tree))
+    nodes += [read(item, arithmetic=False) for item in items if re.search(r"\(.*\|.*\)", item)]
+    while nodes:  # a sum may be longer than a recursion can be
+        node = nodes.pop()
+        if node.kind == "random":
+            return True
+        nodes += node.args
+    return False
 
 
 def _refuse_response(answer: Collection[str], names: Iterable[str], what: str, remedy: str) -> None:

@@ -160,3 +160,10 @@ def test_what_does_not_go_with_random_effects_is_refused_before_the_fit(run: Run
     status, out, err = run(command[0], EPIL, formula, *command[1:], *family)
     assert (status, out) == (3, "")
     assert f"glmfit explain random_{'effects_after' if '--report' in words else 'excludes'}" in err
+
+
+@pytest.mark.parametrize("given", [["y ~ V4 + (1 | subject) + trt"], ["--y", "y", "--x", "trt,(1 | subject)"]])
+def test_a_report_is_refused_before_the_fit_however_effects_are_written(run: Run, given: list[str]) -> None:
+    status, out, err = run("fit", EPIL, *given, "--family", "poisson", "--report", "page.html")
+    assert (status, out) == (3, "")
+    assert "--report is of a model without random effects" in err

@@ -70,6 +70,7 @@ class FittedModel(Fitted):
         *,
         interval: str = "confidence",
         level: float | None = None,
+        random: str | None = None,
         offset: str | float | None = None,
         exposure: str | float | None = None,
         missing: str = "error",
@@ -84,7 +85,8 @@ class FittedModel(Fitted):
         from glmfit.after.predict import predictions
 
         asked, source = self._asked(data, offset, exposure, missing, reading)
-        return _frame(predictions(self.opened(), source, asked, of, interval, level), data)
+        model = self.opened(random=True)
+        return _frame(predictions(model, source, asked, of, interval, level, random), data)
 
     def test(self, *hypotheses: str, terms: bool = False, adjust: str | None = None, level: float | None = None) -> Any:
         """A pandas DataFrame of Wald tests, one row for each text, as `glmfit test` writes them.
@@ -229,11 +231,11 @@ class FittedModel(Fitted):
         heading, body = margins(self.opened(), source, Asked(offset, exposure, policy), request).flat()
         return pd.DataFrame(body, columns=heading)
 
-    def opened(self) -> SavedModel:
-        """The model ready for new rows."""
+    def opened(self, *, random: bool = False) -> SavedModel:
+        """The model ready for new rows; `random` says that its random effects are known of."""
         from glmfit.after.saved import open_model
 
-        return open_model(self, self.file)
+        return open_model(self, self.file, random=random)
 
     def _asked(
         self,

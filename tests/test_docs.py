@@ -156,8 +156,9 @@ def test_the_example_of_every_family_is_in_its_section() -> None:
 
 
 def test_options_of_other_programs_are_listed() -> None:
+    cell = r"\|"  # a bar that does not end it
     rows = {
-        f"| {', '.join(f'`--{name}`' for name in names.split())} | {re.sub('[{}]', '', meaning)} |"
+        f"| {', '.join(f'`--{name}`' for name in names.split())} | {re.sub('[{}]', '', meaning).replace('|', cell)} |"
         for names, meaning in TABLE.items()
     }
     assert rows <= set(page("command-line.md").splitlines())

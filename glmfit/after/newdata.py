@@ -91,7 +91,7 @@ class Reader:
         self.effects = _effects(model)
         self.variables = {variable.name: variable for variable in model.fit.blueprint.variables}
         self.variables |= {one.factor: Variable(one.factor, "text", one.levels) for one in self.effects}
-        self.leveled = {factor.levels_of for predictor in model.predictors for factor in predictor.factors}
+        self.leveled = {factor.levels_of for predictor in model.predictors for factor in predictor.ungrouped}
         self.leveled |= {one.factor for one in self.effects}
         self.offset = _given(model, source, "offset", model.fit.model.offset, asked.offset)
         self.exposure = _given(model, source, "exposure", model.fit.model.exposure, asked.exposure)

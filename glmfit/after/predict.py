@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from glmfit.after.conditional import refuse_intervals, with_random
 from glmfit.after.newdata import Asked, NewRows, complete, new_rows
 from glmfit.after.prediction import Part, errors_of_rows, linear_predictors, parts, slopes
 from glmfit.after.quantities import Quantity, quantity
@@ -52,15 +53,18 @@ def predictions(
     of: str | None = None,
     interval: str = "confidence",
     level: float | None = None,
+    random: str | None = None,
 ) -> Iterator[Predicted]:
     """The predictions of all rows of a source; what is wrong with the request is raised before the first."""
     one_of("--interval", interval, KINDS)
+    model = with_random(model, random)
     level = model.fit.level if level is None else level
     if not 0 < level < 1:
         raise UsageError("invalid_value", f"--level: {level:g} is not between 0 and 1", "0.95 is usual")
     wanted = quantity(model, of)
     if interval != "none":
         refuse_absorbed(model, "standard errors of predictions")
+        refuse_intervals(model, interval)
     if interval == "prediction":
         if wanted.name != "mean":
             message = f"--interval prediction is for the response, not for --of {wanted.name}"

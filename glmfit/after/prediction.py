@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from glmfit.after.conditional import effects_of_rows
 from glmfit.after.newdata import NewRows, is_of_a_row
 from glmfit.after.quantities import Quantity
 from glmfit.after.saved import SavedModel
@@ -82,6 +83,8 @@ def part(model: SavedModel, rows: NewRows) -> Part:
         matrix, offset = built[key]
         if formula.parameter == model.family.main:
             offset = offset + torch.from_numpy(rows.offset)
+        if model.random != "zero":
+            offset = offset + effects_of_rows(model, formula, rows.table, evaluator)
         _refuse_strange(model, formula.parameter, matrix, rows)
         own = model.rows.get(formula.parameter, {})
         kept = [at for at, name in enumerate(matrix.names) if name in own]

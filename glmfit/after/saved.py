@@ -44,6 +44,13 @@ class SavedModel:
     predictors: tuple[PredictorFormula, ...]
     trials: tuple[Factor, ...] = ()  # which add up to those of a response of successes
     name: str = "the model"  # of its file, for messages
+    random: str = "zero"  # include or new: rows have the random effects of their levels
+
+    @property
+    def grouping(self) -> frozenset[str]:
+        """Columns that group random effects and are nothing else: their levels have no coefficients."""
+        fixed = {name for one in self.predictors for factor in one.ungrouped for name in factor.columns}
+        return frozenset(name for one in self.predictors for f in one.factors for name in f.columns) - fixed
 
     @property
     def state(self) -> DesignState:
@@ -163,7 +170,7 @@ def refuse_random_effects(fit: Fitted, name: str) -> None:
     assert fit.random_effects is not None
     terms = ", ".join(one.term for one in fit.random_effects.terms)
     message = f"{name} has random effects {terms}, which this command does not know of"
-    hint = "predict, test, confint and plot forest do; --json --ranef of the fit has the effects of each level"
+    hint = "predict, test, confint --method wald and plot forest do; fit --ranef shows the effects of each level"
     raise ModelError("random_effects_after", message, hint)
 
 

@@ -17,6 +17,10 @@ Interval = Annotated[
     str,
     option("Inference", "--interval", metavar="KIND", help="none, confidence (default) or prediction."),
 ]
+Random = Annotated[
+    str | None,
+    option("Inference", "--random", metavar="include|zero|new", help="Those of known levels, 0, or 0 of new."),
+]
 Wide = Annotated[bool, option("Output", "--wide", help="Probabilities in one column for each level.")]
 
 
@@ -27,6 +31,7 @@ def predict_command(
     of: shared.Of = None,
     interval: Interval = "confidence",
     level: shared.NewLevel = None,
+    random: Random = None,
     offset: shared.NewOffset = None,
     exposure: shared.NewExposure = None,
     missing: shared.NewMissing = "error",
@@ -45,6 +50,7 @@ def predict_command(
     glmfit fit claims.csv "claims ~ age + region" -f poisson --exposure years --save model.json
     glmfit predict model.json new.csv --keep id -o predictions.csv
     glmfit predict model.json new.csv --exposure 1 --of mean --interval none
+    glmfit predict mixed.json new.csv --random zero
     glmfit predict ordinal.json new.csv --of probabilities --wide
     """
     from glmfit.after.predict import KINDS
@@ -54,7 +60,7 @@ def predict_command(
     asked = shared.asked(offset, exposure, missing, options.levels(keep))
     share = shared.level(level)
     shared.check_output(output, data, model)
-    saved = shared.open_saved(model, family)
+    saved = shared.open_saved(model, family, random=True)
     source = shared.open_new_data(data, reading, saved)
     from glmfit.after.predict import predictions
     from glmfit.after.quantities import default
@@ -62,7 +68,7 @@ def predict_command(
 
     if wide and (of or default(saved)) != "probabilities":
         raise UsageError("contradiction", "--wide is for --of probabilities", "leave it out")
-    runs = predictions(saved, source, asked, of, "none" if wide else interval, share)
+    runs = predictions(saved, source, asked, of, "none" if wide else interval, share, random)
     empty = write(runs, chosen, output, wide=wide)
     if empty and not quiet:
         shared.say(f"{empty} {'row has' if empty == 1 else 'rows have'} no estimate: the fields are empty")

@@ -11,7 +11,7 @@ from glmfit.commands import shared
 from glmfit.commands.options import option
 from glmfit.commands.output import output_error, write_file
 from glmfit.commands.reading import takes_data
-from glmfit.errors import UsageError
+from glmfit.errors import ModelError, UsageError
 from glmfit.reading import PLAIN, Reading
 
 if TYPE_CHECKING:
@@ -131,6 +131,16 @@ def write_report(models: dict[str, SavedModel], rows: Rows | None, seed: int, ta
     for picture in page.pictures():
         write_file(os.path.join(folder, f"{picture.name}.svg"), picture.svg)
     write_file(target, to_markdown(page, os.path.basename(folder)))
+
+
+def refuse_unknown(spec: ModelSpec) -> None:
+    """Raises before the fit where its page would be refused after it."""
+    from glmfit.formula import asks_for_random
+
+    if asks_for_random(spec):
+        message = "--report is of a model without random effects: its check of the fit does not know of them"
+        hint = "leave it out; --save keeps the model for predict, test, confint --method wald and plot forest"
+        raise ModelError("random_effects_after", message, hint)
 
 
 def report_of(fit: Fitted, spec: ModelSpec, data: str, target: str) -> None:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from glmfit.errors import ModelError
-from glmfit.estimate import start
+from glmfit.estimate.begin import prepared
 from glmfit.estimate.check import Inspection
 from glmfit.estimate.maximum import Maximum, settled_flat_directions
 from glmfit.inference import Count
@@ -53,13 +53,7 @@ class _Place:
 
 def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Inspection | None = None) -> Maximum:
     """The maximum in coefficients and effects, as that of a model of the coefficients alone."""
-    if inspection is not None:
-        inspection.call(model)
-    constants = start.constants(model, inspection)
-    phi = 1.0
-    if model.holds_phi:
-        phi = start.held_phi(model, constants)
-        model = model.held_at(phi)
+    model, constants, phi = prepared(model, inspection)
     absorbed = AbsorbedLikelihood(model)
     place = _begin(absorbed, constants.get(model.family.main, 0.0))
     reference = cholesky(place.step.curvature)

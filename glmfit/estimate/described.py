@@ -1,9 +1,11 @@
-"""What was fitted, with every default filled in: family, links, columns of rows, the parameter of the first formula."""
+"""What was fitted, with every default filled in: family, links, columns of rows; and the rows that it was fitted to."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from glmfit.model import Model
-from glmfit.result import ModelSummary
+from glmfit.result import DataSummary, ModelSummary
 from glmfit.rows import Data
 
 
@@ -33,4 +35,16 @@ def reported_model(data: Data, model: Model) -> ModelSummary:
         bias_reduction=spec.bias_reduction,
         where=spec.where,
         absorbed=() if model.absorbed is None else model.absorbed.factors,
+    )
+
+
+def reported_data(data: Data, codes: Mapping[str, str]) -> DataSummary:
+    """The rows of a fit as they are reported; `codes` are numeric columns that may hold codes of categories."""
+    return DataSummary(
+        data.table.source,
+        data.table.rows_read,
+        len(data.table),
+        data.dropped,
+        censoring=data.response.censoring,
+        numeric_codes=codes,
     )

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from glmfit.errors import ModelError
 from glmfit.estimate import nested, start
+from glmfit.estimate.begin import prepared
 from glmfit.estimate.check import Inspection
 from glmfit.estimate.edge import maximise_on_edge
 from glmfit.estimate.limit import Rest, rest, rest_of_levels
@@ -111,13 +112,7 @@ def _columns(model: Model, without: Collection[str]) -> Tensor:
 
 def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Inspection | None = None) -> Maximum:
     """The maximum in the coefficients, by the optimiser asked for; `inspection` looks at a user's family before."""
-    if inspection is not None:
-        inspection.call(model)
-    constants = start.constants(model, inspection)
-    phi = 1.0
-    if model.holds_phi:
-        phi = start.held_phi(model, constants)
-        model = model.held_at(phi)
+    model, constants, phi = prepared(model, inspection)
     theta = start.coefficients(model, constants, spec.start)
     if inspection is not None:
         inspection.begin(model.here.likelihood(), theta)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from glmfit.errors import Finding
 from glmfit.estimate.blueprint import blueprint
-from glmfit.estimate.described import reported_model
+from glmfit.estimate.described import reported_data, reported_model
 from glmfit.estimate.maximum import settled_flat_directions
 from glmfit.estimate.mixed import MixedMaximum
 from glmfit.estimate.placed import in_rows
@@ -26,7 +26,6 @@ from glmfit.result import (
     Coefficient,
     Convergence,
     CovarianceSummary,
-    DataSummary,
     Dispersion,
     FitStatistics,
     Fitted,
@@ -53,14 +52,7 @@ def summarise_mixed(data: Data, found: MixedMaximum) -> Fitted:
     return Fitted(
         version=__version__,
         model=reported_model(data, model),
-        data=DataSummary(
-            data.table.source,
-            data.table.rows_read,
-            len(data.table),
-            data.dropped,
-            censoring=data.response.censoring,
-            numeric_codes=numeric_codes(data.table, data.formula),
-        ),
+        data=reported_data(data, numeric_codes(data.table, data.formula)),
         coefficients=coefficients,
         statistic=reference.statistic,
         level=spec.level,

@@ -87,5 +87,5 @@ def of_spread(data: Data, found: Maximum, cov: Covariance, scale: Scale, sums: G
     )
     if weighed or allowed or troubled or found.optimum.edge:
         return []
-    finding = spread(found.likelihood, found.optimum.theta, sums.pearson, df)
+    finding = spread(found.likelihood, found.optimum.theta, sums.pearson, df, robust=not found.model.smooths)
     return [] if finding is None else [finding]

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from glmfit.estimate import start
+from glmfit.estimate.begin import prepared
 from glmfit.estimate.check import Inspection
 from glmfit.estimate.maximum import Maximum
 from glmfit.formula import INTERCEPT
@@ -29,13 +30,7 @@ from glmfit.trust import FlatDirections, diagnose
 
 def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Inspection | None = None) -> Maximum:
     """The maximum in the coefficients at the strengths that the method asked for chooses."""
-    if inspection is not None:
-        inspection.call(model)
-    constants = start.constants(model, inspection)
-    phi = 1.0
-    if model.holds_phi:
-        phi = start.held_phi(model, constants)
-        model = model.held_at(phi)
+    model, constants, phi = prepared(model, inspection)
     theta = start.coefficients(model, constants, spec.start)
     likelihood = model.likelihood()
     if inspection is not None:

@@ -12,7 +12,7 @@ import torch
 from glmfit.errors import Finding
 from glmfit.estimate import absorbing, remarks, smoothed, wild
 from glmfit.estimate.blueprint import blueprint
-from glmfit.estimate.described import reported_model
+from glmfit.estimate.described import reported_data, reported_model
 from glmfit.estimate.maximum import Maximum
 from glmfit.estimate.placed import among, in_rows, parts, without_places
 from glmfit.families import make_family
@@ -40,7 +40,6 @@ from glmfit.result import (
     Coefficient,
     Convergence,
     CovarianceSummary,
-    DataSummary,
     Dispersion,
     FitStatistics,
     Fitted,
@@ -108,14 +107,11 @@ def summarise(data: Data, found: Maximum, codes: Mapping[str, str], terms: Colle
     return Fitted(
         version=__version__,
         model=reported_model(data, model),
-        data=DataSummary(
-            data.table.source,
-            data.table.rows_read,
-            len(data.table) - (lost if dropped else 0),
-            {**data.dropped, "separated": {data.response.label: lost}} if dropped else data.dropped,
+        data=replace(
+            reported_data(data, codes),
+            rows_used=len(data.table) - (lost if dropped else 0),
+            dropped={**data.dropped, "separated": {data.response.label: lost}} if dropped else data.dropped,
             groups=None if data.groups is None else len(whole.rows),
-            censoring=data.response.censoring,
-            numeric_codes=codes,
         ),
         coefficients=coefficients,
         statistic=reference.statistic,

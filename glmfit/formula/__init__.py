@@ -11,7 +11,7 @@ from glmfit.formula.derivative import factor_slope, offset_slope
 from glmfit.formula.evaluate import DesignState, Evaluator, Levels, Numbers
 from glmfit.formula.order import natural_order
 from glmfit.formula.parameters import for_family
-from glmfit.formula.parse import parse
+from glmfit.formula.parse import asks_for_random, parse
 from glmfit.formula.roles import WEIGHTS, role_factor, row_factors
 from glmfit.formula.smooth import is_smooth, smooth_of
 from glmfit.formula.smoothed import Penalised
@@ -35,6 +35,7 @@ __all__ = [
     "Response",
     "Scoped",
     "Term",
+    "asks_for_random",
     "code_terms",
     "coding",
     "combined",

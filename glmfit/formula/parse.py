@@ -61,6 +61,19 @@ def parse(
     return ModelFormula(response, tuple(predictors), tuple(variables), texts, roles)
 
 
+def asks_for_random(spec: ModelSpec) -> bool:
+    """Whether random effects are written in a specification, told before there are data."""
+    nodes = [_sides(text, spec.family)[2] for text in spec.formulas]
+    items = (item for text in spec.x for item in split_list(text))
+    nodes += [read(item, arithmetic=False) for item in items if re.search(r"\(.*\|.*\)", item)]
+    while nodes:  # a sum may be longer than a recursion can be
+        node = nodes.pop()
+        if node.kind == "random":
+            return True
+        nodes += node.args
+    return False
+
+
 def _refuse_response(answer: Collection[str], names: Iterable[str], what: str, remedy: str) -> None:
     for name in names:
         if name in answer:

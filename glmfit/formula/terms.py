@@ -7,7 +7,7 @@ text is its name, in reports and in the states of transforms.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from glmfit.formula.admit import columns_of
 from glmfit.formula.expression import Node, quote, render
@@ -145,6 +145,12 @@ class PredictorFormula:
         """Those of all terms, then the offsets, then the random effects."""
         fixed = (factor for term in self.terms for factor in term.factors)
         return (*fixed, *self.offsets, *(factor for term in self.random for factor in term.factors))
+
+    @property
+    def ungrouped(self) -> tuple[Factor, ...]:
+        """The same, without those that group random effects."""
+        effects = (factor for one in self.random for term in one.terms for factor in term.factors)
+        return (*replace(self, random=()).factors, *effects)
 
     @property
     def smooths(self) -> tuple[Term, ...]:

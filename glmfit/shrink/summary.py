@@ -10,7 +10,7 @@ import torch
 
 from glmfit.errors import Finding
 from glmfit.estimate.blueprint import blueprint
-from glmfit.estimate.described import reported_model
+from glmfit.estimate.described import reported_data, reported_model
 from glmfit.estimate.summary import auxiliary
 from glmfit.inference import Goodness, Reference, goodness, null_deviance, null_df, wald
 from glmfit.model import Likelihood, Model
@@ -18,7 +18,6 @@ from glmfit.result import (
     Coefficient,
     Convergence,
     CovarianceSummary,
-    DataSummary,
     Dispersion,
     FitStatistics,
     Fitted,
@@ -61,14 +60,7 @@ def summarise(data: Data, found: Found, asked: Shrinkage) -> Fitted:
     return Fitted(
         version=__version__,
         model=reported_model(data, model),
-        data=DataSummary(
-            data.table.source,
-            data.table.rows_read,
-            len(data.table),
-            data.dropped,
-            censoring=data.response.censoring,
-            numeric_codes=numeric_codes(data.table, data.formula),
-        ),
+        data=reported_data(data, numeric_codes(data.table, data.formula)),
         coefficients=coefficients,
         statistic="z",
         level=spec.level,

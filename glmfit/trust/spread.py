@@ -26,13 +26,18 @@ INSTEAD = {
 }
 
 
-def spread(likelihood: Likelihood, theta: torch.Tensor, pearson: float, df: float) -> Finding | None:
-    """Over- or underdispersion; nothing of Bernoulli trials, which have no variance but that of their mean."""
+def spread(
+    likelihood: Likelihood, theta: torch.Tensor, pearson: float, df: float, robust: bool = True
+) -> Finding | None:
+    """Over- or underdispersion; nothing of Bernoulli trials, which have no variance but that of their mean.
+
+    `robust`: whether the model may have robust standard errors.
+    """
     family = likelihood.family
     if family.name not in INSTEAD or df <= 0:
         return None
     total, repeated = likelihood.over_rows(_variance, theta)
-    return judged(family.name, pearson, df, total) if repeated or not family.trials else None
+    return judged(family.name, pearson, df, total, robust) if repeated or not family.trials else None
 
 
 def _variance(likelihood: Likelihood, theta: torch.Tensor) -> tuple[float, int]:
@@ -54,17 +59,18 @@ def kurtosis(family: str, mean: torch.Tensor, columns: Mapping[str, torch.Tensor
     return 1 / mean if family == "poisson" else 6 + 1 / (mean * (1 + mean))
 
 
-def judged(family: str, pearson: float, df: float, total: float) -> Finding | None:
+def judged(family: str, pearson: float, df: float, total: float, robust: bool = True) -> Finding | None:
     """Pearson's chi-square beside its degrees of freedom, `total` being its variance."""
     ratio = pearson / df
+    errors = ", or --se hc1" if robust else ""
     if not math.isfinite(total) or abs(pearson - df) < SURPRISING * math.sqrt(total):
         return None
     numbers = f"Pearson's chi-square is {pearson:.5g} on {df:.6g} df, {ratio:.3g} times what the {family} family allows"
     if ratio >= RATIO:
         message = f"{numbers}: standard errors are too small by a factor of about {math.sqrt(ratio):.2g}"
-        return Finding("overdispersion", f"{message}; use {INSTEAD[family][0]}, or --se hc1")
+        return Finding("overdispersion", f"{message}; use {INSTEAD[family][0]}{errors}")
     if ratio <= 1 / RATIO:
         factor = f"by a factor of about {math.sqrt(1 / ratio):.2g}" if ratio > NONE else "by far"
         message = f"{numbers}: standard errors are too large {factor}"
-        return Finding("underdispersion", f"{message}; use {INSTEAD[family][1]}, or --se hc1")
+        return Finding("underdispersion", f"{message}; use {INSTEAD[family][1]}{errors}")
     return None

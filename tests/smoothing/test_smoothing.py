@@ -16,6 +16,7 @@ from scipy.stats import chi2, f
 import glmfit
 from glmfit.errors import GlmfitError
 from glmfit.estimate import start
+from glmfit.estimate.begin import prepared
 from glmfit.fitted import FittedModel
 from glmfit.model import Model, assemble
 from glmfit.report import to_json, to_table
@@ -34,10 +35,7 @@ FRAME = pd.read_csv(DATA)
 def begun(formulas: tuple[str, ...], family: str, links: dict[str, str]) -> tuple[Model, torch.Tensor, float]:
     """A model, coefficients to begin with, and the phi that is held."""
     model = assemble(read(ModelSpec(formulas=formulas, family=family, links=links), DATA))
-    constants, phi = start.constants(model, None), 1.0
-    if model.holds_phi:
-        phi = start.held_phi(model, constants)
-        model = model.held_at(phi)
+    model, constants, phi = prepared(model, None)
     return model, start.coefficients(model, constants, {}), phi
 
 
@@ -205,3 +203,11 @@ def test_levels_inside_smooths_are_averaged_over() -> None:
     frame = fit.margins(FRAME, terms=["g"], of="link")
     means = [fit.predict(FRAME.assign(g=level), "link")["estimate"].mean() for level in "abc"]
     np.testing.assert_allclose(frame["estimate"], [mean - means[0] for mean in means[1:]], rtol=1e-8)
+
+
+def test_overdispersion_beside_smooths_does_not_advise_what_they_refuse() -> None:
+    quine = str(Path(__file__).parents[2] / "sample_data" / "quine.csv")
+    fit = glmfit.fit("Days ~ s(Eth, bs='re') + Sex", quine, family="poisson")
+    (message,) = (finding.message for finding in fit.warnings if finding.code == "overdispersion")
+    assert "negative-binomial" in message
+    assert "--se" not in message

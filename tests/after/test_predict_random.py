@@ -1,0 +1,169 @@
+"""What comes after a fit with random effects: predictions against lme4's (tests/reference/random/write_predict.R), the
+commands that take its coefficients, and those that refuse it.
+
+Polished optima of lme4: linear predictors to 1e-6, standard errors to 1e-4, as they are differences of a deviance.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import glmfit
+from glmfit.commands.app import main
+from glmfit.errors import DataError, ModelError, UsageError
+from glmfit.fitted import FittedModel
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "tests" / "reference" / "random"
+CASES: dict[str, dict[str, Any]] = {one["name"]: one for one in json.loads((REFERENCE / "predict.json").read_text())}
+FRAMES = json.loads((REFERENCE / "random.json").read_text())["frames"]
+_FITS: dict[str, FittedModel] = {}
+EPIL = "sample_data/epil.csv"
+FORMULA = "y ~ trt + (1 | subject)"
+Run = Callable[..., tuple[int, str, str]]
+
+
+def fitted(name: str) -> FittedModel:
+    if name not in _FITS:
+        asked = dict(CASES[name]["glmfit"])
+        _FITS[name] = glmfit.fit(asked.pop("formulas"), pd.DataFrame(FRAMES[CASES[name]["data"]]), **asked)
+    return _FITS[name]
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+@pytest.mark.parametrize("of", ["link", "mean"])
+def test_predictions_are_those_of_lme4(name: str, of: str) -> None:
+    case, fit = CASES[name], fitted(name)
+    known, new = pd.DataFrame(case["known"]), pd.DataFrame(case["new"])
+    include = fit.predict(known, of, interval="none")
+    assert list(include["estimate"]) == pytest.approx(case["include"][of], rel=1e-6, abs=1e-6)
+    allowed = fit.predict(new, of, interval="none", random="new")
+    assert list(allowed["estimate"]) == pytest.approx(case["allowed"][of], rel=1e-6, abs=1e-6)
+    fixed = [name for name in known if name in ("Days", "x", "period", "size")]
+    zero = fit.predict(known[fixed], of, random="zero")  # which needs no groups
+    assert list(zero["estimate"]) == pytest.approx(case["zero"][of], rel=1e-6, abs=1e-6)
+    if of == "link":
+        assert list(zero["std_error"]) == pytest.approx(case["std_error"], rel=1e-4)
+    with pytest.raises(DataError, match="that the model has not seen") as refused:
+        fit.predict(new, of, interval="none")
+    assert refused.value.code == "unknown_level"
+    assert "--random new" in str(refused.value.hint)
+    kept = fit.predict(pd.concat([known, new]), of, interval="none", missing="keep")["estimate"]
+    assert list(kept[: len(known)]) == pytest.approx(list(include["estimate"]))
+    assert kept[len(known) :].isna().any()
+
+
+def test_a_level_is_its_number_and_crossed_names_are_not_confused() -> None:
+    data = pd.DataFrame({"y": [1, 4, 2, 6, 3, 9, 2, 5] * 3, "g": [1.0, 2.0, 3.0, 4.0] * 6})
+    fit = glmfit.fit("y ~ 1 + (1 | g)", data, family="poisson")
+    whole, half = (
+        fit.predict({"g": [2]}, interval="none"),
+        fit.predict({"g": [2.0, 2.5]}, interval="none", random="new"),
+    )
+    assert half["estimate"][0] == whole["estimate"][0]
+    assert half["estimate"][1] == pytest.approx(fit.predict({"a": [1]}, interval="none", random="zero")["estimate"][0])
+    data["h"], data["g"] = ["b:c", "c", "b:c", "c"] * 6, ["a", "a:b", "a:b", "a"] * 6
+    crossed = glmfit.fit("y ~ 1 + (1 | g:h)", data, family="poisson")
+    with pytest.raises(ModelError, match="cannot be told apart"):
+        crossed.predict(data, interval="none")
+
+
+def test_intervals_that_would_be_wrong_are_refused() -> None:
+    fit, known = fitted("sleepstudy"), CASES["sleepstudy"]["known"]
+    for asked in ({}, {"random": "new"}, {"random": "zero", "interval": "prediction"}):
+        with pytest.raises(ModelError) as refused:
+            fit.predict(known, **asked)  # type: ignore[arg-type]
+        assert refused.value.code == "random_intervals"
+    with pytest.raises(UsageError, match="has no random effects"):
+        glmfit.fit("Reaction ~ Days", pd.DataFrame(FRAMES["sleepstudy"])).predict(known, random="zero")
+
+
+# ---- Other commands ----
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a saved model of the data."""
+    path = tmp_path_factory.mktemp("random")
+    (path / "sample_data").symlink_to(ROOT / "sample_data")
+    glmfit.fit(FORMULA, ROOT / EPIL, family="poisson").save(path / "m.json")
+    return path
+
+
+@pytest.fixture
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.chdir(folder)
+
+    def one(*words: str) -> tuple[int, str, str]:
+        status = main(list(words))
+        return (status, *capsys.readouterr())
+
+    return one
+
+
+def test_coefficients_of_a_saved_model_are_tested_and_drawn(run: Run) -> None:
+    row = next(one for one in glmfit.load("m.json").coefficients if one.term != "Intercept")
+    status, out, _ = run("test", "m.json", row.term, "--format", "csv")
+    (tested,) = csv.DictReader(io.StringIO(out))
+    assert status == 0
+    for name in ("estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"):
+        assert float(tested[name]) == pytest.approx(getattr(row, name), rel=1e-9)
+    intervals = csv.DictReader(io.StringIO(run("confint", "m.json", "--format", "csv")[1]))
+    drawn = json.loads(run("plot", "forest", "m.json", "--json")[1])["tables"]["rows"]
+    for found in (*(one for one in intervals if one["term"] == row.term), *drawn):
+        assert found["term"] == row.term
+        for name in ("estimate", "conf_low", "conf_high"):
+            assert float(found[name]) == pytest.approx(getattr(row, name), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        *((f"{command} m.json {EPIL}", "random_effects_after") for command in ("margins", "residuals", "simulate")),
+        ("compare m.json m2.json", "random_effects_after"),
+        (f"report m.json {EPIL} -o page.html", "random_effects_after"),
+        (f"plot effects m.json {EPIL} --x trt", "random_effects_after"),
+        (f"predict m.json {EPIL}", "random_intervals"),
+        (f"confint m.json {EPIL}", "random_excludes"),
+    ],
+)
+def test_commands_that_do_not_know_of_random_effects_refuse_them(run: Run, words: str, code: str) -> None:
+    Path("m2.json").write_bytes(Path("m.json").read_bytes())
+    status, out, err = run(*words.split())
+    assert (status, out) == (3, "")
+    assert f"glmfit explain {code}" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["--se", "hc3"], ["--se", "cluster:trt"], ["--sampling-weights", "age"], ["--ci", "profile"]),
+        *(["--bias-reduction", "firth"], ["--absorb", "period"], ["--dispersion", "pearson"], ["--optimizer", "bfgs"]),
+        *(["--separation", "drop"], ["--by", "period"], ["--reml"], ["--ridge", "0.1"]),
+        *(["--scan", "V4"], ["--lasso", "0.1"], ["--check-separation"], ["--family", "quasi-poisson"]),
+        *(["anova"], ["step"], ["--report", "page.html"]),
+    ],
+    ids=" ".join,
+)
+def test_what_does_not_go_with_random_effects_is_refused_before_the_fit(run: Run, words: list[str]) -> None:
+    command = words if words[0] in ("anova", "step") else ["fit", *words]
+    formula = "y ~ trt + {} + (1 | subject)" if "--scan" in words else FORMULA
+    family = () if "--family" in words else ("--family", "poisson")
+    status, out, err = run(command[0], EPIL, formula, *command[1:], *family)
+    assert (status, out) == (3, "")
+    assert f"glmfit explain random_{'effects_after' if '--report' in words else 'excludes'}" in err
+
+
+@pytest.mark.parametrize("given", [["y ~ V4 + (1 | subject) + trt"], ["--y", "y", "--x", "trt,(1 | subject)"]])
+def test_a_report_is_refused_before_the_fit_however_effects_are_written(run: Run, given: list[str]) -> None:
+    status, out, err = run("fit", EPIL, *given, "--family", "poisson", "--report", "page.html")
+    assert (status, out) == (3, "")
+    assert "--report is of a model without random effects" in err

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from glmfit.errors import ModelError
 from glmfit.estimate import start
 from glmfit.estimate.begin import prepared
 from glmfit.estimate.check import Inspection
@@ -29,7 +30,13 @@ from glmfit.trust import FlatDirections, diagnose
 
 
 def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Inspection | None = None) -> Maximum:
-    """The maximum in the coefficients at the strengths that the method asked for chooses."""
+    """The maximum in the coefficients at the strengths that the method asked for chooses.
+
+    Raises `ModelError` where there are more coefficients than rows.
+    """
+    if model.size > len(model.rows):
+        message = f"the smooths and other terms have {model.size} coefficients, and there are {len(model.rows)} rows"
+        raise ModelError("smooth_k", message, "write a smaller k= in the smooths, or leave a term out")
     model, constants, phi = prepared(model, inspection)
     theta = start.coefficients(model, constants, spec.start)
     likelihood = model.likelihood()

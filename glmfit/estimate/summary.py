@@ -253,7 +253,10 @@ def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, nu
     elif found.bread is None:
         checks.append(diagnose.not_a_maximum(optimum.hessian, names))
     else:
-        checks.append(diagnose.collinearity(optimum, names))
+        near = diagnose.collinearity(optimum, names)
+        # columns of one smooth may lie as close as they will: the penalty tells them apart
+        inside = [{names[place] for place in block.places.tolist()} for block in model.smooths]
+        checks.append(None if near is not None and any(one.issuperset(near.terms) for one in inside) else near)
     checks.append(None if nothing_left else diagnose.boundary(found.likelihood, optimum.theta))
     if not model.family.quasi and found.penalised is None:
         checks.append(_worse_than_null(found, sums, null))

@@ -32,8 +32,12 @@ def admitted(tree: Node, header: Collection[str], *, outer: bool = True) -> Fact
 def expand(
     parameter: str, trees: list[Node], header: Collection[str], dot: tuple[str, ...], intercept: bool
 ) -> PredictorFormula:
-    """The terms of one parameter: the sum of `trees` over the columns in `header`, `dot` being those that `.` is."""
-    algebra = _Algebra(header, dot)
+    """The terms of one parameter: the sum of `trees` over the columns in `header`.
+
+    `dot` are those that `.` is, less those whose levels have random effects.
+    """
+    grouping = {name for tree in trees for name in _grouping(tree)}
+    algebra = _Algebra(header, tuple(name for name in dot if name not in grouping))
     terms: Terms = {}
     for tree in trees:
         algebra.add(tree, terms)
@@ -44,6 +48,17 @@ def expand(
         factors.insert(0, ())
     random = tuple(dict.fromkeys(term for node in algebra.random for term in _random(node, header)))
     return PredictorFormula(parameter, tuple(Term(f) for f in factors), tuple(algebra.offsets), random=random)
+
+
+def _grouping(tree: Node) -> Iterator[str]:
+    """The names on the right of the bars of random effects; a sum may be thousands deep."""
+    waiting = [(tree, False)]
+    while waiting:
+        node, inside = waiting.pop()
+        if inside and node.kind == "name":
+            yield str(node.value)
+        for at, child in enumerate(node.args):
+            waiting.append((child, inside or (node.kind == "random" and at == 1)))
 
 
 def _random(node: Node, header: Collection[str]) -> Iterator[RandomTerm]:

@@ -186,6 +186,12 @@ def test_the_dot_leaves_out_the_response_and_columns_with_another_role() -> None
         assert terms == ["Intercept", *(name for name in HEADER if name in left - {column})]
 
 
+def test_the_dot_leaves_out_columns_whose_levels_have_random_effects() -> None:
+    (predictor,) = parse(ModelSpec(formulas=("y ~ . + (x | a/b) + (1 | C(g))",)), HEADER).predictors
+    left = [name for name in HEADER if name not in ("y", "a", "b", "g")]
+    assert [term.name for term in predictor.terms] == ["Intercept", *left]
+
+
 def test_further_formulas_name_parameters() -> None:
     model = formula("y ~ x", "log_sigma ~ z + offset(w)", "nu ~ 0 + a")
     assert [p.parameter for p in model.predictors] == ["mu", "log_sigma", "nu"]

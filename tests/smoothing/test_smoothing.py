@@ -152,6 +152,7 @@ def test_the_table_lists_smooths_and_not_their_coefficients() -> None:
         ("count ~ s(x) + te(x, z)", {}, "smooth_overlap"),
         ("count ~ h + s(h, bs='re')", {}, "smooth_overlap"),
         ("count ~ s(w)", {}, "smooth_k"),
+        ("count ~ s(x, k=200) + s(z, k=200)", {}, "smooth_k"),
         ("ordered ~ s(x, k=5)", {"family": "negative-binomial"}, "smooth_limit"),
         ("count ~ te(x, z, v, k=20)", {}, "too_many_columns"),
         ("count ~ s(h)", {}, "bad_smooth"),

@@ -118,7 +118,16 @@ def attempt(argv: list[str]) -> tuple[int, GlmfitError | None]:
 
             traceback.print_exc()
         message = f"internal error: {type(error).__name__}: {error}"
-        return _failed(GlmfitError("internal", message, "this is a bug in glmfit; please report it with --verbose"))
+        return _failed(
+            GlmfitError("internal", message, f"this is a bug in glmfit; please report it with {_what(argv)}")
+        )
+
+
+def _what(argv: Sequence[str]) -> str:
+    """What a report of a bug needs of this command."""
+    command = _parser().commands.get(argv[0]) if argv else None
+    options = [option for one in getattr(command, "params", ()) for option in one.opts]
+    return "--verbose" if "--verbose" in options else "the command and its input"
 
 
 def _failed(error: GlmfitError) -> tuple[int, GlmfitError]:

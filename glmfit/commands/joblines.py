@@ -24,6 +24,7 @@ from glmfit.threads import processors
 
 WITH_RESULT = (0, 4, 5)  # statuses of commands that have written their result
 ROWS = ("predict", "residuals", "simulate")  # commands that write a line for each row
+MANY = ("--by=", "--scan=", "--scan-file=")  # options of a fit that writes a document for each of many
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +68,24 @@ def outcome(words: Sequence[str], attempt: Attempt) -> Outcome:
     out, said = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(said):
         status, error = attempt(list(words))
-    return status, _document(words[0], out.getvalue(), said.getvalue(), error)
+    return status, _document(words, out.getvalue(), said.getvalue(), error)
 
 
-def _document(command: str, text: str, said: str, error: GlmfitError | None) -> str:
+def _document(words: Sequence[str], text: str, said: str, error: GlmfitError | None) -> str:
+    command = words[0]
     if error is not None:
         return _compact(error_json(error))
     if not text.strip():  # written to a file
         return json.dumps({"command": command, "messages": said.splitlines()}, ensure_ascii=False)
-    if command in ROWS:
-        rows = ", ".join(line for line in text.splitlines() if line.strip())
-        return f'{{"command": "{command}", "rows": [{rows}]}}'
+    key = "rows" if command in ROWS else "results" if _asks_many(words) else None
+    if key is not None:
+        listed = ", ".join(line for line in text.split("\n") if line.strip())
+        return f'{{"command": "{command}", "{key}": [{listed}]}}'
     return _compact(text)
+
+
+def _asks_many(words: Sequence[str]) -> bool:
+    return any(word.startswith(MANY) for word in words[: words.index("--")])
 
 
 def _compact(text: str) -> str:

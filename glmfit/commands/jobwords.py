@@ -56,8 +56,18 @@ class Words:
         if "-" in given:
             what = f"{job.place} reads standard input, which can be read only once"
             raise DataError("job_file", what, "write the data to a file, and name it")
-        asks = [] if any(word.startswith(("--output=", "--format=")) for word in options) else ["--json"]
-        return [job.command, *options, *asks, "--", *given]
+        return [job.command, *options, *_asks(job, options), "--", *given]
+
+
+def _asks(job: Job, options: Sequence[str]) -> list[str]:
+    """For JSON, which a line of results holds, where nothing goes to a file."""
+    if any(word.startswith("--output=") for word in options):
+        return []
+    format = next((word for word in options if word.startswith("--format=")), "--format=json")
+    if format != "--format=json":
+        message = f"{job.place} asks for {format.removeprefix('--format=')}, and its line of results is JSON"
+        raise DataError("job_file", message, 'add a file to write, "output": "FILE", or leave `format` out')
+    return [] if format in options else ["--json"]
 
 
 def runs_code(job: Job) -> bool:

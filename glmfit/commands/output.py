@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, BinaryIO, TextIO
 
 from glmfit.commands.interrupt import unfinished
+from glmfit.commands.progress import erase
 from glmfit.errors import OutputError
 
 REASONS = {
@@ -125,6 +126,7 @@ def write_stdout_bytes(content: bytes) -> bool:
     try:
         stream.flush()
         if isinstance(stream, io.TextIOWrapper):
+            erase()
             _write_whole(stream.buffer, content)
         else:
             stream.write(content.decode("utf-8", "replace"))
@@ -146,6 +148,7 @@ def write_stdout(text: str, *, machine: bool) -> None:
     try:
         stream.flush()
         if isinstance(stream, io.TextIOWrapper):
+            erase()
             _write_whole(stream.buffer, text.encode("utf-8" if machine else stream.encoding, "backslashreplace"))
         else:
             stream.write(text)
@@ -172,6 +175,8 @@ def say(text: str) -> None:
     """A line to standard error; to nowhere where that is closed or full, or its reader has gone."""
     if sys.stderr is None:
         return
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        erase()
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:  # there is nobody left to tell

@@ -149,4 +149,7 @@ def _em(laplace: Laplace, columns: tuple[RandomColumns, ...], psi: Tensor) -> Te
 def fitted_model(data: Data) -> tuple[Data, Model]:
     """The data with a formula for all that is estimated, and the model of the fixed coefficients."""
     data = with_modelled_phi(data)
-    return data, assemble(data)
+    model = assemble(data)
+    if model.holds_phi:
+        model = model.held_at(float(data.spec.fixed["phi"]))
+    return data, model

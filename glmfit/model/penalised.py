@@ -51,7 +51,7 @@ class Jeffreys:
                 return -math.inf, gradient, found
             self._add_slope(gradient, theta, lower)
             return value + curvature.half_log_det(lower), gradient, -information
-        return self._exactly(theta, value, gradient, full(found), full(information))
+        return self._exactly(theta, value, gradient, full(found).clone(), full(information))
 
     def _add_slope(self, gradient: Tensor, theta: Tensor, lower: Factor) -> None:
         """gradient += that of log det I / 2."""

@@ -37,13 +37,14 @@ class Conditional:
         self.penalties = list(zip(places, jets, strict=True))
 
     def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Symmetric]:
-        value, gradient, hessian = self.likelihood.derivatives(theta)
+        value, slope, found = self.likelihood.derivatives(theta)
+        gradient, information = slope.clone(), -found
         for places, one in self.penalties:
             b = theta[places]
             value -= 0.5 * one.square(b)
             gradient.index_add_(0, places.flatten(), -one.times(b).flatten())
-            add_blocks(hessian, places, one.P, -1.0)
-        return value, gradient, hessian
+            add_blocks(information, places, one.P)
+        return value, gradient, -information
 
     def along(self, theta: Tensor, direction: Tensor) -> Callable[[float], float]:
         plain = self.likelihood.along(theta, direction)

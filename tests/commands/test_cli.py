@@ -329,6 +329,17 @@ def test_internal_errors(
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_an_internal_error_names_only_options_that_the_command_has(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(path: str) -> None:
+        raise ZeroDivisionError(path)
+
+    monkeypatch.setattr("glmfit.many.jobs.read_jobs", broken)
+    assert main(["batch", "jobs.toml"]) == 1
+    assert "please report it with the command and its input\n" in capsys.readouterr().err
+
+
 def test_interruption(data: str, engine: Callable[[Any], list[ModelSpec]], capsys: pytest.CaptureFixture[str]) -> None:
     engine(KeyboardInterrupt())
     assert main(["fit", data, *ARGUMENTS]) == 130

@@ -77,6 +77,27 @@ def test_a_line_is_what_the_command_gives_alone(tmp_path: Path, capsys: pytest.C
     assert found["means"]["rows"] == [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
+MANY = {
+    "groups": {"formulas": ["Days ~ Lrn"], "by": "Age"},
+    "one": {"formulas": ["Days ~ Sex"], "by": "Eth", "where": "Eth == 'A'"},
+    "columns": {"formulas": ["Days ~ {}"], "scan": "Sex:Lrn"},
+    "file": {"formulas": ["Days ~ Sex"], "by": "Eth", "output": "groups.jsonl"},
+}
+
+
+def test_many_fits_of_one_job_are_a_list_in_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["batch", write(tmp_path, MANY, family="poisson")]) == 6
+    found = results(capsys.readouterr().out)
+    assert {name: document["status"] for name, document in found.items()} == {**dict.fromkeys(MANY, 0), "groups": 6}
+    alone = {"groups": ["Days ~ Lrn", "--by", "Age"], "columns": ["Days ~ {}", "--scan", "Sex:Lrn"]}
+    for name, words in alone.items():
+        main(["fit", DATA, *words, "--family", "poisson", "--json"])
+        documents = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert list(map(timeless, documents)) == list(map(timeless, found[name]["results"]))
+    assert [document["group"] for document in found["one"]["results"]] == [{"Eth": "A"}]
+    assert found["file"]["messages"] == ["2 groups: 2 fitted"]
+
+
 KILLER = "import os, signal, torch\ndef log_density(y, mu):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
 
 
@@ -217,6 +238,7 @@ BAD = {
     '{"id": "a", "se": ["hc0"]}': ('se is ["hc0"]', "a text or a number"),
     '{"id": "a", "json": true}': ("'json' is not for a job", "leave it out"),
     '{"id": "a", "data": "-"}': ("reads standard input", "write the data to a file"),
+    '{"id": "a", "format": "csv"}': ("asks for csv", '"output": "FILE"'),
     '{"defaults": {"save": "m.json"}}\n{"id": "a"}': ("gives 'save' to all jobs", "each job its own"),
     '{"id": "a", "save": "m.json"}\n{"id": "b", "save": "m.json"}': ("which job 'a' writes as well", "of its own"),
     '{"include": "jobs.toml"}': ("jobs.toml includes jobs.toml", "leave one"),

@@ -374,3 +374,15 @@ def test_profile_ends_near_the_edge_of_a_domain(seed: int) -> None:
             assert [finding.code for finding in fit.warnings] == ["no_profile"]
         else:
             assert drop(end) == pytest.approx(3.841458820694124, abs=2e-4)
+
+
+def test_derivatives_are_the_same_when_asked_again() -> None:
+    x = np.linspace(-1, 1, 20)
+    data = {"y": (np.arange(20) % 3 == 0).astype(float), "x": x}
+    model = assemble(read(ModelSpec(formulas=("y ~ x",), family="binomial"), data))
+    likelihood, theta = model.likelihood(), torch.tensor([0.3, -0.2], dtype=torch.float64)
+    plain = likelihood.derivatives(theta)[2].clone()
+    first = Jeffreys(likelihood).derivatives(theta)
+    again = Jeffreys(likelihood).derivatives(theta)
+    assert torch.equal(first[2], again[2])
+    assert torch.equal(likelihood.derivatives(theta)[2], plain)

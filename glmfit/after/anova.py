@@ -88,7 +88,7 @@ def analysis(
         raise ModelError("no_terms", message, "fit it with --save, and test hypotheses with glmfit test")
     rows = read(spec, data)
     refuse_random(rows.formula, "anova fits the model without each of its terms", TEST_TERMS)
-    refuse_formula(rows.formula, "tests by fits without a term")
+    refuse_formula(rows.formula, "tests by fits without a term", "fit tests each smooth by itself")
     names = [term.name for term in terms_of(rows.formula.predictors, rows.family)]
     if not names:
         raise ModelError("no_terms", "the model has no term to test", "add a term to the formula")

@@ -15,7 +15,7 @@ from glmfit.after.newdata import Asked
 from glmfit.after.pictures.kinds import KINDS, ROWS, Inputs, Request, find, svg
 from glmfit.after.refit import dense_rows_of, rows_of
 from glmfit.after.saved import SavedModel
-from glmfit.errors import GlmfitError
+from glmfit.errors import GlmfitError, ModelError
 from glmfit.formula import condition
 from glmfit.reading import PLAIN, Reading
 from glmfit.report import words
@@ -84,8 +84,7 @@ def _sections(name: str, model: SavedModel, rows: Rows | None, seed: int) -> Ite
     fit = model.fit
     yield Section("done", "What was done", tuple(fitted.done(fit)))
     yield Section("findings", "Findings", tuple(fitted.findings(fit.warnings)))
-    inputs = Inputs(models={name: fit})
-    forest = _picture(name, "forest", inputs, Request(), "Estimates with their intervals, on the scale of the table.")
+    forest = _forest(name, {name: fit}, "Estimates with their intervals, on the scale of the table.")
     yield Section("coefficients", "Coefficients", (*fitted.tables(fit), forest))
     joint = fitted.joint(fit)
     if joint:
@@ -141,6 +140,16 @@ def _of_rows(
         return Text(f"{caption} Not drawn: {error.message}.")
 
 
+def _forest(name: str, fits: Mapping[str, Fitted], caption: str) -> Part:
+    """The forest of some models; where they have no coefficient to draw, that."""
+    try:
+        return _picture(name, "forest", Inputs(models=fits), Request(), caption)
+    except ModelError as error:
+        if error.code != "no_picture":
+            raise
+        return Text(f"{caption} Not drawn: {error.message}.")
+
+
 def _picture(name: str, kind: str, inputs: Inputs, request: Request, caption: str, suffix: str = "") -> Picture:
     frame: Frame = find(kind).numbers(inputs, request)
     parts = [part for part in (_stem(name), kind, _stem(suffix)) if part]
@@ -164,7 +173,7 @@ def _comparison(fits: Mapping[str, Fitted]) -> Iterator[Part]:
     if tests.rows:
         yield _grid(tests, "Tests of one model against a larger one")
     yield from fitted.findings([*criteria.findings, *tests.findings]) if criteria.findings or tests.findings else ()
-    yield _picture("models", "forest", Inputs(models=fits), Request(), "Estimates of all models with their intervals.")
+    yield _forest("models", fits, "Estimates of all models with their intervals.")
 
 
 def _grid(records: Records, caption: str) -> Grid:

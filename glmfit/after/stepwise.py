@@ -207,7 +207,7 @@ def _formula(spec: ModelSpec, source: Source) -> ModelFormula:
     """The formula of a specification over the columns of the data."""
     family, links = resolve(spec)
     formula = ask(spec, family, links, source.header).formula
-    refuse_formula(formula, "a model chosen by dropping and adding terms")
+    refuse_formula(formula, "a model chosen by dropping and adding terms", "fit tests each smooth by itself")
     return formula
 
 

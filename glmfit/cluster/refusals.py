@@ -43,7 +43,7 @@ def refuse(spec: ModelSpec) -> None:
 def refuse_groups(asked: Asked) -> None:
     """The same for a likelihood of groups of rows, of smooth terms, or that integrates effects that rows share."""
     refuse_random(asked.formula, "--dask sums over parts of the rows", "leave them out, or fit without --dask")
-    refuse_formula(asked.formula, "--dask, where rows are apart,")
+    refuse_formula(asked.formula, "--dask, where rows are apart,", "fit without --dask")
     if asked.family.grouped:
         message = f"--family {asked.family.name} does not go together with --dask: {REASONS['group'][0]}"
         raise ModelError("not_on_cluster", message, "fit without --dask")

@@ -18,6 +18,7 @@ from glmfit.commands.report import refuse_unknown, report_of, target_of
 from glmfit.commands.shared import check_output, check_save, warn
 from glmfit.commands.shrink import check_alone, refuse_unchosen
 from glmfit.errors import ModelError, UsageError
+from glmfit.report.delimited import left_out
 from glmfit.report.random import without_modes
 from glmfit.spec import ModelSpec
 from glmfit.threads import use
@@ -65,6 +66,7 @@ def fit_command(
     options.check(spec, exp=exp, quiet=quiet, verbose=verbose)
     if threads is not None:
         use(threads)
+    random.check_ranef(ranef, spec)
     check_output(output, data)
     check_save(save, output, data)
     if report is not None:
@@ -161,3 +163,5 @@ def _report(
         write_file(output, text)
     if not quiet and (format == "csv" or output is not None):
         warn(fit.warnings)
+    if not quiet and format == "csv" and (left := left_out(fit)):
+        say(f"CSV has the coefficients alone: {left} are in --json")

@@ -10,7 +10,7 @@ from glmfit.commands import options, shared
 from glmfit.commands.options import option
 from glmfit.commands.output import stream_to, write_file, write_stdout
 from glmfit.commands.reading import takes_data
-from glmfit.errors import UsageError
+from glmfit.errors import ModelError, UsageError
 from glmfit.reading import PLAIN, Reading
 
 if TYPE_CHECKING:
@@ -205,4 +205,10 @@ def forest_of(fit: Fitted, *, exp: bool, file: bool) -> str:
     from glmfit.after.pictures.kinds import Inputs, Request, find
 
     kind = find("forest")
-    return in_signs(kind, kind.numbers(Inputs({"fit": fit}), Request(exp=exp)), file=file)
+    try:
+        frame = kind.numbers(Inputs({"fit": fit}), Request(exp=exp))
+    except ModelError as error:  # the table is wanted all the same
+        if error.code != "no_picture":
+            raise
+        return f"Not drawn: {error.message}.\n"
+    return in_signs(kind, frame, file=file)

@@ -189,7 +189,8 @@ def _given(
     intercept = getattr(module, "intercept", True)
     if not isinstance(intercept, bool):
         raise file_error(path, "intercept is neither True nor False", "write intercept = False")
-    refuse_formula(formula, f"{path}, which maximises the whole likelihood itself,")
+    hint = "write the density of a row, log_density(y, mu, ...): its linear predictors may have them"
+    refuse_formula(formula, f"{path}, which maximises the whole likelihood itself,", hint)
     evaluator = Evaluator(table, frequency=None if frequency is None else frequency.numpy())
     (predictor,) = formula.predictors
     if not intercept and INTERCEPT not in predictor.terms:

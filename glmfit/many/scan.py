@@ -42,7 +42,8 @@ def scan(spec: ModelSpec, data: Any, columns: Sequence[str], *, firth_fallback: 
     with source.blaming_the_header():
         names = chosen(columns, source.header)
         asked = ask(gap, family, links, [*source.header, GAP])
-        refuse_formula(asked.formula, "--scan, which fits each column beside the same terms,")
+        apart = "fit without --scan, one column at a time"
+        refuse_formula(asked.formula, "--scan, which fits each column beside the same terms,", apart)
         if firth_fallback:
             ask(replace(gap, bias_reduction="firth"), family, links, [*source.header, GAP])
     _check(asked, names, family)

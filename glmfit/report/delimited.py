@@ -39,6 +39,12 @@ def to_csv(fit: Fit, *, exp: bool = False) -> str:
     return out.getvalue()
 
 
+def left_out(fit: Fit) -> str:
+    """What a fit has that is no row of coefficients, in words; nothing where its rows are all of it."""
+    effects = "standard deviations and correlations of random effects" if fit.random_effects is not None else ""
+    return effects or ("effective degrees of freedom and tests of smooths" if fit.smooths else "")
+
+
 def fields(fit: Fit, *, exp: bool = False) -> Iterator[list[str]]:
     """The fields of each row."""
     for c in coefficients(fit, exp):

@@ -93,7 +93,7 @@ def _random(fit: Fit) -> str:
 
 def _statistics(fit: Fit) -> str:
     likelihood, residual = words.statistics(fit)
-    return table(["Statistic", "Value", ""], [[s.label, s.value, s.note] for s in [*likelihood, *residual]])
+    return table(["Statistic", "Value", ""], [[s.label, s.value, s.note] for s in [*likelihood, *residual] if s.label])
 
 
 def table(heading: Sequence[str], body: Sequence[Sequence[str]], texts: int = 1) -> str:

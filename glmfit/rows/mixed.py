@@ -33,7 +33,7 @@ def check_random(spec: ModelSpec, family: Family, formula: ModelFormula) -> None
     smooths = [smooth.name for smooth in formula.smooths]
     if smooths:
         message = f"smooth terms such as {smooths[0]} do not go with random effects {term} yet"
-        hint = "write s(g, bs='re') for (1 | g): the same effects, by the mechanism of smooth terms"
+        hint = "write s(C(g), bs='re') for (1 | g): the same effects, by the mechanism of smooth terms"
         raise ModelError("random_excludes", message, hint)
     for option, reason, hint in _excluded(spec, family):
         raise ModelError("random_excludes", f"{option} does not go with random effects {term}: {reason}", hint)

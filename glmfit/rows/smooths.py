@@ -44,7 +44,7 @@ def _excluded(spec: ModelSpec) -> dict[str, tuple[bool, str]]:
             spec.bias_reduction is not None,
             "leave it out: two penalties at once have no meaning yet",
         ),
-        "--absorb": (bool(spec.absorb), "write the column as a term, or as s(COLUMN, bs='re')"),
+        "--absorb": (bool(spec.absorb), "write the column as a term, or as s(C(COLUMN), bs='re')"),
         f"--ci {spec.ci}": (spec.ci != "wald", "leave it out: intervals are Bayesian, from the covariance"),
         f"--optimizer {spec.optimizer}": (spec.optimizer != "newton", "leave it out: the search is Newton's"),
         "--separation drop": (spec.separation == "drop", "leave it out: a penalty keeps estimates finite"),
@@ -74,10 +74,10 @@ def _check_validation(spec: ModelSpec, family: Family, formula: ModelFormula) ->
         raise ModelError("smooth_excludes", message, "write --smoothing reml or ml")
 
 
-def refuse_formula(formula: ModelFormula, what: str) -> None:
-    """Raises for a formula with smooths, which `what` does not go with."""
+def refuse_formula(formula: ModelFormula, what: str, instead: str) -> None:
+    """Raises for a formula with smooths, which `what` does not go with; `instead` is what to do to keep them."""
     if formula.smooths:
         name = formula.smooths[0].name
         message = f"{what} does not go with smooth terms such as '{name}'"
-        hint = "fit tests each smooth by itself; or write ns(x, df=4) or cr(x, df=4), splines of a fixed size"
+        hint = f"{instead}; or write ns(x, df=4) or cr(x, df=4), splines of a fixed size"
         raise ModelError("smooth_excludes", message, hint)

@@ -662,3 +662,30 @@ def test_an_output_without_a_file_name_is_refused(data: str, tmp_path: Path, tar
     done = run("fit", data, "y ~ x", "-o", str(tmp_path / target) + "/" if target else "")
     assert done.returncode == status
     assert "cannot write" in done.stderr or "--output has an empty value" in done.stderr
+
+
+# What goes into which format
+
+
+def test_csv_says_what_it_leaves_out_and_markdown_has_no_empty_row(capsys: pytest.CaptureFixture[str]) -> None:
+    mixed = ["fit", str(ROOT / "sample_data" / "epil.csv"), "y ~ lbase + (1 | subject)", "--family", "poisson"]
+    smooth = ["fit", str(ROOT / "sample_data" / "airquality.csv"), "Ozone ~ s(Temp)"]
+    for command, left in (
+        (mixed, "standard deviations and correlations of random effects are in --json"),
+        (smooth, "effective degrees of freedom and tests of smooths are in --json"),
+    ):
+        assert main([*command, "--format", "csv"]) == 0
+        assert capsys.readouterr().err.splitlines() == [f"CSV has the coefficients alone: {left}"]
+    assert main([*mixed, "--format", "csv", "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+    assert main([*mixed, "--format", "markdown"]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert rows[-1].startswith("| BIC |")
+
+
+def test_effects_of_levels_are_asked_of_models_that_have_them(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["fit", str(ROOT / "sample_data" / "epil.csv"), "--y", "y", "--family", "poisson", "--ranef", "--x"]
+    assert main([*words, "lbase"]) == 2
+    assert "--ranef shows random effects, and the model has none" in capsys.readouterr().err
+    assert main([*words, "lbase,(1 | subject)"]) == 0
+    assert re.search(r"^Level +Effect|^1 Intercept ", capsys.readouterr().out, re.M)

@@ -140,6 +140,30 @@ def test_a_likelihood_of_all_rows_together_has_a_page_and_no_residuals(
         assert "says nothing of single rows" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("formula", "pictured"), [("Ozone ~ s(Temp)", True), ("Ozone ~ 0 + s(Temp)", False)])
+def test_a_model_of_smooths_alone_has_a_page(
+    formula: str, pictured: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its forest is of the intercept, and where there is none the page and the table say so and are there."""
+    data, model, made = str(DATA / "airquality.csv"), str(tmp_path / "model.json"), tmp_path / "made.html"
+    fit = ["fit", data, formula, "--plot", "--save", model, "--report", str(made), "-o", str(tmp_path / "fit.txt")]
+    assert main([*fit, "-q"]) == 0
+    later = tmp_path / "later.html"
+    assert main(["report", model, data, "-o", str(later)]) == 0
+    why = "Not drawn: the model has no coefficient to draw."
+    for page in (made, later):
+        text = page.read_text(encoding="utf-8")
+        assert "Smooth terms" in text
+        assert (why in text) is not pictured
+    table = (tmp_path / "fit.txt").read_text(encoding="utf-8")
+    assert "s(Temp)" in table
+    assert (why in table) is not pictured
+    if pictured:
+        assert re.search(r"^Intercept +.*42\.1 \[38\.1, 46\.2\]$", table, re.M)
+        assert "--terms" not in table  # the coefficients of the smooth are not counted among those that are left out
+    assert capsys.readouterr().err == ""
+
+
 def test_a_page_says_what_the_commands_say(pages: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     said = " ".join(" ".join(Tags(pages["two.html"].read_text(encoding="utf-8")).words).split())
     assert main(["compare", str(pages["small.json"]), str(pages["large.json"]), "--format", "csv"]) == 0

@@ -89,8 +89,15 @@ def _shown(fit: Fitted, exp: bool, terms: Sequence[str]) -> list[Coefficient]:
     if terms:  # those of constants of other parameters in full
         names = {key: own if key[0] in inside else own[2:] for key, own in _names(fit).items()}
         return [row for row in rows if not set(terms).isdisjoint(names[row.parameter, row.term])]
-    kept = [row for own in inside.values() for row in own]
+    smooth = _of_smooths(fit)
+    kept = [row for own in inside.values() for row in own if (row.parameter, row.term) not in smooth]
     return [row for row in kept if row.term != INTERCEPT.name] or kept
+
+
+def _of_smooths(fit: Fitted) -> set[tuple[str, str]]:
+    """Coefficients of smooths, which say nothing one by one."""
+    found = (row for one in fit.smooths for row in fit.coefficients[one.first : one.first + one.coefficients])
+    return {(row.parameter, row.term) for row in found}
 
 
 def _chosen(fit: Fitted, exp: bool, terms: Sequence[str]) -> list[Coefficient]:

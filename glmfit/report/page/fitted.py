@@ -127,7 +127,7 @@ def joint(fit: Fit) -> list[Part]:
 def statistics(fit: Fit) -> list[Part]:
     """What the likelihood and the residuals give, and how the search ended."""
     likelihood, residual = words.statistics(fit)
-    body = tuple(cells([one.label, one.value, one.note]) for one in (*likelihood, *residual))
+    body = tuple(cells([one.label, one.value, one.note]) for one in (*likelihood, *residual) if one.label)
     return [Grid("", ("Statistic", "Value", ""), body), Text(words.convergence(fit))]
 
 

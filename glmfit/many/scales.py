@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from glmfit.design import Categorical, Dense, Matrix
+from glmfit.design import Categorical, Matrix
 
 SHORT = 16.0  # see design.standardize
 CLEARLY_INDEPENDENT = 1e-2  # see design.rank
@@ -68,7 +68,7 @@ def scaled(matrix: Matrix, X: Tensor, index: Tensor, there: Tensor, n: Tensor) -
     B, p, _ = X.shape
     numeric = torch.zeros(p, dtype=torch.bool)
     for block, place in zip(matrix.blocks, matrix.places, strict=True):
-        numeric[place] = isinstance(block, Dense)
+        numeric[place] = not isinstance(block, Categorical)
     constant = (X[:, :, :1] == X).all(dim=2)
     moving = numeric & ~constant
     unit, fine = _unit(matrix, numeric, constant, B)

@@ -281,7 +281,7 @@ def stirling(inverse: Tensor, factor: Callable[[int], float] = lambda power: 1) 
 
 
 def trigamma(x: Tensor) -> Tensor:
-    """psi'(x) of x > 0, by psi'(x) = 1/x^2 + psi'(x + 1) up to x + 10 and the series 1/z + 1/(2 z^2) + sum_j B_2j / z^(2j+1).
+    """psi'(x) of x > 0, as sum_j<10 1/(x + j)^2 and, of z = x + 10, 1/z + 1/(2 z^2) + sum_j B_2j / z^(2j+1).
 
     Was: torch.polygamma(1, x), whose series is cut at z^-7 of a z that may be 6: wrong by up to 1e-9.
     """

@@ -36,7 +36,7 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
     """
     if model.size > len(model.rows):
         message = f"the smooths and other terms have {model.size} coefficients, and there are {len(model.rows)} rows"
-        raise ModelError("smooth_k", message, "write a smaller k= in the smooths, leave out terms, or add data")
+        raise ModelError("smooth_k", message, "leave out terms, or add data; or write a smaller k= in the smooths")
     model, constants, phi = prepared(model, inspection)
     theta = start.coefficients(model, constants, spec.start)
     likelihood = model.likelihood()

@@ -9,7 +9,7 @@ A family's facts stand here once, free of torch until a density is evaluated, so
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -41,6 +41,14 @@ class Special:
     end: bool = True
     text: str = ""
     beyond: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """The `link` under which l = y eta - b(eta) + c(y), of one predictor; of (eta, columns) b, E(y) and Var(y)."""
+
+    link: str
+    cumulants: Callable[..., tuple[Tensor, Tensor, Tensor]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +139,7 @@ class Family(Distribution):
     several_peaks: ClassVar[bool] = False  # l may have several maxima far from each other: several starts are worth it
     neighbours: ClassVar[tuple[str, ...]] = ()  # families of the same parameters whose maxima are starts
     elementwise: ClassVar[bool] = False  # the density takes a response (n,) beside parameters (m, n), of m fits at once
-    canonical: ClassVar[str] = ""  # the link under which l = y eta - b(eta) + c(y), with `cumulants`, of one predictor
+    canonical: ClassVar[Canonical | None] = None
     quadratic_links: ClassVar[tuple[str, ...]] = ()  # links of mu under which l is quadratic in eta: least squares
 
     @classmethod
@@ -258,17 +266,13 @@ class Family(Distribution):
 
     @property
     def canonical_link(self) -> str | None:
-        """The link that is `canonical`, where that is stated of this density, and not inherited with another one."""
+        """The link of `canonical`, where that is stated of this density, and not inherited with another one."""
         for cls in type(self).__mro__:
             if "canonical" in vars(cls):
-                return self.canonical or None
+                return None if self.canonical is None else self.canonical.link
             if "log_density" in vars(cls):
                 return None
         return None
-
-    def cumulants(self, eta: Tensor, **columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """b(eta), b'(eta) = E(y) and b''(eta) = Var(y), of a family that has a `canonical` link."""
-        raise NotImplementedError
 
     def parameter(self, name: str) -> Parameter:
         """The parameter called `name`, or `log_name` with its scale or default link in front; UsageError else.

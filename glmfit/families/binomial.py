@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from glmfit.families.base import Family, Parameter, Support, y_log_y
+from glmfit.families.base import Canonical, Family, Parameter, Support, y_log_y
 from glmfit.families.links import UNIT_LINKS
 from glmfit.families.recession import of_successes
 from glmfit.families.special import log_choose, softplus, softpluses
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from glmfit.families.recession import Face
 
 
+def _cumulants(eta: Tensor, *, trials: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    mean = trials * torch.sigmoid(eta)
+    return trials * softplus(eta), mean, mean * torch.sigmoid(-eta)
+
+
 class Binomial(Family):
     """y successes in m trials, p = mu; with z = logit p, log p = -softplus(-z) and log(1 - p) = -softplus(z)."""
 
@@ -31,17 +36,13 @@ class Binomial(Family):
     support = Support(0, math.inf, integer=True, text="0/1, two levels, or successes between 0 and the trials")
     parameters = (Parameter("mu", "logit", UNIT_LINKS),)
     trials = True
-    canonical = "logit"
+    canonical = Canonical("logit", _cumulants)
     ratio = "risk ratio"
     orthogonal_mean = True
 
     def log_density(self, y: Tensor, logit_mu: Tensor, *, trials: Tensor) -> Tensor:  # type: ignore[override]
         not_one, not_zero = softpluses(logit_mu)
         return log_choose(trials, y) - y * not_zero - (trials - y) * not_one
-
-    def cumulants(self, eta: Tensor, *, trials: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
-        mean = trials * torch.sigmoid(eta)
-        return trials * softplus(eta), mean, mean * torch.sigmoid(-eta)
 
     def recession(self, y: Tensor, links: Mapping[str, Link], **columns: Tensor) -> Iterator[Face]:
         return of_successes(y, columns["trials"], links["mu"])

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from glmfit.families.base import Parameter, PositiveMean, Special, Support, y_log_y
+from glmfit.families.base import Canonical, Parameter, PositiveMean, Special, Support, y_log_y
 from glmfit.families.links import SHAPE_LINKS
 from glmfit.families.recession import of_zeros
 from glmfit.families.special import log_factorial, log_gamma_normaliser, log_rising, softplus
@@ -26,6 +26,11 @@ LARGE_COUNT = 1e5  # from here on the terms of a Poisson log-density cancel visi
 COUNTS = Support(0, math.inf, integer=True, text="counts 0, 1, 2, ...")
 
 
+def _cumulants(eta: Tensor, **columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    mu = torch.exp(eta)
+    return mu, mu, mu
+
+
 class Poisson(PositiveMean):
     """log f = y log mu - mu - log y!."""
 
@@ -35,7 +40,7 @@ class Poisson(PositiveMean):
     example = "glmfit fit sample_data/poisson.csv --y y --x x1,x2 --no-intercept --family poisson"
     support = COUNTS
     ratio = "rate ratio"
-    canonical = "log"
+    canonical = Canonical("log", _cumulants)
     rare_is_one = True
     parameters = (PositiveMean.mu_parameter,)
 
@@ -52,10 +57,6 @@ class Poisson(PositiveMean):
         """(n,) y log(y / mu) - (y - mu) of positive y, without the cancellation of large terms."""
         log_ratio = log_mu - y.log()
         return y * (torch.expm1(log_ratio) - log_ratio)
-
-    def cumulants(self, eta: Tensor, **columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        mu = torch.exp(eta)
-        return mu, mu, mu
 
     def recession(self, y: Tensor, links: Mapping[str, Link], **columns: Tensor) -> Iterator[Face]:
         return of_zeros(y, links["mu"])

@@ -276,7 +276,8 @@ def _null_deviance(block: Block, found: Maxima) -> Tensor:
     if begin.is_mean(panel):
         return begin.goodness(null, mean)[0]
     first = found.constants[:, :1]
-    values = [value.nan_to_num(-math.inf) for value in (null.values(first), null.values(mean))]
-    start = torch.where((values[0] > values[1])[:, None], first, mean)
+    at_first, at_mean = null.values(first), null.values(mean)
+    higher = (at_first > at_mean) | (torch.isfinite(at_first) & torch.isnan(at_mean))
+    start = torch.where(higher[:, None], first, mean)
     optimum = newton_batch(PanelObjective(null), start, NEAR_NULL)
     return torch.where(optimum.converged, begin.goodness(null, optimum.theta)[0], math.nan)

@@ -135,8 +135,8 @@ def _candidates(panel: Panel, name: str) -> Tensor:
     y = torch.where(panel.there, panel.y / trials, math.nan)
     shares = torch.tensor([0, 0.25, 0.5, 0.75, 1], dtype=torch.float64)
     low, lower, middle, upper, high = torch.nanquantile(y, shares, dim=1)
-    mean, size = torch.nanmean(y, dim=1), torch.nanmean(y.abs(), dim=1)
-    spread = torch.nanmean((y - mean[:, None]) ** 2, dim=1).sqrt()
+    mean, size = _mean(y, panel.there), _mean(y.abs(), panel.there)
+    spread = _mean((y - mean[:, None]) ** 2, panel.there).sqrt()
 
     def all_of(*numbers: float) -> list[Tensor]:
         return [torch.full_like(mean, number) for number in numbers]
@@ -150,6 +150,11 @@ def _candidates(panel: Panel, name: str) -> Tensor:
     return torch.stack([panel.links[name].link(value) for value in naturals], dim=1)
 
 
+def _mean(values: Tensor, there: Tensor) -> Tensor:
+    """(B,) of the rows (B, m) that are there."""
+    return torch.where(there, values, 0.0).sum(dim=1) / there.sum(dim=1)
+
+
 def _beside_offsets(plain: Panel, begin: Tensor) -> Tensor:
     """The same constants, or better ones where an offset stands beside them."""
     shares = torch.linspace(0, 1, OFFSET_QUANTILES, dtype=torch.float64)
@@ -157,7 +162,7 @@ def _beside_offsets(plain: Panel, begin: Tensor) -> Tensor:
         if not bool(predictor.offset.any()):
             continue
         offset = torch.where(plain.there, predictor.offset, math.nan)
-        likely = [torch.zeros(len(plain)), torch.nanmean(offset, dim=1), *torch.nanquantile(offset, shares, dim=1)]
+        likely = [torch.zeros(len(plain)), _mean(offset, plain.there), *torch.nanquantile(offset, shares, dim=1)]
         moved = (torch.cat([begin[:, :k], (begin[:, k] - one)[:, None], begin[:, k + 1 :]], dim=1) for one in likely)
         begin = _best(plain, list(moved))
     return begin

@@ -145,7 +145,8 @@ class Blocks:
         both = torch.cat([column[there][:, None], predictor.X.dense()[there]], dim=1)
         both = both - both.mean(dim=0)
         lengths = torch.linalg.vector_norm(both, dim=0)
-        products = torch.nan_to_num((both[:, 0] @ both[:, 1:]).abs() / (lengths[0] * lengths[1:]), 0.0)
+        sizes = lengths[0] * lengths[1:]
+        products = torch.where(sizes == 0, 0.0, (both[:, 0] @ both[:, 1:]).abs() / sizes)  # of constants none
         at = int(products.argmax()) if len(products) else 0
         return (float(products[at]), predictor.X.names[at]) if len(products) else (0.0, "")
 

@@ -91,7 +91,7 @@ def maximise(panel: Panel, scales: Scales, spec: ModelSpec) -> Maxima:
 
 def perfect(sums: Tensor) -> Tensor:
     """(B,) whether nothing but rounding is left of the deviance or the chi-square."""
-    return torch.minimum(sums[0].nan_to_num(torch.inf), sums[1].nan_to_num(torch.inf)) <= PERFECT * sums[2]
+    return (sums[0] <= PERFECT * sums[2]) | (sums[1] <= PERFECT * sums[2])
 
 
 def _is_plain(panel: Panel, found: BatchOptimum, at: BatchDerivatives) -> Tensor:

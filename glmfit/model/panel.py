@@ -191,7 +191,8 @@ class Panel:
 
 def _canonical(family: Family, y: Tensor, eta: Tensor, columns: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """Row by row, under the canonical link: y eta - b(eta), and its derivatives in eta."""
-    b, mean, variance = family.cumulants(eta, **columns)
+    assert family.canonical is not None  # `to_search` has asked
+    b, mean, variance = family.canonical.cumulants(eta, **columns)
     return y * eta - b, y - mean, -variance
 
 

@@ -244,7 +244,8 @@ def test_cumulants_under_the_canonical_link_are_the_density_but_for_a_constant(c
     etas = [torch.full_like(y, value) for value in (-30.0, -2.0, 0.1, 3.0)]
     rests = []
     for eta in etas:
-        b, mean, variance = family.cumulants(eta, **columns)
+        assert family.canonical is not None
+        b, mean, variance = family.canonical.cumulants(eta, **columns)
         found = row_derivatives(lambda eta: family.log_density(y, eta, **columns), [eta])
         assert torch.allclose(y - mean, found.g[:, 0], rtol=1e-14, atol=0)
         assert torch.allclose(-variance, found.h[:, 0, 0], rtol=1e-14, atol=0)

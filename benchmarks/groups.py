@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import statistics
 import sys
 import tempfile
 import time
@@ -20,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measure import ROOT, Run, timed
+from benchmarks.measure import ROOT, alternated, said
 
 SCRIPT = ROOT / "benchmarks" / "peers" / "groups.R"
 FORMULA = "y ~ x1 + x2 + x3"
@@ -95,18 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 str(data),
             ],
         }
-        runs: dict[str, list[Run]] = {name: [] for name in programs}
-        for _ in range(asked.rounds):
-            for name, command in programs.items():
-                run = timed(command, asked.limit)
-                if isinstance(run, str):
-                    sys.exit(f"{name}: {run}")
-                runs[name].append(run)
-        for name, found in runs.items():
-            wall, cpu, memory = (
-                statistics.median(getattr(run, what) for run in found) for what in ("wall", "cpu", "memory")
-            )
-            print(f"{name:14} {wall:8.2f} s {cpu:8.2f} s of processors {memory:8.0f} MB")
+        for outcome in alternated(programs, asked.rounds, asked.limit):
+            print(said(outcome))
         print(f"largest difference of a coefficient: {largest_difference(ours, theirs):.1e} standard errors")
 
 

@@ -196,7 +196,9 @@ class Blocks:
             return 1.0  # which is without covariates
         likelihood = self.found.likelihood
         pairs = zip(likelihood.rows(self.found.optimum.theta), likelihood.rows(self._constants), strict=True)
-        return min(float((there.h / first.h).nan_to_num(0.0).min()) for (_, _, there), (_, _, first) in pairs)
+        return min(
+            float(torch.where(there.h == 0, 0.0, there.h / first.h).min()) for (_, _, there), (_, _, first) in pairs
+        )
 
     @cached_property
     def _concave(self) -> bool:

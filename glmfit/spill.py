@@ -314,7 +314,3 @@ def plain(one: Any) -> Any:
 def _by_rows(one: Any, shape: tuple[int, ...]) -> bool:
     """Whether an operand is one for all rows, or has the rows of the result."""
     return np.ndim(one) < len(shape) or np.shape(one)[0] in (1, shape[0])
-
-
-def _has_rows(one: Any, shape: tuple[int, ...]) -> bool:
-    return np.ndim(one) == len(shape) and np.shape(one)[0] == shape[0]

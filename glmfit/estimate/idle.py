@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from itertools import compress
 
 import numpy as np
 import torch
 
 from glmfit.errors import Finding, ModelError
-from glmfit.rows import Data
+from glmfit.rows import Data, group_levels
 
 SINGLETON, CONSTANT = "singleton", "no_variation"
 
@@ -52,7 +53,11 @@ def without_idle(data: Data) -> Data:
         counted = " and ".join(f"{sum(rows[reason].values()):,} {_WORDS[reason]}" for reason in rows)
         message = f"no rows are left beside the effects of {' and '.join(data.absorbed)}: {counted}"
         raise ModelError("nothing_left", message, "absorb factors of fewer levels, with several rows in each")
-    left = data.keep(kept)
+    empty = {
+        name: tuple(compress(group_levels(data.table, name), np.bincount(code, weights=kept) == 0))
+        for name, code in data.absorbed.items()
+    }
+    left = replace(data.keep(kept), empty=empty)
     said = tuple(_finding(reason, rows[reason], levels[reason]) for reason in rows)
     table = replace(left.table, findings=(*left.table.findings, *said))
     return replace(left, table=table, dropped={**data.dropped, **{reason: dict(of) for reason, of in rows.items()}})

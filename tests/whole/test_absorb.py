@@ -166,6 +166,29 @@ def test_predictions_use_the_effects(balanced: dict[str, Any]) -> None:
     assert kept.notna().tolist() == [True, False]
 
 
+@pytest.mark.parametrize("response", ["count", "yes"])
+def test_what_follows_a_fit_whose_rows_were_dropped(response: str) -> None:
+    """Rows that say nothing are left empty where the fit's own file is looked at, and named where they are predicted."""
+    family = {"count": "poisson", "yes": "binomial"}[response]
+    found = glmfit.fit(f"{response} ~ {FORMULA}", PANEL, family=family, absorb=("firm",))
+    gone = sum(found.data.dropped["singleton"].values()) + sum(found.data.dropped["no_variation"].values())
+    assert gone > 0
+    model = FittedModel.of(model_from_json(model_json(found), "saved"), None)
+    residuals = model.residuals(PANEL)
+    assert residuals["response"].isna().sum() == gone == found.data.rows_read - found.data.rows_used
+    assert (residuals["pearson"] ** 2).sum() == pytest.approx(found.fit.pearson_chi2, rel=1e-9)
+    assert (residuals["deviance"] ** 2).sum() == pytest.approx(found.fit.deviance, rel=1e-9)
+    assert residuals["leverage"].isna().all()
+    checks = model.check(PANEL)
+    if response == "count":
+        assert checks.set_index("check").loc["dispersion", "df"] == found.fit.df_residual
+    with pytest.raises(GlmfitError, match="an absorbed level whose rows the fit dropped") as error:
+        model.predict(PANEL, interval="none")
+    assert error.value.code == "no_effect"
+    kept = model.predict(PANEL, interval="none", missing="keep").estimate
+    assert (kept.isna() == residuals["response"].isna()).all()
+
+
 def test_one_model_a_column_absorbs_too(capsys: pytest.CaptureFixture[str]) -> None:
     command = ["fit", PANEL, "count ~ {} + kind", "-f", "poisson", "--absorb", "firm", "--scan", "x1,x2", "-q"]
     assert main([*command, "--format", "csv"]) == 0

@@ -53,8 +53,9 @@ def _effects(data: Data, model: Model, theta: Tensor) -> Iterator[Effects]:
     empty = sum(len(levels) for levels in data.empty.values())
     if model.absorbed is None or model.absorbed.indicators.size + empty > MOST_KEPT:
         return
-    (predictor,) = model.rows.predictors
-    matrix, _ = build(model.formulas[0], data.table, Evaluator(data.table, frequency=data.frequency))
+    predictor = next(one for one in model.rows.predictors if one.parameter == model.family.main)
+    formula = next(one for one in model.formulas if one.parameter == model.family.main)
+    matrix, _ = build(formula, data.table, Evaluator(data.table, frequency=data.frequency))
     parameter = predictor.parameter
     place = {name: at for at, name in enumerate(model.names)}
     own = [place[parameter, name] for name in matrix.names]

@@ -449,7 +449,7 @@ def test_a_slant_without_end_is_said_to_have_none(options: dict[str, Any]) -> No
     assert abs(fit.coefficients[2].std_error - 50**-0.5) < 1e-4
 
 
-@pytest.mark.parametrize("seed", (1, 5, 8))
+@pytest.mark.parametrize("seed", [1, 5, 8])
 @pytest.mark.parametrize("base", ["a", "b", "c"])
 def test_a_level_without_positive_counts_has_no_mean_in_a_hurdle(base: str, seed: int) -> None:
     """Whichever level is the base, also where the columns that then coincide are told apart by rounding alone."""

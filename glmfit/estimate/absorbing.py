@@ -21,7 +21,8 @@ from glmfit.errors import ModelError
 from glmfit.estimate import start
 from glmfit.estimate.begin import prepared
 from glmfit.estimate.check import Inspection
-from glmfit.estimate.maximum import AS_GOOD, NEAR_LIMIT, Maximum, ends, settled_flat_directions
+from glmfit.estimate.flat import settled_flat_directions
+from glmfit.estimate.maximum import AS_GOOD, NEAR_LIMIT, Maximum, ends
 from glmfit.inference import Count
 from glmfit.model import AbsorbedLikelihood, Model, Slopes, Step, profiled
 from glmfit.numerics import Optimum, Trace, all_finite, cholesky, line_search
@@ -47,7 +48,7 @@ SHARE = 0.5  # of the response, the rest being its mean, whose link is where a f
 
 @dataclass(slots=True)
 class _Place:
-    """Where a search is: coefficients (p,) and linear predictors (K, n), what holds there, and the step that is next."""
+    """Where a search is: coefficients (p,) and linear predictors (K, n), what holds there, and the next step."""
 
     beta: Tensor
     eta: np.ndarray

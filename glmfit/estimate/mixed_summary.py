@@ -15,8 +15,8 @@ from torch import Tensor
 from glmfit.errors import Finding
 from glmfit.estimate.blueprint import blueprint
 from glmfit.estimate.described import reported_data, reported_model
+from glmfit.estimate.flat import settled_flat_directions
 from glmfit.estimate.law import law
-from glmfit.estimate.maximum import settled_flat_directions
 from glmfit.estimate.mixed import MixedMaximum
 from glmfit.estimate.placed import in_rows
 from glmfit.estimate.summary import auxiliary

@@ -51,8 +51,8 @@ class Shrinkage:
         if alpha is not None and not (_is_number(alpha) and 0 <= alpha <= 1):
             what = f"--elastic-net: {alpha} is no share of the absolute values, from 0 (ridge) to 1 (lasso)"
             raise ModelError("bad_strength", what, "write --elastic-net 0.5; strengths are found by themselves")
-        for option, given in (("--group-terms", self.group_terms), ("--group-categories", self.group_categories)):
-            if given and self.alpha == 0:
+        for option, together in (("--group-terms", self.group_terms), ("--group-categories", self.group_categories)):
+            if together and self.alpha == 0:
                 message = f"{option} says which coefficients are set to 0 together, and ridge sets none to 0"
                 raise ModelError("bad_strength", message, "leave it out, or use --lasso or --elastic-net")
         for name, value in self.penalty_factors.items():

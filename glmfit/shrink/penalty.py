@@ -153,9 +153,10 @@ def orthonormal(covariance: Tensor) -> Tensor:
     """T (p, p) with T' C T the identity, columns of 0 last where C has not full rank: V E^(-1/2)."""
     scale = torch.diagonal(covariance).clamp(min=0).sqrt()  # columns of one term may have other units
     unit = torch.where(scale > 0, 1 / scale, 0.0)
-    E, V = torch.linalg.eigh(unit[:, None] * covariance * unit)
-    E, V = E.flip(0), V.flip(1)
-    T = torch.where(E > RANK * E[0], V / E.clamp(min=RANK * float(E[0])).sqrt(), 0.0)
+    spread, V = torch.linalg.eigh(unit[:, None] * covariance * unit)
+    spread, V = spread.flip(0), V.flip(1)
+    least = RANK * float(spread[0])
+    T = torch.where(spread > least, V / spread.clamp(min=least).sqrt(), 0.0)
     return unit[:, None] * T
 
 

@@ -175,7 +175,9 @@ class Search:
         flat = flat[(flat >= 0).all(dim=1)]
         size = STEADY * torch.diagonal(H)[flat].mean(dim=1)
         across = size[:, None, None].expand(-1, flat.shape[1], flat.shape[1])
-        return H.index_put((flat[:, :, None].expand_as(across), flat[:, None, :].expand_as(across)), across, accumulate=True)
+        return H.index_put(
+            (flat[:, :, None].expand_as(across), flat[:, None, :].expand_as(across)), across, accumulate=True
+        )
 
     def _too_slow(self, residual: float) -> bool:
         """Whether finding the curvature anew costs less than the steps that the old one would still need."""

@@ -78,6 +78,8 @@ def summarise(data: Data, found: Found, asked: Shrinkage) -> Fitted:
             alpha=found.penalty.alpha,
             standardized=asked.standardize,
             factors=dict(asked.penalty_factors),
+            group_terms=asked.group_terms,
+            group_categories=asked.group_categories,
             covariates=int(found.penalty.covariates.sum()),
             path=_path(found),
             chosen=chosen,
@@ -133,7 +135,7 @@ def _path(found: Found) -> tuple[PathPoint, ...]:
 def _coefficients(found: Found, step: Step, chosen: bool) -> tuple[Coefficient, ...]:
     """Rows without errors; without estimates too, where no strength was chosen."""
     estimates = found.reported(step.point.theta)
-    estimates = torch.where(step.point.theta == 0, 0.0 * estimates, estimates)
+    estimates = torch.where((step.point.theta == 0) & found.penalty.on, 0.0, estimates)
     if not chosen:
         estimates = torch.full_like(estimates, math.nan)
     status, none = "penalised" if chosen else "no_strength", Reference(None)

@@ -44,3 +44,23 @@ def test_paths_are_those_of_proximal_gradient_steps(case: dict[str, Any]) -> Non
         found = np.zeros(len(names))
         found[list(path[k].places)] = path[k].estimates
         np.testing.assert_allclose(found, expected, atol=1e-7, rtol=1e-7)
+
+
+def test_neither_base_nor_contrasts_matter() -> None:
+    case = CASES[0] | {"factors": None}
+    fits = [
+        fitted(case, f"C(g, {coding}) + x1 + poly(x3, 2)", strength=0.02) for coding in ("contr.sum", "ref='d'")
+    ]
+    means = [fit.predict(REFERENCE / "grouped.csv")["estimate"] for fit in fits]
+    np.testing.assert_allclose(*means, rtol=1e-9)
+    assert [one.nonzero for one in fits[0].shrinkage.path] == [one.nonzero for one in fits[1].shrinkage.path]
+    assert {0, 3} <= {one.nonzero for one in fits[0].shrinkage.path}  # g has three coefficients, and comes first
+
+
+def test_a_level_that_a_fold_lacks_is_no_obstacle(capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(REFERENCE / "grouped.csv")
+    asked = ["fit", path, "y ~ g + h:x1", "--lasso", "path", "--group-terms", "--cv-folds", "g"]
+    assert main(asked) == 0
+    assert "of terms are 0 together" in capsys.readouterr().out
+    assert main(["fit", path, "y ~ g + x1", "--lasso", "1", "--group-terms", "--penalty-factor", "g[T.b]=2"]) == 3
+    assert "g=2" in capsys.readouterr().err

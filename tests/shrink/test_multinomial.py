@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import glmfit
-from glmfit.errors import ModelError
 
 REFERENCE = Path(__file__).resolve().parent.parent / "reference" / "shrink"
 CASES = json.loads((REFERENCE / "multinomial.json").read_text())
@@ -52,3 +51,15 @@ def test_paths_are_those_of_glmnet(case: dict[str, Any]) -> None:
     if case["mean"]:
         np.testing.assert_allclose([one.cv_mean for one in path[:shared]], case["mean"][:shared], rtol=1e-7)
         np.testing.assert_allclose([one.cv_error for one in path[:shared]], case["error"][:shared], rtol=1e-7)
+
+
+def test_what_follows_knows_every_category(tmp_path: Path) -> None:
+    fit = fitted({**CASES[0], "weights": None}, strength=0.02)
+    fit.save(tmp_path / "m.json")
+    again = glmfit.load(str(tmp_path / "m.json"))
+    shares = again.predict(REFERENCE / "kinds.csv")
+    assert list(shares["level"][:3]) == ["a", "b", "c"]
+    np.testing.assert_allclose(shares.groupby("row")["estimate"].sum(), 1.0)
+    slopes = np.array([row.estimate for row in fit.coefficients]).reshape(3, -1)
+    assert slopes[:, 0].sum() == pytest.approx(0, abs=1e-14)
+    np.testing.assert_allclose(np.median(slopes[:, 1:], axis=0), 0)

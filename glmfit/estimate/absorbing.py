@@ -19,7 +19,8 @@ from torch import Tensor
 from glmfit.errors import ModelError
 from glmfit.estimate.begin import prepared
 from glmfit.estimate.check import Inspection
-from glmfit.estimate.maximum import Maximum, settled_flat_directions
+from glmfit.estimate.flat import settled_flat_directions
+from glmfit.estimate.maximum import Maximum
 from glmfit.inference import Count
 from glmfit.model import AbsorbedLikelihood, Model, Slopes, Step, profiled
 from glmfit.numerics import Optimum, Trace, all_finite, cholesky, line_search

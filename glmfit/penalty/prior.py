@@ -210,7 +210,7 @@ class Strengths:
         return Jet(P, first, second, 2 * torch.diagonal(lower).log().sum(), slope, curvature)
 
     def start(self, information: Tensor) -> Tensor:
-        """omega (k,) at which the penalties are as large as the information (d,) of the coefficients that they touch."""
+        """omega (k,) at which penalties are as large as the information (d,) of the coefficients that they touch."""
         size = information.clamp(min=0).mean()
         ratio = torch.stack([size / torch.diagonal(S).mean() for S in self.matrices])
         return torch.where(ratio > 0, ratio, 1.0).log()

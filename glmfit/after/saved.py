@@ -178,7 +178,7 @@ def refuse_absorbed(model: SavedModel, what: str) -> None:
     if absorbed:
         names = ", ".join(one.factor for one in absorbed)
         message = f"{model.name} has absorbed effects of {names}: {what} need their variances, which are not kept"
-        hint = "test and compare do without; predict --interval none too; or fit the factors as terms"
+        hint = "test, compare, residuals and predict --interval none do without; or fit the factors as terms"
         raise ModelError("absorbed_effects", message, hint)
 
 

@@ -126,8 +126,9 @@ class Model:
 
     @property
     def pairs(self) -> list[tuple[Predictor, Standardization]]:
-        """Predictors with their standardizations, those that share all coefficients once."""
-        return list(zip(self.rows.predictors, self.standardizations, strict=False))
+        """Predictors, of their own coefficients, with their standardizations, those that share all of them once."""
+        predictors = (one if not one.beside else replace(one, columns=one.own) for one in self.rows.predictors)
+        return list(zip(predictors, self.standardizations, strict=False))
 
     @property
     def with_constants(self) -> list[str]:

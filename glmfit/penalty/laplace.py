@@ -204,13 +204,6 @@ class Laplace:
             self._found[key] = self.last = replace(found, moves=derived.moves)
         return self._derived[key]
 
-    def sensitivity(self, psi: Tensor) -> Tensor:
-        """(|I|, r) d theta / d psi."""
-        self.derivatives(psi)
-        assert self.last is not None
-        assert self.last.moves is not None
-        return self.last.moves
-
 
 class _Derivation:
     """One pass over the rows that finds how b moves, and one more for the second derivatives."""

@@ -93,6 +93,12 @@ class Peak:
         return self.laplace.of.coefficients(self.psi, self.integrated.theta)
 
     @property
+    def sensitivity(self) -> Tensor:
+        """(|I|, r) how the integrated coefficients move with psi."""
+        assert self.integrated.moves is not None
+        return self.integrated.moves
+
+    @property
     def held(self) -> Tensor:
         """(r,) bool: parameters of priors at an end of their range."""
         out = torch.ones(len(self.psi), dtype=torch.bool)

@@ -125,10 +125,7 @@ class DataSummary:
 
 @dataclass(frozen=True, slots=True)
 class WildBootstrap:
-    """How p-values and intervals were bootstrapped: which weights clusters had, in how many samples.
-
-    `enumerated` samples are all that there are, and have no seed.
-    """
+    """How p-values and intervals were bootstrapped; `enumerated` samples are all that there are, and have no seed."""
 
     weights: str  # rademacher | webb
     replicates: int
@@ -347,6 +344,7 @@ class Effects:
     factor: str
     levels: tuple[str, ...]
     effects: tuple[float, ...]
+    dropped: tuple[str, ...] = ()  # levels without an effect: the fit left out all of their rows, which say nothing
 
 
 @dataclass(frozen=True, slots=True)

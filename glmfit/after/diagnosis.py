@@ -22,7 +22,7 @@ from glmfit.after.links import link_check
 from glmfit.after.newdata import Asked
 from glmfit.after.rows import observed_rows, pieces
 from glmfit.after.rowwise import NAMES, residuals
-from glmfit.after.saved import SavedModel, refuse_absorbed
+from glmfit.after.saved import SavedModel
 from glmfit.after.units import Units
 from glmfit.after.verdicts import COLUMNS, UNLIKELY, Row, verdict
 from glmfit.errors import DataError, Finding
@@ -53,7 +53,6 @@ class Gathered:
 
 def diagnosis(model: SavedModel, source: Source, asked: Asked, seed: int, random_effects: str | None = None) -> Records:
     """The checks that a model and these rows admit, as a table."""
-    refuse_absorbed(model, "leverages and standardised residuals")
     model = with_random(model, random_effects, OF_CHECKS, seed)
     if model.fit.random_effects is not None:
         random_effects = random_effects or OF_CHECKS[0]
@@ -128,6 +127,7 @@ def _of_counts(model: SavedModel, found: Gathered) -> Iterator[Row]:
         from scipy.special import chdtr, chdtrc
 
         estimated = sum(1 for row in fit.coefficients if row.status not in ("aliased", "at_limit"))
+        estimated += sum(one.levels - one.redundant for one in fit.model.absorbed)
         chi2, df = float((found["pearson"] ** 2).sum()), float(found["frequency"].sum()) - estimated
         if df > 0:
             p = 2 * min(float(chdtr(df, chi2)), float(chdtrc(df, chi2)), 0.5)

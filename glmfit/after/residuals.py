@@ -15,7 +15,7 @@ from glmfit.after.newdata import Asked, complete
 from glmfit.after.predict import Predicted
 from glmfit.after.rows import Run, observed_rows, pieces
 from glmfit.after.rowwise import NAMES, reasons, residuals
-from glmfit.after.saved import SavedModel, refuse_absorbed
+from glmfit.after.saved import SavedModel
 from glmfit.errors import Finding
 from glmfit.table import Source
 
@@ -31,7 +31,6 @@ def residual_runs(
     random_effects: str | None = None,
 ) -> tuple[tuple[Finding, ...], Iterator[Predicted]]:
     """What must be said of the columns, and the columns of all rows; the rows are read once before."""
-    refuse_absorbed(model, "leverages and standardised residuals")
     model = with_random(model, random_effects, OF_RESIDUALS, seed)
     whole = survey(model, source, asked)
     asked = replace(asked, missing=whole.missing)

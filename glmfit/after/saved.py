@@ -180,7 +180,7 @@ def refuse_absorbed(model: SavedModel, what: str) -> None:
     if absorbed:
         names = ", ".join(one.factor for one in absorbed)
         message = f"{model.name} has absorbed effects of {names}: {what} need their variances, which are not kept"
-        hint = "test and compare do without; predict --interval none too; or fit the factors as terms"
+        hint = "test, compare, residuals and predict --interval none do without; or fit the factors as terms"
         raise ModelError("absorbed_effects", message, hint)
 
 
@@ -189,7 +189,7 @@ def refuse_random_effects(fit: Fitted, name: str) -> None:
     assert fit.random_effects is not None
     terms = ", ".join(one.term for one in fit.random_effects.terms)
     message = f"{name} has random effects {terms}, which this command does not know of"
-    hint = "predict, margins, residuals, simulate, test, confint --method wald and plot forest do; fit --ranef shows each level"
+    hint = "predict, margins, residuals, simulate, test, confint --method wald and plot forest do"
     raise ModelError("random_effects_after", message, hint)
 
 
@@ -230,6 +230,7 @@ def open_model(fit: Fitted, family: str | None = None, name: str = "the model", 
         if made.categories:
             link = made.parameters[0].link(asked.get(made.main), made.name)
             made = made.of_categories(fit.model.levels, link)
+            made = made if fit.shrinkage is None else made.symmetric()
             asked = dict(fit.model.links)
         links = {p.name: p.link(asked.get(p.name), made.name) for p in made.parameters}
         predictors = tuple(

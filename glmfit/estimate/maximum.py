@@ -295,7 +295,7 @@ def _past_a_pause(likelihood: Likelihood, optimum: Optimum, reference: Factor, s
 
 def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
     """The same, or the model with a parameter at an end of its range where that is as good: no overdispersion, say."""
-    for parameter, model in _ends(found.model):
+    for parameter, model in ends(found.model):
         theta = found.optimum.theta[_columns(found.model, (parameter,))]
         likelihood = model.likelihood()
         value = likelihood.value(theta)
@@ -317,7 +317,7 @@ def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
     return found
 
 
-def _ends(model: Model) -> Iterator[tuple[str, Model]]:
+def ends(model: Model) -> Iterator[tuple[str, Model]]:
     """Each parameter without covariates that may be at an end of its range, and the model that holds it there."""
     for predictor in model.rows.predictors:
         if predictor.X.names == ("Intercept",):

@@ -32,6 +32,7 @@ DISPERSIONS = ("pearson", "deviance", "ml")
 MISSING = ("drop", "error")
 SEPARATIONS = ("report", "drop")
 BIAS_REDUCTIONS = ("firth",)
+MOST_NODES = 100  # of a rule of Gauss and Hermite, whose weights have all digits up to here
 SMOOTHINGS = ("reml", "ml", "gcv")
 INTERVALS = ("wald", "profile", "bootstrap", "bca")
 BOOTSTRAPS = {"bootstrap": "percentile", "bca": "bca"}  # kinds of intervals from replicates
@@ -82,6 +83,7 @@ class ModelSpec:
     level: float = 0.95
     bias_reduction: str | None = None  # one of BIAS_REDUCTIONS
     reml: bool = False  # the coefficients of the mean are integrated too when variances of random effects are estimated
+    quadrature: int | None = None  # nodes by which random effects of one factor are integrated; 1 is Laplace's
     shrinkage: Shrinkage | None = None  # a penalty on coefficients; also its fields by name
     smoothing: str | None = None  # one of SMOOTHINGS: what the strengths of smooth terms are chosen by
     where: str | None = None  # a condition: the rows in which it holds are the data
@@ -169,6 +171,7 @@ def _validate(spec: ModelSpec) -> None:
     _validate_errors(spec)
     _validate_censoring(spec)
     _validate_bias_reduction(spec)
+    _validate_quadrature(spec)
     _validate_intervals(spec)
     _validate_absorbed(spec)
     if spec.shrinkage is not None:
@@ -188,7 +191,7 @@ def _validate_types(spec: ModelSpec) -> None:
         **dict.fromkeys(("censor", "bias_reduction", "smoothing", "where", "spill"), (str | None, "text")),
         **dict.fromkeys(("level", "tol"), (Real, "a number")),
         "max_iter": (Integral, "a whole number"),
-        **dict.fromkeys(("replicates", "seed"), (Integral | None, "a whole number")),
+        **dict.fromkeys(("replicates", "seed", "quadrature"), (Integral | None, "a whole number")),
         "dispersion": (str | Real | None, "a method or a number"),
         "memory": (str | Integral | None, "a size, such as '4G'"),
         **dict.fromkeys(("formulas", "x", "levels", "relax", "absorb"), (tuple | list, "a sequence of texts")),
@@ -205,6 +208,13 @@ def _validate_types(spec: ModelSpec) -> None:
     for value in (*spec.fixed.values(), *spec.start.values()):
         if not isinstance(value, Real):
             raise UsageError("invalid_value", f"{value!r:.60} is not a number", "give a number")
+
+
+def _validate_quadrature(spec: ModelSpec) -> None:
+    nodes = spec.quadrature
+    if nodes is not None and not 1 <= nodes <= MOST_NODES:
+        message = f"--quadrature: {nodes} is not a number of nodes from 1 to {MOST_NODES}"
+        raise UsageError("invalid_value", message, "5 to 25 are usual, and 1 is Laplace's approximation")
 
 
 def _validate_dispersion(spec: ModelSpec) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from glmfit.many.batch import Patterns
 
 ALL = "(all)"  # what the fit of all rows is called in a table
-BLOCK_ROWS = 1 << 18  # that are read, fitted and written before the next ones
+BLOCK_ROWS = 1 << 17  # that are read, fitted and written before the next ones
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,9 +44,7 @@ class GroupedFit:
 
     def records(self, told: Callable[[int, int], None] | None = None, *, overall: bool = False) -> Iterator[Record]:
         """One for each group, in order; at last, where it is asked for, that of all rows."""
-        patterns = self.patterns()
-        for block in self.blocks():
-            together = {} if patterns is None else self.together(block, patterns)
+        for block, together in self.worked():
             for group in block:
                 if group in together:
                     yield BatchRecord(*together[group], self.written)
@@ -62,6 +60,16 @@ class GroupedFit:
             outcome = _one(self.spec, part, self.spec.where)
             shown = (ALL, *[""] * (len(names) - 1))
             yield FitRecord({"group": None}, ("",) * len(names), shown, outcome, self.written)
+
+    def worked(self) -> Iterator[tuple[range, dict[int, tuple[Filled, int]]]]:
+        """The groups a block at a time, with those of it that a batch can fit."""
+        patterns = self.patterns()
+        if patterns is None:
+            yield from ((block, {}) for block in self.blocks())
+            return
+        from glmfit.many.cores import side_by_side
+
+        yield from side_by_side(self.blocks(), lambda block: (block, self.together(block, patterns)))
 
     def single(self, group: int) -> Fit | GlmfitError:
         """What the pipeline of a single fit makes of a group."""

@@ -13,7 +13,9 @@ Reml = Annotated[
 ]
 Quadrature = Annotated[
     str | None,
-    option("Fit", "--quadrature", metavar="Q", help="Integrate random effects by Q nodes; 1 (default) is Laplace's."),
+    option(
+        "Inference", "--quadrature", metavar="Q", help="Integrate random effects by Q nodes; 1 (default) is Laplace's."
+    ),
 ]
 Ranef = Annotated[bool, option("Output", "--ranef", help="Show random effects of each level, with standard errors.")]
 

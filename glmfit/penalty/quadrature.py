@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -69,9 +70,13 @@ class Nodes:
         ends = np.cumsum([places.shape[1] for places in self.of.places]).tolist()
         return [slice(end - places.shape[1], end) for end, places in zip(ends, self.of.places, strict=True)]
 
-    def effects(self, q: int) -> Tensor:
-        """(m, D) b_q."""
-        return self.found.theta[self.places] + self.C @ self.rule.nodes[q]
+    def effects(self, part: slice) -> Tensor:
+        """(B, m, D) b_q of some nodes."""
+        return self.found.theta[self.places] + self.steps(part)
+
+    def steps(self, part: slice) -> Tensor:
+        """(B, m, D) C z_q of some nodes."""
+        return torch.einsum("mde,be->bmd", self.C, self.rule.nodes[part])
 
     def multipliers(self, chunk: Rows) -> tuple[Tensor, Tensor]:
         """The level of each row (n,), and what its effects are multiplied by, Z (n, K, D)."""
@@ -89,36 +94,52 @@ class Nodes:
                 codes = block.codes
         return codes, z
 
-    def chunks(self) -> Iterator[tuple[Rows, Tensor, Tensor]]:
-        """Rows with their `multipliers`."""
+    def looks(self) -> Iterator[Look]:
+        """Rows at some of the nodes at a time: so many that there are as many rows as are worked on together."""
         for chunk in self.found.likelihood.chunks:
-            yield chunk, *self.multipliers(chunk)
-
-    def etas(self, chunk: Rows, codes: Tensor, z: Tensor) -> Iterator[list[Tensor]]:
-        """The linear predictors of a chunk at each node."""
-        modes = self.found.likelihood.etas(chunk, self.found.theta)
-        for node in self.rule.nodes:
-            step = (self.C @ node)[codes]
-            yield [eta + (z[:, k] * step).sum(dim=1) for k, eta in enumerate(modes)]
+            codes, z = self.multipliers(chunk)
+            modes = self.found.likelihood.etas(chunk, self.found.theta)
+            together = max(1, self.of.chunk // len(chunk))
+            for start in range(0, len(self.rule.logs), together):
+                part = slice(start, min(start + together, len(self.rule.logs)))
+                steps = self.steps(part)[:, codes]
+                etas = [(eta + (z[:, k] * steps).sum(dim=2)).flatten() for k, eta in enumerate(modes)]
+                yield Look(chunk, codes, z, part, _repeated(chunk, part.stop - part.start), etas)
 
     def heights(self, joint: Tensor) -> Tensor:
-        """(m, Q) log w_q + z_q'z_q/2 + j(b_q), and what is the same for all nodes, from l (m, Q) at them."""
-        out = joint + self.rule.logs - self.half_log_det[:, None]
-        for q in range(len(self.rule.logs)):
-            b = self.effects(q)
-            for slot, one in zip(self.slots, self.found.jets, strict=True):
-                out[:, q] += 0.5 * one.log_det - 0.5 * _squares(one, b[:, slot])
+        """(Q, m) log w_q + z_q'z_q/2 + j(b_q), and what is the same for all nodes, from l (Q, m) at them."""
+        out = joint + self.rule.logs[:, None] - self.half_log_det
+        b = self.effects(slice(None))
+        for slot, one in zip(self.slots, self.found.jets, strict=True):
+            out += 0.5 * one.log_det - 0.5 * _squares(one, b[:, :, slot])
         return out
 
     def value(self) -> float:
         """log L."""
-        joint = torch.zeros((len(self.places), len(self.rule.logs)), dtype=torch.float64)
+        joint = torch.zeros((len(self.rule.logs), len(self.places)), dtype=torch.float64)
         with torch.no_grad():
-            for chunk, codes, z in self.chunks():
-                for q, etas in enumerate(self.etas(chunk, codes, z)):
-                    rows = chunk.weight * self.found.likelihood.log_density(chunk, *etas)
-                    joint[:, q].index_add_(0, codes, rows)
-        return float(torch.logsumexp(self.heights(joint), dim=1).sum())
+            for look in self.looks():
+                look.add(joint, self.weighed(look, *look.etas))
+        return float(torch.logsumexp(self.heights(joint), dim=0).sum())
+
+    def weighed(self, look: Look, *etas: Tensor) -> Tensor:
+        """(B n,) the log-density of rows, weights on it."""
+        return look.rows.weight * self.found.likelihood.log_density(look.rows, *etas)
+
+
+class Look(NamedTuple):
+    """Rows of a chunk with their multipliers, B nodes, and the rows and linear predictors there, node after node."""
+
+    chunk: Rows
+    codes: Tensor
+    z: Tensor
+    part: slice
+    rows: Rows
+    etas: list[Tensor]
+
+    def add(self, total: Tensor, x: Tensor) -> None:
+        """total (Q, m, ...) += the sums by level of x (B n, ...)."""
+        total[self.part].index_add_(1, self.codes, x.reshape(-1, len(self.codes), *x.shape[1:]))
 
 
 @dataclass(slots=True, eq=False)
@@ -164,34 +185,31 @@ class _AtNodes(Derivation):
         return torch.einsum("nke,nef,nlf->nkl", z, self.G[codes], z)
 
     def _look(self, found: Integrated) -> None:
-        """The shares of the nodes p (m, Q), v (m, D) and W (m, D, D)."""
+        """The shares of the nodes p (Q, m), v (m, D) and W (m, D, D)."""
         nodes = self.nodes
-        self.layout = list(nodes.chunks())
-        m, D = nodes.places.shape
-        Q = len(nodes.rule.logs)
-        joint, slopes = torch.zeros((m, Q), dtype=torch.float64), torch.zeros((m, Q, D), dtype=torch.float64)
-        for chunk, codes, z in self.layout:
-            for q, etas in enumerate(nodes.etas(chunk, codes, z)):
-                leaves = [eta.requires_grad_(True) for eta in etas]
-                rows = chunk.weight * found.likelihood.log_density(chunk, *leaves)
-                g = torch.stack(gradients(rows, leaves, create_graph=False), dim=1)
-                joint[:, q].index_add_(0, codes, rows.detach())
-                slopes[:, q].index_add_(0, codes, torch.einsum("nk,nke->ne", g, z))
-        for q in range(Q):
-            b = nodes.effects(q)
-            for slot, one in zip(nodes.slots, found.jets, strict=True):
-                slopes[:, q, slot] -= one.times(b[:, slot])
-        self.shares = torch.softmax(nodes.heights(joint), dim=1)
+        Q, (m, D) = len(nodes.rule.logs), nodes.places.shape
+        joint, slopes = torch.zeros((Q, m), dtype=torch.float64), torch.zeros((Q, m, D), dtype=torch.float64)
+        for look in nodes.looks():
+            leaves = [eta.requires_grad_(True) for eta in look.etas]
+            rows = nodes.weighed(look, *leaves)
+            g = torch.stack(gradients(rows, leaves, create_graph=False), dim=1).reshape(-1, *look.z.shape[:2])
+            look.add(joint, rows.detach())
+            look.add(slopes, torch.einsum("bnk,nke->bne", g, look.z).flatten(0, 1))
+        b = nodes.effects(slice(None))
+        for slot, one in zip(nodes.slots, found.jets, strict=True):
+            slopes[:, :, slot] -= one.times(b[:, :, slot])
+        self.shares = torch.softmax(nodes.heights(joint), dim=0)
         slopes = _nothing_of(self.shares[:, :, None], slopes)
-        self.v = slopes.sum(dim=1)
-        self.W = torch.einsum("mde,mqd,qf->mef", nodes.C, slopes, nodes.rule.nodes)
+        self.v = slopes.sum(dim=0)
+        self.W = torch.einsum("mde,qmd,qf->mef", nodes.C, slopes, nodes.rule.nodes)
 
     def _whitened_changes(self) -> Tensor:
         """M_a (m, r, D, D)."""
         m, D = self.nodes.places.shape
         r = self.moves.shape[1]
         out = torch.zeros((m, r, D, D), dtype=torch.float64)
-        for base, (_, codes, z), (_, _, row) in zip(self.bases, self.layout, self.rows, strict=True):
+        for base, (_, inner, row) in zip(self.bases, self.rows, strict=True):
+            codes, z = self.nodes.multipliers(inner)
             h = torch.einsum("njkl,nla->najk", row.d, base)
             out.index_add_(0, codes, -torch.einsum("nje,najk,nkf->naef", z, h, z))
         for slot, part, one in self._priors():
@@ -204,47 +222,44 @@ class _AtNodes(Derivation):
 
     def _add_up(self) -> None:
         """The gradient, and what the nodes add to the Hessian."""
-        nodes, m, r = self.nodes, len(self.nodes.places), self.moves.shape[1]
-        moves = self.moves[nodes.places]  # (m, D, r)
-        turned = -torch.einsum("mde,mafe->madf", nodes.C, self.F)  # C_a
-        slopes = torch.zeros((m, len(nodes.rule.logs), r), dtype=torch.float64)
+        nodes, Q, m, r = self.nodes, len(self.nodes.rule.logs), len(self.nodes.places), self.moves.shape[1]
+        turned = -torch.einsum("mde,mafe->mdaf", nodes.C, self.F)  # C_a
+        steps = torch.einsum("mdaf,qf->qmda", turned, nodes.rule.nodes)
+        slopes = torch.zeros((Q, m, r), dtype=torch.float64)
         curved = torch.zeros((r, r), dtype=torch.float64)
-        looks = [nodes.etas(chunk, codes, z) for chunk, codes, z in self.layout]
-        for q, z_q in enumerate(nodes.rule.nodes):
-            share, b = self.shares[:, q], nodes.effects(q)
-            step = (turned @ z_q).transpose(1, 2)  # (m, D, r)
-            for base, (chunk, codes, z), look in zip(self.bases, self.layout, looks, strict=True):
-                row = row_derivatives(lambda *eta, chunk=chunk: self._weighed(chunk, *eta), next(look))
-                along = base + z @ step[codes]
-                slopes[:, q].index_add_(0, codes, torch.einsum("nk,nka->na", row.g, along))
-                h = _nothing_of(share[codes, None, None], row.h)
-                curved += torch.einsum("nja,njk,nkb->ab", along, h, along)
-            self._add_penalty(q, b, moves + step, slopes[:, q], curved)
-        slopes -= 0.5 * torch.diagonal(self.M, dim1=2, dim2=3).sum(dim=2)[:, None]
+        bases = {id(inner): base for base, (_, inner, _) in zip(self.bases, self.rows, strict=True)}
+        for look in nodes.looks():
+            row = row_derivatives(lambda *eta, look=look: nodes.weighed(look, *eta), look.etas)
+            along = (bases[id(look.chunk)] + look.z @ steps[look.part][:, look.codes]).flatten(0, 1)  # (B n, K, r)
+            look.add(slopes, torch.einsum("nk,nka->na", row.g, along))
+            share = self.shares[look.part][:, look.codes].flatten()
+            h = _nothing_of(share[:, None, None], row.h)
+            curved += torch.einsum("nja,njk,nkb->ab", along, h, along)
+        self._add_penalty(self.moves[nodes.places] + steps, slopes, curved)
+        slopes -= 0.5 * torch.diagonal(self.M, dim1=2, dim2=3).sum(dim=2)
         for _, part, one in self._priors():
             slopes[:, :, part] += 0.5 * one.slope
         weighed = _nothing_of(self.shares[:, :, None], slopes)
-        by_level = weighed.sum(dim=1)
+        by_level = weighed.sum(dim=0)
         self.first = by_level.sum(dim=0)
-        self.curved = curved + torch.einsum("mqa,mqb->ab", weighed, torch.where(weighed == 0, 0.0, slopes))
+        self.curved = curved + weighed.flatten(0, 1).T @ torch.where(weighed == 0, 0.0, slopes).flatten(0, 1)
         self.curved -= by_level.T @ by_level
 
-    def _weighed(self, chunk: Rows, *etas: Tensor) -> Tensor:
-        return chunk.weight * self.found.likelihood.log_density(chunk, *etas)
-
-    def _add_penalty(self, q: int, b: Tensor, move: Tensor, slopes: Tensor, curved: Tensor) -> None:
-        """What -b_q'P b_q/2 adds at a node, where b_q moves by `move` (m, D, r)."""
-        share = self.shares[:, q]
+    def _add_penalty(self, moves: Tensor, slopes: Tensor, curved: Tensor) -> None:
+        """What -b_q'P b_q/2 adds at the nodes, where b_q moves by `moves` (Q, m, D, r)."""
+        b = self.nodes.effects(slice(None))
         for slot, part, one in self._priors():
-            own, along = b[:, slot], move[:, slot]
-            slopes -= torch.einsum("md,mda->ma", one.times(own), along)
+            own, along = b[:, :, slot].flatten(0, 1), moves[:, :, slot].flatten(0, 1)
+            share = self.shares.flatten()
+            slopes -= torch.einsum("xd,xda->xa", one.times(own), along).reshape(slopes.shape)
             curved -= _gram(one, along, share)
-            beside = torch.einsum("md,ade,mer->mar", own, one.first, along)  # (m, k, r)
-            slopes[:, part] -= 0.5 * torch.einsum("md,ade,me->ma", own, one.first, own)
-            total = torch.einsum("m,mar->ar", share, beside)
+            turned = torch.einsum("xd,ade->xae", own, one.first)
+            slopes[:, :, part] -= 0.5 * torch.einsum("xae,xe->xa", turned, own).reshape(*slopes.shape[:2], -1)
+            total = torch.einsum("x,xae,xer->ar", share, turned, along)
             curved[part] -= total
             curved[:, part] -= total.T
-            curved[part, part] -= 0.5 * torch.einsum("m,md,acde,me->ac", share, own, one.second, own)
+            square = torch.einsum("x,xd,xe->de", share, own, own)
+            curved[part, part] -= 0.5 * torch.einsum("de,acde->ac", square, one.second)
 
     def gradient(self) -> Tensor:
         return self.first
@@ -286,8 +301,8 @@ def _nothing_of(share: Tensor, x: Tensor) -> Tensor:
 
 
 def _squares(one: Jet, b: Tensor) -> Tensor:
-    """(m,) b'Pb."""
-    return (b * one.times(b)).sum(dim=1) if one.root is None else (b @ one.root.T).square().sum(dim=1)
+    """(...,) b'Pb for b (..., d)."""
+    return (b * one.times(b)).sum(dim=-1) if one.root is None else (b @ one.root.T).square().sum(dim=-1)
 
 
 def _gram(one: Jet, moves: Tensor, share: Tensor) -> Tensor:
@@ -296,3 +311,16 @@ def _gram(one: Jet, moves: Tensor, share: Tensor) -> Tensor:
         return torch.einsum("m,mdr,de,mes->rs", share, moves, one.P, moves)
     half = (torch.sqrt(share)[:, None, None] * (one.root @ moves)).flatten(0, 1)
     return half.T @ half
+
+
+def _repeated(chunk: Rows, times: int) -> Rows:
+    """What a log-density is of, all rows one after the other so many times."""
+
+    def again(x: Tensor) -> Tensor:
+        return x.repeat(times)
+
+    if times == 1:
+        return chunk
+    columns = {name: again(column) for name, column in chunk.columns.items()}
+    held = {name: again(value) for name, value in chunk.held.items()}
+    return replace(chunk, y=again(chunk.y), weight=again(chunk.weight), columns=columns, held=held)

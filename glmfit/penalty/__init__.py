@@ -9,7 +9,7 @@ from glmfit.penalty.laplace import Integrated, Laplace
 from glmfit.penalty.prior import Covariance, Prior, Strengths
 from glmfit.penalty.quadrature import Quadrature
 from glmfit.penalty.search import Peak, maximum
-from glmfit.penalty.term import Penalised, PenalisedTerm, penalised
+from glmfit.penalty.term import Penalised, PenalisedOwn, PenalisedTerm, penalised
 
 __all__ = [
     "Covariance",
@@ -17,6 +17,7 @@ __all__ = [
     "Laplace",
     "Peak",
     "Penalised",
+    "PenalisedOwn",
     "PenalisedTerm",
     "Prior",
     "Quadrature",

@@ -68,7 +68,7 @@ class FittedModel(Fitted):
         data: Any,
         of: str | None = None,
         *,
-        interval: str = "confidence",
+        interval: str | None = None,
         level: float | None = None,
         random: str | None = None,
         offset: str | float | None = None,

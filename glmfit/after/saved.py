@@ -230,6 +230,7 @@ def open_model(fit: Fitted, family: str | None = None, name: str = "the model", 
         if made.categories:
             link = made.parameters[0].link(asked.get(made.main), made.name)
             made = made.of_categories(fit.model.levels, link)
+            made = made if fit.shrinkage is None else made.symmetric()
             asked = dict(fit.model.links)
         links = {p.name: p.link(asked.get(p.name), made.name) for p in made.parameters}
         predictors = tuple(

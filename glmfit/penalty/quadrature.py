@@ -176,8 +176,8 @@ class _AtNodes(Derivation):
         self.G = nodes.C @ (eye + self.lower + self.lower.transpose(1, 2)) @ nodes.C.transpose(1, 2)
         Derivation.__init__(self, of, found)
         self.bases = [self.directions(outer, inner) for outer, inner, _ in self.rows]
-        self.M = self._whitened_changes()
-        self.F = _lower(self.M)
+        self.white = self._whitened_changes()
+        self.F = _lower(self.white)
         self._add_up()
 
     def _quadratics(self, chunk: Rows) -> Tensor:
@@ -236,7 +236,7 @@ class _AtNodes(Derivation):
             h = _nothing_of(share[:, None, None], row.h)
             curved += torch.einsum("nja,njk,nkb->ab", along, h, along)
         self._add_penalty(self.moves[nodes.places] + steps, slopes, curved)
-        slopes -= 0.5 * torch.diagonal(self.M, dim1=2, dim2=3).sum(dim=2)
+        slopes -= 0.5 * torch.diagonal(self.white, dim1=2, dim2=3).sum(dim=2)
         for _, part, one in self._priors():
             slopes[:, :, part] += 0.5 * one.slope
         weighed = _nothing_of(self.shares[:, :, None], slopes)
@@ -265,7 +265,7 @@ class _AtNodes(Derivation):
         return self.first
 
     def hessian(self) -> Tensor:
-        nodes, M, F = self.nodes, self.M, self.F
+        nodes, M, F = self.nodes, self.white, self.F
         right = self.slope.clone()
         right.index_add_(0, nodes.places.flatten(), 2 * self.v.flatten())
         u = solve_columns(self.found.factor, right[:, None])[:, 0]

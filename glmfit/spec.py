@@ -32,7 +32,6 @@ DISPERSIONS = ("pearson", "deviance", "ml")
 MISSING = ("drop", "error")
 SEPARATIONS = ("report", "drop")
 BIAS_REDUCTIONS = ("firth",)
-MOST_NODES = 100  # of a rule of Gauss and Hermite, whose weights have all digits up to here
 SMOOTHINGS = ("reml", "ml", "gcv")
 INTERVALS = ("wald", "profile", "bootstrap", "bca")
 BOOTSTRAPS = {"bootstrap": "percentile", "bca": "bca"}  # kinds of intervals from replicates
@@ -171,7 +170,6 @@ def _validate(spec: ModelSpec) -> None:
     _validate_errors(spec)
     _validate_censoring(spec)
     _validate_bias_reduction(spec)
-    _validate_quadrature(spec)
     _validate_intervals(spec)
     _validate_absorbed(spec)
     if spec.shrinkage is not None:
@@ -208,13 +206,6 @@ def _validate_types(spec: ModelSpec) -> None:
     for value in (*spec.fixed.values(), *spec.start.values()):
         if not isinstance(value, Real):
             raise UsageError("invalid_value", f"{value!r:.60} is not a number", "give a number")
-
-
-def _validate_quadrature(spec: ModelSpec) -> None:
-    nodes = spec.quadrature
-    if nodes is not None and not 1 <= nodes <= MOST_NODES:
-        message = f"--quadrature: {nodes} is not a number of nodes from 1 to {MOST_NODES}"
-        raise UsageError("invalid_value", message, "5 to 25 are usual, and 1 is Laplace's approximation")
 
 
 def _validate_dispersion(spec: ModelSpec) -> None:

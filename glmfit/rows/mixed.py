@@ -9,6 +9,8 @@ from glmfit.families import Family
 from glmfit.formula import ModelFormula
 from glmfit.spec import ModelSpec
 
+MOST_NODES = 100  # of a rule of Gauss and Hermite, whose weights have all digits up to here
+
 
 def first_random(formula: ModelFormula) -> str | None:
     """A random effect of a model as it is written; None where it has none."""
@@ -24,9 +26,12 @@ def refuse_random(formula: ModelFormula, what: str, hint: str) -> None:
 
 def check_random(spec: ModelSpec, family: Family, formula: ModelFormula) -> None:
     """Raises for options that have no meaning beside random effects, and for those that have none without."""
-    term = first_random(formula)
+    term, nodes = first_random(formula), spec.quadrature
+    if nodes is not None and not 1 <= nodes <= MOST_NODES:
+        message = f"--quadrature: {nodes} is not a number of nodes from 1 to {MOST_NODES}"
+        raise UsageError("invalid_value", message, "5 to 25 are usual, and 1 is Laplace's approximation")
     if term is None:
-        alone = {"--reml is for the variances of": spec.reml, "--quadrature integrates": spec.quadrature is not None}
+        alone = {"--reml is for the variances of": spec.reml, "--quadrature integrates": nodes is not None}
         for what in (what for what, asked in alone.items() if asked):
             message = f"{what} random effects, and the model has none"
             raise UsageError("contradiction", message, "leave it out, or add a random effect: ... + (1 | g)")
@@ -38,7 +43,7 @@ def check_random(spec: ModelSpec, family: Family, formula: ModelFormula) -> None
         raise ModelError("random_excludes", message, hint)
     for option, reason, hint in _excluded(spec, family):
         raise ModelError("random_excludes", f"{option} does not go with random effects {term}: {reason}", hint)
-    if spec.quadrature is not None and spec.quadrature > 1:
+    if nodes is not None and nodes > 1:
         _check_quadrature(spec, formula)
 
 

@@ -25,7 +25,7 @@ BELOW = {
     "penalty": "model design numerics",
     "inference": "model numerics families",
     "trust": "model design numerics",
-    "smoothing": "inference model numerics",
+    "smoothing": "penalty inference model design numerics",
     "estimate": "penalty smoothing trust inference model design rows formula families numerics",
     "shrink": "estimate trust inference model design rows formula families numerics",
     "dense": "estimate trust inference design rows formula families table numerics",

@@ -76,7 +76,7 @@ class _Places:
         of, model, peak = self.of, self.found.model, self.found.peak
         psi = torch.cat([of.kept, torch.arange(model.size, model.size + self.k)])
         V = covariance[psi[:, None], psi]
-        G = self.reported(peak.laplace.sensitivity(peak.psi))
+        G = self.reported(peak.sensitivity)
         G[: self.p, : self.kept] += self.T[:, of.kept]
         G[self.p : self.p + self.k, self.kept :] = torch.diag(self._of_entries())
         F = torch.cat([self.reported(integrated.F), G], dim=1)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -112,9 +113,9 @@ def _sample(model: Model, step: int) -> Model:
     Which one is left to a generator of fixed seed: rows are often in a periodic order (months, treatments).
     """
     model = model.here
-    first = torch.arange(0, len(model.rows) - step + 1, step)
-    chosen = torch.randint(0, step, first.shape, generator=torch.Generator().manual_seed(1))
-    return replace(model, rows=model.rows.rows(first + chosen))
+    first = np.arange(0, len(model.rows) - step + 1, step)
+    chosen = first + np.random.default_rng(1).integers(0, step, len(first))
+    return replace(model, rows=model.rows.rows(torch.from_numpy(chosen)))
 
 
 def ahead(model: Model, theta: Tensor) -> tuple[Tensor, Factor] | None:

@@ -1,9 +1,29 @@
-"""What a mapped file takes up in memory once it has been read: the pages may leave, and come back when asked for."""
+"""Memory by pages: those of a mapped file may leave once they are read, and an array has its own, which go with it.
+
+What is freed among other things that stay is kept for later by the allocator, and a large table would be in memory
+twice when its columns have moved into the design.
+"""
 
 from __future__ import annotations
 
+import errno
 import mmap
 from typing import Any
+
+import numpy as np
+
+_SMALL, _LARGE = 1 << 17, 1 << 22  # bytes: below, pages are wasted; above, numpy's arrays have pages of their own anyway
+
+
+def own(n: int) -> np.ndarray:
+    """float64 (n,) to be written, whose memory goes back to the system when the array goes."""
+    size = 8 * n
+    if not _SMALL <= size < _LARGE or not hasattr(mmap, "MAP_ANONYMOUS"):
+        return np.empty(n)
+    try:
+        return np.frombuffer(mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+    except OSError as error:
+        raise MemoryError(size) if error.errno == errno.ENOMEM else error from error
 
 
 def let_go(data: Any, start: int = 0, end: int | None = None) -> None:

@@ -6,24 +6,29 @@ twice when its columns have moved into the design.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import mmap
 from typing import Any
 
 import numpy as np
 
-_SMALL, _LARGE = 1 << 17, 1 << 22  # bytes: below, pages are wasted; above, numpy's arrays have pages of their own anyway
+_SMALL, _LARGE = 1 << 17, 1 << 22  # bytes below which pages are wasted, and from which large pages pay
 
 
 def own(n: int) -> np.ndarray:
     """float64 (n,) to be written, whose memory goes back to the system when the array goes."""
     size = 8 * n
-    if not _SMALL <= size < _LARGE or not hasattr(mmap, "MAP_ANONYMOUS"):
+    if size < _SMALL or not hasattr(mmap, "MAP_ANONYMOUS"):
         return np.empty(n)
     try:
-        return np.frombuffer(mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+        pages = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError as error:
         raise MemoryError(size) if error.errno == errno.ENOMEM else error from error
+    if size >= _LARGE and hasattr(mmap, "MADV_HUGEPAGE"):
+        with contextlib.suppress(OSError):  # of a system that has none
+            pages.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(pages)
 
 
 def let_go(data: Any, start: int = 0, end: int | None = None) -> None:

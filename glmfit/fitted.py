@@ -205,6 +205,7 @@ class FittedModel(Fitted):
         missing: str = "error",
         adjust: str | None = None,
         level: float | None = None,
+        random: str | None = None,
         **reading: Any,
     ) -> Any:
         """A pandas DataFrame of average effects, contrasts and adjusted predictions, as `glmfit margins` writes them.
@@ -226,9 +227,10 @@ class FittedModel(Fitted):
         policy = "keep" if one_of("missing", missing, ("error", "drop")) == "drop" else "error"
         names = [(one,) if isinstance(one, str) else tuple(one) for one in (terms, pairwise, contrast, by)]
         request = Request(
-            *(of, names[0], _texts(at), names[1], names[2], _texts(inverse), names[3], ratio, weights, level, adjust)
+            *(of, names[0], _texts(at), names[1], names[2], _texts(inverse), names[3], ratio, weights, level, adjust),
+            random=random,
         )
-        heading, body = margins(self.opened(), source, Asked(offset, exposure, policy), request).flat()
+        heading, body = margins(self.opened(random=True), source, Asked(offset, exposure, policy), request).flat()
         return pd.DataFrame(body, columns=heading)
 
     def opened(self, *, random: bool = False) -> SavedModel:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from glmfit.lowrank import LowRankSummary
+
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
@@ -71,3 +73,17 @@ class RandomEffects:
     icc: float = math.nan
     r2_marginal: float = math.nan
     r2_conditional: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class RandomLaw:
+    """What predictions need beside estimates: for each term L (d, d), with L L' the covariance of its effects, and the
+    joint `covariance` of all coefficients, entries of the L and effects that have modes, None where it is not kept.
+
+    The entries of an L are those of its lower triangle row by row, of the diagonal the logarithm. The first `given`
+    columns of the covariance's low rank, with its blocks, are the part for known coefficients and entries.
+    """
+
+    factors: tuple[tuple[tuple[float, ...], ...], ...]
+    covariance: LowRankSummary | None
+    given: int = 0

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from glmfit import memory
 from glmfit.errors import DataError, Finding
-from glmfit.random_effects import RandomEffects
+from glmfit.lowrank import LowRankSummary
+from glmfit.random_effects import RandomEffects, RandomLaw
 from glmfit.reading import Reading
 from glmfit.shrunk import Shrunk
 from glmfit.smooths import Smoothing, SmoothTerm
@@ -123,35 +124,8 @@ class DataSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class RootSummary:
-    """`sign` A A' of a sparse matrix A (p, width): `values` at `rows` and `columns`."""
-
-    sign: float
-    width: int
-    rows: tuple[int, ...]
-    columns: tuple[int, ...]
-    values: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LowRankSummary:
-    """A matrix (p, p) as the sum D + F K F' + roots: `blocks` of D (m, d, d) at the places `inner` (m, d), `columns` F
-    (p, r), `core` K (r, r); NaN at the places `unknown`."""
-
-    inner: tuple[tuple[int, ...], ...]
-    blocks: tuple[tuple[tuple[float, ...], ...], ...]
-    columns: tuple[tuple[float, ...], ...]
-    core: tuple[tuple[float, ...], ...]
-    roots: tuple[RootSummary, ...] = ()
-    unknown: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class WildBootstrap:
-    """How p-values and intervals were bootstrapped: which weights clusters had, in how many samples.
-
-    `enumerated` samples are all that there are, and have no seed.
-    """
+    """How p-values and intervals were bootstrapped; `enumerated` samples are all that there are, and have no seed."""
 
     weights: str  # rademacher | webb
     replicates: int
@@ -370,6 +344,7 @@ class Effects:
     factor: str
     levels: tuple[str, ...]
     effects: tuple[float, ...]
+    dropped: tuple[str, ...] = ()  # levels without an effect: the fit left out all of their rows, which say nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,6 +366,7 @@ class Blueprint:
     asked: Mapping[str, Any]  # the fields of the `ModelSpec` that were not left at their defaults
     fingerprint: Fingerprint
     absorbed: tuple[Effects, ...] = ()  # of absorbed factors, unless they have very many levels
+    random: RandomLaw | None = None  # what predictions need of random effects
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ BELOW = {
     "penalty": "model design numerics",
     "inference": "model numerics families",
     "trust": "model design numerics",
-    "smoothing": "inference model numerics",
+    "smoothing": "penalty inference model design numerics",
     "estimate": "penalty smoothing trust inference model design rows formula families numerics",
     "shrink": "estimate trust inference model design rows formula families numerics",
     "dense": "estimate trust inference design rows formula families table numerics",
@@ -40,7 +40,7 @@ BELOW = {
 # The ground floor, from the bottom; `__init__` is the Python API and `__main__` the command, above all packages.
 GROUND = (
     *("version", "errors", "lazy", "cgroups", "memory", "threads", "watch", "spill", "spilled", "reading"),
-    *("shrinkage", "spec", "random_effects", "shrunk", "smooths", "result"),
+    *("shrinkage", "spec", "lowrank", "random_effects", "shrunk", "smooths", "result"),
 )
 ROOF = ("fitted", "__init__", "__main__")
 _WITHOUT_TORCH = {"table", "families", "formula", "rows", "explain", "report", "many", "commands", *GROUND}

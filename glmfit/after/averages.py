@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from glmfit.after.law import RandomPart, random_part
 from glmfit.after.newdata import NewRows
 from glmfit.after.prediction import CELLS, FEWEST_ROWS, MOST_ROWS, Part, linear_predictors, part, slopes, times
 from glmfit.after.quantities import Quantity
@@ -262,7 +263,7 @@ def _moved(model: SavedModel, rows: NewRows, one: Part, column: str) -> list[_Mo
     """
     evaluator = Evaluator(rows.table, state=model.state)
     done: dict[tuple[object, ...], tuple[list[tuple[Matrix, set[str]]], Tensor]] = {}
-    out = []
+    out, spreads = [], []
     for formula in model.estimated:
         key = formula.terms, formula.offsets
         if key not in done:
@@ -275,8 +276,32 @@ def _moved(model: SavedModel, rows: NewRows, one: Part, column: str) -> list[_Mo
             if kept:
                 matrices.append(X.select(kept))
                 places.append(torch.tensor([own[X.names[at]] for at in kept], dtype=torch.int64))
+        if formula.random:
+            found = _of_effects(model, formula, rows, evaluator, column)
+            if found.known is not None:
+                matrices.append(found.known[0])
+                places.append(found.known[1])
+            if found.spread is not None:
+                speed, matrix, place = found.spread
+                spreads.append(([matrix], [place], speed))
         out.append((matrices, places, done[key][1]))
-    return out
+    return [*out, *spreads]
+
+
+def _of_effects(
+    model: SavedModel, formula: PredictorFormula, rows: NewRows, evaluator: Evaluator, column: str
+) -> RandomPart:
+    """What random effects add to d eta / d x, as their multipliers move with x."""
+    moved = []
+    for written in formula.random:
+        own = PredictorFormula(formula.parameter, written.terms)
+        z, _ = build(own, rows.table, evaluator)
+        dz = torch.zeros(z.shape, dtype=torch.float64)
+        for X, terms in _derivatives(own, rows, evaluator, column)[0]:
+            moving = torch.tensor([term in terms for term in X.terms])
+            dz += torch.where(moving, X.dense(), 0.0)
+        moved.append(dz)
+    return random_part(model, formula, rows.table, evaluator, moved)
 
 
 def _derivatives(

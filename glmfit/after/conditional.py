@@ -1,124 +1,128 @@
-"""Random effects of new rows: those of levels that the fit has seen are the modes of their conditional densities.
+"""Random effects of new rows: which of them a command takes, and the levels of the rows among those of the fit.
 
-eta = X beta + offset + sum over terms of z' b_level        b = 0 for a new level, where that is allowed
+include     those of the row's levels, at the modes of their conditional densities; a level not seen is an error
+new         the same, and of a level not seen any that it may have: b ~ N(0, Sigma)
+population  any at all: the levels of the data do not matter       zero   0
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from glmfit.after.saved import SavedModel
-from glmfit.design import build
 from glmfit.errors import DataError, ModelError, UsageError, shorten
-from glmfit.formula import DesignState, Evaluator, Levels, PredictorFormula
+from glmfit.formula import DesignState, Evaluator, Levels
 from glmfit.formula import RandomTerm as Written
 from glmfit.random_effects import RandomTerm
-from glmfit.report.saved import AGAIN
 from glmfit.spec import one_of
 from glmfit.table import Table, is_number
 
-CHOICES = ("include", "zero", "new")
+CHOICES = ("include", "new", "population", "zero")
+OF_MARGINS = ("population", "include", "zero")
+OF_RESIDUALS = ("include", "population", "zero")
 
 
-def with_random(model: SavedModel, how: str | None) -> SavedModel:
-    """The model whose rows have the random effects of their levels, or are at effects of 0 and need no groups."""
+def with_random(model: SavedModel, how: str | None, choices: Sequence[str] = CHOICES) -> SavedModel:
+    """The model whose rows have random effects as `how` says, by default the first of the choices."""
     found = model.fit.random_effects
-    how = how if how is None else one_of("--random", how, CHOICES)
+    how = how if how is None else one_of("--random", how, choices)
     if found is None:
         if how is not None:
             raise UsageError("contradiction", f"--random: {model.name} has no random effects", "leave it out")
         return model
+    how = how or choices[0]
     if how == "zero":
-        return _without(model)
+        return without_effects(model)
+    if how == "population":
+        return replace(_without_columns(model), random=how)
     for term in found.terms:
         if term.modes is None:
             message = f"{model.name} keeps no effects of the {term.levels:,} levels of {term.term}"
-            raise ModelError("no_prediction", message, "--random zero predicts at effects of 0")
-    return replace(model, random=how or "include")
+            raise ModelError("no_prediction", message, "--random population is for any level, zero at effects of 0")
+    return replace(model, random=how)
 
 
-def _without(model: SavedModel) -> SavedModel:
+def without_effects(model: SavedModel) -> SavedModel:
     """The model at effects of 0, which needs no column that is in random effects alone."""
     fixed = tuple(replace(one, random=()) for one in model.predictors)
-    gone = {name for one in model.predictors for term in one.random for f in term.factors for name in f.columns}
-    gone -= {name for one in fixed for factor in one.factors for name in factor.columns}
+    return _without_columns(replace(model, predictors=fixed, random="zero"))
+
+
+def _without_columns(model: SavedModel) -> SavedModel:
+    """The model without the columns that its formulas name no more, or for groups alone."""
+    needed = {name for one in model.predictors for factor in one.ungrouped for name in factor.columns}
+    needed |= set(model.family.columns)
     blueprint = model.fit.blueprint
-    kept = tuple(variable for variable in blueprint.variables if variable.name not in gone)
-    fit = replace(model.fit, blueprint=replace(blueprint, variables=kept))
-    return replace(model, fit=fit, predictors=fixed, random="zero")
+    kept = tuple(variable for variable in blueprint.variables if variable.name in needed)
+    return replace(model, fit=replace(model.fit, blueprint=replace(blueprint, variables=kept)))
 
 
-def refuse_intervals(model: SavedModel, interval: str) -> None:
-    """Raises where an interval would leave out what random effects add to it."""
-    if model.fit.random_effects is None:
-        return
-    if model.random != "zero":
-        message = (
-            f"{model.name} has random effects: errors of predictions at those of each level need their covariance with "
-            "the coefficients, which is not kept"
-        )
-        hint = "add --interval none; or --random zero, which has intervals, at effects of 0"
+def refuse_new_responses(model: SavedModel) -> None:
+    """Raises where a new response is asked for at effects of 0, which no level has."""
+    if model.fit.random_effects is not None and model.random == "zero":
+        message = f"{model.name} has random effects: a new response varies by its level, and at effects of 0 has none"
+        hint = "write --random include for those of a known level, or --random population for any"
         raise ModelError("random_intervals", message, hint)
-    if interval == "prediction":
-        message = f"{model.name} has random effects: a new response varies by its level too, which is not allowed for"
-        raise ModelError("random_intervals", message, "write --interval confidence, or none")
 
 
-def effects_of_rows(model: SavedModel, formula: PredictorFormula, table: Table, evaluator: Evaluator) -> Tensor:
-    """(n,) what the random effects of rows add to a linear predictor."""
-    assert model.fit.random_effects is not None
-    terms = [one for one in model.fit.random_effects.terms if one.parameter == formula.parameter]
-    if [one.term for one in terms] != [one.spelled for one in formula.random]:
-        message = f"{model.name} is no whole model: its random effects are not those of its formulas"
-        raise DataError("damaged_model", message, AGAIN)
-    total = torch.zeros(len(table), dtype=torch.float64)
-    for written, term in zip(formula.random, terms, strict=True):
-        modes, d = term.modes or (), len(term.deviations)
-        z, _ = build(PredictorFormula(formula.parameter, written.terms), table, evaluator)
-        if len(modes) != d * term.levels or list(z.names) != [one.effect for one in modes[:d]]:
-            message = f"{model.name} is no whole model: effects of {term.term} are missing"
-            raise DataError("damaged_model", message, AGAIN)
-        b = torch.tensor([*(one.estimate for one in modes), *[0.0] * d], dtype=torch.float64).reshape(-1, d)
-        total += (z.dense() * b[_places(model, written, term, table)]).sum(dim=1)
-    return total
+# ---- Levels ----
 
 
-def _places(model: SavedModel, written: Written, term: RandomTerm, table: Table) -> Tensor:
-    """(n,) the place of each row's level among those of the fit, -1 for a new one, which may be refused."""
-    assert term.modes is not None
-    place = {mode.level: at for at, mode in enumerate(term.modes[:: len(term.deviations)])}
+@dataclass(frozen=True, slots=True, eq=False)
+class RowLevels:
+    """The distinct levels of a group in some rows, the row (by its place) in which each is first, and `codes` (n,)."""
+
+    names: tuple[str, ...]
+    known: tuple[bool, ...]  # whether all parts of a level are levels of their own columns
+    first: np.ndarray
+    codes: np.ndarray
+
+
+def row_levels(model: SavedModel, written: Written, table: Table) -> RowLevels:
+    """The levels of a term's group in the rows of a table, spelled as the model does."""
     known = [dict.fromkeys(model.state.levels[factor.text]) for factor in written.group.factors]
-    if len(place) < term.levels or sum(any(":" in level for level in levels) for levels in known) > 1:
-        message = f"levels of {term.group} cannot be told apart by their names, as those of its columns hold ':'"
-        raise ModelError("no_prediction", message, "write other names in the data, and fit again; or --random zero")
     evaluator = Evaluator(table, state=DesignState({}, model.state.transforms))  # the levels are those of new rows
     sets = []
     for factor, own in zip(written.group.factors, known, strict=True):
         found = evaluator.factor(factor)
         assert isinstance(found, Levels)
         sets.append(_spelled(found.levels, own))
-    codes = evaluator.crossed(written.group.factors)
-    seen, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    at = np.full(len(seen), -1, dtype=np.int64)
-    for i, rest in enumerate(seen.tolist()):
+    combined = evaluator.crossed(written.group.factors)
+    seen, first, codes = np.unique(combined, return_index=True, return_inverse=True)
+    names, whole = [], []
+    for rest in seen.tolist():
         parts = []
         for levels in sets:
             rest, one = divmod(rest, len(levels))
             parts.append(levels[one])
-        level = ":".join(parts)
-        if all(part in own for part, own in zip(parts, known, strict=True)):
-            at[i] = place.get(level, -1)
+        names.append(":".join(parts))
+        whole.append(all(part in own for part, own in zip(parts, known, strict=True)))
+    return RowLevels(tuple(names), tuple(whole), first, codes.reshape(-1))
+
+
+def places(model: SavedModel, written: Written, term: RandomTerm, table: Table) -> Tensor:
+    """(n,) the place of each row's level among those of the fit, -1 for a new one, which may be refused."""
+    assert term.modes is not None
+    place = {mode.level: at for at, mode in enumerate(term.modes[:: len(term.deviations)])}
+    known = [model.state.levels[factor.text] for factor in written.group.factors]
+    if len(place) < term.levels or sum(any(":" in level for level in levels) for levels in known) > 1:
+        message = f"levels of {term.group} cannot be told apart by their names, as those of its columns hold ':'"
+        raise ModelError("no_prediction", message, "write other names in the data, and fit again; or --random zero")
+    found = row_levels(model, written, table)
+    at = np.full(len(found.names), -1, dtype=np.int64)
+    for i, (level, whole) in enumerate(zip(found.names, found.known, strict=True)):
+        at[i] = place.get(level, -1) if whole else -1
         if at[i] < 0 and model.random == "include":
-            row = int(table.rows[first[i]])
+            row = int(table.rows[found.first[i]])
             message = f"'{term.group}' is '{shorten(level)}' in row {row}, a level that the model has not seen"
-            hint = "--random new takes its random effects for 0; --missing keep leaves such rows without an estimate"
+            hint = "--random new takes any effects for it; --missing keep leaves such rows without an estimate"
             raise DataError("unknown_level", message, hint)
-    return torch.from_numpy(at[inverse.reshape(-1)])
+    return torch.from_numpy(at[found.codes])
 
 
 def _spelled(levels: Sequence[str], known: Collection[str]) -> list[str]:

@@ -20,7 +20,7 @@ from glmfit.after.links import link_check
 from glmfit.after.newdata import Asked
 from glmfit.after.rows import observed_rows, pieces
 from glmfit.after.rowwise import NAMES, residuals
-from glmfit.after.saved import SavedModel, refuse_absorbed
+from glmfit.after.saved import SavedModel
 from glmfit.after.units import Units
 from glmfit.after.verdicts import COLUMNS, UNLIKELY, Row, verdict
 from glmfit.errors import DataError, Finding
@@ -51,7 +51,6 @@ class Gathered:
 
 def diagnosis(model: SavedModel, source: Source, asked: Asked, seed: int) -> Records:
     """The checks that a model and these rows admit, as a table."""
-    refuse_absorbed(model, "leverages and standardised residuals")
     found = _gather(model, source, asked, seed)
     if not len(found["y"]):
         raise DataError("no_rows", f"no row of {source.name} has an answer", "check --missing keep, and the data")
@@ -118,6 +117,7 @@ def _of_counts(model: SavedModel, found: Gathered) -> Iterator[Row]:
         from scipy.special import chdtr, chdtrc
 
         estimated = sum(1 for row in fit.coefficients if row.status not in ("aliased", "at_limit"))
+        estimated += sum(one.levels - one.redundant for one in fit.model.absorbed)
         chi2, df = float((found["pearson"] ** 2).sum()), float(found["frequency"].sum()) - estimated
         if df > 0:
             p = 2 * min(float(chdtr(df, chi2)), float(chdtrc(df, chi2)), 0.5)

@@ -12,6 +12,7 @@ from itertools import product
 
 from glmfit.after.averages import Setting, Shift, Value
 from glmfit.after.covariates import WAYS, Covariate, covariates, named, pairs, value, values_of
+from glmfit.after.expected import expected
 from glmfit.after.inverse import Target, targets
 from glmfit.after.quantities import Quantity, quantity
 from glmfit.after.sample import Survey
@@ -37,6 +38,7 @@ class Request:
     weights: str | float | None = None
     level: float | None = None
     adjust: str | None = None
+    random: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Plan:
 
 
 def read_plan(model: SavedModel, request: Request) -> Plan:
-    of = quantity(model, request.of)
+    of = expected(model, quantity(model, request.of))
     known = covariates(model, of)
     variables = [one.name for one in model.fit.blueprint.variables]
     at: dict[str, list[Value]] = {}

@@ -79,6 +79,8 @@ def _reason(model: SavedModel) -> str | None:
         return "the coefficients were shrunk by a penalty"
     if model.fit.smoothing is not None:
         return "smooth terms are penalised, which no leverage here allows for"
+    if model.fit.model.absorbed:
+        return "absorbed effects have variances of their own, which are not kept"
     if model.fit.model.censor or model.fit.model.event:
         return "a censored response has no variance"
     if not (family.has_deviance and family.orthogonal_mean):

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from glmfit.after.averages import Average, Groups, average
+from glmfit.after.conditional import OF_MARGINS, with_random
 from glmfit.after.effects import Cell, Plan, Request, cells_at, grid_of, label_of, read_plan, surveyed
 from glmfit.after.inverse import FIELLER, inverse_rows
 from glmfit.after.multiplicity import METHODS, adjusted, single_step
@@ -47,6 +48,7 @@ def margins(model: SavedModel, source: Source, asked: Asked, request: Request) -
         raise UsageError("invalid_value", f"--level: {level:g} is not between 0 and 1", "0.95 is usual")
     if request.adjust is not None:
         one_of("--adjust", request.adjust, METHODS)
+    model = with_random(model, request.random, OF_MARGINS)
     plan = read_plan(model, request)
     sample = Sample(model, source, replace(asked, trials=plan.of.needs_trials), request.weights, request.by)
     survey = sample.survey(surveyed(model, plan))
@@ -75,6 +77,7 @@ def margins(model: SavedModel, source: Source, asked: Asked, request: Request) -
         "statistic_kind": model.reference.statistic,
         "adjust": request.adjust,
         "ratio": True if request.ratio else None,
+        "random_effects": model.random if model.fit.random_effects is not None else None,
     }
     facts = {name: one for name, one in facts.items() if one not in (None, [])}
     hidden = ("kind",) if len(kinds) == 1 and "slope" not in kinds else ()

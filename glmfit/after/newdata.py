@@ -23,7 +23,7 @@ from glmfit.table import Column, Source, Table, number_names, refuse
 POLICIES = ("error", "keep")
 AS_TEXT = ("text", "date")
 # Errors of one row's values, which say nothing of the others.
-OF_A_ROW = ("unknown_level", "not_finite", "transform", "outside_breaks", "not_a_date", "not_estimable")
+OF_A_ROW = ("unknown_level", "no_effect", "not_finite", "transform", "outside_breaks", "not_a_date", "not_estimable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +163,24 @@ class Reader:
         strange = (moved < 0) & ~missing
         if strange.any() and self.asked.missing == "error":
             at = int(np.argmax(strange))
-            raise unseen(name, levels[codes[at]], int(table.rows[at]), variable.levels)
+            level, row = levels[codes[at]], int(table.rows[at])
+            if level in self._empty(name):
+                raise _without_effect(name, level, row)
+            raise unseen(name, level, row, variable.levels)
         return Column(name, variable.kind, moved, variable.levels), moved >= 0
+
+    def _empty(self, name: str) -> tuple[str, ...]:
+        """The levels of an absorbed factor that have no effect; none of another column."""
+        return next((one.dropped for one in self.effects if one.factor == name), ())
+
+    def has_effects(self, table: Table) -> np.ndarray:
+        """(n,) bool: rows in none of the absorbed levels whose rows the fit dropped."""
+        found = np.ones(len(table), dtype=bool)
+        for one in self.effects:
+            levels, codes = as_text(table[one.factor])
+            dropped = frozenset(one.dropped)
+            found &= ~np.array([*(level in dropped for level in levels), False])[codes]
+        return found
 
     def _refuse_missing(self, table: Table, name: str, missing: np.ndarray) -> None:
         if missing.any() and self.asked.missing == "error":
@@ -212,6 +228,14 @@ def unseen(name: str, level: str, row: int, levels: Sequence[str]) -> DataError:
     return DataError(
         "unknown_level", message, f"it knows {listed}; --missing keep leaves such rows without an estimate"
     )
+
+
+def _without_effect(name: str, level: str, row: int) -> DataError:
+    message = (
+        f"'{name}' is '{shorten(level)}' in row {row}, an absorbed level whose rows the fit dropped: it has no effect, "
+        "or an infinite one"
+    )
+    return DataError("no_effect", message, "--missing keep leaves such rows without an estimate")
 
 
 def is_of_a_row(error: GlmfitError) -> bool:

@@ -17,7 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glmfit.after.conditional import refuse_intervals, with_random
+from glmfit.after.conditional import refuse_new_responses, with_random
+from glmfit.after.expected import expected, mixture_quantile
+from glmfit.after.law import spreading
 from glmfit.after.newdata import Asked, NewRows, complete, new_rows
 from glmfit.after.prediction import Part, errors_of_rows, linear_predictors, parts, slopes
 from glmfit.after.quantities import Quantity, quantity
@@ -61,11 +63,13 @@ def predictions(
     level = model.fit.level if level is None else level
     if not 0 < level < 1:
         raise UsageError("invalid_value", f"--level: {level:g} is not between 0 and 1", "0.95 is usual")
-    wanted = quantity(model, of)
+    wanted = expected(model, quantity(model, of))
     if interval != "none":
         refuse_absorbed(model, "standard errors of predictions")
-        refuse_intervals(model, interval)
+        if model.random != "zero":
+            _ = model.variances  # raises where they are not kept
     if interval == "prediction":
+        refuse_new_responses(model)
         if wanted.name != "mean":
             message = f"--interval prediction is for the response, not for --of {wanted.name}"
             raise UsageError("contradiction", message, "write --of mean, or --interval confidence")
@@ -160,16 +164,30 @@ def response_interval(
     model: SavedModel, rows: Part, etas: list[Tensor], mean: Tensor, errors: Tensor, level: float
 ) -> tuple[Tensor, Tensor]:
     """Ends (n,) between which a new response lies: mean -+ t sqrt(SE^2 + phi) of a gaussian, which allows for the
-    estimates' own errors; for others the quantiles of the distribution at the estimates. Of successes the share."""
-    family = model.family
-    if family.quadratic_links:  # gaussian
+    estimates' own errors; for others the quantiles of the distribution at the estimates. Of successes the share.
+
+    Of a random level the distribution is the mixture over its effects, a gaussian again where these add to its mean.
+    """
+    family, K, tail = model.family, len(model.estimated), 0.5 * (1 - level)
+    own, spreads = etas[:K], etas[K:]
+    normal = not spreads or (_main_alone(model) and model.links[family.main].name == "identity")
+    if family.quadratic_links and normal:  # gaussian
         place = [parameter.name for parameter in family.parameters].index("phi")
-        half = model.reference.quantile(level) * torch.sqrt(errors**2 + model.natural(etas)[place])
+        variance = model.natural(own)[place] + sum(s.square() for s in spreads)
+        half = model.reference.quantile(level) * torch.sqrt(errors**2 + variance)
         return mean - half, mean + half
     with torch.no_grad():
-        working, tail = model.working(etas), 0.5 * (1 - level)
-        low, high = (
-            family.quantile(torch.full_like(mean, share), *working, **rows.columns) for share in (tail, 1 - tail)
-        )
+        if spreads:
+            low, high = (mixture_quantile(model, etas, rows.columns, share) for share in (tail, 1 - tail))
+        else:
+            working = model.working(own)
+            low, high = (
+                family.quantile(torch.full_like(mean, share), *working, **rows.columns) for share in (tail, 1 - tail)
+            )
     trials = rows.columns["trials"] if family.trials else torch.ones_like(mean)
     return low / trials, high / trials
+
+
+def _main_alone(model: SavedModel) -> bool:
+    """Whether the main linear predictor is the only one whose random part spreads."""
+    return [model.estimated[k].parameter for k in spreading(model)] == [model.family.main]

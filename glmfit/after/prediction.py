@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glmfit.after.conditional import effects_of_rows
+from glmfit.after.law import random_part
 from glmfit.after.newdata import NewRows, is_of_a_row
 from glmfit.after.quantities import Quantity
 from glmfit.after.saved import SavedModel
@@ -37,7 +37,8 @@ SAME = 1e-6  # relative: combinations are found to about half the digits
 class Part:
     """New rows as matrices: for each estimated parameter X (n, q), the places (q,) of its coefficients, an offset.
 
-    `columns` are what densities take by name; `place` (n,) says where the rows stand in their run.
+    Deviations of random parts follow the linear predictors as more of these, in the same form. `columns` are what
+    densities take by name; `place` (n,) says where the rows stand in their run.
     """
 
     matrices: tuple[Matrix, ...]
@@ -75,7 +76,7 @@ def part(model: SavedModel, rows: NewRows) -> Part:
     """The matrices of new rows; a `GlmfitError` names the row whose values no formula can take."""
     evaluator = Evaluator(rows.table, state=model.state)
     built: dict[tuple[object, ...], tuple[Matrix, Tensor]] = {}
-    matrices, places, offsets = [], [], []
+    matrices, places, offsets, spreads = [], [], [], []
     for formula in model.estimated:
         key = formula.terms, formula.offsets
         if key not in built:
@@ -83,8 +84,6 @@ def part(model: SavedModel, rows: NewRows) -> Part:
         matrix, offset = built[key]
         if formula.parameter == model.family.main:
             offset = offset + torch.from_numpy(rows.offset)
-        if model.random != "zero":
-            offset = offset + effects_of_rows(model, formula, rows.table, evaluator)
         _refuse_strange(model, formula.parameter, matrix, rows)
         own = model.rows.get(formula.parameter, {})
         kept = [at for at, name in enumerate(matrix.names) if name in own]
@@ -92,14 +91,32 @@ def part(model: SavedModel, rows: NewRows) -> Part:
             lost = next(name for name in own if name not in matrix.names)
             message = f"{model.name} has a coefficient of '{lost}', which its formula does not give"
             raise DataError("damaged_model", message, AGAIN)
-        matrices.append(matrix if len(kept) == len(matrix.names) else matrix.select(kept))
-        places.append(torch.tensor([own[matrix.names[at]] for at in kept], dtype=torch.int64))
+        place = torch.tensor([own[matrix.names[at]] for at in kept], dtype=torch.int64)
+        matrix = matrix if len(kept) == len(matrix.names) else matrix.select(kept)
+        if formula.random:
+            more = random_part(model, formula, rows.table, evaluator)
+            if more.known is not None:
+                matrix, place = beside(matrix, more.known[0]), torch.cat([place, more.known[1]])
+            spreads += [] if more.spread is None else [more.spread]
+        matrices.append(matrix)
+        places.append(place)
         offsets.append(offset)
+    for value, slope, place in spreads:
+        matrices.append(slope)
+        places.append(place)
+        offsets.append(value)
     columns = {name: torch.from_numpy(rows.table.numbers(name)) for name in model.family.columns}
     if model.family.trials:
         trials = np.ones(len(rows.place)) if rows.trials is None else rows.trials
         columns["trials"] = torch.from_numpy(trials)
     return Part(tuple(matrices), tuple(places), tuple(offsets), columns, rows.place)
+
+
+def beside(left: Matrix, right: Matrix) -> Matrix:
+    """The columns of two matrices."""
+    p = len(left.names)
+    at = (*left.places, *(p + place for place in right.places))
+    return Matrix((*left.blocks, *right.blocks), at, (*left.names, *right.names), left.n_rows)
 
 
 def _refuse_strange(model: SavedModel, parameter: str, matrix: Matrix, rows: NewRows) -> None:
@@ -128,7 +145,10 @@ def _refuse_strange(model: SavedModel, parameter: str, matrix: Matrix, rows: New
 
 
 def linear_predictors(model: SavedModel, rows: Part, theta: Tensor | None = None) -> list[Tensor]:
-    """(n,) eta of each estimated parameter; infinite or NaN where a coefficient is that its column multiplies."""
+    """(n,) eta of each estimated parameter; infinite or NaN where a coefficient is that its column multiplies.
+
+    They are followed by the deviations of random parts where there are any.
+    """
     theta = model.theta if theta is None else theta
     return [
         times(X, theta[places]) + offset

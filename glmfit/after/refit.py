@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from glmfit.after.saved import likelihood_file
 from glmfit.errors import DataError, UsageError
+from glmfit.estimate.idle import without_idle
 from glmfit.reading import PLAIN, Reading
 from glmfit.report.saved import AGAIN
 from glmfit.result import Fingerprint, Fit, Fitted
@@ -63,6 +64,8 @@ def rows_of(
 ) -> Data:
     """The rows of DATA as the fit saw them, for a fit with other `options`; `DataError` where they are others."""
     found = read(replace(specification(fit, family, name, reading), **options), data)
+    if found.absorbed:
+        found = without_idle(found)
     check_rows(fit.blueprint.fingerprint, fingerprint(found), found.table.source, name)
     return found
 

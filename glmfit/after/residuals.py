@@ -13,7 +13,7 @@ from glmfit.after.newdata import Asked, complete
 from glmfit.after.predict import Predicted
 from glmfit.after.rows import Run, observed_rows, pieces
 from glmfit.after.rowwise import NAMES, reasons, residuals
-from glmfit.after.saved import SavedModel, refuse_absorbed
+from glmfit.after.saved import SavedModel
 from glmfit.errors import Finding
 from glmfit.table import Source
 
@@ -24,7 +24,6 @@ def residual_runs(
     model: SavedModel, source: Source, asked: Asked, seed: int = SEED, dfbeta: bool = False
 ) -> tuple[tuple[Finding, ...], Iterator[Predicted]]:
     """What must be said of the columns, and the columns of all rows; the rows are read once before."""
-    refuse_absorbed(model, "leverages and standardised residuals")
     whole = survey(model, source, asked)
     names = (*NAMES, *INFLUENCE, *(dfbeta_names(model) if dfbeta else ()))
     return tuple(_findings(model, whole, dfbeta)), _runs(model, source, asked, whole, names, seed)

@@ -1,7 +1,8 @@
 """The rows of data as a saved model sees them: predictors, and the response, weights and bounds that a fit would read.
 
 A run of n rows at a time, in their order. A row that the fit would have left out (outside of its condition, of weight
-0, without trials) or that cannot be evaluated has no answer; `Tally` tells whether the rows are those of the fit.
+0, without trials, in an absorbed level that says nothing) or that cannot be evaluated has no answer; `Tally` tells
+whether the rows are those of the fit.
 """
 
 from __future__ import annotations
@@ -218,7 +219,7 @@ class _Observer(Reader):
             yield self._observe(rows)
 
     def inside(self, table: Table) -> np.ndarray:
-        keep = np.ones(len(table), dtype=bool)
+        keep = self.has_effects(table)
         if self.where is not None:
             keep &= truth(self.where, table) == 1
         if self.censoring.bounds is not None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # A coefficient without an estimate of its own, and still no hole: its column adds nothing to those before it.
 NOTHING_LOST = ("aliased",)
+NODES_OF_ROW = 200  # numbers that a row stands for where its random part is integrated over, about
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,7 @@ class SavedModel:
     predictors: tuple[PredictorFormula, ...]
     trials: tuple[Factor, ...] = ()  # which add up to those of a response of successes
     name: str = "the model"  # of its file, for messages
-    random: str = "zero"  # include or new: rows have the random effects of their levels
+    random: str = "zero"  # include, new or population: what the random effects of rows are
 
     @property
     def grouping(self) -> frozenset[str]:
@@ -69,8 +70,21 @@ class SavedModel:
 
     @cached_property
     def theta(self) -> Tensor:
-        """(p,) the coefficients: 0 where aliased, infinite where the data are separated, NaN where not identified."""
-        return torch.tensor([self._value(row) for row in self.fit.coefficients], dtype=torch.float64)
+        """(p,) the coefficients: 0 where aliased, infinite where the data are separated, NaN where not identified.
+
+        With random effects they are followed by those as `after.law` has them.
+        """
+        return torch.tensor([*map(self._value, self.fit.coefficients), *self._beside()], dtype=torch.float64)
+
+    def _beside(self) -> list[float]:
+        """The entries of the covariances of random effects, as differences to their estimates, and the modes."""
+        found, law = self.fit.random_effects, self.fit.blueprint.random
+        if found is None or law is None or self.random == "zero":
+            return []
+        entries = [0.0 for L in law.factors for row in range(len(L)) for _ in range(row + 1)]
+        if self.random == "population":
+            return entries
+        return [*entries, *(mode.estimate for term in found.terms for mode in term.modes or ())]
 
     def _value(self, row: Coefficient) -> float:
         if row.status in NOTHING_LOST:
@@ -86,14 +100,17 @@ class SavedModel:
     @property
     def width(self) -> int:
         """Numbers that a row has in the model: coefficients, or those beside the levels that are set apart."""
-        return self.variances.width if self.fit.covariance.low_rank is not None else len(self.theta)
+        spreading = sum(bool(one.random) for one in self.estimated) if self.random in ("new", "population") else 0
+        if spreading:
+            return NODES_OF_ROW ** min(spreading, 2)
+        return self.variances.width if self.fit.covariance.low_rank is not None else len(self.fit.coefficients)
 
     @cached_property
     def variances(self) -> Variances:
-        """Those of the coefficients, as they were saved."""
-        from glmfit.after.variances import variances
+        """Those of theta, as they were saved."""
+        from glmfit.after.variances import joint_variances, variances
 
-        return variances(self.fit)
+        return variances(self.fit) if self.random == "zero" else joint_variances(self.fit, len(self.theta))
 
     @cached_property
     def reference(self) -> Reference:
@@ -161,7 +178,7 @@ def refuse_absorbed(model: SavedModel, what: str) -> None:
     if absorbed:
         names = ", ".join(one.factor for one in absorbed)
         message = f"{model.name} has absorbed effects of {names}: {what} need their variances, which are not kept"
-        hint = "test and compare do without; predict --interval none too; or fit the factors as terms"
+        hint = "test, compare, residuals and predict --interval none do without; or fit the factors as terms"
         raise ModelError("absorbed_effects", message, hint)
 
 
@@ -170,7 +187,9 @@ def refuse_random_effects(fit: Fitted, name: str) -> None:
     assert fit.random_effects is not None
     terms = ", ".join(one.term for one in fit.random_effects.terms)
     message = f"{name} has random effects {terms}, which this command does not know of"
-    hint = "predict, test, confint --method wald and plot forest do; fit --ranef shows the effects of each level"
+    hint = (
+        "predict, margins, test, confint --method wald and plot forest do; fit --ranef shows the effects of each level"
+    )
     raise ModelError("random_effects_after", message, hint)
 
 

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from glmfit.after.penalised import refuse_penalised
+from glmfit.errors import ModelError
 from glmfit.estimate.placed import from_parts
 from glmfit.inference.joint import wald_of_places
 from glmfit.numerics import LowRank
-from glmfit.result import Fit
+from glmfit.result import Fit, Fitted
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -97,3 +98,20 @@ def variances(fit: Fit) -> Variances:
     matrix = torch.from_numpy(fit.covariance.array()).reshape(size, size)
     known = torch.isfinite(torch.diagonal(matrix))
     return Variances(torch.where(known[:, None] & known, matrix, 0.0), aliased | known)
+
+
+def joint_variances(fit: Fitted, size: int) -> Variances:
+    """Those of the first `size` of coefficients, covariances of random effects and modes; `ModelError` for none."""
+    law, one = fit.blueprint.random, fit.random_effects
+    if law is None or law.covariance is None:
+        assert one is not None
+        levels = ", ".join(f"{term.term} ({term.levels:,} levels)" for term in one.terms)
+        message = f"the joint covariance of coefficients and random effects is not kept of this model: {levels}"
+        hint = "predict --interval none needs no standard errors, --random zero has those at effects of 0"
+        raise ModelError("random_intervals", message, hint)
+    p = len(fit.coefficients)
+    aliased = torch.zeros(size, dtype=torch.bool)
+    aliased[:p] = torch.tensor([row.status == "aliased" for row in fit.coefficients], dtype=torch.bool)
+    found = from_parts(law.covariance)
+    V = found if size == len(found) else found.block(torch.arange(size))
+    return Variances(V, aliased | torch.isfinite(found.diagonal()[:size]))

@@ -48,6 +48,10 @@ Adjust = Annotated[
     str | None,
     option(_I, "--adjust", metavar="METHOD", help="holm, bonferroni, bh or single-step: several contrasts."),
 ]
+Random = Annotated[
+    str | None,
+    option(_E, "--random", metavar="population|include|zero", help="Averaged over any level, those of the rows, or 0."),
+]
 
 
 @takes_data
@@ -69,6 +73,7 @@ def margins_command(
     reading: Reading = PLAIN,
     family: shared.FamilyFile = None,
     adjust: Adjust = None,
+    random: Random = None,
     level: shared.NewLevel = None,
     json: options.Json = False,
     format: options.Format = None,
@@ -89,7 +94,7 @@ def margins_command(
     one_of("--missing", missing, POLICIES)
     asked = shared.asked(offset, exposure, "keep" if missing == "drop" else "error")
     shared.check_output(output, data, model)
-    saved = shared.open_saved(model, family)
+    saved = shared.open_saved(model, family, random=True)
     source = shared.open_new_data(data, reading, saved)
     from glmfit.after.effects import Request
     from glmfit.after.margins import margins
@@ -106,6 +111,7 @@ def margins_command(
         weights=weights,
         level=share,
         adjust=adjust,
+        random=random,
     )
     records = margins(saved, source, asked, request)
     shared.emit(records, chosen, output, quiet=quiet)

@@ -19,7 +19,12 @@ Interval = Annotated[
 ]
 Random = Annotated[
     str | None,
-    option("Inference", "--random", metavar="include|zero|new", help="Those of known levels, 0, or 0 of new."),
+    option(
+        "Inference",
+        "--random",
+        metavar="HOW",
+        help="include (those of its level; default), new (any of new levels), population (any) or zero.",
+    ),
 ]
 Wide = Annotated[bool, option("Output", "--wide", help="Probabilities in one column for each level.")]
 

@@ -18,7 +18,7 @@ from glmfit.errors import Finding
 from glmfit.estimate.blueprint import asked as asked_options
 from glmfit.estimate.blueprint import file_hash
 from glmfit.estimate.bootstrap import asked_of
-from glmfit.estimate.maximum import settled_flat_directions
+from glmfit.estimate.flat import settled_flat_directions
 from glmfit.estimate.replicates import Progress
 from glmfit.families.userfile import load, split, stem
 from glmfit.inference import Count, Covariance, Reference, inverse_information, sandwich, unsupported_places, wald

@@ -9,6 +9,7 @@ as closely as the step is near to the maximum; at the end they are solved to the
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,13 +18,27 @@ import torch
 from torch import Tensor
 
 from glmfit.errors import ModelError
+from glmfit.estimate import start
 from glmfit.estimate.begin import prepared
 from glmfit.estimate.check import Inspection
-from glmfit.estimate.maximum import Maximum, settled_flat_directions
+from glmfit.estimate.flat import settled_flat_directions
+from glmfit.estimate.maximum import AS_GOOD, NEAR_LIMIT, Maximum, ends
 from glmfit.inference import Count
 from glmfit.model import AbsorbedLikelihood, Model, Slopes, Step, profiled
 from glmfit.numerics import Optimum, Trace, all_finite, cholesky, line_search
-from glmfit.numerics.optimize import AT_ROUNDING, POLISHED, ROUNDING, STATUS_TEXT, STILL, UNSEEN, rises_enough
+from glmfit.numerics.optimize import (
+    AT_ROUNDING,
+    CRAWL,
+    POLISHED,
+    ROUNDING,
+    SHORT,
+    SHORT_STEPS,
+    STATUS_TEXT,
+    STILL,
+    UNSEEN,
+    rises_enough,
+    scaled_gradient,
+)
 from glmfit.rows import Data
 from glmfit.spec import ModelSpec
 
@@ -33,7 +48,7 @@ SHARE = 0.5  # of the response, the rest being its mean, whose link is where a f
 
 @dataclass(slots=True)
 class _Place:
-    """Where a search is: coefficients (p,) and linear predictor (n,), what holds there, and the step that is next."""
+    """Where a search is: coefficients (p,) and linear predictors (K, n), what holds there, and the next step."""
 
     beta: Tensor
     eta: np.ndarray
@@ -47,19 +62,36 @@ class _Place:
     @property
     def near(self) -> float:
         """The distance to the maximum in standard errors, of all together and of each coefficient."""
-        size = torch.sqrt(torch.diagonal(self.step.curvature))
-        return max(self.decrement, float((self.step.gradient.abs() / size).max()))
+        return max(self.decrement, scaled_gradient(self.step.gradient, self.step.curvature))
 
 
 def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Inspection | None = None) -> Maximum:
-    """The maximum in coefficients and effects, as that of a model of the coefficients alone."""
+    """The maximum in coefficients and effects, as that of a model of the coefficients alone.
+
+    A parameter that the data push to the end of its range is held there.
+    """
     model, constants, phi = prepared(model, inspection)
+    found, place = _found(model, constants, phi, spec, trace)
+    for parameter, simpler in ends(model):
+        kept = [k for k, one in enumerate(model.rows.predictors) if one.parameter != parameter]
+        value = AbsorbedLikelihood(simpler).value(place.eta[kept])
+        if value >= found.optimum.value - NEAR_LIMIT:
+            other, _ = _found(simpler, constants, phi, spec, None)
+            if other.optimum.value >= found.optimum.value - AS_GOOD:
+                return other
+    return found
+
+
+def _found(
+    model: Model, constants: Mapping[str, float], phi: float, spec: ModelSpec, trace: Trace | None
+) -> tuple[Maximum, _Place]:
+    """The end of a search, as a maximum and as its place."""
     absorbed = AbsorbedLikelihood(model)
-    place = _begin(absorbed, constants.get(model.family.main, 0.0))
+    place = _begin(absorbed, constants)
     reference = cholesky(place.step.curvature)
     assert reference is not None  # the step was solved with it
     place, iterations, status = _climbed(absorbed, place, spec, trace)
-    final = profiled(model, place.beta, place.eta, place.at.w)
+    final = profiled(absorbed, place.beta, place.at, place.eta)
     likelihood = final.likelihood()
     value, gradient, hessian = likelihood.derivatives(place.beta)
     if not all_finite((value, gradient, hessian)) or absorbed.rises_for_ever(place.at):
@@ -70,15 +102,14 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
         )
     optimum = Optimum(place.beta, value, gradient, hessian, place.decrement, iterations, status, "newton", reference)
     flat = settled_flat_directions(likelihood, optimum, reference, final.labels)
-    return Maximum(final, likelihood, optimum, constants, phi, reference, flat)
+    return Maximum(final, likelihood, optimum, constants, phi, reference, flat), place
 
 
 def of_expected(found: Maximum) -> Model:
     """The model that stands for the fitted one where its curvature is that of the expected information."""
-    (predictor,) = found.model.rows.predictors
-    absorbed = AbsorbedLikelihood(found.model)
-    eta = predictor.eta(found.optimum.theta).numpy()
-    return profiled(found.model, found.optimum.theta, eta, absorbed.slopes(eta, expected=True).w)
+    absorbed, theta = AbsorbedLikelihood(found.model), found.optimum.theta
+    eta = np.stack([predictor.eta(theta).numpy() for predictor in found.model.rows.predictors])
+    return profiled(absorbed, theta, absorbed.slopes(eta, expected=True), eta)
 
 
 def counted(data: Data, model: Model) -> Count:
@@ -94,19 +125,26 @@ def counted(data: Data, model: Model) -> Count:
     return replace(whole, parameters=whole.parameters - nested)
 
 
-def _begin(absorbed: AbsorbedLikelihood, constant: float) -> _Place:
-    """The better of the constant of the intercept-only fit, and of one step of least squares from the response."""
-    beta, eta = torch.zeros(absorbed.X.shape[1], dtype=torch.float64), absorbed.offset + constant
+def _begin(absorbed: AbsorbedLikelihood, constants: Mapping[str, float]) -> _Place:
+    """The better of the constants of the intercept-only fit, and of one step of least squares from the response."""
+    main = absorbed.model.family.main
+    beta = start.from_constants(absorbed.model, {name: one for name, one in constants.items() if name != main})
+    origin, constant = absorbed.eta(beta), absorbed.eta(beta)
+    constant[absorbed.main] += constants.get(main, 0.0)
     drawn = _drawn(absorbed)
-    there = None if drawn is None else absorbed.slopes(drawn, absorbed.likelihood.has_expected)
-    if drawn is not None and there is not None and there.finite:
-        # the step from the offset alone whose end has the working response for its linear predictor
-        step = absorbed.step(replace(there, g=there.g + there.w * (drawn - absorbed.offset)), None, ROUGHLY)
-        if step is not None and not absorbed.value(absorbed.offset + step.eta) <= absorbed.value(eta):
-            other = _placed(absorbed, step.beta, absorbed.offset + step.eta, None, ROUGHLY)
-            if other is not None:
-                return other
-    best = _placed(absorbed, beta, eta, None, ROUGHLY)
+    if drawn is not None:
+        there = origin.copy()
+        there[absorbed.main] = drawn
+        at = absorbed.slopes(there, absorbed.likelihood.has_expected)
+        if at.finite:
+            # the step from the offset alone whose end has the working response for its linear predictor
+            at = at.alone(at.own).of_main(at.g[absorbed.main] + at.own * (drawn - origin[absorbed.main]))
+            step = absorbed.step(at, None, ROUGHLY)
+            if step is not None and not absorbed.value(origin + step.eta) <= absorbed.value(constant):
+                other = _placed(absorbed, beta + step.beta, origin + step.eta, None, ROUGHLY)
+                if other is not None:
+                    return other
+    best = _placed(absorbed, beta, constant, None, ROUGHLY)
     if best is None:
         raise ModelError(
             "bad_start",
@@ -140,9 +178,10 @@ def _placed(
     if not at.finite:
         return None
     step = absorbed.step(at, begin, tolerance)
-    if (step is None or not step.slope >= 0) and bool((at.w <= 0).any()):
-        positive = absorbed.slopes(eta, expected=True) if absorbed.likelihood.has_expected else None
-        step = absorbed.step(replace(at, w=np.abs(at.w)) if positive is None else positive, begin, tolerance)
+    if (step is None or not step.slope >= 0) and not at.curves_down:
+        sized = at.alone(np.abs(at.own))
+        positive = absorbed.slopes(eta, expected=True) if absorbed.likelihood.has_expected else sized
+        step = absorbed.step(positive, begin, tolerance)
     return None if step is None else _Place(beta, eta, at, step)
 
 
@@ -150,7 +189,7 @@ def _climbed(
     absorbed: AbsorbedLikelihood, place: _Place, spec: ModelSpec, trace: Trace | None
 ) -> tuple[_Place, int, str]:
     """The end of the search by the rules of `numerics.newton`, its iterations and its status."""
-    first, previous, iterations = max(place.decrement, 1.0), math.inf, 0
+    first, previous, iterations, short = max(place.decrement, 1.0), math.inf, 0, 0
     while True:
         now, value = place.decrement, place.at.value
         if trace is not None:
@@ -163,14 +202,16 @@ def _climbed(
                 if last is not None and last.decrement < now:
                     return last, iterations + 1, "converged"
             return place, iterations, "converged"
-        if iterations >= spec.max_iter:
-            return place, iterations, "max_iter"
-        following = _moved(absorbed, place, 1.0, now / first)
+        if iterations >= spec.max_iter or short >= SHORT_STEPS:
+            return place, iterations, "max_iter" if short < SHORT_STEPS else "stalled"
+        length, following = 1.0, _moved(absorbed, place, 1.0, now / first)
         if following is None or not rises_enough(following.at.value, value, place.step.slope):
-            length = line_search(partial(_value, absorbed, place), value, place.step.slope)
-            following = None if length is None else _moved(absorbed, place, length, now / first)
-            if following is None:
+            shorter = line_search(partial(_value, absorbed, place), value, place.step.slope)
+            following = None if shorter is None else _moved(absorbed, place, shorter, now / first)
+            if following is None or shorter is None:
                 return place, iterations, "stalled"
+            length = shorter
+        short = short + 1 if length < SHORT and following.at.value - value < CRAWL else 0
         place, previous, iterations = following, now, iterations + 1
 
 

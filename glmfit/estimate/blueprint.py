@@ -21,7 +21,7 @@ from glmfit.rows import Data, fingerprint, group_levels
 from glmfit.shrinkage import Shrinkage
 from glmfit.spec import ModelSpec
 
-MOST_KEPT = 100_000  # absorbed effects that are kept for predictions
+MOST_KEPT = 100_000  # levels of absorbed factors that are kept for predictions
 
 
 def blueprint(data: Data, model: Model, reference: Reference, theta: Tensor) -> Blueprint:
@@ -50,10 +50,12 @@ def blueprint(data: Data, model: Model, reference: Reference, theta: Tensor) -> 
 
 def _effects(data: Data, model: Model, theta: Tensor) -> Iterator[Effects]:
     """The absorbed effects beside the columns as they are: what the linear predictor has more than X theta."""
-    if model.absorbed is None or model.absorbed.indicators.size > MOST_KEPT:
+    empty = sum(len(levels) for levels in data.empty.values())
+    if model.absorbed is None or model.absorbed.indicators.size + empty > MOST_KEPT:
         return
-    (predictor,) = model.rows.predictors
-    matrix, _ = build(model.formulas[0], data.table, Evaluator(data.table, frequency=data.frequency))
+    predictor = next(one for one in model.rows.predictors if one.parameter == model.family.main)
+    formula = next(one for one in model.formulas if one.parameter == model.family.main)
+    matrix, _ = build(formula, data.table, Evaluator(data.table, frequency=data.frequency))
     parameter = predictor.parameter
     place = {name: at for at, name in enumerate(model.names)}
     own = [place[parameter, name] for name in matrix.names]
@@ -64,7 +66,8 @@ def _effects(data: Data, model: Model, theta: Tensor) -> Iterator[Effects]:
     more = (rest - matrix.matvec(coefficients[own])).numpy()
     found = indicators.normal(np.ones(len(more))).solve(indicators.sums(more)[:, None])[:, 0]
     for factor, part in zip(model.absorbed.factors, indicators.places, strict=True):
-        yield Effects(factor.factor, group_levels(data.table, factor.factor), tuple(found[part].tolist()))
+        name = factor.factor
+        yield Effects(name, group_levels(data.table, name), tuple(found[part].tolist()), data.empty.get(name, ()))
 
 
 def asked(spec: ModelSpec) -> dict[str, Any]:

@@ -1,20 +1,24 @@
 """Rows that say nothing beside absorbed effects: alone in a level, or in one whose effect is infinite.
 
-A level of one row fits it whatever the coefficients are; one whose rows all lie at the same end of the response (all 0,
-all successes) has an effect that grows for ever, and fits them in the limit. Each row that goes may leave another so:
-both are looked for until there are none (Correia 2015; Correia, Guimaraes & Zylkin 2020, Stata Journal 20, 95-115).
+A level of one row fits it whatever the coefficients are, unless other parameters are estimated beside the mean. One
+whose rows all lie at the same end of the response (all 0, all successes) has an effect that grows for ever, and fits
+them in the limit. Each row that goes may leave another so: both are looked for until there are none (Correia 2015;
+Correia, Guimaraes & Zylkin 2020, Stata Journal 20, 95-115).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from itertools import compress
 
 import numpy as np
 import torch
 
 from glmfit.errors import Finding, ModelError
-from glmfit.rows import Data
+from glmfit.model import estimated_formulas, held_parameters
+from glmfit.numerics import constant
+from glmfit.rows import Data, group_levels
 
 SINGLETON, CONSTANT = "singleton", "no_variation"
 
@@ -26,6 +30,8 @@ def without_idle(data: Data) -> Data:
         if int(code.max()) + 1 == n > 1:
             message = f"--absorb {name}: each of the {n:,} rows has a level of its own, which leaves nothing to fit"
             raise ModelError("nothing_left", message, "write a covariate as a term; absorb levels of several rows each")
+    # a row fitted exactly says something of a dispersion, if not of the mean
+    mean_alone = len(estimated_formulas(data, held_parameters(data, constant(0.0, n)))) == 1
     ends = _ends(data)
     count = np.ones(n) if data.frequency is None else data.frequency
     kept = np.ones(n, dtype=bool)
@@ -35,10 +41,8 @@ def without_idle(data: Data) -> Data:
         before = int(kept.sum())
         for name, code in data.absorbed.items():
             size = int(code.max()) + 1
-            for reason, gone in (
-                (SINGLETON, _alone(code[kept], size, count[kept])),
-                (CONSTANT, _at_one_end(code[kept], size, ends[kept])),
-            ):
+            alone = [(SINGLETON, _alone(code[kept], size, count[kept]))] if mean_alone else []
+            for reason, gone in (*alone, (CONSTANT, _at_one_end(code[kept], size, ends[kept]))):
                 lost = kept & gone[code]
                 if lost.any():
                     rows[reason][name] += int(lost.sum())
@@ -52,7 +56,11 @@ def without_idle(data: Data) -> Data:
         counted = " and ".join(f"{sum(rows[reason].values()):,} {_WORDS[reason]}" for reason in rows)
         message = f"no rows are left beside the effects of {' and '.join(data.absorbed)}: {counted}"
         raise ModelError("nothing_left", message, "absorb factors of fewer levels, with several rows in each")
-    left = data.keep(kept)
+    empty = {
+        name: tuple(compress(group_levels(data.table, name), np.bincount(code, weights=kept) == 0))
+        for name, code in data.absorbed.items()
+    }
+    left = replace(data.keep(kept), empty=empty)
     said = tuple(_finding(reason, rows[reason], levels[reason]) for reason in rows)
     table = replace(left.table, findings=(*left.table.findings, *said))
     return replace(left, table=table, dropped={**data.dropped, **{reason: dict(of) for reason, of in rows.items()}})

@@ -8,7 +8,7 @@ the data push to the end of its range is held there.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from glmfit.estimate import nested, start
 from glmfit.estimate.begin import prepared
 from glmfit.estimate.check import Inspection
 from glmfit.estimate.edge import maximise_on_edge
+from glmfit.estimate.flat import seen, settled_flat_directions
 from glmfit.estimate.limit import Rest, rest, rest_of_levels
 from glmfit.families import Family, Link, Special
 from glmfit.inference import goodness, inverse_information
@@ -48,10 +49,6 @@ AS_GOOD = 1e-7  # log-likelihood that tells an interior maximum from one at the 
 PHI_SETTLED = 0.5  # search again once phi has fallen below this share of the phi that the search used as its unit
 PHI_FOUND = 1e-12  # relative change of phi at which it and a penalised maximum, each found from the other, agree
 ROUNDS = 50  # the most often that each is found from the other
-SETTLED = 1e-14  # of a search that goes on: at a maximum it ends before, at rounding error
-FAR = (10.0, 3.0, 1.0, 0.3)  # standard errors of the start: how far a direction without information is looked along
-UNSTEADY = 0.5  # share of it that a suspiciously small information changes by where it is rounding error
-NO_LOSS, A_LOSS = 1e-8, 1e-5  # of the log-likelihood
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +165,7 @@ def _climbed(
     """The maximum from theta, with phi held at `phi`; `begun` is the reference of a search that this one continues."""
     likelihood = model.likelihood()
     optimum = _search(likelihood, theta, spec, trace)
-    reference = optimum.reference if begun is None else begun
+    reference = seen(likelihood, optimum, optimum.reference if begun is None else begun)
     optimum = _past_a_pause(likelihood, optimum, reference, spec)
     flat = settled_flat_directions(likelihood, optimum, reference, model.labels)
     while model.holds_phi and optimum.converged and optimum.root is None and flat is None:
@@ -275,41 +272,6 @@ def _suspicious(found: Maximum) -> bool:
     return diagnose.boundary(found.likelihood, found.optimum.theta) is not None
 
 
-def settled_flat_directions(
-    objective: Objective, optimum: Optimum, reference: Factor, names: Sequence[str]
-) -> FlatDirections | None:
-    """What the data do not determine. Where the information is suspiciously small, Newton's method must agree and go on
-    for as long as it can: on a slope that never ends it does so a unit at a time, at a maximum it stays."""
-    if diagnose.is_plain(optimum, reference):
-        return None
-    reference = full_factor(reference)
-    before, _ = diagnose.relative_information(optimum, reference)
-    if not optimum.converged or not diagnose.VANISHED < float(before.abs().min()) < diagnose.SUSPICIOUS:
-        return diagnose.flat_directions(optimum, reference, names)
-    optimum = newton(objective, optimum.theta, tol=SETTLED)
-    values, vectors = diagnose.relative_information(optimum, reference)
-    noise = (values - before).abs() > UNSTEADY * values.abs()  # at a maximum it is the same again
-    level = [
-        j
-        for j, value in enumerate(values.abs().tolist())
-        if value < diagnose.VANISHED
-        or (value < diagnose.SUSPICIOUS and (bool(noise[j]) or _is_level(objective, optimum, reference, vectors[:, j])))
-    ]
-    return diagnose.along(vectors[:, level], reference, names) if level else None
-
-
-def _is_level(objective: Objective, optimum: Optimum, reference: Tensor, direction: Tensor) -> bool:
-    """Whether the value stays the same one way and falls the other, as nowhere near a maximum: where information has
-    vanished, what is left of it may be rounding error."""
-    away = torch.linalg.solve_triangular(reference.T, direction[:, None], upper=True)[:, 0]
-    along = objective.along(optimum.theta, away)
-    for far in FAR:
-        less, more = sorted(optimum.value - along(t) for t in (-far, far))
-        if math.isfinite(more) and more >= A_LOSS and less <= NO_LOSS * min(1.0, more / A_LOSS):
-            return True
-    return False
-
-
 def _past_a_pause(likelihood: Likelihood, optimum: Optimum, reference: Factor, spec: ModelSpec) -> Optimum:
     """The same, or a higher maximum to either side of a point at which the likelihood does not curve.
 
@@ -333,7 +295,7 @@ def _past_a_pause(likelihood: Likelihood, optimum: Optimum, reference: Factor, s
 
 def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
     """The same, or the model with a parameter at an end of its range where that is as good: no overdispersion, say."""
-    for parameter, model in _ends(found.model):
+    for parameter, model in ends(found.model):
         theta = found.optimum.theta[_columns(found.model, (parameter,))]
         likelihood = model.likelihood()
         value = likelihood.value(theta)
@@ -349,13 +311,13 @@ def _at_limit(found: Maximum, spec: ModelSpec) -> Maximum:
             there = likelihood.derivatives(begin)
             if not all_finite(there):
                 begin, there = theta, likelihood.derivatives(theta)
-            reference = curvature.factor(likelihood, begin, there[2])
+            reference = seen(likelihood, optimum, curvature.factor(likelihood, begin, there[2]))
             flat = settled_flat_directions(likelihood, optimum, reference, model.labels)
             return Maximum(model, likelihood, optimum, found.constants, found.phi, reference, flat)
     return found
 
 
-def _ends(model: Model) -> Iterator[tuple[str, Model]]:
+def ends(model: Model) -> Iterator[tuple[str, Model]]:
     """Each parameter without covariates that may be at an end of its range, and the model that holds it there."""
     for predictor in model.rows.predictors:
         if predictor.X.names == ("Intercept",):

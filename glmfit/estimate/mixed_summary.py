@@ -7,6 +7,7 @@ coefficients, which are integrated, are from the curvature that they are integra
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -14,7 +15,8 @@ from torch import Tensor
 from glmfit.errors import Finding
 from glmfit.estimate.blueprint import blueprint
 from glmfit.estimate.described import reported_data, reported_model
-from glmfit.estimate.maximum import settled_flat_directions
+from glmfit.estimate.flat import settled_flat_directions
+from glmfit.estimate.law import law
 from glmfit.estimate.mixed import MixedMaximum
 from glmfit.estimate.placed import in_rows
 from glmfit.estimate.summary import auxiliary
@@ -85,7 +87,9 @@ def summarise_mixed(data: Data, found: MixedMaximum) -> Fitted:
         identification=Identification(model.aliased, None, working is not None and flat is None),
         warnings=tuple(_findings(data, found, working, flat)),
         seconds={},
-        blueprint=blueprint(data, model, reference, theta),
+        blueprint=replace(
+            blueprint(data, model, reference, theta), random=law(found, None if flat is not None else working)
+        ),
     )
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from glmfit.inference import MOST_TOGETHER
+from glmfit.lowrank import LowRankSummary, RootSummary
 from glmfit.numerics import LowRank, Root
-from glmfit.result import LowRankSummary, RootSummary
 
 
 def among(size: int, places: Tensor, matrix: Tensor | LowRank) -> Tensor | LowRank:

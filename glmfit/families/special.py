@@ -14,6 +14,8 @@ from glmfit.lazy import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
+TABLE = 2  # times as many rows as a table has entries
+_SHORTEST_RUN = 16  # rows of the same parameter, on average, for which a table is made
 _LARGE_SHAPE = 16.0  # from here on seven terms of the series leave an error below 1e-17
 
 
@@ -101,11 +103,29 @@ def log_rising(y: Tensor, log_alpha: Tensor) -> Tensor:
     Was: torch.lgamma(y + r) - torch.lgamma(r) - y * r.log(), which loses all digits as alpha tends to 0. For large r
     Stirling's formula gives (r + y - 1/2) log1p(y alpha) - y + S(r + y) - S(r), whose error is of the order of y eps.
     """
-    whole = _counts(y)
-    if whole is not None and log_alpha.shape == y.shape and bool((log_alpha == log_alpha[0]).all()):
-        return _written().Rising.apply(whole, log_alpha, 0)
+    found = _runs(y, log_alpha)
+    if found is not None:
+        whole, *runs, longest = found
+        table = _written().Rising.apply(whole.clamp(max=longest), log_alpha, *runs, 0)[0]
+        beyond = torch.nonzero(whole > longest)[:, 0]
+        return table.index_put((beyond,), _rising(y[beyond], log_alpha[beyond])) if len(beyond) else table
     # The product has no factor but 1 at y = 0 as at y = 1: a rounding error is not small beside a probability of 0.
     return torch.where((y == 0) | (y == 1), 0.0, _rising(y, log_alpha))
+
+
+def _runs(y: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor, int] | None:
+    """Counts y (n,), which run (n,) of equal x each row is in and where (R,) these begin, and up to which count a table
+    with a row a run is worth it: always where x is the same in all rows. None where y are no counts, or x no runs."""
+    whole = _counts(y)
+    if whole is None or x.shape != y.shape:
+        return None
+    begins = torch.ones(len(x), dtype=torch.bool)
+    begins[1:] = x[1:] != x[:-1]
+    first = torch.nonzero(begins)[:, 0]
+    if len(first) > len(y) / _SHORTEST_RUN and len(first) > 1:
+        return None
+    longest = len(y) if len(first) == 1 else len(y) // (TABLE * len(first))
+    return whole, torch.cumsum(begins, 0) - 1, first, min(int(whole.max()), longest)
 
 
 def _rising(y: Tensor, log_alpha: Tensor) -> Tensor:

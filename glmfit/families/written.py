@@ -323,26 +323,32 @@ def loss(x: Tensor, v: Tensor, m: Tensor) -> Tensor:
 
 
 class Rising(Function):
-    """y, x -> sum_{j<y} of a derivative of softplus(x + log j): of log prod_{j<y} (1 + j alpha) in x = log alpha.
+    """y, x -> sum_{j<y} of derivatives of softplus(x + log j), of three orders from `order` up: those of log prod_{j<y}
+    (1 + j alpha) in x = log alpha.
 
-    y are whole numbers int64 (n,), and x (n,) is the same for all rows: what is summed is a table of max(y).
+    y are whole numbers int64 (n,), and `run` (n,) says which of the distinct values of x (n,) a row has, the places of
+    whose first rows are `first` (R,): what is summed is a table (R, max y).
     """
 
     @staticmethod
-    def forward(ctx: Any, y: Tensor, x: Tensor, order: int) -> Tensor:
-        ctx.save_for_backward(y, x)
-        ctx.order = order
+    def forward(ctx: Any, y: Tensor, x: Tensor, run: Tensor, first: Tensor, order: int) -> tuple[Tensor, ...]:
         with torch.enable_grad():
-            at = (x[:1].detach() + torch.arange(1.0, max(1.0, float(y.max())), dtype=x.dtype).log()).requires_grad_(
-                True
-            )
-            terms = Softplus.apply(at)[0]
+            steps = torch.arange(1.0, max(1.0, float(y.max())), dtype=x.dtype).log()
+            at = (x.detach()[first][:, None] + steps).requires_grad_(order > 0)
+            up, _, s, c = Softplus.apply(at)
+            terms = [up, s, s * c]
             for _ in range(order):
-                (terms,) = torch.autograd.grad(terms.sum(), at, create_graph=True)
-        sums = torch.cat([x.new_zeros(2), torch.cumsum(terms.detach(), 0)])  # of none for y = 0, of j = 0 for y = 1
-        return sums[y]
+                terms = [torch.autograd.grad(one.sum(), at, create_graph=True)[0] for one in terms]
+        before = x.new_zeros((len(first), 2))  # of none for y = 0, of j = 0 for y = 1
+        outputs = tuple(torch.cat([before, torch.cumsum(one.detach(), 1)], dim=1)[run, y] for one in terms)
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(y, x, run, first, *outputs[1:])
+        ctx.order = order
+        return outputs
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None]:
-        y, x = ctx.saved_tensors
-        return None, gradient * Rising.apply(y, x, ctx.order + 1), None
+    def backward(ctx: Any, value: Tensor | None, *others: Tensor | None) -> tuple[Tensor | None, ...]:
+        *given, slope, second = ctx.saved_tensors
+        of_slope, of_second = others
+        more = [] if of_second is None else [(of_second, Rising.apply(*given, ctx.order + 3)[0])]
+        return None, _sum((value, slope), (of_slope, second), *more), None, None, None

@@ -15,7 +15,7 @@ from glmfit.inference.covariance import (
     nowhere,
     sandwich,
 )
-from glmfit.inference.dispersion import Goodness, Scale, goodness, goodness_of_rows, null_deviance
+from glmfit.inference.dispersion import Goodness, Scale, goodness, goodness_of_rows, null_deviance, unit_deviances
 from glmfit.inference.freedom import null_df, residual_df
 from glmfit.inference.joint import joint_test, joint_tests
 
@@ -38,5 +38,6 @@ __all__ = [
     "null_df",
     "residual_df",
     "sandwich",
+    "unit_deviances",
     "unsupported_places",
 ]

@@ -71,17 +71,20 @@ def goodness_of_rows(
     mean = family.mean(*natural, **chunk.columns)
     pearson = family.over_variance(chunk.y - mean, *natural, **chunk.columns)
     size = family.over_variance(mean, *natural, **chunk.columns)
-    deviance = torch.full_like(mean, math.nan)
-    if family.has_deviance:
-        deviance = family.unit_deviance(chunk.y, *likelihood.working(chunk, etas), **chunk.columns)
-        nothing = (deviance < 0) & (deviance > -BELOW_NOTHING * (1 + chunk.y.abs()))  # of a row fitted exactly
-        deviance = torch.where(nothing, 0.0, deviance)
+    deviance = unit_deviances(likelihood, chunk, etas) if family.has_deviance else torch.full_like(mean, math.nan)
     if residuals is not None:
         deviance = pearson = family.over_variance(residuals, *natural)
     # A fitted mean that has rounded to its bound has a variance of 0; met by the response, it adds nothing.
     exact = (chunk.y == mean) & ~torch.isfinite(pearson)
     pearson, size = (torch.where(exact, 0.0, value) for value in (pearson, size))
     return weight * torch.stack([deviance, pearson, size])
+
+
+def unit_deviances(likelihood: Likelihood, chunk: Rows, etas: Sequence[Tensor]) -> Tensor:
+    """(n,) the deviances of the rows, unweighted."""
+    deviance = likelihood.family.unit_deviance(chunk.y, *likelihood.working(chunk, etas), **chunk.columns)
+    nothing = (deviance < 0) & (deviance > -BELOW_NOTHING * (1 + chunk.y.abs()))  # of a row fitted exactly
+    return torch.where(nothing, 0.0, deviance)
 
 
 def maximum_likelihood(model: Model, found: Optimum, start: float) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from glmfit.model import Model
 def residual_df(model: Model) -> int:
     """n - p, p the coefficients that count."""
     if model.family.has_deviance:
-        main = sum(len(p.columns) for p in model.rows.predictors if p.parameter == model.family.main)
+        main = sum(len(p.own) for p in model.rows.predictors if p.parameter == model.family.main)
         return model.n - main - model.effects
     return model.n - model.size - len(model.limits) - model.effects
 

@@ -272,12 +272,12 @@ def _null_deviance(block: Block, found: Maxima) -> Tensor:
         held = {name: working[k] for k, name in enumerate(names) if name != main}
     null = panel.constants_only((main,), held)
     if not block.has_intercept:
-        return begin.goodness(null, torch.zeros_like(mean))[0]
+        return begin.deviances(null, torch.zeros_like(mean))
     if begin.is_mean(panel):
-        return begin.goodness(null, mean)[0]
+        return begin.deviances(null, mean)
     first = found.constants[:, :1]
     at_first, at_mean = null.values(first), null.values(mean)
     higher = (at_first > at_mean) | (torch.isfinite(at_first) & torch.isnan(at_mean))
     start = torch.where(higher[:, None], first, mean)
     optimum = newton_batch(PanelObjective(null), start, NEAR_NULL)
-    return torch.where(optimum.converged, begin.goodness(null, optimum.theta)[0], math.nan)
+    return torch.where(optimum.converged, begin.deviances(null, optimum.theta), math.nan)

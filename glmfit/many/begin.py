@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from glmfit.estimate.start import CYCLES, MOST_POINTS, MOST_ROWS, OFFSET_QUANTILES, ROUGHLY, WIDE
-from glmfit.inference import goodness_of_rows
+from glmfit.inference import goodness_of_rows, unit_deviances
 from glmfit.many.scales import Scales
 from glmfit.model import Panel, PanelObjective
 from glmfit.numerics import newton_batch
@@ -42,6 +42,12 @@ def goodness(panel: Panel, theta: Tensor) -> Tensor:
         return torch.full((3, len(panel)), math.nan, dtype=torch.float64)
     rows = panel.by_rows(goodness_of_rows, theta)
     return torch.where(panel.there, rows, 0.0).sum(dim=2)
+
+
+def deviances(panel: Panel, theta: Tensor) -> Tensor:
+    """(B,) at theta (B, size), of a family that has any."""
+    square = panel.weight * torch.exp(panel.log_prior)
+    return torch.where(panel.there, square * panel.by_rows(unit_deviances, theta), 0.0).sum(dim=1)
 
 
 def constants(panel: Panel, holds_phi: bool) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import torch
@@ -15,12 +16,12 @@ from glmfit.estimate import start
 from glmfit.estimate.check import inspection_of
 from glmfit.estimate.maximum import Maximum, maximise
 from glmfit.many.beforehand import INFLATED, alike, constant
+from glmfit.many.cores import side_by_side
 from glmfit.many.designed import Designed, Designer
 from glmfit.many.gapped import Scan, learns, without_gap
-from glmfit.many.outcomes import Outcome, side_by_side, tested
 from glmfit.many.own import Own, Shared
 from glmfit.many.responses import response_blocks
-from glmfit.many.scanned import ScanRecord, ScanRow
+from glmfit.many.scanned import Outcome, ScanRecord, ScanRow, tested
 from glmfit.many.together import Batch, Together, may_be_together
 from glmfit.model import assemble
 from glmfit.rows import Data
@@ -37,11 +38,11 @@ def together(scan: Scan) -> Iterator[Outcome]:
     if scan.of_response:
         responses = response_blocks(scan)
         if responses is not None:
-            yield from side_by_side(responses.blocks(), responses.outcomes)
+            yield from chain.from_iterable(side_by_side(responses.blocks(), responses.outcomes))
         return
     columns = _of_columns(scan)
     if columns is not None:
-        yield from side_by_side(columns.blocks(), columns.outcomes)
+        yield from chain.from_iterable(side_by_side(columns.blocks(), columns.outcomes))
 
 
 def _of_columns(scan: Scan) -> Blocks | None:

@@ -19,9 +19,8 @@ from glmfit.errors import GlmfitError, ModelError
 from glmfit.estimate import start
 from glmfit.formula import Factor, Response
 from glmfit.many.gapped import Scan, learns
-from glmfit.many.outcomes import Outcome, tested
 from glmfit.many.own import clearly_apart, inflation_factors
-from glmfit.many.scanned import ScanRecord
+from glmfit.many.scanned import Outcome, ScanRecord, tested
 from glmfit.many.sums import sums_of
 from glmfit.many.template import GAP
 from glmfit.many.together import Batch, Together

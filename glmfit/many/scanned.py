@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from glmfit.errors import Finding
+
 SCHEMA = "glmfit/scan/1"
 OK, FIRTH = "ok", "firth"
 NUMBERS = ("n", "estimate", "std_error", "statistic", "df", "p_value", "p_adjusted")
@@ -71,6 +73,22 @@ class ScanRecord:
 
     def entry(self) -> list[ScanRow]:
         return self.rows
+
+
+Outcome = tuple[int, ScanRecord | Finding]  # the place of a column, and its record or what is known of it beforehand
+
+
+def tested(
+    name: str, parameter: str, term: str, place: int, n: int, estimate: float, error: float, df: float | None,
+    findings: list[str],
+) -> ScanRow:  # fmt: skip
+    """The row of a coefficient, with its test against 0."""
+    from glmfit.inference import Reference
+
+    statistic = estimate / error
+    p = Reference(df).p_value(statistic)
+    freedom = math.nan if df is None else df
+    return ScanRow(name, parameter, term, place, n, estimate, error, statistic, freedom, p, findings=findings)
 
 
 def _document(row: ScanRow) -> dict[str, Any]:

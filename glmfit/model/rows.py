@@ -26,7 +26,8 @@ FEWEST_ROWS = 16
 class Predictor:
     """One linear predictor: X (n, q) times theta[columns] (q,), plus offset (n,), for the parameter named.
 
-    Where absorbed effects have been fitted, they are in the offset: `effects` (n,) of it.
+    Where absorbed effects have been fitted, they are in the offset: `effects` (n,) of it. They follow the coefficients
+    of other predictors, which are the last `beside` of the columns.
     """
 
     parameter: str
@@ -34,6 +35,12 @@ class Predictor:
     columns: Tensor
     offset: Tensor
     effects: Tensor | None = None
+    beside: int = 0
+
+    @property
+    def own(self) -> Tensor:
+        """(p,) the places of its own coefficients."""
+        return self.columns[: len(self.columns) - self.beside]
 
     @property
     def own_offset(self) -> Tensor:
@@ -50,7 +57,8 @@ class Predictor:
 
     def rows(self, part: slice | Tensor, shared: dict[int, Tensor] | None = None) -> Predictor:
         effects = None if self.effects is None else taken(self.effects, part)
-        return Predictor(self.parameter, self.X.rows(part, shared), self.columns, taken(self.offset, part), effects)
+        X, offset = self.X.rows(part, shared), taken(self.offset, part)
+        return Predictor(self.parameter, X, self.columns, offset, effects, self.beside)
 
 
 @dataclass(frozen=True, slots=True)

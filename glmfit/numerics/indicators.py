@@ -172,7 +172,7 @@ class Normal:
             out[self.inner] = self.inverse * right[self.inner]
             return out
         rest = right[self.outer] - self._transposed @ (self.inverse * right[self.inner])
-        enough = tolerance**2 * (self._scale * rest**2).sum(axis=0)
+        enough = max(tolerance, EXACT) ** 2 * (self._scale * rest**2).sum(axis=0)
         if rounding is not None:
             enough = np.maximum(enough, (self._scale * rounding[self.outer] ** 2).sum(axis=0))
         out[self.outer] = self._conjugate(rest, None if begin is None else begin[self.outer], enough)

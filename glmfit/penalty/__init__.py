@@ -8,7 +8,7 @@ numerics.
 from glmfit.penalty.laplace import Integrated, Laplace
 from glmfit.penalty.prior import Covariance, Prior, Strengths
 from glmfit.penalty.search import Peak, maximum
-from glmfit.penalty.term import Penalised, PenalisedTerm, penalised
+from glmfit.penalty.term import Penalised, PenalisedOwn, PenalisedTerm, penalised
 
 __all__ = [
     "Covariance",
@@ -16,6 +16,7 @@ __all__ = [
     "Laplace",
     "Peak",
     "Penalised",
+    "PenalisedOwn",
     "PenalisedTerm",
     "Prior",
     "Strengths",

@@ -4,7 +4,8 @@
 
 psi = (fixed coefficients that are not integrated, omega). Along psi_a the predictors move by eta_a = X_a + Z b_a, where
 b_a solves A b_a = d2 / db dpsi_a; third derivatives of rows along eta move A, fourth ones its derivative (Skaug &
-Fournier 2006, Computational Statistics & Data Analysis 51, 699-709). Of a Gaussian response the integral is exact.
+Fournier 2006, Computational Statistics & Data Analysis 51, 699-709). What is profiled is left out of |A| alone, whose
+inverse is then M = A^-1 - G G', 0 in what is profiled. Of a Gaussian response the integral is exact.
 """
 
 from __future__ import annotations
@@ -19,8 +20,17 @@ from torch import Tensor
 from glmfit.model import Likelihood, Predictor, Rows
 from glmfit.model.apart import leverages
 from glmfit.numerics import Factor, LowRank, Optimum, Symmetric, cholesky, newton
-from glmfit.numerics.curvature import half_log_det
-from glmfit.penalty.matrices import add_blocks, block_sum, congruent, flattened, inverse, solve_columns
+from glmfit.numerics.curvature import half_log_det, structured, structured_factor
+from glmfit.penalty.matrices import (
+    add_blocks,
+    block_sum,
+    congruent,
+    flattened,
+    inverse,
+    profiled,
+    solve_columns,
+    without_profiled,
+)
 from glmfit.penalty.prior import Jet
 from glmfit.penalty.rows import HigherDerivatives, higher_derivatives
 from glmfit.penalty.term import Penalised
@@ -71,7 +81,8 @@ class Conditional:
 class Integrated:
     """The integrated coefficients given psi: theta (|I|,) at the maximum, A = L L' there, and the value L(psi).
 
-    `moves` (|I|, r) are their derivatives in psi, once they have been found.
+    `moves` (|I|, r) are their derivatives in psi, once they have been found. Where u of them are profiled, and not
+    integrated, `profile` is G (|I|, u).
     """
 
     psi: Tensor
@@ -82,10 +93,16 @@ class Integrated:
     likelihood: Likelihood
     jets: tuple[Jet, ...]
     moves: Tensor | None = None
+    profile: Tensor | None = None
 
     def inverse(self) -> Tensor | LowRank:
         """A^-1: the covariance of the integrated coefficients, psi being known."""
         return inverse(self.factor)
+
+    def inner_inverse(self) -> Tensor | LowRank:
+        """M, that of the part of A that is integrated over."""
+        V = self.inverse()
+        return V if self.profile is None else without_profiled(V, self.profile)
 
 
 @dataclass(slots=True, eq=False)
@@ -140,13 +157,16 @@ class Laplace:
         lower = cholesky(-optimum.hessian)
         if lower is None:
             return None
-        return Integrated(
-            psi, optimum.theta, lower, self._integral(optimum, lower, jets), optimum.value, likelihood, jets
-        )
+        value, profile = self._integral(optimum, lower, jets), None
+        if len(of.profiled):
+            profile, log_det = profiled(lower, of.profiled)
+            value -= 0.5 * log_det
+        return Integrated(psi, optimum.theta, lower, value, optimum.value, likelihood, jets, profile=profile)
 
     def _integral(self, optimum: Optimum, lower: Factor, jets: Sequence[Jet]) -> float:
-        """The value, from the penalised log-likelihood at its maximum."""
-        of, value, free = self.of, optimum.value - half_log_det(lower), self.of.size
+        """The value, from the penalised log-likelihood at its maximum, but for the determinant of what is profiled."""
+        of = self.of
+        value, free = optimum.value - half_log_det(lower), of.size - len(of.profiled)
         for term, places, one in zip(of.terms, of.places, jets, strict=True):
             value += 0.5 * len(places) * float(one.log_det)
             free -= len(places) * term.prior.rank
@@ -184,20 +204,13 @@ class Laplace:
             self._found[key] = self.last = replace(found, moves=derived.moves)
         return self._derived[key]
 
-    def sensitivity(self, psi: Tensor) -> Tensor:
-        """(|I|, r) d theta / d psi."""
-        self.derivatives(psi)
-        assert self.last is not None
-        assert self.last.moves is not None
-        return self.last.moves
-
 
 class _Derivation:
     """One pass over the rows that finds how b moves, and one more for the second derivatives."""
 
     def __init__(self, of: Penalised, found: Integrated) -> None:
         self.of, self.found = of, found
-        self.V = found.inverse()
+        self.M = found.inner_inverse()
         self.sides = of.inner.sides
         self.rows: list[tuple[Rows, Rows, HigherDerivatives]] = list(self._pass())
         p, k = of.sizes
@@ -217,12 +230,12 @@ class _Derivation:
                 moved = self.b[term] @ found.jets[term].first[a]
                 right[:, at].index_add_(0, of.places[term].flatten(), -moved.flatten())
         self.moves = solve_columns(found.factor, right)
-        self.sums = [block_sum(self.V, places) for places in of.places]
+        self.sums = [block_sum(self.M, places) for places in of.places]
 
     def _pass(self) -> Iterator[tuple[Rows, Rows, HigherDerivatives]]:
         likelihood = self.found.likelihood
         for fixed, chunk in zip(self.of.outer.chunks(self.of.chunk), likelihood.chunks, strict=True):
-            q = _quadratics(likelihood, chunk, self.V)
+            q = _quadratics(likelihood, chunk, self.M)
 
             def weighed(*etas: Tensor, chunk: Rows = chunk) -> Tensor:
                 return chunk.weight * likelihood.log_density(chunk, *etas)
@@ -260,7 +273,17 @@ class _Derivation:
         self._add_priors(out, changes, u)
         whole = torch.stack([flattened(congruent(found.factor, one)) for one in changes])
         out += 0.5 * (whole @ whole.T)
+        if found.profile is not None:
+            out += self._of_profiled(changes, found.profile)
         return 0.5 * (out + out.T)
+
+    def _of_profiled(self, changes: Sequence[Symmetric], G: Tensor) -> Tensor:
+        """tr(M A_a M A_b) / 2 less the same with A^-1 in place of M."""
+        moved = [structured(one).times(G) for one in changes]
+        lower = structured_factor(self.found.factor)
+        half = torch.stack([lower.half_solve(one).flatten() for one in moved])
+        inner = torch.stack([(G.T @ one).flatten() for one in moved])
+        return 0.5 * (inner @ inner.T) - half @ half.T
 
     def _directions(self, outer: Rows, inner: Rows) -> Tensor:
         """(n, K, r) the derivatives of the linear predictors in psi."""

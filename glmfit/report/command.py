@@ -12,7 +12,7 @@ from glmfit.result import Fitted
 
 _FLAGS = {"intercept": "--no-intercept", "check_separation": "--check-separation"}  # given where not at the default
 _NAMED = {"links": "--link", "fixed": "--fix", "start": "--start"}  # NAME=VALUE each
-_LISTS = ("levels", "relax")
+_LISTS = ("levels", "relax", "absorb")
 _SIGNS = {" ": "space", "\t": "tab"}  # that a command line cannot show
 
 
@@ -56,5 +56,5 @@ def _word(value: Any) -> str:
 
 
 def _item(name: str, text: str) -> str:
-    """An item of a list, which commas separate: a level that has one stands in backticks."""
-    return f"`{text}`" if name == "levels" and ("," in text or text != text.strip()) else str(text)
+    """An item of a list, which commas separate: a level or a column that has one stands in backticks."""
+    return f"`{text}`" if name != "relax" and ("," in text or text != text.strip()) else str(text)

@@ -170,17 +170,13 @@ def _check_robust(spec: ModelSpec, family: Family, others: Sequence[str]) -> Non
 
 
 def _check_absorbed(spec: ModelSpec, family: Family, formula: ModelFormula, estimated: Sequence[str]) -> None:
-    """Absorbed effects are those of one linear predictor, and of columns that stand nowhere else by themselves."""
-    others = [name for name in estimated if name != family.main]
-    if others or family.shared_formula or family.location or family.main not in estimated:
-        fixable = [name for name in others if name not in {p.parameter for p in formula.predictors}]
-        held = " ".join(f"--fix {name}=VALUE" for name in fixable)
-        what = f"{' and '.join(others)} would be estimated as well" if others else "it has others"
-        hint = "gaussian, binomial, poisson, geometric, gamma, inverse-gaussian and quasi-likelihoods have one"
+    """Absorbed effects are those of the main linear predictor, and of columns that stand nowhere else by themselves."""
+    if family.shared_formula or family.location or family.main not in estimated:
+        what = f"its {family.main} is held" if not family.location and not family.shared_formula else "it has several"
         raise UsageError(
             "absorb_family",
-            f"--absorb is for a model with one linear predictor, and of the {family.name} family {what}",
-            f"hold it with {held}; {hint}" if held else hint,
+            f"--absorb is for effects in one linear predictor, and of the {family.name} family {what}",
+            "for categories fit binomial models of pairs, or write the factor as a term; see glmfit families",
         )
     alone = {c for t in formula.predictors[0].terms if len(t.factors) == 1 for c in t.factors[0].columns}
     response = {name for part in formula.response.parts for name in part.columns}

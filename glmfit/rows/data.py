@@ -61,6 +61,7 @@ class Data:
     drawn: Mapping[str, np.ndarray]  # the same as `clusters`, of those that a bootstrap draws
     dropped: Mapping[str, Mapping[str, int]]
     absorbed: Mapping[str, np.ndarray] = field(default_factory=dict)  # the same as `clusters`, of absorbed factors
+    empty: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # levels of these whose rows say nothing
     seconds: float = 0.0
 
     @property

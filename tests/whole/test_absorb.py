@@ -29,6 +29,7 @@ HERE = Path(__file__).parents[1] / "reference" / "absorbed"
 PANEL = str(HERE / "panel.csv")
 FORMULA = "x1 + x2 + kind"
 GLM: list[dict[str, Any]] = json.loads((HERE / "glm.json").read_text())
+JOINT: list[dict[str, Any]] = json.loads((HERE / "joint.json").read_text())
 PYFIXEST: list[dict[str, Any]] = json.loads((HERE / "pyfixest.json").read_text())
 FAMILIES = {"Gamma": "gamma", "quasipoisson": "quasi-poisson", "Negative Binomial(2)": "negative-binomial"}
 
@@ -90,6 +91,21 @@ def test_the_numbers_of_pyfixest(case: dict[str, Any]) -> None:
             assert clustered.covariance.correction == "G/(G-1) (n-1)/(n-k)"
 
 
+@pytest.mark.parametrize("case", JOINT, ids=lambda case: str(case["name"]))
+def test_the_negative_binomial_with_its_dispersion(case: dict[str, Any]) -> None:
+    """A row that is alone in a level is fitted exactly, and says something of alpha: it stays."""
+    found = absorbed("claims", case["absorb"], "negative-binomial")
+    assert found.data.rows_used == case["rows"]
+    assert "singleton" not in found.data.dropped
+    assert [row.estimate for row in found.coefficients[:4]] == pytest.approx(case["estimates"], rel=1e-8)
+    (alpha,) = found.auxiliary
+    assert (alpha.estimate, alpha.std_error) == pytest.approx((case["alpha"], case["alpha_se"]), rel=1e-8)
+    assert found.fit.log_likelihood == pytest.approx(case["log_likelihood"], rel=1e-11)
+    for name, kind in {"hessian": None, "hc0": "hc0", "firm": "cluster:firm"}.items():
+        fit = absorbed("claims", case["absorb"], "negative-binomial", se=kind)
+        assert errors(fit)[:4] == pytest.approx(case[name], rel=1e-8), name
+
+
 def test_factors_nested_in_each_other_are_counted_exactly() -> None:
     found = absorbed("count", ["firm", "town", "year"], "poisson")
     plain = absorbed("count", ["firm", "year"], "poisson")
@@ -112,6 +128,14 @@ SAME_MODELS: list[dict[str, Any]] = [
     {"response": "count", "family": "geometric", "offset": "x2"},
     {"response": "level", "family": "gaussian", "sampling_weights": "weight"},
     {"response": "count", "family": "poisson", "freq_weights": "times"},
+    # other parameters estimated beside the mean, constant or with terms of their own
+    {"response": "share", "family": "beta", "se": "hc1"},
+    {"response": "count", "family": "negative-binomial"},  # whose alpha is 0
+    {"response": "claims", "family": "negative-binomial", "second": "alpha ~ x2", "se": "hc0"},
+    {"response": "level", "family": "student-t"},
+    {"response": "amount", "family": "gamma", "links": {"mu": "log"}, "second": "phi ~ x1", "weights": "weight"},
+    {"response": "amount", "family": "weibull", "offset": "x2"},
+    {"response": "amount", "family": "tweedie"},
 ]
 
 
@@ -129,23 +153,30 @@ def balanced() -> dict[str, Any]:
         own = firm == one
         told = columns["count"][own].max() > 0 and 0 < columns["yes"][own].mean() < 1
         kept[own] = bool(own.sum() > 2 and told)
-    return {**{name: values[kept] for name, values in columns.items()}, "times": 1.0 + columns["x1"][kept] // 1 % 3}
+    share = 1 / (1 + np.exp(-columns["level"][kept]))
+    more = {"times": 1.0 + columns["x1"][kept] // 1 % 3, "share": share}
+    return {**{name: values[kept] for name, values in columns.items()}, **more}
 
 
 @pytest.mark.parametrize("asked", SAME_MODELS, ids=lambda asked: "-".join(map(str, asked.values()))[:60])
 def test_the_numbers_of_dummies(asked: dict[str, Any], balanced: dict[str, Any]) -> None:
-    options = {name: value for name, value in asked.items() if name not in ("response", "family")}
-    found = absorbed(asked["response"], ["firm", "year"], asked["family"], balanced, **options)
-    formula = f"{asked['response']} ~ {FORMULA} + firm + C(year)"
-    whole = glmfit.fit(formula, balanced, family=asked["family"], **options)
-    rows = {row.term: row for row in whole.coefficients}
+    options = {name: value for name, value in asked.items() if name not in ("response", "second")}
+    mean, *second = f"{asked['response']} ~ {FORMULA}", *([asked["second"]] if "second" in asked else [])
+    found = glmfit.fit([mean, *second], balanced, absorb=("firm", "year"), **options)
+    whole = glmfit.fit([f"{mean} + firm + C(year)", *second], balanced, **options)
+    rows = {(row.parameter, row.term): row for row in whole.coefficients}
     for row in found.coefficients:
-        other = rows[row.term]
+        other = rows[row.parameter, row.term]
+        assert row.status == other.status
+        if row.status == "at_limit":
+            continue
         assert (row.estimate, row.std_error) == pytest.approx((other.estimate, other.std_error), rel=1e-8)
         assert row.p_value == pytest.approx(other.p_value, rel=1e-6)
     for name in ("log_likelihood", "deviance", "null_deviance", "pearson_chi2", "aic", "bic", "n_parameters"):
         assert getattr(found.fit, name) == pytest.approx(getattr(whole.fit, name), rel=1e-9, nan_ok=True), name
     assert (found.fit.df_residual, found.fit.df_null) == (whole.fit.df_residual, whole.fit.df_null)
+    for one, other in zip(found.auxiliary, whole.auxiliary, strict=True):
+        assert one.estimate == pytest.approx(other.estimate, rel=1e-8)
     assert found.exit_code == whole.exit_code == 0
 
 
@@ -164,6 +195,29 @@ def test_predictions_use_the_effects(balanced: dict[str, Any]) -> None:
     strange["firm"] = np.array([strange["firm"][0], "new"])
     kept = model.predict(strange, interval="none", missing="keep").estimate
     assert kept.notna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("response", ["count", "yes"])
+def test_what_follows_a_fit_whose_rows_were_dropped(response: str) -> None:
+    """Rows that say nothing are left empty where the fit's own file is looked at, and named in predictions."""
+    family = {"count": "poisson", "yes": "binomial"}[response]
+    found = glmfit.fit(f"{response} ~ {FORMULA}", PANEL, family=family, absorb=("firm",))
+    gone = sum(found.data.dropped["singleton"].values()) + sum(found.data.dropped["no_variation"].values())
+    assert gone > 0
+    model = FittedModel.of(model_from_json(model_json(found), "saved"), None)
+    residuals = model.residuals(PANEL)
+    assert residuals["response"].isna().sum() == gone == found.data.rows_read - found.data.rows_used
+    assert (residuals["pearson"] ** 2).sum() == pytest.approx(found.fit.pearson_chi2, rel=1e-9)
+    assert (residuals["deviance"] ** 2).sum() == pytest.approx(found.fit.deviance, rel=1e-9)
+    assert residuals["leverage"].isna().all()
+    checks = model.check(PANEL)
+    if response == "count":
+        assert checks.set_index("check").loc["dispersion", "df"] == found.fit.df_residual
+    with pytest.raises(GlmfitError, match="an absorbed level whose rows the fit dropped") as error:
+        model.predict(PANEL, interval="none")
+    assert error.value.code == "no_effect"
+    kept = model.predict(PANEL, interval="none", missing="keep").estimate
+    assert (kept.isna() == residuals["response"].isna()).all()
 
 
 def test_one_model_a_column_absorbs_too(capsys: pytest.CaptureFixture[str]) -> None:
@@ -234,7 +288,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("count ~ x1", {"absorb": ("firm", "firm")}, "contradiction"),
     ("count ~ x1", {"absorb": ("row",)}, "nothing_left"),
     ("count ~ 1", {"absorb": ("firm",)}, "empty_model"),
-    ("count ~ x1", {"absorb": ("firm",), "family": "negative-binomial"}, "absorb_family"),
+    ("count ~ x1", {"absorb": ("firm",), "family": "ordinal"}, "absorb_family"),
     ("kind ~ x1", {"absorb": ("firm",), "family": "multinomial"}, "absorb_family"),
     ("count ~ x1", {"absorb": ("firm",), "ci": "profile"}, "absorb_excludes"),
     ("count ~ x1", {"absorb": ("firm",), "ci": "bootstrap"}, "absorb_excludes"),

@@ -447,3 +447,21 @@ def test_a_slant_without_end_is_said_to_have_none(options: dict[str, Any]) -> No
     assert fit.coefficients[-1].status == "not_identified"
     # the information on log(sigma) of n half-normals is 2 n
     assert abs(fit.coefficients[2].std_error - 50**-0.5) < 1e-4
+
+
+@pytest.mark.parametrize("seed", [1, 5, 8])
+@pytest.mark.parametrize("base", ["a", "b", "c"])
+def test_a_level_without_positive_counts_has_no_mean_in_a_hurdle(base: str, seed: int) -> None:
+    """Whichever level is the base, also where the columns that then coincide are told apart by rounding alone."""
+    random = np.random.default_rng(seed)
+    g, u = np.array(["a", "b", "c"])[random.permutation(63) % 3], random.uniform(0, 2, 63)
+    y = np.where(random.random(63) < 0.15, random.poisson(2, 63) + 1.0, 0.0) * (g != "a")
+    data = {"y": y, "g": g, "u": u}
+    fit = glmfit.fit(f"y ~ C(g, contr.treatment({base!r})) + u", data, family="hurdle-poisson")
+    positive = glmfit.fit("y ~ g + u", {k: v[y > 0] for k, v in data.items()}, family="zero-truncated-poisson")
+    assert (fit.exit_code, codes(fit)) == (5, {"flat_direction"})
+    found, expected = ({row.term: row for row in one.coefficients}["u"] for one in (fit, positive))
+    assert found.estimate == pytest.approx(expected.estimate, rel=1e-8)
+    assert found.std_error == pytest.approx(expected.std_error, rel=1e-8)
+    unknown = {row.term[-2] for row in fit.coefficients if row.parameter == "mu" and math.isnan(row.std_error)}
+    assert unknown == ({"p", "b", "c"} if base == "a" else {"a"})  # the "p" of Intercept

@@ -216,9 +216,11 @@ def test_an_offset_is_a_known_coefficient(problem: Problem) -> None:
     scale = len(problem.data["x"]) + abs(free.fit.log_likelihood)
     assert held.fit.log_likelihood == pytest.approx(free.fit.log_likelihood, abs=1e-9 * scale, nan_ok=True)
     found = {label(row): row for row in held.coefficients}
+    rounding = 1e-9 if "perfect_fit" in codes(free) else 0.0  # of estimates without an error of their own
     for row in free.coefficients:
         if row.term != "u" and row.status is None:
-            assert found[label(row)].estimate == pytest.approx(row.estimate, abs=1e-5 * row.std_error, rel=1e-8)
+            near = pytest.approx(row.estimate, abs=1e-5 * row.std_error + rounding, rel=1e-8)
+            assert found[label(row)].estimate == near
 
 
 # ---- the way in ----

@@ -22,6 +22,8 @@ data$count[data$firm %in% c("f03", "f17")] <- 0 # their effects are infinite
 data$firm[5:7] <- c("s1", "s2", "s3") # alone in their level
 data$sector <- sample(sprintf("s%d", 1:6), n, replace = TRUE)
 data$amount <- pmax(data$amount, 0.001)
+data$claims <- rnbinom(n, size = 1.5, mu = exp(eta + 0.5))
+data$claims[data$firm == "f17"] <- 0
 write.csv(data, "panel.csv", row.names = FALSE, quote = FALSE)
 
 # Rows that are alone in a level, or in one that has 0 alone (or 1 alone), until there are none.
@@ -76,7 +78,54 @@ fitted_case <- function(case) {
     estimates = unname(coef(fit)[own]), rank = fit$rank, deviance = deviance(fit), null_deviance = fit$null.deviance,
     df_residual = fit$df.residual, log_likelihood = if (is.na(AIC(fit))) NULL else as.numeric(logLik(fit)),
     dispersion = summary(fit)$dispersion, expected = errors(vcov(fit)),
-    hc0 = errors(vcovHC(fit, "HC0")), hc1 = errors(vcovHC(fit, "HC1")), firm = g("firm"), two = g("firm", "year")
+    hc0 = errors(vcovHC(fit, "HC0")), hc1 = errors(vcovHC(fit, "HC1")),
+    hc2 = errors(vcovHC(fit, "HC2")), hc3 = errors(vcovHC(fit, "HC3")), firm = g("firm"), two = g("firm", "year")
   )
 }
 write_json(lapply(cases, fitted_case), "glm.json", digits = NA, auto_unbox = TRUE, pretty = TRUE)
+
+# The negative binomial with its dispersion: theta between fits by glm, and then the information of all parameters.
+# A row that is alone in a level says something of theta, and stays.
+joint_case <- function(name, absorb) {
+  used <- data
+  repeat {
+    before <- nrow(used)
+    for (f in absorb) used <- used[ave(used$claims, used[[f]]) > 0, ]
+    if (nrow(used) == before) break
+  }
+  model <- as.formula(paste("claims ~ x1 + x2 + kind +", paste0("factor(", absorb, ")", collapse = " + ")))
+  y <- used$claims
+  score <- function(theta, mu) {
+    sum(digamma(y + theta) - digamma(theta) + log(theta) + 1 - log(theta + mu) - (y + theta) / (theta + mu))
+  }
+  control <- glm.control(epsilon = 1e-15, maxit = 200)
+  theta <- 1
+  start <- NULL
+  for (more in 1:80) {
+    fit <- suppressWarnings(glm(model, family = negative.binomial(theta), data = used, control = control, start = start))
+    start <- coef(fit)
+    theta <- uniroot(score, c(0.01, 100), mu = fitted(fit), tol = 1e-15)$root
+  }
+  X <- model.matrix(fit)
+  mu <- fitted(fit)
+  own <- c("x1", "x2", "kindb", "kindc")
+  scores <- cbind(X * (y - (y + theta) * mu / (theta + mu)),
+    digamma(y + theta) - digamma(theta) + log(theta) + 1 - log(theta + mu) - (y + theta) / (theta + mu))
+  cross <- colSums(X * (mu * (y - mu) / (theta + mu)^2))
+  of_theta <- trigamma(y + theta) - trigamma(theta) + 1 / theta - 2 / (theta + mu) + (y + theta) / (theta + mu)^2
+  information <- -rbind(cbind(-crossprod(X, X * ((y + theta) * mu * theta / (theta + mu)^2)), cross),
+    c(cross, sum(of_theta)))
+  bread <- solve(information)
+  errors <- function(v) unname(sqrt(diag(v)[match(own, colnames(X))]))
+  sums <- rowsum(scores, used$firm)
+  g <- nrow(sums)
+  list(
+    name = name, absorb = I(absorb), rows = nrow(used), estimates = unname(coef(fit)[own]), alpha = 1 / theta,
+    alpha_se = sqrt(bread[nrow(bread), nrow(bread)]) / theta^2,
+    log_likelihood = sum(dnbinom(y, size = theta, mu = mu, log = TRUE)), hessian = errors(bread),
+    hc0 = errors(bread %*% crossprod(scores) %*% bread),
+    firm = errors(g / (g - 1) * bread %*% crossprod(sums) %*% bread)
+  )
+}
+write_json(list(joint_case("one", "firm"), joint_case("two", c("firm", "year"))), "joint.json",
+  digits = NA, auto_unbox = TRUE, pretty = TRUE)

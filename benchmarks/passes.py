@@ -21,7 +21,7 @@ import torch
 from glmfit.errors import GlmfitError
 from glmfit.estimate.begin import prepared
 from glmfit.estimate.start import coefficients
-from glmfit.families import LINKS, Family
+from glmfit.families import Family
 from glmfit.families.catalogue import FAMILIES
 from glmfit.model import Likelihood, assemble
 from glmfit.rows.data import read

@@ -21,13 +21,14 @@ from glmfit.estimate.smoothed import found_along
 from glmfit.formula import INTERCEPT, PredictorFormula
 from glmfit.model import Likelihood, Model, assemble
 from glmfit.numerics import Trace, curvature, newton
-from glmfit.penalty import Laplace, Peak, PenalisedTerm, maximum, penalised
+from glmfit.penalty import Laplace, Peak, Penalised, PenalisedTerm, Quadrature, maximum, penalised
 from glmfit.penalty.matrices import block_sum
 from glmfit.rows import Data
 from glmfit.smoothing import smooth_starts, turned
 from glmfit.spec import ModelSpec
 
 EM_STEPS = 3
+MOST_NODES = 10_000  # of a level
 SMALLEST = 1e-3  # of a working standard deviation, relative to the first one, that EM ends at
 
 
@@ -92,13 +93,15 @@ def maximise(data: Data, model: Model, trace: Trace | None, inspection: Inspecti
     terms = [one.term for one in columns]
     likelihood = model.likelihood()
     theta = _plain(model, likelihood, spec, inspection)
+    random = {one.term.parameter for one in columns}
+    exact = family.name == "gaussian" and model.links[family.main].name == "identity" and random == {family.main}
     omega = starts(columns, _information(model, likelihood, theta))
     reml = spec.reml
     if model.smooths:
         model, laplace, psi = _with_smooths(model, terms, theta, omega, spec)
         reml = spec.smoothing != "ml"
     else:
-        laplace = Laplace(penalised(model, terms, (family.main,) if reml else ()))
+        laplace = _integral(penalised(model, terms, (family.main,) if reml else ()), spec.quadrature or 1, exact)
         psi = torch.cat([theta[laplace.of.kept], omega])
     psi = _em(laplace, columns, psi)
     if laplace.at(psi) is None:
@@ -108,8 +111,6 @@ def maximise(data: Data, model: Model, trace: Trace | None, inspection: Inspecti
             "scale covariates that are very large, or leave out random effects one by one to see which it is",
         )
     peak = maximum(laplace, psi, spec.tol, spec.max_iter, trace)
-    random = {one.term.parameter for one in columns}
-    exact = family.name == "gaussian" and model.links[family.main].name == "identity" and random == {family.main}
     return MixedMaximum(model, columns, peak, reml, exact)
 
 
@@ -120,11 +121,27 @@ def _with_smooths(
     of = turned(model, found_along(model))
     b = of.model.working(model.reported(theta))
     laplace = Laplace(penalised(of.model, [*terms, *of.terms], ~of.outer, spec.smoothing == "ml"))
-    laplace.begin = torch.cat(
-        [b[~of.outer], torch.zeros(laplace.of.size - int((~of.outer).sum()), dtype=torch.float64)]
-    )
+    laplace.begin = torch.zeros(laplace.of.size, dtype=torch.float64)
+    laplace.begin[: len(laplace.of.taken)] = b[laplace.of.taken]
     information = -curvature.diagonal(of.model.likelihood().derivatives(b)[2])
     return of.model, laplace, torch.cat([b[of.outer], omega, smooth_starts(of.terms, information)])
+
+
+def _integral(of: Penalised, nodes: int, exact: bool) -> Laplace:
+    """The likelihood with so many nodes for each random effect."""
+    if nodes == 1:
+        return Laplace(of)
+    if exact:
+        message = "--quadrature: of a Gaussian response with an identity link the integral is exact without it"
+        raise ModelError("no_quadrature", message, "leave it out")
+    effects = sum(places.shape[1] for places in of.places)
+    if nodes**effects > MOST_NODES:
+        message = f"--quadrature {nodes}: {effects} effects for each level have {nodes}^{effects} nodes together"
+        hint = (
+            f"at most {int(MOST_NODES ** (1 / effects) + 1e-9)} for each effect, {MOST_NODES:,} in all, are summed over"
+        )
+        raise ModelError("no_quadrature", message, hint)
+    return Quadrature(of, points=nodes)
 
 
 def _plain(model: Model, likelihood: Likelihood, spec: ModelSpec, inspection: Inspection | None) -> Tensor:

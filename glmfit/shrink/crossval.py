@@ -58,7 +58,7 @@ def _without(data: Data, model: Model, asked: Shrinkage, out: Tensor, along: Seq
     part = replace(model, rows=model.rows.rows(torch.nonzero(~out)[:, 0]))
     try:
         likelihood, penalty = part.likelihood(), penalty_of(part, asked)
-        columns = Columns(likelihood, total_weight(likelihood.chunks))
+        columns = Columns(likelihood, total_weight(likelihood.chunks), penalty.basis)
         search = begin(columns, beginning(part, start.constants(part)), penalty, data.spec.tol, data.spec.max_iter)
         return walk(search, penalty, along, lambda point: math.nan)
     except GlmfitError as error:

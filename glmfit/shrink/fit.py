@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
+
+import torch
 
 from glmfit.errors import ModelError
 from glmfit.estimate import start
 from glmfit.estimate.check import inspection_of
 from glmfit.inference import goodness, null_deviance
 from glmfit.model import Likelihood, Model, assemble
+from glmfit.numerics import newton
 from glmfit.result import Fitted
 from glmfit.rows import Data
 from glmfit.shrink.columns import Columns
@@ -45,10 +48,10 @@ def fit_shrunk(data: Data, progress: Progress | None = None) -> Fitted:
         inspection.begin(likelihood, theta)
     clock.append(time.perf_counter())
     null = null_deviance(model, likelihood, theta, constants.get(model.family.main, math.nan))
-    columns = Columns(likelihood, total_weight(likelihood.chunks))
+    columns = Columns(likelihood, total_weight(likelihood.chunks), penalty.basis)
     search = begin(columns, theta, penalty, spec.tol, spec.max_iter)
     along, early = _strengths(asked, strengths(search.slope(), penalty, len(model.rows)))
-    explained = share_explained(model, likelihood, columns, search.state.value, null)
+    explained = share_explained(model, likelihood, null, constants)
     steps = walk(search, penalty, along, explained, early, progress)
     clock.append(time.perf_counter())
     found = Found(model, likelihood, penalty, steps, null, constants)
@@ -63,9 +66,9 @@ def fit_shrunk(data: Data, progress: Progress | None = None) -> Fitted:
 
 def _refuse(data: Data) -> None:
     """Raises for what has no penalised fit yet."""
-    if data.family.shared_formula:
-        message = f"a penalty is not offered for the {data.family.name} family"
-        raise ModelError("shrinkage_excludes", message, "fit each category against the rest as binomial")
+    if data.spec.shrinkage is not None and data.spec.shrinkage.group_categories and not data.family.shared_formula:
+        message = f"--group-categories: the {data.family.name} family has no coefficients of several categories"
+        raise ModelError("bad_strength", message, "leave it out: it is for multinomial")
     if data.formula.smooths:
         message = "smooth terms have penalties of their own, whose strengths are found beside the fit"
         raise ModelError("shrinkage_excludes", message, "leave the penalty out, or write ns(x, 5) for s(x)")
@@ -85,14 +88,22 @@ def _strengths(asked: Shrinkage, path: list[float]) -> tuple[list[float], float]
 
 
 def share_explained(
-    model: Model, likelihood: Likelihood, columns: Columns, value: float, null: float
+    model: Model, likelihood: Likelihood, null: float, constants: Mapping[str, float]
 ) -> Callable[[Point], float]:
-    """The share of the null deviance that a point explains; `value` is the mean log-likelihood of a point of it."""
+    """The share of the null deviance that a point explains; that of categories is minus twice the log-likelihood."""
     family = model.family
-    if len(model.rows.predictors) > 1 and not family.categories:  # the saturated model changes with further parameters
-        return lambda point: math.nan
-    if family.has_deviance:
-        return lambda point: 1 - goodness(likelihood, point.theta).deviance / null
     if family.categories:
+        value = _null_of_categories(model, likelihood, constants) / total_weight(likelihood.chunks)
         return lambda point: 1 - point.value / value
-    return lambda point: math.nan
+    if len(model.rows.predictors) > 1 or not family.has_deviance:  # or the saturated model changes
+        return lambda point: math.nan
+    return lambda point: 1 - goodness(likelihood, point.theta).deviance / null
+
+
+def _null_of_categories(model: Model, likelihood: Likelihood, constants: Mapping[str, float]) -> float:
+    """The log-likelihood of the model without covariates, `constants` being near to it."""
+    if not (model.has_intercept or model.family.location):
+        return likelihood.value(torch.zeros(model.size, dtype=torch.float64))
+    names = model.with_constants
+    begin = torch.tensor([constants[name] for name in names], dtype=torch.float64)
+    return newton(model.constants_only(names), begin).value

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from glmfit.errors import Finding
 from glmfit.estimate.blueprint import blueprint
@@ -48,6 +49,10 @@ class Found:
     losses: Sequence[tuple[float, float]] | None = None  # of each step by cross-validation: mean and its error
     cv: CrossValidation | None = None
 
+    def reported(self, theta: Tensor) -> Tensor:
+        """Coefficients (size,) on the scale of the columns as they are."""
+        return self.penalty.basis.balance(self.model.reported(theta))
+
 
 def summarise(data: Data, found: Found, asked: Shrinkage) -> Fitted:
     """Everything that is said of it."""
@@ -56,7 +61,7 @@ def summarise(data: Data, found: Found, asked: Shrinkage) -> Fitted:
     step = found.steps[-1 if chosen is None else chosen]
     coefficients = _coefficients(found, step, chosen is not None)
     statistics, scale = _statistics(data, found, step if chosen is not None else None)
-    theta = model.reported(step.point.theta)
+    theta = found.reported(step.point.theta)
     return Fitted(
         version=__version__,
         model=reported_model(data, model),
@@ -73,6 +78,8 @@ def summarise(data: Data, found: Found, asked: Shrinkage) -> Fitted:
             alpha=found.penalty.alpha,
             standardized=asked.standardize,
             factors=dict(asked.penalty_factors),
+            group_terms=asked.group_terms,
+            group_categories=asked.group_categories,
             covariates=int(found.penalty.covariates.sum()),
             path=_path(found),
             chosen=chosen,
@@ -107,7 +114,7 @@ def _path(found: Found) -> tuple[PathPoint, ...]:
     for k, step in enumerate(found.steps):
         theta = step.point.theta
         left = theta != 0
-        estimates = found.model.reported(theta)
+        estimates = found.reported(theta)
         mean, error = (math.nan, math.nan) if found.losses is None else found.losses[k]
         points.append(
             PathPoint(
@@ -127,8 +134,8 @@ def _path(found: Found) -> tuple[PathPoint, ...]:
 
 def _coefficients(found: Found, step: Step, chosen: bool) -> tuple[Coefficient, ...]:
     """Rows without errors; without estimates too, where no strength was chosen."""
-    estimates = found.model.reported(step.point.theta)
-    estimates = torch.where(step.point.theta == 0, 0.0 * estimates, estimates)
+    estimates = found.reported(step.point.theta)
+    estimates = torch.where((step.point.theta == 0) & found.penalty.on, 0.0, estimates)
     if not chosen:
         estimates = torch.full_like(estimates, math.nan)
     status, none = "penalised" if chosen else "no_strength", Reference(None)

@@ -19,12 +19,13 @@ from glmfit.estimate.random import RandomColumns, random_columns, starts
 from glmfit.formula import INTERCEPT, PredictorFormula
 from glmfit.model import Likelihood, Model, assemble
 from glmfit.numerics import Trace, newton
-from glmfit.penalty import Laplace, Peak, maximum, penalised
+from glmfit.penalty import Laplace, Peak, Penalised, Quadrature, maximum, penalised
 from glmfit.penalty.matrices import block_sum
 from glmfit.rows import Data
 from glmfit.spec import ModelSpec
 
 EM_STEPS = 3
+MOST_NODES = 10_000  # of a level
 SMALLEST = 1e-3  # of a working standard deviation, relative to the first one, that EM ends at
 
 
@@ -84,7 +85,9 @@ def maximise(data: Data, model: Model, trace: Trace | None, inspection: Inspecti
     terms = [one.term for one in columns]
     likelihood = model.likelihood()
     theta = _plain(model, likelihood, spec, inspection)
-    laplace = Laplace(penalised(model, terms, (family.main,) if spec.reml else ()))
+    random = {one.term.parameter for one in columns}
+    exact = family.name == "gaussian" and model.links[family.main].name == "identity" and random == {family.main}
+    laplace = _integral(penalised(model, terms, (family.main,) if spec.reml else ()), spec.quadrature or 1, exact)
     omega = starts(columns, _information(model, likelihood, theta))
     psi = _em(laplace, columns, torch.cat([theta[laplace.of.kept], omega]))
     if laplace.at(psi) is None:
@@ -94,9 +97,24 @@ def maximise(data: Data, model: Model, trace: Trace | None, inspection: Inspecti
             "scale covariates that are very large, or leave out random effects one by one to see which it is",
         )
     peak = maximum(laplace, psi, spec.tol, spec.max_iter, trace)
-    random = {one.term.parameter for one in columns}
-    exact = family.name == "gaussian" and model.links[family.main].name == "identity" and random == {family.main}
     return MixedMaximum(model, columns, peak, spec.reml, exact)
+
+
+def _integral(of: Penalised, nodes: int, exact: bool) -> Laplace:
+    """The likelihood with so many nodes for each random effect."""
+    if nodes == 1:
+        return Laplace(of)
+    if exact:
+        message = "--quadrature: of a Gaussian response with an identity link the integral is exact without it"
+        raise ModelError("no_quadrature", message, "leave it out")
+    effects = sum(places.shape[1] for places in of.places)
+    if nodes**effects > MOST_NODES:
+        message = f"--quadrature {nodes}: {effects} effects for each level have {nodes}^{effects} nodes together"
+        hint = (
+            f"at most {int(MOST_NODES ** (1 / effects) + 1e-9)} for each effect, {MOST_NODES:,} in all, are summed over"
+        )
+        raise ModelError("no_quadrature", message, hint)
+    return Quadrature(of, points=nodes)
 
 
 def _plain(model: Model, likelihood: Likelihood, spec: ModelSpec, inspection: Inspection | None) -> Tensor:

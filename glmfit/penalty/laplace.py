@@ -198,14 +198,17 @@ class Laplace:
             found = self.at(psi)
             if found is None:
                 return -math.inf, torch.zeros_like(psi), -torch.eye(len(psi), dtype=torch.float64)
-            derived = _Derivation(self.of, found)
+            derived = self._derivation(found)
             self._derived.clear()
             self._derived[key] = found.value, derived.gradient(), derived.hessian()
             self._found[key] = self.last = replace(found, moves=derived.moves)
         return self._derived[key]
 
+    def _derivation(self, found: Integrated) -> Derivation:
+        return Derivation(self.of, found)
 
-class _Derivation:
+
+class Derivation:
     """One pass over the rows that finds how b moves, and one more for the second derivatives."""
 
     def __init__(self, of: Penalised, found: Integrated) -> None:
@@ -235,12 +238,16 @@ class _Derivation:
     def _pass(self) -> Iterator[tuple[Rows, Rows, HigherDerivatives]]:
         likelihood = self.found.likelihood
         for fixed, chunk in zip(self.of.outer.chunks(self.of.chunk), likelihood.chunks, strict=True):
-            q = _quadratics(likelihood, chunk, self.M)
+            q = self._quadratics(chunk)
 
             def weighed(*etas: Tensor, chunk: Rows = chunk) -> Tensor:
                 return chunk.weight * likelihood.log_density(chunk, *etas)
 
             yield fixed, chunk, higher_derivatives(weighed, likelihood.etas(chunk, self.found.theta), q, True)
+
+    def _quadratics(self, chunk: Rows) -> Tensor:
+        """(n, K, K) what half the log-determinant falls by with the Hessians of the rows, twice."""
+        return _quadratics(self.found.likelihood, chunk, self.M)
 
     def gradient(self) -> Tensor:
         """(r,)"""
@@ -263,7 +270,7 @@ class _Derivation:
         out = torch.zeros((r, r), dtype=torch.float64)
         changes: list[Symmetric] = [found.likelihood.no_curvature() for _ in range(r)]
         for outer, inner, row in self.rows:
-            along = self._directions(outer, inner)
+            along = self.directions(outer, inner)
             z = torch.stack([own.X.matvec(u[own.columns]) for own in inner.predictors], dim=1)
             T = row.h + 0.5 * row.curvature + 0.5 * torch.einsum("njkl,nl->njk", row.d, z)
             out += torch.einsum("nja,njk,nkb->ab", along, T, along)
@@ -285,7 +292,7 @@ class _Derivation:
         inner = torch.stack([(G.T @ one).flatten() for one in moved])
         return 0.5 * (inner @ inner.T) - half @ half.T
 
-    def _directions(self, outer: Rows, inner: Rows) -> Tensor:
+    def directions(self, outer: Rows, inner: Rows) -> Tensor:
         """(n, K, r) the derivatives of the linear predictors in psi."""
         p, k = self.of.sizes
         out = torch.zeros((len(outer), len(outer.predictors), p + k), dtype=torch.float64)

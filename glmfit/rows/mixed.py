@@ -9,6 +9,8 @@ from glmfit.families import Family
 from glmfit.formula import ModelFormula
 from glmfit.spec import ModelSpec
 
+MOST_NODES = 100  # of a rule of Gauss and Hermite, whose weights have all digits up to here
+
 
 def first_random(formula: ModelFormula) -> str | None:
     """A random effect of a model as it is written; None where it has none."""
@@ -24,10 +26,14 @@ def refuse_random(formula: ModelFormula, what: str, hint: str) -> None:
 
 def check_random(spec: ModelSpec, family: Family, formula: ModelFormula) -> None:
     """Raises for options that have no meaning beside random effects, and for those that have none without."""
-    term = first_random(formula)
+    term, nodes = first_random(formula), spec.quadrature
+    if nodes is not None and not 1 <= nodes <= MOST_NODES:
+        message = f"--quadrature: {nodes} is not a number of nodes from 1 to {MOST_NODES}"
+        raise UsageError("invalid_value", message, "5 to 25 are usual, and 1 is Laplace's approximation")
     if term is None:
-        if spec.reml:
-            message = "--reml is for the variances of random effects, and the model has none"
+        alone = {"--reml is for the variances of": spec.reml, "--quadrature integrates": nodes is not None}
+        for what in (what for what, asked in alone.items() if asked):
+            message = f"{what} random effects, and the model has none"
             raise UsageError("contradiction", message, "leave it out, or add a random effect: ... + (1 | g)")
         return
     smooths = [smooth.name for smooth in formula.smooths]
@@ -37,6 +43,22 @@ def check_random(spec: ModelSpec, family: Family, formula: ModelFormula) -> None
         raise ModelError("random_excludes", message, hint)
     for option, reason, hint in _excluded(spec, family):
         raise ModelError("random_excludes", f"{option} does not go with random effects {term}: {reason}", hint)
+    if nodes is not None and nodes > 1:
+        _check_quadrature(spec, formula)
+
+
+def _check_quadrature(spec: ModelSpec, formula: ModelFormula) -> None:
+    """Raises where the integral is not one for each level of a factor."""
+    groups = {term.grouping: term.spelled for one in formula.predictors for term in one.random}
+    laplace = "leave it out: Laplace's approximation takes any number of factors"
+    if len(groups) > 1:
+        message = f"--quadrature is for random effects of one factor, and there are {' and '.join(groups.values())}"
+        raise ModelError(
+            "no_quadrature", f"{message}: effects that meet in rows have no integrals of their own", laplace
+        )
+    if spec.reml:
+        message = "--quadrature does not go with --reml, whose coefficients of the mean are integrated with all levels"
+        raise ModelError("no_quadrature", message, "leave out one of them")
 
 
 def _excluded(spec: ModelSpec, family: Family) -> Iterator[tuple[str, str, str]]:

@@ -39,7 +39,7 @@ def with_random(model: SavedModel, how: str | None, choices: Sequence[str] = CHO
         if how is not None:
             raise UsageError("contradiction", f"--random: {model.name} has no random effects", "leave it out")
         return model
-    how = how or choices[0]
+    how = how or (choices[0] if choices[0] != "drawn" or _is_known(model) else "include")
     if how == "zero":
         return without_effects(model)
     if how == "population":
@@ -51,6 +51,11 @@ def with_random(model: SavedModel, how: str | None, choices: Sequence[str] = CHO
     if how == "drawn":
         return replace(model, random="include", moved=_drawn(model, seed))
     return replace(model, random=how)
+
+
+def _is_known(model: SavedModel) -> bool:
+    """Whether the joint covariance is kept."""
+    return model.fit.blueprint.random is not None and model.fit.blueprint.random.covariance is not None
 
 
 def _drawn(model: SavedModel, seed: int) -> Tensor:

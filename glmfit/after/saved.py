@@ -9,6 +9,7 @@ it is refused. A user's likelihood is run only where the command names its file 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +21,7 @@ from glmfit.families import LINKS, Family, Link, Special, make_family
 from glmfit.families.userfile import is_path, split
 from glmfit.formula import DesignState, Factor, PredictorFormula, parse
 from glmfit.lazy import torch
-from glmfit.report.saved import AGAIN, MOST_BYTES, model_from_json
+from glmfit.report.saved import AGAIN, FAMILY, MOST_BYTES, model_from_json
 from glmfit.result import Coefficient, Fitted
 from glmfit.spec import ModelSpec
 
@@ -213,6 +214,15 @@ def read_fitted(path: str) -> Fitted:
         reason = getattr(error, "strerror", None) or error
         raise DataError("not_readable", f"{path!r} cannot be read: {reason}", "check the path") from error
     return model_from_json(text, path)
+
+
+def is_model(path: str) -> bool:
+    """Whether a file begins as saved models do; what is not there is none."""
+    try:
+        with open(path, "rb") as file:
+            return FAMILY.encode() in file.read(100)
+    except (OSError, ValueError):
+        return path.endswith(".json") and not os.path.exists(path)
 
 
 def open_model(fit: Fitted, family: str | None = None, name: str = "the model", *, random: bool = False) -> SavedModel:

@@ -67,12 +67,15 @@ def _drawn(model: SavedModel, seed: int) -> Tensor:
     V, random = from_parts(law.covariance), np.random.default_rng((seed, 3))
     out = torch.zeros(len(V), dtype=torch.float64)
     normal = torch.from_numpy(random.standard_normal(V.inner.shape))
-    out[V.inner] = (torch.linalg.cholesky(V.blocks) @ normal[:, :, None])[:, :, 0]
-    core = V.K[: law.given, : law.given]
-    if law.given:
-        half = torch.linalg.cholesky(core) @ torch.from_numpy(random.standard_normal(law.given))
-        out += V.F[:, : law.given] @ half
-    return out
+    out[V.inner] = (_root(V.blocks) @ normal[:, :, None])[:, :, 0]
+    core = _root(V.K[: law.given, : law.given])
+    return out + V.F[:, : law.given] @ (core @ torch.from_numpy(random.standard_normal(law.given)))
+
+
+def _root(V: Tensor) -> Tensor:
+    """R with R R' = V, of covariances (..., d, d) whose rounding may leave them an eigenvalue just below 0."""
+    values, vectors = torch.linalg.eigh(V)
+    return vectors * torch.sqrt(values.clamp(min=0))[..., None, :]
 
 
 def without_effects(model: SavedModel) -> SavedModel:

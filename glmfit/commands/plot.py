@@ -161,7 +161,7 @@ def _inputs(kind: Kind, files: list[str], family: str | None, reading: Reading, 
     model, data = files
     if kind.needs == AGAIN:
         return Inputs(models={model: read_fitted(model)}, data=data, family=family, reading=reading)
-    saved = shared.open_saved(model, family, random=True)
+    saved = shared.open_saved(model, family)
     return Inputs(model=saved, source=shared.open_new_data(data, reading, saved), asked=asked)
 
 

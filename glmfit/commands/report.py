@@ -62,9 +62,7 @@ def report_command(
     from glmfit.after.reported import Rows, named
 
     rows = None if data is None else Rows(data, asked, reading, family)
-    opened = {
-        name: shared.open_saved(path, family, random=True) for name, path in zip(named(models), models, strict=True)
-    }
+    opened = {name: shared.open_saved(path, family) for name, path in zip(named(models), models, strict=True)}
     if rows is not None:
         for name, model in opened.items():
             rows.check(name, model)
@@ -134,4 +132,4 @@ def report_of(fit: Fitted, spec: ModelSpec, data: str, target: str) -> None:
 
     family = spec.family if is_path(spec.family) else None
     rows = None if data == "-" else Rows(data, shared.asked(None, None, "keep"), spec.reading, family)
-    write_report({"fit": open_model(fit, family, random=True)}, rows, 1 if spec.seed is None else spec.seed, target)
+    write_report({"fit": open_model(fit, family)}, rows, 1 if spec.seed is None else spec.seed, target)

@@ -30,7 +30,7 @@ from glmfit.inference import (
     residual_df,
     wald,
 )
-from glmfit.inference.covariance import covariance
+from glmfit.inference.covariance import LEVERAGE, covariance
 from glmfit.inference.dispersion import dispersion
 from glmfit.inference.profiles import profiled, reported_directions
 from glmfit.model import Model
@@ -198,7 +198,11 @@ def _covariance(data: Data, found: Maximum, unit: float) -> Covariance:
     bread = inverse_expected(likelihood, found.optimum) if expected else found.bread
     reported = reported_map(found.model) if spec.small_sample == "cr2" else None
     of = absorbing.counted(data, model)
-    return covariance(kind, likelihood, found.optimum, bread, unit, of, clusters, reported, expected=expected)
+    lengths = absorbing.lengths(found) if model.absorbed is not None and kind in LEVERAGE else None
+    optimum = found.optimum
+    return covariance(
+        kind, likelihood, optimum, bread, unit, of, clusters, reported, expected=expected, lengths=lengths
+    )
 
 
 def _statistics(data: Data, found: Maximum, model: Model, sums: Goodness, scale: Scale, null: float) -> FitStatistics:

@@ -67,7 +67,7 @@ def test_the_numbers_of_r(case: dict[str, Any]) -> None:
         assert found.fit.log_likelihood == pytest.approx(case["log_likelihood"], rel=1e-12)
     scale = 1.0 if estimated or family != "negative-binomial" else math.sqrt(case["dispersion"])  # R estimates one
     assert [scale * error for error in errors(found)] == pytest.approx(case["expected"], rel=1e-8)
-    kinds = {"hc0": "hc0", "hc1": "hc1", "firm": "cluster:firm", "two": "cluster:firm,year"}
+    kinds = {"hc0": "hc0", "hc1": "hc1", "hc2": "hc2", "hc3": "hc3", "firm": "cluster:firm", "two": "cluster:firm,year"}
     for name, kind in kinds.items():
         assert errors(fit(kind)) == pytest.approx(case[name], rel=1e-8), name
 
@@ -114,6 +114,18 @@ def test_factors_nested_in_each_other_are_counted_exactly() -> None:
     assert found.fit.n_parameters == plain.fit.n_parameters
     assert [row.estimate for row in found.coefficients] == pytest.approx([row.estimate for row in plain.coefficients])
     assert "town (9 levels, 9 redundant)" in to_table(found, width=80)
+    leverages = [
+        errors(absorbed("count", factors, "poisson", se="hc3"))
+        for factors in (["firm", "town", "year"], ["firm", "year"])
+    ]
+    assert leverages[0] == pytest.approx(leverages[1], rel=1e-10)
+
+
+def test_leverages_that_would_take_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glmfit.numerics.crossed.MOST_LEVELS", 7)
+    with pytest.raises(GlmfitError, match="beside the largest have 8 levels, more than the 7") as error:
+        absorbed("count", ["firm", "year"], "poisson", se="hc2")
+    assert error.value.code == "too_large"
 
 
 # ---- against the same model with dummies, for what R has no words for ----
@@ -293,7 +305,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("count ~ x1", {"absorb": ("firm",), "ci": "profile"}, "absorb_excludes"),
     ("count ~ x1", {"absorb": ("firm",), "ci": "bootstrap"}, "absorb_excludes"),
     ("count ~ x1", {"absorb": ("firm",), "bias_reduction": "firth"}, "absorb_excludes"),
-    ("count ~ x1", {"absorb": ("firm",), "se": "hc3"}, "absorb_excludes"),
+    ("count ~ x1", {"absorb": ("firm",), "se": "wild:firm"}, "absorb_excludes"),
     ("count ~ x1", {"absorb": ("firm",), "optimizer": "bfgs"}, "absorb_excludes"),
     ("count ~ x1", {"absorb": ("firm",), "separation": "drop"}, "absorb_excludes"),
 ]

@@ -22,7 +22,9 @@ from glmfit.estimate import start
 from glmfit.estimate.begin import prepared
 from glmfit.estimate.check import Inspection
 from glmfit.estimate.flat import settled_flat_directions
-from glmfit.estimate.maximum import AS_GOOD, NEAR_LIMIT, Maximum, ends
+from glmfit.estimate.maximum import AS_GOOD, NEAR_LIMIT, Maximum
+from glmfit.estimate.maximum import ends as limits
+from glmfit.estimate.receding import judged
 from glmfit.inference import Count, inverse_expected
 from glmfit.inference.covariance import LEVERAGE
 from glmfit.model import AbsorbedLikelihood, Model, Slopes, Step, profiled
@@ -76,14 +78,14 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
         check_leverages(model.absorbed.indicators, f"--se {spec.se}")
     model, constants, phi = prepared(model, inspection)
     found, place = _found(model, constants, phi, spec, trace)
-    for parameter, simpler in ends(model):
+    for parameter, simpler in limits(model):
         kept = [k for k, one in enumerate(model.rows.predictors) if one.parameter != parameter]
         value = AbsorbedLikelihood(simpler).value(place.eta[kept])
         if value >= found.optimum.value - NEAR_LIMIT:
             other, _ = _found(simpler, constants, phi, spec, None)
             if other.optimum.value >= found.optimum.value - AS_GOOD:
-                return other
-    return found
+                return judged(other)
+    return judged(found)
 
 
 def _found(

@@ -166,7 +166,9 @@ def _gone(data: Data, found: Maximum) -> np.ndarray | None:
 def _separation(found: Maximum, rows: int, dropped: bool) -> Finding:
     assert found.separated is not None
     if not dropped or found.whole is None:
-        return diagnose.separation(found.separated, (found.whole or found.model).labels)
+        absorbed = found.model.absorbed
+        effects = "" if absorbed is None else " and ".join(one.factor for one in absorbed.factors)
+        return diagnose.separation(found.separated, (found.whole or found.model).labels, effects)
     kept = set(found.model.labels)
     return diagnose.separated_rows_dropped(
         found.separated, [name for name in found.whole.labels if name not in kept], rows

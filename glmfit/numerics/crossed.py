@@ -61,7 +61,8 @@ def _inverse(normal: Normal) -> np.ndarray:
     """S^- (m, m), 0 for effects that others make up for."""
     from scipy.linalg.lapack import dpotri, dpstrf
 
-    assert normal.border is not None and normal.others is not None
+    assert normal.border is not None
+    assert normal.others is not None
     scaled = normal.border.multiply(np.sqrt(normal.inverse)).tocsr()
     S = normal.others.toarray() - (scaled.T @ scaled).toarray()
     diagonal = np.diag(normal.others.toarray())

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+
+IMPORTED = 50_000  # objects between two looks for garbage: imports make ten times as many, and none of it
 
 
 def run() -> None:
@@ -14,11 +17,14 @@ def run() -> None:
         sys.exit(complete(sys.argv[2:]))
     try:
         from glmfit.commands.interrupt import watch, watch_mapped
+        from glmfit.lazy import put_off
 
         _open_streams()
         watch()
     except KeyboardInterrupt:
         os._exit(130)
+    gc.set_threshold(IMPORTED)
+    put_off()
     from glmfit.commands.app import cut_short, main
 
     watch_mapped(cut_short)

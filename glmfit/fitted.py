@@ -68,7 +68,7 @@ class FittedModel(Fitted):
         data: Any,
         of: str | None = None,
         *,
-        interval: str = "confidence",
+        interval: str | None = None,
         level: float | None = None,
         random: str | None = None,
         offset: str | float | None = None,
@@ -142,14 +142,15 @@ class FittedModel(Fitted):
         seed: int = 1,
         offset: str | float | None = None,
         exposure: str | float | None = None,
-        missing: str = "error",
+        missing: str | None = None,
+        random: str | None = None,
         **reading: Any,
     ) -> Any:
         """A pandas DataFrame of residuals and influence, one row for each row of `data`: see `glmfit residuals`."""
         from glmfit.after.residuals import residual_runs
 
         asked, source = self._asked(data, offset, exposure, missing, reading)
-        return _frame(residual_runs(self.opened(), source, asked, seed, dfbeta)[1], data)
+        return _frame(residual_runs(self.opened(random=True), source, asked, seed, dfbeta, random)[1], data)
 
     def check(
         self,
@@ -158,7 +159,8 @@ class FittedModel(Fitted):
         seed: int = 1,
         offset: str | float | None = None,
         exposure: str | float | None = None,
-        missing: str = "error",
+        missing: str | None = None,
+        random: str | None = None,
         **reading: Any,
     ) -> Any:
         """A pandas DataFrame of what residuals say of the fit, one row for each question, as `--check` writes them."""
@@ -167,7 +169,7 @@ class FittedModel(Fitted):
         from glmfit.after.diagnosis import diagnosis
 
         asked, source = self._asked(data, offset, exposure, missing, reading)
-        records = diagnosis(self.opened(), source, asked, seed)
+        records = diagnosis(self.opened(random=True), source, asked, seed, random)
         return pd.DataFrame([dict(row) for row in records.rows], columns=list(records.columns))
 
     def simulate(
@@ -176,6 +178,7 @@ class FittedModel(Fitted):
         draws: int = 1,
         seed: int = 1,
         *,
+        random: str | None = None,
         offset: str | float | None = None,
         exposure: str | float | None = None,
         missing: str = "error",
@@ -185,7 +188,8 @@ class FittedModel(Fitted):
         from glmfit.after.simulate import simulations
 
         asked, source = self._asked(data, offset, exposure, missing, reading)
-        return _frame(simulations(self.opened(), source, asked, draws, seed), data, wide=True)
+        model = self.opened(random=True)
+        return _frame(simulations(model, source, asked, draws, seed, random), data, wide=True)
 
     def margins(
         self,
@@ -244,7 +248,7 @@ class FittedModel(Fitted):
         data: Any,
         offset: str | float | None,
         exposure: str | float | None,
-        missing: str,
+        missing: str | None,
         reading: Mapping[str, Any],
     ) -> tuple[Asked, Source]:
         """What is said of new data, and the data opened."""
@@ -254,7 +258,8 @@ class FittedModel(Fitted):
         from glmfit.table import open_data
 
         source = open_data(data, self.blueprint.reading.for_new_data(from_options(reading)))
-        return Asked(offset, exposure, one_of("missing", missing, POLICIES)), source
+        policy = None if missing is None else one_of("missing", missing, POLICIES)
+        return Asked(offset, exposure, policy), source
 
 
 def _frame(runs: Iterator[Any], data: Any, *, wide: bool = False) -> Any:

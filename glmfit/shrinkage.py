@@ -21,7 +21,7 @@ _ADD = "add --ridge, --lasso or --elastic-net"
 
 @dataclass(frozen=True, slots=True)
 class Shrinkage:
-    """A penalty lambda sum_j v_j (alpha |b_j| + (1 - alpha) b_j^2 / 2) on standardised coefficients b_j.
+    """A penalty lambda sum_j v_j (alpha |b_j| + (1 - alpha) b_j^2 / 2) on standardised coefficients b_j, or on terms.
 
     One of `ridge`, `lasso`, a strength or "path", and `elastic_net`, the share alpha of the absolute values.
     """
@@ -35,6 +35,8 @@ class Shrinkage:
     cv_groups: str | None = None  # a column whose groups are not torn apart by folds
     penalty_factors: Mapping[str, float] = field(default_factory=dict)  # term or coefficient -> v
     standardize: bool = True
+    group_terms: bool = False  # the coefficients of a term are 0 together, or none of them is,
+    group_categories: bool = False  # and those of all categories of a response
 
     def __post_init__(self) -> None:
         given = [f"--{name.replace('_', '-')}" for name in ("ridge", "lasso", "elastic_net") if self.asked(name)]
@@ -49,6 +51,10 @@ class Shrinkage:
         if alpha is not None and not (_is_number(alpha) and 0 <= alpha <= 1):
             what = f"--elastic-net: {alpha} is no share of the absolute values, from 0 (ridge) to 1 (lasso)"
             raise ModelError("bad_strength", what, "write --elastic-net 0.5; strengths are found by themselves")
+        for option, together in (("--group-terms", self.group_terms), ("--group-categories", self.group_categories)):
+            if together and self.alpha == 0:
+                message = f"{option} says which coefficients are set to 0 together, and ridge sets none to 0"
+                raise ModelError("bad_strength", message, "leave it out, or use --lasso or --elastic-net")
         for name, value in self.penalty_factors.items():
             if not (_is_number(value) and value >= 0):
                 message = f"--penalty-factor {name}: {value} is not 0 or a positive number"
@@ -135,6 +141,7 @@ def validate(spec: Any) -> None:
         "--bias-reduction firth": (spec.bias_reduction is not None, "give one of the two penalties"),
         "--absorb": (bool(spec.absorb), "write the column as a term; --penalty-factor TERM=0 leaves it unpenalised"),
         "--group": (spec.group is not None, "leave one of them out"),
+        "--base": (spec.base is not None, "leave it out: with a penalty no category is the base of the others"),
         f"--optimizer {spec.optimizer}": (spec.optimizer != "newton", "leave it out: the search is proximal Newton"),
         "--start": (bool(spec.start), "leave it out: a path begins where all coefficients are 0"),
         "--separation drop": (spec.separation == "drop", "leave it out: a penalty keeps coefficients finite"),

@@ -52,3 +52,5 @@ class Shrunk:
     chosen: int | None  # the place in the path that is reported
     choice: str | None  # given | min | 1se: what chose it
     cv: CrossValidation | None = None
+    group_terms: bool = False  # the coefficients of a term are 0 together, or none of them is,
+    group_categories: bool = False  # and those of all categories of a response

@@ -82,6 +82,7 @@ class ModelSpec:
     level: float = 0.95
     bias_reduction: str | None = None  # one of BIAS_REDUCTIONS
     reml: bool = False  # the coefficients of the mean are integrated too when variances of random effects are estimated
+    quadrature: int | None = None  # nodes by which random effects of one factor are integrated; 1 is Laplace's
     shrinkage: Shrinkage | None = None  # a penalty on coefficients; also its fields by name
     smoothing: str | None = None  # one of SMOOTHINGS: what the strengths of smooth terms are chosen by
     where: str | None = None  # a condition: the rows in which it holds are the data
@@ -188,7 +189,7 @@ def _validate_types(spec: ModelSpec) -> None:
         **dict.fromkeys(("censor", "bias_reduction", "smoothing", "where", "spill"), (str | None, "text")),
         **dict.fromkeys(("level", "tol"), (Real, "a number")),
         "max_iter": (Integral, "a whole number"),
-        **dict.fromkeys(("replicates", "seed"), (Integral | None, "a whole number")),
+        **dict.fromkeys(("replicates", "seed", "quadrature"), (Integral | None, "a whole number")),
         "dispersion": (str | Real | None, "a method or a number"),
         "memory": (str | Integral | None, "a size, such as '4G'"),
         **dict.fromkeys(("formulas", "x", "levels", "relax", "absorb"), (tuple | list, "a sequence of texts")),

@@ -25,9 +25,9 @@ BELOW = {
     "penalty": "model design numerics",
     "inference": "model numerics families",
     "trust": "model design numerics",
-    "smoothing": "inference model numerics",
+    "smoothing": "penalty inference model design numerics",
     "estimate": "penalty smoothing trust inference model design rows formula families numerics",
-    "shrink": "estimate trust inference model design rows formula families numerics",
+    "shrink": "dense estimate trust inference model design rows formula families table numerics",
     "dense": "estimate trust inference design rows formula families table numerics",
     "cluster": "estimate inference model design rows formula families table numerics",
     "explain": "",
@@ -167,3 +167,25 @@ sys.exit(" ".join(sorted(heavy & set(sys.modules))) or 0)
 """
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
+
+
+PUT_OFF = """
+import sys
+from glmfit.lazy import load_all, put_off
+put_off()
+import torch
+from glmfit.numerics import newton
+x = torch.ones(3, dtype=torch.float64, requires_grad=True)
+(slope,) = torch.autograd.grad(torch.lgamma(x).sum(), x, create_graph=True)
+torch.autograd.grad(slope.sum(), x)
+assert "torch._refs" not in sys.modules
+load_all()
+from torch._subclasses.fake_tensor import FakeTensorMode
+with FakeTensorMode():
+    assert (torch.ones(3) @ torch.ones(3, 2)).shape == (2,)
+assert "torch._refs" in sys.modules
+"""
+
+
+def test_what_is_put_off_of_torch_is_not_needed_and_comes_when_it_is() -> None:
+    subprocess.run([sys.executable, "-c", PUT_OFF], check=True)

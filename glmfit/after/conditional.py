@@ -3,6 +3,7 @@
 include     those of the row's levels, at the modes of their conditional densities; a level not seen is an error
 new         the same, and of a level not seen any that it may have: b ~ N(0, Sigma)
 population  any at all: the levels of the data do not matter       zero   0
+drawn       those of the row's levels, drawn from their distribution given the data and the estimates: N(mode, A^-1)
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from glmfit.after.saved import SavedModel
 from glmfit.errors import DataError, ModelError, UsageError, shorten
+from glmfit.estimate.placed import from_parts
 from glmfit.formula import DesignState, Evaluator, Levels
 from glmfit.formula import RandomTerm as Written
 from glmfit.random_effects import RandomTerm
@@ -24,10 +26,12 @@ from glmfit.table import Table, is_number
 
 CHOICES = ("include", "new", "population", "zero")
 OF_MARGINS = ("population", "include", "zero")
-OF_RESIDUALS = ("include", "population", "zero")
+OF_RESIDUALS = ("include", "drawn", "population", "zero")
+OF_SIMULATIONS = ("population", "include", "zero")
+OF_CHECKS = ("drawn", "include", "population", "zero")
 
 
-def with_random(model: SavedModel, how: str | None, choices: Sequence[str] = CHOICES) -> SavedModel:
+def with_random(model: SavedModel, how: str | None, choices: Sequence[str] = CHOICES, seed: int = 1) -> SavedModel:
     """The model whose rows have random effects as `how` says, by default the first of the choices."""
     found = model.fit.random_effects
     how = how if how is None else one_of("--random", how, choices)
@@ -44,7 +48,26 @@ def with_random(model: SavedModel, how: str | None, choices: Sequence[str] = CHO
         if term.modes is None:
             message = f"{model.name} keeps no effects of the {term.levels:,} levels of {term.term}"
             raise ModelError("no_prediction", message, "--random population is for any level, zero at effects of 0")
+    if how == "drawn":
+        return replace(model, random="include", moved=_drawn(model, seed))
     return replace(model, random=how)
+
+
+def _drawn(model: SavedModel, seed: int) -> Tensor:
+    """(p,) a draw of theta about its estimate, coefficients and variances held: L L' of the blocks, and of the core."""
+    law = model.fit.blueprint.random
+    if law is None or law.covariance is None:
+        message = f"the covariance of the random effects of {model.name} is not kept, from which they would be drawn"
+        raise ModelError("random_intervals", message, "write --random include, for those of their modes")
+    V, random = from_parts(law.covariance), np.random.default_rng((seed, 3))
+    out = torch.zeros(len(V), dtype=torch.float64)
+    normal = torch.from_numpy(random.standard_normal(V.inner.shape))
+    out[V.inner] = (torch.linalg.cholesky(V.blocks) @ normal[:, :, None])[:, :, 0]
+    core = V.K[: law.given, : law.given]
+    if law.given:
+        half = torch.linalg.cholesky(core) @ torch.from_numpy(random.standard_normal(law.given))
+        out += V.F[:, : law.given] @ half
+    return out
 
 
 def without_effects(model: SavedModel) -> SavedModel:
@@ -75,9 +98,10 @@ def refuse_new_responses(model: SavedModel) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowLevels:
-    """The distinct levels of a group in some rows, the row (by its place) in which each is first, and `codes` (n,)."""
+    """The distinct levels of a group in some rows, by the levels of its columns, the place of the row in which each is
+    first, and `codes` (n,)."""
 
-    names: tuple[str, ...]
+    names: tuple[tuple[str, ...], ...]
     known: tuple[bool, ...]  # whether all parts of a level are levels of their own columns
     first: np.ndarray
     codes: np.ndarray
@@ -100,7 +124,7 @@ def row_levels(model: SavedModel, written: Written, table: Table) -> RowLevels:
         for levels in sets:
             rest, one = divmod(rest, len(levels))
             parts.append(levels[one])
-        names.append(":".join(parts))
+        names.append(tuple(parts))
         whole.append(all(part in own for part, own in zip(parts, known, strict=True)))
     return RowLevels(tuple(names), tuple(whole), first, codes.reshape(-1))
 
@@ -115,7 +139,8 @@ def places(model: SavedModel, written: Written, term: RandomTerm, table: Table) 
         raise ModelError("no_prediction", message, "write other names in the data, and fit again; or --random zero")
     found = row_levels(model, written, table)
     at = np.full(len(found.names), -1, dtype=np.int64)
-    for i, (level, whole) in enumerate(zip(found.names, found.known, strict=True)):
+    for i, (parts, whole) in enumerate(zip(found.names, found.known, strict=True)):
+        level = ":".join(parts)
         at[i] = place.get(level, -1) if whole else -1
         if at[i] < 0 and model.random == "include":
             row = int(table.rows[found.first[i]])

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from glmfit.after.binary import binary_checks
+from glmfit.after.conditional import OF_CHECKS, with_random
 from glmfit.after.influence import NAMES as INFLUENCE
 from glmfit.after.influence import Survey, influence, survey
+from glmfit.after.law import spreading
 from glmfit.after.links import link_check
 from glmfit.after.newdata import Asked
 from glmfit.after.rows import observed_rows, pieces
@@ -49,13 +51,18 @@ class Gathered:
         return self.columns[name]
 
 
-def diagnosis(model: SavedModel, source: Source, asked: Asked, seed: int) -> Records:
+def diagnosis(model: SavedModel, source: Source, asked: Asked, seed: int, random_effects: str | None = None) -> Records:
     """The checks that a model and these rows admit, as a table."""
+    model = with_random(model, random_effects, OF_CHECKS, seed)
+    if model.fit.random_effects is not None:
+        random_effects = random_effects or OF_CHECKS[0]
     found = _gather(model, source, asked, seed)
     if not len(found["y"]):
         raise DataError("no_rows", f"no row of {source.name} has an answer", "check --missing keep, and the data")
     rows = [*_of_counts(model, found), *_of_quantiles(found), *_of_influence(found)]
-    whole = bool(np.isfinite(found["fitted"]).all())  # not so where data are separated, or nobody says what the mean is
+    whole = bool(np.isfinite(found["fitted"]).all()) and not spreading(
+        model
+    )  # not so where data are separated, or nobody says what the mean is
     rows += [row for row in (link_check(model, found.columns) if whole else None,) if row]
     rows += [*_collinearity(model, found.whole), *(binary_checks(model, found.columns) if whole else ())]
     rows = rows or [verdict("none", "nothing to rest a check on", math.nan)]
@@ -63,7 +70,9 @@ def diagnosis(model: SavedModel, source: Source, asked: Asked, seed: int) -> Rec
         "formulas": list(model.fit.model.formulas),
         "family": model.fit.model.family,
         "rows_used": len(found["y"]),
+        "random_effects": random_effects,
     }
+    facts = {name: one for name, one in facts.items() if one is not None}
     findings = () if found.whole.reason is None else (_without(found.whole.reason),)
     return Records(SCHEMA, "checks", COLUMNS, rows, facts, None, findings, ("statistic_kind", "rows"))
 
@@ -74,8 +83,9 @@ def _without(reason: str) -> Finding:
 
 def _gather(model: SavedModel, source: Source, asked: Asked, seed: int) -> Gathered:
     whole, random, family = survey(model, source, asked), np.random.default_rng(seed), model.family
+    asked = replace(asked, missing=whole.missing)
     parts: dict[str, list[np.ndarray]] = {}
-    counts = family.has_distribution and family.support.integer and family.support.lower == 0
+    counts = not spreading(model) and family.has_distribution and family.support.integer and family.support.lower == 0
     units = Units(model, seed) if model.fit.model.freq_weights else None
     seen = 0
     for run in observed_rows(model, source, asked):

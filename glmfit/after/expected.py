@@ -24,6 +24,7 @@ from glmfit.errors import ModelError
 STEP = 0.3  # of u, where deviations are below 1
 REACH = 8.5  # beyond which the normal density is less than rounding
 MOST = 2_000  # nodes on either side
+TOGETHER = 1_000_000  # rows and nodes
 MOST_HALVINGS = 200
 MOST_TOGETHER = 2  # predictors that are integrated over at once
 
@@ -33,14 +34,14 @@ def expected(model: SavedModel, of: Quantity) -> Quantity:
     places = spreading(model)
     if not places:
         return of
-    if of.name == "link":  # is linear in the effects
-        return replace(of, predictor=None)
+    K = len(model.estimated)
+    if of.name == "link" or (of.predictor is not None and model.links[of.predictor].name == "identity"):  # is linear
+        return replace(of, value=lambda etas, columns: of.value(etas[:K], columns), predictor=None)
     if of.name.startswith("quantile"):
         message = f"--of {of.name} has no average over random effects: a mean of quantiles is no quantile"
         raise ModelError(
             "no_expectation", message, "write --random zero; or --interval prediction, whose ends are quantiles"
         )
-    K = len(model.estimated)
     within = _that_matter(model, of, places)
     for k in within:
         _refuse_pole(model, of, k)
@@ -60,13 +61,17 @@ def integral(
     n = len(etas[0])
     shifts = [torch.stack(us) for us in product(*(u for u, _ in nodes))]
     weights = torch.stack([torch.stack(ws).prod() for ws in product(*(w for _, w in nodes))])
-    u, q = torch.stack(shifts), len(shifts)
-    moved = [eta.expand(q, n) for eta in etas]
-    for j, (k, s) in enumerate(spreads.items()):
-        moved[k] = moved[k] + u[:, j, None] * s
-    more = {name: column.expand(q, n).reshape(-1) for name, column in columns.items()}
-    found = f([one.reshape(-1) for one in moved], more)
-    return torch.einsum("q,qnm->nm", weights, found.reshape(q, n, -1))
+    total = torch.zeros((), dtype=torch.float64)
+    slab = max(1, TOGETHER // max(1, n))
+    for u, w in zip(torch.stack(shifts).split(slab), weights.split(slab), strict=True):
+        q = len(u)
+        moved = [eta.expand(q, n) for eta in etas]
+        for j, (k, s) in enumerate(spreads.items()):
+            moved[k] = moved[k] + u[:, j, None] * s
+        more = {name: column.expand(q, n).reshape(-1) for name, column in columns.items()}
+        found = f([one.reshape(-1) for one in moved], more)
+        total = total + torch.einsum("q,qnm->nm", w, found.reshape(q, n, -1))
+    return total
 
 
 def _nodes(largest: float) -> tuple[Tensor, Tensor]:
@@ -82,8 +87,8 @@ def _that_matter(model: SavedModel, of: Quantity, places: Sequence[int]) -> list
     """Which of the predictors that spread a quantity depends on."""
     etas = [torch.full((1,), 0.3, dtype=torch.float64, requires_grad=True) for _ in model.estimated]
     columns = {name: torch.ones(1, dtype=torch.float64) for name in (*model.family.columns, "trials")}
-    found = of.value(etas, columns)
-    slopes = torch.autograd.grad(found.sum(), etas, allow_unused=True)
+    with torch.enable_grad():
+        slopes = torch.autograd.grad(of.value(etas, columns).sum(), etas, allow_unused=True)
     within = [k for k in places if slopes[k] is not None]
     if len(within) > MOST_TOGETHER:
         names = ", ".join(model.estimated[k].parameter for k in within)

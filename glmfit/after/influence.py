@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -31,13 +31,15 @@ FULL = 1e-10  # 1 - h of a row that is fitted exactly, by a coefficient of its o
 class Survey:
     """What the rows are together: `unit` multiplies their weights; `reason` says why there are no leverages.
 
-    `root` is R with R'R = X'WX of the `places` (p,) among all coefficients; `deviance` and `units` are D and n.
+    `missing` is what becomes of rows without an answer. `root` is R with R'R = X'WX of the `places` (p,) among all
+    coefficients; `deviance` and `units` are D and n.
     """
 
     unit: float
     rows: int
     reason: str | None
     root: Tensor
+    missing: str
     places: tuple[int, ...] = ()
     deviance: float = math.nan
     units: float = math.nan
@@ -45,6 +47,14 @@ class Survey:
 
 def survey(model: SavedModel, source: Source, asked: Asked) -> Survey:
     """The first pass over the rows of a source."""
+    if asked.missing is None:  # rows that the fit left out are no reason to stop, if the others are its rows
+        found, own = _survey(model, source, replace(asked, missing="keep"))
+        return found if own else _survey(model, source, replace(asked, missing="error"))[0]
+    return _survey(model, source, asked)[0]
+
+
+def _survey(model: SavedModel, source: Source, asked: Asked) -> tuple[Survey, bool]:
+    """The same, and whether the rows are those of the fit."""
     check_of_rows(model)
     reason, places = _reason(model), _places(model)
     tally, sums = Tally(), torch.zeros(2, dtype=torch.float64)
@@ -63,13 +73,13 @@ def survey(model: SavedModel, source: Source, asked: Asked) -> Survey:
 
     root = stacked_root(blocks(), len(places))
     unit = tally.unit(model)
-    if reason is None and tally.fingerprint(model) != model.fit.blueprint.fingerprint:
+    own = tally.fingerprint(model) == model.fit.blueprint.fingerprint
+    if reason is None and not own:
         reason = "the rows are not those that the model was fitted to"
     if reason is None and not (len(root) == len(places) and bool((torch.diagonal(root) != 0).all())):
         reason = "the information on the coefficients is singular"
-    return Survey(
-        unit, tally.rows, reason, math.sqrt(unit) * root, tuple(places), unit * float(sums[0]), float(sums[1])
-    )
+    scaled, missing = math.sqrt(unit) * root, str(asked.missing)
+    return Survey(unit, tally.rows, reason, scaled, missing, tuple(places), unit * float(sums[0]), float(sums[1])), own
 
 
 def _reason(model: SavedModel) -> str | None:
@@ -77,6 +87,8 @@ def _reason(model: SavedModel) -> str | None:
     family = model.family
     if model.fit.shrinkage is not None:
         return "the coefficients were shrunk by a penalty"
+    if model.fit.random_effects is not None:
+        return "rows with random effects have none by themselves"
     if model.fit.smoothing is not None:
         return "smooth terms are penalised, which no leverage here allows for"
     if model.fit.model.absorbed:

@@ -25,7 +25,7 @@ from glmfit.table import Table
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Term:
+class Term:
     """A random term of a model: L (d, d), and where its entries and its effects begin in theta."""
 
     written: Written
@@ -61,12 +61,12 @@ def random_part(
     moved: Sequence[Tensor] | None = None,
 ) -> RandomPart:
     """That of some rows; with `moved`, the d z / d x of each term, that of the derivative in x."""
-    terms = _terms(model, formula)
+    terms = terms_of(model, formula)
     blocks: list[Block] = []
     at: list[Tensor] = []
-    drawn: list[tuple[_Term, Tensor, Tensor]] = []
+    drawn: list[tuple[Term, Tensor, Tensor]] = []
     for i, term in enumerate(terms):
-        z = multipliers(model, formula, term.written, term.names, table, evaluator)
+        z = multipliers(model, formula, term, table, evaluator)
         dz = z if moved is None else moved[i]
         if model.random == "population":
             drawn.append((term, z, dz))
@@ -85,7 +85,7 @@ def random_part(
     return RandomPart(known, _spread(drawn, moved is not None) if drawn else None)
 
 
-def _terms(model: SavedModel, formula: PredictorFormula) -> list[_Term]:
+def terms_of(model: SavedModel, formula: PredictorFormula) -> list[Term]:
     """The terms of a parameter, as the fit left them."""
     assert model.fit.random_effects is not None
     whole, law = model.fit.random_effects.terms, model.fit.blueprint.random
@@ -95,29 +95,22 @@ def _terms(model: SavedModel, formula: PredictorFormula) -> list[_Term]:
         raise DataError("damaged_model", message, AGAIN)
     entries = len(model.fit.coefficients)
     effects = entries + sum(len(L) * (len(L) + 1) // 2 for L in law.factors)
-    out: list[_Term] = []
+    out: list[Term] = []
     for at, (one, factor) in enumerate(zip(whole, law.factors, strict=True)):
         L = torch.tensor(factor, dtype=torch.float64)
         if one.parameter == formula.parameter:
             names = tuple(deviation.effect for deviation in one.deviations)
-            out.append(_Term(formula.random[len(out)], at, L, entries, effects, one.levels, names))
+            out.append(Term(formula.random[len(out)], at, L, entries, effects, one.levels, names))
         entries += len(L) * (len(L) + 1) // 2
         effects += len(L) * one.levels
     return out
 
 
-def multipliers(
-    model: SavedModel,
-    formula: PredictorFormula,
-    written: Written,
-    names: Sequence[str],
-    table: Table,
-    evaluator: Evaluator,
-) -> Tensor:
+def multipliers(model: SavedModel, formula: PredictorFormula, term: Term, table: Table, evaluator: Evaluator) -> Tensor:
     """z (n, d) of a term."""
-    z, _ = build(PredictorFormula(formula.parameter, written.terms), table, evaluator)
-    if list(z.names) != list(names):
-        message = f"{model.name} is no whole model: effects of {written.spelled} are missing"
+    z, _ = build(PredictorFormula(formula.parameter, term.written.terms), table, evaluator)
+    if z.names != term.names:
+        message = f"{model.name} is no whole model: effects of {term.written.spelled} are missing"
         raise DataError("damaged_model", message, AGAIN)
     return z.dense()
 
@@ -129,7 +122,7 @@ def _matrix(blocks: Sequence[Block], n: int) -> Matrix:
     return Matrix(tuple(blocks), columns, ("",) * sum(counts), n)
 
 
-def _spread(drawn: Sequence[tuple[_Term, Tensor, Tensor]], slope: bool) -> tuple[Tensor, Matrix, Tensor]:
+def _spread(drawn: Sequence[tuple[Term, Tensor, Tensor]], slope: bool) -> tuple[Tensor, Matrix, Tensor]:
     """s = |w|, w = L'z, with its derivatives in omega; or its slope w'w_x / s in x, w_x = L' dz/dx, with those."""
     w = torch.cat([z @ term.L for term, z, _ in drawn], dim=1)
     v = torch.cat([dz @ term.L for term, _, dz in drawn], dim=1)

@@ -30,13 +30,14 @@ OF_A_ROW = ("unknown_level", "no_effect", "not_finite", "transform", "outside_br
 class Asked:
     """What a command says of new data; an offset or an exposure is a column's name, or a number for all rows.
 
-    `missing` is one of POLICIES; with `trials` the trials of a binomial response are needed too. `numbers` are further
-    columns of the table, and complete rows have them.
+    `missing` is one of POLICIES, or None: rows without an answer are kept where the others are those of the fit; with
+    `trials` the trials of a binomial response are needed too. `numbers` are further columns of the
+    table, and complete rows have them.
     """
 
     offset: str | float | None = None
     exposure: str | float | None = None
-    missing: str = "error"
+    missing: str | None = "error"
     keep: tuple[str, ...] = ()
     trials: bool = False
     numbers: tuple[str, ...] = ()

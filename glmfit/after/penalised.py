@@ -11,5 +11,5 @@ def refuse_penalised(fit: Fit, what: str) -> None:
     if fit.shrinkage is None:
         return
     message = f"the coefficients of this model were shrunk by a penalty: {what} would need errors that they do not have"
-    hint = "predict --interval none, residuals and simulate do without; or fit what is left without a penalty"
+    hint = "predict, residuals and simulate do without; or fit what is left without a penalty"
     raise ModelError("penalised_estimates", message, hint)

@@ -53,11 +53,16 @@ def predictions(
     source: Source,
     asked: Asked,
     of: str | None = None,
-    interval: str = "confidence",
+    interval: str | None = None,
     level: float | None = None,
     random: str | None = None,
 ) -> Iterator[Predicted]:
-    """The predictions of all rows of a source; what is wrong with the request is raised before the first."""
+    """The predictions of all rows of a source; what is wrong with the request is raised before the first.
+
+    Without an `interval` they have confidence intervals where the estimates have standard errors.
+    """
+    if interval is None:
+        interval = "confidence" if model.fit.shrinkage is None else "none"
     one_of("--interval", interval, KINDS)
     model = with_random(model, random)
     level = model.fit.level if level is None else level

@@ -23,6 +23,7 @@ from glmfit.design import Matrix, build
 from glmfit.errors import DataError, GlmfitError
 from glmfit.formula import Evaluator
 from glmfit.report.saved import AGAIN
+from glmfit.table import Table
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -38,7 +39,7 @@ class Part:
     """New rows as matrices: for each estimated parameter X (n, q), the places (q,) of its coefficients, an offset.
 
     Deviations of random parts follow the linear predictors as more of these, in the same form. `columns` are what
-    densities take by name; `place` (n,) says where the rows stand in their run.
+    densities take by name; `place` (n,) says where the rows of `table` stand in their run.
     """
 
     matrices: tuple[Matrix, ...]
@@ -46,6 +47,7 @@ class Part:
     offsets: tuple[Tensor, ...]
     columns: Mapping[str, Tensor]
     place: np.ndarray
+    table: Table
 
     def __len__(self) -> int:
         return len(self.place)
@@ -93,7 +95,7 @@ def part(model: SavedModel, rows: NewRows) -> Part:
             raise DataError("damaged_model", message, AGAIN)
         place = torch.tensor([own[matrix.names[at]] for at in kept], dtype=torch.int64)
         matrix = matrix if len(kept) == len(matrix.names) else matrix.select(kept)
-        if formula.random:
+        if formula.random and model.random != "fresh":
             more = random_part(model, formula, rows.table, evaluator)
             if more.known is not None:
                 matrix, place = beside(matrix, more.known[0]), torch.cat([place, more.known[1]])
@@ -109,7 +111,7 @@ def part(model: SavedModel, rows: NewRows) -> Part:
     if model.family.trials:
         trials = np.ones(len(rows.place)) if rows.trials is None else rows.trials
         columns["trials"] = torch.from_numpy(trials)
-    return Part(tuple(matrices), tuple(places), tuple(offsets), columns, rows.place)
+    return Part(tuple(matrices), tuple(places), tuple(offsets), columns, rows.place, rows.table)
 
 
 def beside(left: Matrix, right: Matrix) -> Matrix:

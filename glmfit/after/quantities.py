@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -137,8 +138,8 @@ def is_main(model: SavedModel, value: Callable[[Etas, Columns], Tensor]) -> bool
         return False
     if any(column in model.family.columns for column in model.family.columns):
         return False
-    random = torch.Generator().manual_seed(1)
-    etas = [torch.rand(8, generator=random, dtype=torch.float64) + 0.1 for _ in model.estimated]
+    random = np.random.default_rng(1)
+    etas = [torch.from_numpy(random.random(8)) + 0.1 for _ in model.estimated]
     return torch.equal(value(etas, {})[:, 0], model.natural(etas)[0])
 
 

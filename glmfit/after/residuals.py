@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
 
+from glmfit.after.conditional import OF_RESIDUALS, with_random
 from glmfit.after.influence import NAMES as INFLUENCE
 from glmfit.after.influence import Survey, dfbeta_names, influence, survey
 from glmfit.after.newdata import Asked, complete
@@ -21,10 +23,17 @@ SEED = 1  # of the uniform numbers that place the quantile residuals of counts
 
 
 def residual_runs(
-    model: SavedModel, source: Source, asked: Asked, seed: int = SEED, dfbeta: bool = False
+    model: SavedModel,
+    source: Source,
+    asked: Asked,
+    seed: int = SEED,
+    dfbeta: bool = False,
+    random_effects: str | None = None,
 ) -> tuple[tuple[Finding, ...], Iterator[Predicted]]:
     """What must be said of the columns, and the columns of all rows; the rows are read once before."""
+    model = with_random(model, random_effects, OF_RESIDUALS, seed)
     whole = survey(model, source, asked)
+    asked = replace(asked, missing=whole.missing)
     names = (*NAMES, *INFLUENCE, *(dfbeta_names(model) if dfbeta else ()))
     return tuple(_findings(model, whole, dfbeta)), _runs(model, source, asked, whole, names, seed)
 

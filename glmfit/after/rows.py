@@ -55,7 +55,8 @@ class Run:
 class Piece:
     """m rows of a run that can be evaluated: `part` has their matrices, everything else is (m,).
 
-    `etas` are the linear predictors, `working` and `natural` the parameters on either scale, prior weights in phi.
+    `etas` are the linear predictors, with the deviations of random parts after them; `working` and `natural` the
+    parameters on either scale, prior weights in phi.
     """
 
     part: Part
@@ -72,6 +73,18 @@ class Piece:
     def columns(self) -> Mapping[str, Tensor]:
         """What methods of the family take by name."""
         return self.part.columns
+
+    def repeated(self, times: int) -> Piece:
+        """All rows, so many times one after the other."""
+
+        def again(values: Tensor) -> Tensor:
+            return values.repeat(times)
+
+        part = replace(self.part, columns={name: again(one) for name, one in self.columns.items()})
+        bounds = {name: again(one) for name, one in self.bounds.items()}
+        y, weight, frequency, log_prior = (again(v) for v in (self.y, self.weight, self.frequency, self.log_prior))
+        etas, working, natural = ([again(v) for v in each] for each in (self.etas, self.working, self.natural))
+        return Piece(part, y, weight, frequency, log_prior, bounds, etas, working, natural)
 
     @property
     def square_weight(self) -> Tensor:
@@ -97,7 +110,7 @@ def _piece(model: SavedModel, run: Run, part: Part) -> Piece:
     log_prior = own(run.log_prior)
     with torch.no_grad():
         etas = linear_predictors(model, part)
-        working, natural = with_prior(model, etas, log_prior)
+        working, natural = with_prior(model, etas[: len(model.estimated)], log_prior)
     bounds = {name: own(values) for name, values in run.bounds.items()}
     return Piece(part, own(run.y), own(run.weight), own(run.frequency), log_prior, bounds, etas, working, natural)
 

@@ -15,7 +15,10 @@ import torch
 from torch import Tensor
 
 from glmfit.after.anscombe import anscombe
-from glmfit.after.rows import Piece, check_of_rows
+from glmfit.after.expected import expected, integral
+from glmfit.after.law import spreading
+from glmfit.after.quantities import Columns, Etas, quantity
+from glmfit.after.rows import Piece, check_of_rows, with_prior
 from glmfit.after.saved import SavedModel
 from glmfit.families import Family
 from glmfit.families.censored import LOWER, UPPER
@@ -28,7 +31,9 @@ def residuals(model: SavedModel, piece: Piece, uniform: Tensor, unit: float = 1.
     """Columns (m,) by name; `uniform` (m,) numbers place the quantiles of counts, `unit` multiplies weights."""
     family = model.family
     found = {name: torch.full_like(piece.y, math.nan) for name in NAMES}
-    if family.categories:
+    if spreading(model):
+        found |= _of_any_level(model, piece)
+    elif family.categories:
         found |= _of_categories(model, piece)
     elif family.has_mean:
         found |= _of_mean(model, piece, torch.sqrt(unit * piece.square_weight))
@@ -44,6 +49,10 @@ def reasons(model: SavedModel) -> dict[str, str]:
     check_of_rows(model)
     family, name = model.family, f"the {model.family.name} family"
     found: dict[str, str] = {}
+    if spreading(model):
+        found |= dict.fromkeys(
+            NAMES[2:-1], "random effects are averaged over, and rows are no members of the family then"
+        )
     if family.categories:
         found |= dict.fromkeys(("pearson", "deviance", "working", "anscombe"), f"responses of {name} are categories")
     elif not family.has_mean:
@@ -57,6 +66,20 @@ def reasons(model: SavedModel) -> dict[str, str]:
         what = "categories without an order" if family.categories else "no distribution function"
         found["quantile"] = f"{name} has {what}"
     return found
+
+
+def _of_any_level(model: SavedModel, piece: Piece) -> dict[str, Tensor]:
+    """The mean over random effects, and the difference to it; of categories the probability of the one observed."""
+    family, trials = model.family, piece.columns.get("trials", torch.ones_like(piece.y))
+    with torch.no_grad():
+        if family.categories:
+            chances = expected(model, quantity(model, "probabilities")).value(piece.etas, piece.columns)
+            fitted = chances.gather(1, piece.y.long()[:, None])[:, 0]
+            return {"fitted": fitted, "response": 1 - fitted}
+        if not family.has_mean:
+            return {}
+        fitted = expected(model, quantity(model, "mean")).value(piece.etas, piece.columns)[:, 0]
+    return {"fitted": fitted, "response": piece.y / trials - fitted}
 
 
 def _of_categories(model: SavedModel, piece: Piece) -> dict[str, Tensor]:
@@ -161,11 +184,30 @@ Tails = tuple[Tensor, Tensor]
 
 def _between(model: SavedModel, piece: Piece) -> tuple[Tails, Tails] | None:
     """The tails (log Pr(Y <= .), log Pr(Y > .)) just below the response and at it, (m,) each."""
-    family, working, columns = model.family, piece.working, piece.columns
-    if family.categories:
-        return _category_tails(family, piece) if family.location else None
-    if not family.has_distribution:
+    family = model.family
+    if not (family.location if family.categories else family.has_distribution):
         return None
+    places = spreading(model)
+    if not places:
+        return _tails(model, piece, piece.working)
+
+    def of_parts(etas: Etas, more: Columns) -> Tensor:
+        """(n, 4) the tails of rows at some effects."""
+        times = len(etas[0]) // len(piece.y)
+        own = piece.repeated(times)
+        found = _tails(model, own, with_prior(model, list(etas), own.log_prior)[0])
+        return torch.exp(torch.stack([tail for pair in found for tail in pair], dim=1))
+
+    spreads = dict(zip(places, piece.etas[len(model.estimated) :], strict=True))
+    found = torch.log(integral(piece.etas[: len(model.estimated)], spreads, piece.columns, of_parts))
+    return (found[:, 0], found[:, 1]), (found[:, 2], found[:, 3])
+
+
+def _tails(model: SavedModel, piece: Piece, working: list[Tensor]) -> tuple[Tails, Tails]:
+    """The same at given parameters."""
+    family, columns = model.family, piece.columns
+    if family.categories:
+        return _category_tails(family, piece, working)
     lower, upper = piece.y, piece.y
     if piece.bounds:
         lower, upper = piece.bounds[LOWER], piece.bounds[UPPER]
@@ -181,8 +223,8 @@ def _between(model: SavedModel, piece: Piece) -> tuple[Tails, Tails] | None:
     return family.tails(point, *working, **columns), at
 
 
-def _category_tails(family: Family, piece: Piece) -> tuple[Tails, Tails]:
-    logs = family.log_probabilities(*piece.working, **piece.columns)
+def _category_tails(family: Family, piece: Piece, working: list[Tensor]) -> tuple[Tails, Tails]:
+    logs = family.log_probabilities(*working, **piece.columns)
     impossible = torch.full_like(logs[:, :1], -math.inf)
     up_to = torch.cat([impossible, torch.logcumsumexp(logs, dim=1)], dim=1)
     beyond = torch.cat([torch.logcumsumexp(logs.flip(1), dim=1).flip(1), impossible], dim=1)

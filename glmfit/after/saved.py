@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 # A coefficient without an estimate of its own, and still no hole: its column adds nothing to those before it.
 NOTHING_LOST = ("aliased",)
-NODES_OF_ROW = 200  # numbers that a row stands for where its random part is integrated over, about
+NODES_OF_ROW = 1_000  # numbers that a row stands for where its random part is integrated over, about
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,8 @@ class SavedModel:
     predictors: tuple[PredictorFormula, ...]
     trials: tuple[Factor, ...] = ()  # which add up to those of a response of successes
     name: str = "the model"  # of its file, for messages
-    random: str = "zero"  # include, new or population: what the random effects of rows are
+    random: str = "zero"  # include, new, population or fresh: what the random effects of rows are
+    moved: Tensor | None = None  # (p,) what theta has more than the estimates
 
     @property
     def grouping(self) -> frozenset[str]:
@@ -74,12 +75,13 @@ class SavedModel:
 
         With random effects they are followed by those as `after.law` has them.
         """
-        return torch.tensor([*map(self._value, self.fit.coefficients), *self._beside()], dtype=torch.float64)
+        found = torch.tensor([*map(self._value, self.fit.coefficients), *self._beside()], dtype=torch.float64)
+        return found if self.moved is None else found + self.moved
 
     def _beside(self) -> list[float]:
         """The entries of the covariances of random effects, as differences to their estimates, and the modes."""
         found, law = self.fit.random_effects, self.fit.blueprint.random
-        if found is None or law is None or self.random == "zero":
+        if found is None or law is None or self.random in ("zero", "fresh"):
             return []
         entries = [0.0 for L in law.factors for row in range(len(L)) for _ in range(row + 1)]
         if self.random == "population":
@@ -110,7 +112,7 @@ class SavedModel:
         """Those of theta, as they were saved."""
         from glmfit.after.variances import joint_variances, variances
 
-        return variances(self.fit) if self.random == "zero" else joint_variances(self.fit, len(self.theta))
+        return variances(self.fit) if self.random in ("zero", "fresh") else joint_variances(self.fit, len(self.theta))
 
     @cached_property
     def reference(self) -> Reference:
@@ -187,9 +189,7 @@ def refuse_random_effects(fit: Fitted, name: str) -> None:
     assert fit.random_effects is not None
     terms = ", ".join(one.term for one in fit.random_effects.terms)
     message = f"{name} has random effects {terms}, which this command does not know of"
-    hint = (
-        "predict, margins, test, confint --method wald and plot forest do; fit --ranef shows the effects of each level"
-    )
+    hint = "predict, margins, residuals, simulate, test, confint --method wald and plot forest do"
     raise ModelError("random_effects_after", message, hint)
 
 
@@ -230,6 +230,7 @@ def open_model(fit: Fitted, family: str | None = None, name: str = "the model", 
         if made.categories:
             link = made.parameters[0].link(asked.get(made.main), made.name)
             made = made.of_categories(fit.model.levels, link)
+            made = made if fit.shrinkage is None else made.symmetric()
             asked = dict(fit.model.links)
         links = {p.name: p.link(asked.get(p.name), made.name) for p in made.parameters}
         predictors = tuple(

@@ -14,7 +14,7 @@ from glmfit.reading import PLAIN, Reading
 from glmfit.spec import one_of
 
 Interval = Annotated[
-    str,
+    str | None,
     option("Inference", "--interval", metavar="KIND", help="none, confidence (default) or prediction."),
 ]
 Random = Annotated[
@@ -34,7 +34,7 @@ def predict_command(
     model: shared.Model,
     data: shared.NewData,
     of: shared.Of = None,
-    interval: Interval = "confidence",
+    interval: Interval = None,
     level: shared.NewLevel = None,
     random: Random = None,
     offset: shared.NewOffset = None,
@@ -60,7 +60,8 @@ def predict_command(
     """
     from glmfit.after.predict import KINDS
 
-    one_of("--interval", interval, KINDS)
+    if interval is not None:
+        one_of("--interval", interval, KINDS)
     chosen = rowoutput.row_format(json, format, output)
     asked = shared.asked(offset, exposure, missing, options.levels(keep))
     share = shared.level(level)
@@ -77,4 +78,6 @@ def predict_command(
     empty = write(runs, chosen, output, wide=wide)
     if empty and not quiet:
         shared.say(f"{empty} {'row has' if empty == 1 else 'rows have'} no estimate: the fields are empty")
+    if interval is None and saved.fit.shrinkage is not None and not (wide or quiet):
+        shared.say("estimates alone: the coefficients were shrunk by a penalty, and have no standard errors")
     raise typer.Exit(0)

@@ -11,6 +11,12 @@ from glmfit.spec import ModelSpec
 Reml = Annotated[
     bool, option("Inference", "--reml", help="Variances of random effects by restricted maximum likelihood.")
 ]
+Quadrature = Annotated[
+    str | None,
+    option(
+        "Inference", "--quadrature", metavar="Q", help="Integrate random effects by Q nodes; 1 (default) is Laplace's."
+    ),
+]
 Ranef = Annotated[bool, option("Output", "--ranef", help="Show random effects of each level, with standard errors.")]
 
 

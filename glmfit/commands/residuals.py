@@ -15,6 +15,20 @@ from glmfit.reading import PLAIN, Reading
 Dfbeta = Annotated[bool, option("Output", "--dfbeta", help="The change of each coefficient without the row as well.")]
 Check = Annotated[bool, option("Inference", "--check", help="What the residuals say of the fit, in place of them.")]
 
+Random = Annotated[
+    str | None,
+    option("Inference", "--random", metavar="HOW", help="include (default), drawn (with --check), population or zero."),
+]
+Missing = Annotated[
+    str | None,
+    option(
+        "Rows",
+        "--missing",
+        metavar="error|keep",
+        help="Rows without an answer: error, or keep: empty fields. Default: keep those that the fit left out.",
+    ),
+]
+
 
 @takes_data
 def residuals_command(
@@ -24,7 +38,8 @@ def residuals_command(
     seed: shared.Seed = "1",
     offset: shared.NewOffset = None,
     exposure: shared.NewExposure = None,
-    missing: shared.NewMissing = "error",
+    missing: Missing = None,
+    random: Random = None,
     reading: Reading = PLAIN,
     family: shared.FamilyFile = None,
     keep: rowoutput.Keep = None,
@@ -48,17 +63,17 @@ def residuals_command(
         given = "--dfbeta" if dfbeta else "--keep"
         raise UsageError("contradiction", f"{given} is for the rows, which --check sums up", "leave one of them out")
     shared.check_output(output, data, model)
-    saved = shared.open_saved(model, family)
+    saved = shared.open_saved(model, family, random=True)
     source = shared.open_new_data(data, reading, saved)
     if check:
         from glmfit.after.diagnosis import diagnosis
 
-        shared.emit(diagnosis(saved, source, asked, number), chosen, output, quiet=quiet)
+        shared.emit(diagnosis(saved, source, asked, number, random), chosen, output, quiet=quiet)
         raise typer.Exit(0)
     from glmfit.after.residuals import residual_runs
     from glmfit.commands.writers import write
 
-    findings, runs = residual_runs(saved, source, asked, number, dfbeta)
+    findings, runs = residual_runs(saved, source, asked, number, dfbeta, random)
     empty = write(runs, chosen, output)
     if not quiet:
         if empty:

@@ -71,12 +71,13 @@ def open_new_data(data: str, reading: Reading, saved: SavedModel) -> Any:
     return open_data(data, saved.fit.blueprint.reading.for_new_data(reading), spool=Spill())
 
 
-def asked(offset: str | None, exposure: str | None, missing: str, keep: Sequence[str] = ()) -> Asked:
+def asked(offset: str | None, exposure: str | None, missing: str | None, keep: Sequence[str] = ()) -> Asked:
     """What the options say of new data."""
     from glmfit.after.newdata import POLICIES, Asked
     from glmfit.spec import one_of
 
-    return Asked(offset, exposure, one_of("--missing", missing, POLICIES), tuple(keep))
+    policy = None if missing is None else one_of("--missing", missing, POLICIES)
+    return Asked(offset, exposure, policy, tuple(keep))
 
 
 def level(text: str | None) -> float | None:

@@ -39,6 +39,12 @@ OPTIONS = {
         list[str] | None,
         option(_P, "--penalty-factor", metavar="TERM=V", help="Penalise V times as much; 0: not at all. Repeatable."),
     ],
+    "group_terms": Annotated[
+        bool, option(_P, "--group-terms", help="Keep or drop factors and other terms of many columns as a whole.")
+    ],
+    "group_categories": Annotated[
+        bool, option(_P, "--group-categories", help="Of a multinomial: keep or drop coefficients in all categories.")
+    ],
     "no_standardize": Annotated[
         bool, option(_P, "--no-standardize", help="Penalise coefficients of the columns as they are.")
     ],
@@ -55,11 +61,13 @@ def asked(
     cv_folds: str | None,
     cv_groups: str | None,
     penalty_factor: Sequence[str] | None,
+    group_terms: bool,
+    group_categories: bool,
     no_standardize: bool,
 ) -> Shrinkage | None:
     """What the options ask for; None where none was given."""
     if not any((*(one is not None for one in (ridge, lasso, elastic_net, strength, cv, cv_folds, cv_groups)),
-                penalty_factor, no_standardize)):  # fmt: skip
+                penalty_factor, group_terms, group_categories, no_standardize)):  # fmt: skip
         return None
     return Shrinkage(
         ridge=_strength("--ridge", ridge, (PATH,)),
@@ -71,6 +79,8 @@ def asked(
         cv_groups=cv_groups,
         penalty_factors=numbers("--penalty-factor", "TERM=V", penalty_factor or ()),
         standardize=not no_standardize,
+        group_terms=group_terms,
+        group_categories=group_categories,
     )
 
 

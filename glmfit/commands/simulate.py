@@ -12,6 +12,10 @@ from glmfit.commands.reading import takes_data
 from glmfit.reading import PLAIN, Reading
 
 Draws = Annotated[str, option("Inference", "--draws", metavar="M", help="Responses to draw for each row.")]
+Random = Annotated[
+    str | None,
+    option("Inference", "--random", metavar="HOW", help="population (levels drawn anew; default), include or zero."),
+]
 Wide = Annotated[bool, option("Output", "--wide", help="One column for each draw: draw1, draw2 ...")]
 
 
@@ -21,6 +25,7 @@ def simulate_command(
     data: shared.NewData,
     seed: shared.Seed = "1",
     draws: Draws = "1",
+    random: Random = None,
     offset: shared.NewOffset = None,
     exposure: shared.NewExposure = None,
     missing: shared.NewMissing = "error",
@@ -44,12 +49,12 @@ def simulate_command(
     asked = shared.asked(offset, exposure, missing, options.levels(keep))
     number, count = shared.whole("--seed", seed, 0), shared.whole("--draws", draws, 1)
     shared.check_output(output, data, model)
-    saved = shared.open_saved(model, family)
+    saved = shared.open_saved(model, family, random=True)
     source = shared.open_new_data(data, reading, saved)
     from glmfit.after.simulate import simulations
     from glmfit.commands.writers import write
 
-    empty = write(simulations(saved, source, asked, count, number), chosen, output, wide=wide)
+    empty = write(simulations(saved, source, asked, count, number, random), chosen, output, wide=wide)
     if empty and not quiet:
         shared.say(f"{empty} {'row has' if empty == 1 else 'rows have'} no draws: the fields are empty")
     raise typer.Exit(0)

@@ -9,7 +9,7 @@ for one. A coding is int64 (p,), the level that each column indicates, or a cont
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -18,8 +18,15 @@ from torch import Tensor
 
 from glmfit.numerics import beside, taken
 
-_ROWS = 8192  # rows multiplied at once: X * h for a slice stays in cache
+_CELLS = 1 << 18  # multiplied at once: X * h for a slice stays in cache,
+_FEWEST, _ROWS = 1024, 8192  # of at least and at most so many rows
 _FEW = 16  # columns up to which a slice of a factor is cheaper as a matrix than as codes
+
+
+def _slices(n: int, p: int) -> Iterator[slice]:
+    """Runs of the rows of a block (n, p)."""
+    rows = min(_ROWS, max(_FEWEST, _CELLS // max(1, p)))
+    return (slice(start, start + rows) for start in range(0, n, rows))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,8 +54,7 @@ class Dense:
             return other.sandwich(h, self).T
         values = other.dense()
         out = self.values.new_zeros(self.shape[1], other.shape[1])
-        for start in range(0, self.shape[0], _ROWS):
-            part = slice(start, start + _ROWS)
+        for part in _slices(*values.shape):
             out.addmm_(self.values[part].T, values[part] * h[part, None])
         return out
 
@@ -194,8 +200,7 @@ class Categorical:
         few = self.shape[1] <= _FEW
         contrast = self.contrast if few else self.coding
         out = torch.zeros(self.shape[1] if few else self.levels, other.shape[1], dtype=torch.float64)
-        for start in range(0, self.shape[0], _ROWS):
-            part = slice(start, start + _ROWS)
+        for part in _slices(*other.values.shape):
             weighted = other.values[part] * h[part, None]
             if few:  # a product of matrices beats adding row by row
                 out.addmm_(contrast.index_select(0, self.codes[part]).T, weighted)

@@ -23,6 +23,7 @@ from glmfit.families.blame import KINKED, ROUND_OFF, Operation, first, makes, no
 from glmfit.families.user import UserFamily
 from glmfit.families.userfile import is_outside_domain, running
 from glmfit.model import Likelihood, Model, Rows, assemble, row_derivatives
+from glmfit.numerics import generator
 from glmfit.rows import Data
 
 CALLED = 101  # rows of the first call: a result of n x n must not fill the memory
@@ -136,7 +137,7 @@ class Inspection:
         """Everything that is checked with the constants that the search begins with."""
         seen, value, slope, curvature = 0, 0.0, 0.0, 0.0
         straight = dict.fromkeys((p.parameter for p in likelihood.chunks[0].predictors), False)
-        random = torch.Generator().manual_seed(1)
+        random = generator(1)
         for chunk in likelihood.chunks:
             leaves = [eta.requires_grad_(True) for eta in likelihood.etas(chunk, theta)]
             l = self._density(chunk, likelihood.working(chunk, leaves))  # noqa: E741

@@ -26,7 +26,7 @@ def reported_model(data: Data, model: Model) -> ModelSummary:
         exposure=spec.exposure,
         success=data.response.success,
         levels=data.response.levels,
-        base=data.response.levels[0] if model.family.shared_formula else None,
+        base=data.response.levels[0] if model.family.shared_formula and spec.shrinkage is None else None,
         group=spec.group,
         event=spec.event,
         censor=spec.censor,

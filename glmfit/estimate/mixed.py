@@ -7,6 +7,7 @@ and at variances from a few steps of EM: Sigma = mean of b b' + Var(b).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,22 +17,28 @@ from glmfit.errors import ModelError
 from glmfit.estimate import start
 from glmfit.estimate.check import Inspection
 from glmfit.estimate.random import RandomColumns, random_columns, starts
+from glmfit.estimate.smoothed import found_along
 from glmfit.formula import INTERCEPT, PredictorFormula
 from glmfit.model import Likelihood, Model, assemble
-from glmfit.numerics import Trace, newton
-from glmfit.penalty import Laplace, Peak, maximum, penalised
+from glmfit.numerics import Trace, curvature, newton
+from glmfit.penalty import Laplace, Peak, Penalised, PenalisedTerm, Quadrature, maximum, penalised
 from glmfit.penalty.matrices import block_sum
 from glmfit.rows import Data
+from glmfit.smoothing import smooth_starts, turned
 from glmfit.spec import ModelSpec
 
 EM_STEPS = 3
+MOST_NODES = 10_000  # of a level
 SMALLEST = 1e-3  # of a working standard deviation, relative to the first one, that EM ends at
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MixedMaximum:
-    """The maximum with its model of fixed coefficients and its random terms; `reml` says whether the mean's fixed
-    coefficients are integrated too."""
+    """The maximum with its model of all other coefficients and its random terms, which come before smooths in psi.
+
+    `reml` says whether coefficients of the model are integrated too: the mean's, or beside smooths those of all
+    parameters with covariates.
+    """
 
     model: Model
     columns: tuple[RandomColumns, ...]
@@ -42,20 +49,22 @@ class MixedMaximum:
     @property
     def value(self) -> float:
         """The log-likelihood, of the columns as they are where coefficients are integrated."""
-        value = self.peak.value
-        for predictor, standardization in self.model.pairs if self.reml else ():
-            if predictor.parameter == self.model.family.main:
-                value -= float(standardization.scale.log().sum())
-        return value
+        return self.peak.value + self.peak.laplace.of.unit
 
     @property
     def theta(self) -> Tensor:
-        """(p,) the fixed coefficients, in working coordinates."""
-        of = self.peak.laplace.of
-        out = torch.zeros(self.model.size, dtype=torch.float64)
-        out[of.kept] = self.peak.psi[: len(of.kept)]
-        out[of.taken] = self.peak.integrated.theta[: len(of.taken)]
-        return out
+        """(p,) the coefficients of the model, in working coordinates."""
+        return self.peak.coefficients
+
+    @property
+    def places(self) -> tuple[Tensor, ...]:
+        """(m, d) the places of each random term's effects among what is integrated."""
+        return self.peak.laplace.of.places[: len(self.columns)]
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters the covariances of random effects have, the first of omega."""
+        return sum(one.prior.size for one in self.columns)
 
 
 def has_random(data: Data) -> bool:
@@ -84,9 +93,17 @@ def maximise(data: Data, model: Model, trace: Trace | None, inspection: Inspecti
     terms = [one.term for one in columns]
     likelihood = model.likelihood()
     theta = _plain(model, likelihood, spec, inspection)
-    laplace = Laplace(penalised(model, terms, (family.main,) if spec.reml else ()))
+    random = {one.term.parameter for one in columns}
+    exact = family.name == "gaussian" and model.links[family.main].name == "identity" and random == {family.main}
     omega = starts(columns, _information(model, likelihood, theta))
-    psi = _em(laplace, columns, torch.cat([theta[laplace.of.kept], omega]))
+    reml = spec.reml
+    if model.smooths:
+        model, laplace, psi = _with_smooths(model, terms, theta, omega, spec)
+        reml = spec.smoothing != "ml"
+    else:
+        laplace = _integral(penalised(model, terms, (family.main,) if reml else ()), spec.quadrature or 1, exact)
+        psi = torch.cat([theta[laplace.of.kept], omega])
+    psi = _em(laplace, columns, psi)
     if laplace.at(psi) is None:
         raise ModelError(
             "bad_start",
@@ -94,9 +111,37 @@ def maximise(data: Data, model: Model, trace: Trace | None, inspection: Inspecti
             "scale covariates that are very large, or leave out random effects one by one to see which it is",
         )
     peak = maximum(laplace, psi, spec.tol, spec.max_iter, trace)
-    random = {one.term.parameter for one in columns}
-    exact = family.name == "gaussian" and model.links[family.main].name == "identity" and random == {family.main}
-    return MixedMaximum(model, columns, peak, spec.reml, exact)
+    return MixedMaximum(model, columns, peak, reml, exact)
+
+
+def _with_smooths(
+    model: Model, terms: Sequence[PenalisedTerm], theta: Tensor, omega: Tensor, spec: ModelSpec
+) -> tuple[Model, Laplace, Tensor]:
+    """The model in the coordinates of its smooths' penalties, what is maximised, and where to begin."""
+    of = turned(model, found_along(model))
+    b = of.model.working(model.reported(theta))
+    laplace = Laplace(penalised(of.model, [*terms, *of.terms], ~of.outer, spec.smoothing == "ml"))
+    laplace.begin = torch.zeros(laplace.of.size, dtype=torch.float64)
+    laplace.begin[: len(laplace.of.taken)] = b[laplace.of.taken]
+    information = -curvature.diagonal(of.model.likelihood().derivatives(b)[2])
+    return of.model, laplace, torch.cat([b[of.outer], omega, smooth_starts(of.terms, information)])
+
+
+def _integral(of: Penalised, nodes: int, exact: bool) -> Laplace:
+    """The likelihood with so many nodes for each random effect."""
+    if nodes == 1:
+        return Laplace(of)
+    if exact:
+        message = "--quadrature: of a Gaussian response with an identity link the integral is exact without it"
+        raise ModelError("no_quadrature", message, "leave it out")
+    effects = sum(places.shape[1] for places in of.places)
+    if nodes**effects > MOST_NODES:
+        message = f"--quadrature {nodes}: {effects} effects for each level have {nodes}^{effects} nodes together"
+        hint = (
+            f"at most {int(MOST_NODES ** (1 / effects) + 1e-9)} for each effect, {MOST_NODES:,} in all, are summed over"
+        )
+        raise ModelError("no_quadrature", message, hint)
+    return Quadrature(of, points=nodes)
 
 
 def _plain(model: Model, likelihood: Likelihood, spec: ModelSpec, inspection: Inspection | None) -> Tensor:
@@ -105,7 +150,7 @@ def _plain(model: Model, likelihood: Likelihood, spec: ModelSpec, inspection: In
     begin = start.coefficients(model, constants, spec.start)
     if inspection is not None:
         inspection.begin(likelihood, begin)
-    if spec.start:
+    if spec.start or model.smooths:
         return begin
     return newton(likelihood, begin, START_TOL, spec.max_iter).theta
 
@@ -131,7 +176,7 @@ def _em(laplace: Laplace, columns: tuple[RandomColumns, ...], psi: Tensor) -> Te
             return psi
         moved = best.psi.clone()
         V = best.inverse()
-        for one, places, part in zip(columns, laplace.of.places, laplace.of.omegas, strict=True):
+        for one, places, part in zip(columns, laplace.of.places, laplace.of.omegas, strict=False):
             b = best.theta[places]
             covariance = (b.T @ b + block_sum(V, places)) / len(places)
             lower, info = torch.linalg.cholesky_ex(0.5 * (covariance + covariance.T))

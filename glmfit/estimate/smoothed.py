@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,14 +20,20 @@ from glmfit.estimate.begin import prepared
 from glmfit.estimate.check import Inspection
 from glmfit.estimate.maximum import Maximum
 from glmfit.formula import INTERCEPT
-from glmfit.inference import Scale
 from glmfit.model import Likelihood, Model
 from glmfit.numerics import Optimum, Trace, curvature, full
 from glmfit.result import Coefficient
-from glmfit.smoothing import Penalties, Smoothed, of_smooth, of_variance, smooth
+from glmfit.smoothing import Freedom, Penalties, Smoothed, of_smooth, of_variance, smooth
 from glmfit.smooths import Smoothing, SmoothTerm
 from glmfit.spec import ModelSpec
 from glmfit.trust import FlatDirections, diagnose
+
+
+class Units(NamedTuple):
+    """What phi was `held` at by the search, and the phi found in this `unit`."""
+
+    held: float
+    unit: float
 
 
 def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Inspection | None = None) -> Maximum:
@@ -42,12 +49,11 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
     likelihood = model.likelihood()
     if inspection is not None:
         inspection.begin(likelihood, theta)
-    along = _found_along(model)
+    along = found_along(model)
     method = spec.smoothing or "reml"
-    only_mean = len(along) + 1 == len(model.rows.predictors)
-    of_mean = only_mean and likelihood.has_expected and not model.family.categories
-    expected = spec.se == "expected" or (spec.se is None and of_mean)
-    found = smooth(model, method, theta, along, phi, _known_phi(model, spec), expected, spec.max_iter, trace)
+    expected = by_expected(model, likelihood, spec, along)
+    known = _known_phi(model, spec)
+    found = smooth(model, method, theta, along, phi, known, expected, spec.tol, spec.max_iter, trace)
     lower = curvature.cholesky(found.curvature)
     optimum = Optimum(
         theta=found.theta,
@@ -61,25 +67,29 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
         reference=lower if lower is not None else torch.linalg.inv(found.half),
         half=found.half,
     )
-    flat = _flat(model, optimum, found, _information(likelihood, theta, expected))
-    return Maximum(model, likelihood, optimum, constants, phi, optimum.reference, flat, smoothed=found)
+    flat = _flat(optimum, found, expected, found.model.working(model.reported(theta)))
+    of = found.model
+    return Maximum(of, of.likelihood(), optimum, constants, found.unit, optimum.reference, flat, smoothed=found)
 
 
-def _information(likelihood: Likelihood, theta: torch.Tensor, expected: bool) -> torch.Tensor:
-    """That of the coefficients (size, size), of the kind that the covariance is by."""
-    found = likelihood.expected(theta) if expected else likelihood.derivatives(theta)[2]
-    assert found is not None
-    return -full(found)
-
-
-def _flat(model: Model, optimum: Optimum, found: Smoothed, begun: torch.Tensor) -> FlatDirections | None:
+def _flat(optimum: Optimum, found: Smoothed, expected: bool, begin: torch.Tensor) -> FlatDirections | None:
     """Directions along which the information has vanished since the search began, as that of separated data does; the
     penalty is that of the strengths chosen at both ends."""
-    reference = curvature.cholesky(found.curvature - found.information + begun)
-    return None if reference is None else diagnose.flat_directions(optimum, reference, model.labels)
+    likelihood = found.model.likelihood()
+    hessian = likelihood.expected(begin) if expected else likelihood.derivatives(begin)[2]
+    assert hessian is not None
+    reference = curvature.cholesky(found.curvature - found.free.information - full(hessian))
+    return None if reference is None else diagnose.flat_directions(optimum, reference, found.model.labels)
 
 
-def _found_along(model: Model) -> list[str]:
+def by_expected(model: Model, likelihood: Likelihood, spec: ModelSpec, along: Sequence[str]) -> bool:
+    """Whether what is said of the coefficients is by the expected information."""
+    only_mean = len(along) + 1 == len(model.rows.predictors)
+    of_mean = only_mean and likelihood.has_expected and not model.family.categories
+    return spec.se == "expected" or (spec.se is None and of_mean)
+
+
+def found_along(model: Model) -> list[str]:
     """The parameters that are found along with the strengths: beside the main one, those without covariates."""
     if model.family.shared_formula:
         return []
@@ -99,7 +109,7 @@ def freedom(found: Maximum, df: int) -> int | float:
     """The residual degrees of freedom, where those of all coefficients are `df`: effective ones count as they are."""
     if found.smoothed is None:
         return df
-    model, edf = found.model, found.smoothed.edf
+    model, edf = found.model, found.smoothed.free.edf
     counted = model.rows.predictors
     if model.family.has_deviance:
         counted = tuple(p for p in counted if p.parameter == model.family.main)
@@ -108,29 +118,26 @@ def freedom(found: Maximum, df: int) -> int | float:
 
 
 def smooth_terms(
-    found: Maximum, coefficients: Sequence[Coefficient], matrix: torch.Tensor, scale: Scale, unit: float, df: float
+    model: Model, free: Freedom, coefficients: Sequence[Coefficient], matrix: torch.Tensor, phi: Units, df: float | None
 ) -> tuple[SmoothTerm, ...]:
-    """The rows of the smooths; `matrix` (p, p) is the covariance of all reported coefficients, in units of phi `unit`
-    times that of the search."""
-    if found.smoothed is None:
-        return ()
-    if not unit > 0:  # a perfect fit: there is no noise to hold anything against
-        unit = math.nan
-    fit, kept = found.smoothed, list(found.model.kept)
-    b = np.array([coefficients[at].estimate for at in kept])
+    """The rows of the smooths; `matrix` (p, p) is the covariance of all reported coefficients, `df` are the residual
+    degrees of freedom where phi is estimated."""
+    unit = phi.unit if phi.unit > 0 else math.nan  # a perfect fit: there is no noise to hold anything against
+    kept = np.array(model.kept)
+    inside = free.places.numpy()
     known = Penalties(
-        b,
-        matrix.numpy()[np.ix_(kept, kept)],
-        _reported(found.model, fit.information) / unit,
-        _reported(found.model, fit.penalty) / unit,
-        df if scale.estimated else None,
+        np.array([coefficients[at].estimate for at in kept[inside]]),
+        matrix.numpy()[np.ix_(kept[inside], kept[inside])],
+        _reported(model, free.information)[np.ix_(inside, inside)] / unit,
+        _reported(model, free.penalty)[np.ix_(inside, inside)] / unit,
+        df,
     )
-    random = [block.places.tolist() for block in found.model.smooths if block.free == 0]
+    of_blocks = [np.searchsorted(inside, block.places.numpy()).tolist() for block in model.smooths]
+    random = [places for block, places in zip(model.smooths, of_blocks, strict=True) if block.free == 0]
     rows = []
-    for block, strengths in zip(found.model.smooths, fit.strengths, strict=True):
-        places = block.places.tolist()
+    for block, places, strengths in zip(model.smooths, of_blocks, free.strengths, strict=True):
         if block.free:
-            test = of_smooth(known, places, float(fit.edf1[block.places].sum()))
+            test = of_smooth(known, places, float(free.edf1[block.places].sum()))
         else:
             others = [at for other in random if other != places for at in other]
             test = of_variance(known, places, others)
@@ -138,14 +145,14 @@ def smooth_terms(
             SmoothTerm(
                 block.parameter,
                 block.term,
-                float(fit.edf[block.places].sum()),
+                float(free.edf[block.places].sum()),
                 test.df,
                 test.statistic,
-                "F" if scale.estimated else "chi2",
+                "chi2" if df is None else "F",
                 test.p_value,
-                kept[places[0]],
+                int(kept[block.places[0]]),
                 len(places),
-                strengths,
+                tuple(phi.held * one for one in strengths),
             )
         )
     return tuple(rows)
@@ -158,7 +165,7 @@ def smoothing(found: Maximum, deviance: float, null: float) -> Smoothing | None:
         return None
     explained = 1 - deviance / null if null > 0 else math.nan
     return Smoothing(
-        fit.method, fit.score, float(fit.edf.sum()), math.nan if fit.method == "gcv" else fit.phi, explained
+        fit.method, fit.score, float(fit.free.edf.sum()), math.nan if fit.method == "gcv" else fit.unit, explained
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,9 +28,9 @@ from glmfit.trust import SUSPICIOUS, relative_information
 Inspection = Callable[[Likelihood, Tensor], None]  # of a likelihood where a search begins, before its first step
 
 ENOUGH_ROWS = 10_000  # for the intercept-only fit, which is but a start
-MANY_ROWS = 50_000  # from here on the fit to a sample of ENOUGH_ROWS comes before that of the whole,
-ROWS_A_COEFFICIENT = 50  # unless the sample has fewer for each coefficient,
-FEW_STEPS = 20  # or its fit takes more steps than these
+ROWS_A_COEFFICIENT = 50  # of a sample whose fit comes before that of the whole, or ENOUGH_ROWS if that is more,
+A_SHARE = 5  # where there are so many times as many,
+FEW_STEPS = 20  # unless its fit takes more steps than these
 MOST_ROWS = 400  # looked at together for the best point of a grid,
 MOST_POINTS = 100  # of no more than these
 OFFSET_QUANTILES = 11  # of an offset, that a constant may make up for
@@ -112,9 +113,9 @@ def _sample(model: Model, step: int) -> Model:
     Which one is left to a generator of fixed seed: rows are often in a periodic order (months, treatments).
     """
     model = model.here
-    first = torch.arange(0, len(model.rows) - step + 1, step)
-    chosen = torch.randint(0, step, first.shape, generator=torch.Generator().manual_seed(1))
-    return replace(model, rows=model.rows.rows(first + chosen))
+    first = np.arange(0, len(model.rows) - step + 1, step)
+    chosen = first + np.random.default_rng(1).integers(0, step, len(first))
+    return replace(model, rows=model.rows.rows(torch.from_numpy(chosen)))
 
 
 def ahead(model: Model, theta: Tensor) -> tuple[Tensor, Factor] | None:
@@ -124,9 +125,10 @@ def ahead(model: Model, theta: Tensor) -> tuple[Tensor, Factor] | None:
     are not many, where the sample does not determine all coefficients, or its fit is no better for the whole.
     """
     many = len(model.rows) if model.source is None else model.n
-    if many < MANY_ROWS or model.size * ROWS_A_COEFFICIENT > ENOUGH_ROWS:
+    enough = max(ENOUGH_ROWS, model.size * ROWS_A_COEFFICIENT)
+    if many < A_SHARE * enough:
         return None
-    some = _sample(model, _step(model.rows))
+    some = _sample(model, -(-len(model.rows) // enough))
     sample, step = some.likelihood(), many / len(some.rows)
     reference = cholesky(-sample.derivatives(theta)[2])
     if reference is None or not well_conditioned(reference):

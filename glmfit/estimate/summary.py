@@ -47,6 +47,7 @@ from glmfit.result import (
     Separation,
 )
 from glmfit.rows import Data
+from glmfit.smooths import SmoothTerm
 from glmfit.trust import diagnose, reported_map
 from glmfit.version import __version__
 
@@ -84,7 +85,10 @@ def summarise(data: Data, found: Maximum, codes: Mapping[str, str], terms: Colle
     because = "cluster_rank" if cov.clusters else "exact_rows"
     unsupported = dict.fromkeys(unseen, because) if cov.clusters or exact else {}
     coefficients, matrix = _coefficients(found, cov, references, spec.level, dropped, unsupported)
-    smooths = smoothed.smooth_terms(found, coefficients, full(matrix), scale, unit, df) if model.smooths else ()
+    smooths: tuple[SmoothTerm, ...] = ()
+    if found.smoothed is not None:
+        units, estimated = smoothed.Units(found.phi, unit), df if scale.estimated else None
+        smooths = smoothed.smooth_terms(model, found.smoothed.free, coefficients, full(matrix), units, estimated)
     of_smooths = {row.first for row in smooths}
     tests = joint_tests(coefficients, matrix, model.terms, reference)
     tests = tuple(test for test in tests if test.first not in of_smooths)
@@ -210,7 +214,7 @@ def _covariance(data: Data, found: Maximum, unit: float) -> Covariance:
 def _statistics(data: Data, found: Maximum, model: Model, sums: Goodness, scale: Scale, null: float) -> FitStatistics:
     """Goodness of fit; every estimated parameter counts in AIC and BIC, phi among them, penalised ones as far as they
     are free."""
-    size = model.size if found.smoothed is None else float(found.smoothed.edf.sum())
+    size = model.size if found.smoothed is None else float(found.smoothed.free.edf.sum())
     estimated = size + model.effects + len(model.limits) + (1 if model.holds_phi and scale.estimated else 0)
     is_pseudo = data.spec.sampling_weights is not None
     minus_two = math.nan if is_pseudo else -2 * scale.log_likelihood

@@ -18,7 +18,7 @@ from glmfit.estimate.mixed import MixedMaximum
 from glmfit.estimate.random import RandomColumns
 from glmfit.inference import Reference
 from glmfit.numerics import summed
-from glmfit.penalty import Laplace, penalised
+from glmfit.penalty import Laplace, Quadrature, penalised
 from glmfit.penalty.matrices import blocks_of
 from glmfit.random_effects import Correlation, Deviation, Mode, RandomEffects, RandomTerm
 
@@ -38,9 +38,10 @@ def random_effects(found: MixedMaximum, covariance: Tensor | None, level: float)
         terms.append(_term(found, place, own, level, () if modes is None else modes[place]))
         at += k
     shares = _shares(found)
-    return RandomEffects(
-        tuple(terms), "reml" if found.reml else "ml", "exact" if found.exact else "laplace", None, *shares
-    )
+    of = found.peak.laplace
+    nodes = of.points if isinstance(of, Quadrature) else None
+    integral = "exact" if found.exact else "laplace" if nodes is None else "quadrature"
+    return RandomEffects(tuple(terms), "reml" if found.reml else "ml", integral, nodes, *shares)
 
 
 def free_factor(found: MixedMaximum, place: int) -> tuple[Tensor, Tensor]:
@@ -127,10 +128,11 @@ def _modes(found: MixedMaximum) -> list[tuple[Mode, ...]] | None:
     peak, of = found.peak, found.peak.laplace.of
     if of.size > MOST_KEPT:
         return None
-    integrated, places = peak.integrated, of.places
+    integrated, places = peak.integrated, found.places
     if len(of.taken):  # with REML the coefficients of the mean are integrated too: here they are given
-        laplace = Laplace(penalised(of.model, of.terms))
-        given = laplace.at(torch.cat([found.theta, peak.psi[len(of.kept) :]]))
+        laplace = Laplace(penalised(of.model, [one.term for one in found.columns]))
+        first = len(of.kept)
+        given = laplace.at(torch.cat([found.theta, peak.psi[first : first + found.parameters]]))
         assert given is not None
         integrated, places = given, laplace.of.places
     V = integrated.inverse()

@@ -211,6 +211,10 @@ class Family(Distribution):
         """The family of a response with these levels: now its parameters are known."""
         raise TypeError(f"{type(self).__name__} has no categories")
 
+    def symmetric(self) -> Family:
+        """The same with a linear predictor for each category, the base too, which are determined up to a constant."""
+        return self
+
     def of_columns(self, header: Collection[str]) -> Family:
         """The family for data with these columns: some that `log_density` takes may be optional."""
         return self

@@ -41,11 +41,15 @@ class Multinomial(Family):
     shared_formula = True
 
     def __init__(self, levels: Sequence[str] = ()) -> None:
+        self.levels = tuple(levels)
         if levels:
             self.parameters = tuple(Parameter(level, "predictor", ("logit",)) for level in levels[1:])
 
     def of_categories(self, levels: Sequence[str], link: Link) -> Family:
         return Multinomial(levels)
+
+    def symmetric(self) -> Family:
+        return SymmetricMultinomial(self.levels)
 
     def exp_measure(self, link: str) -> str | None:
         return "relative risk ratio"
@@ -61,7 +65,7 @@ class Multinomial(Family):
         for other in range(observed.shape[1]):
             change = observed.clone()
             change[:, other] -= 1
-            yield Face(change[:, 1:], never)
+            yield Face(change[:, -len(self.parameters) :], never)
 
     @property
     def n_categories(self) -> int:
@@ -78,6 +82,30 @@ class Multinomial(Family):
         shares = torch.exp(self.log_probabilities(*map(torch.from_numpy, natural))).numpy()
         bounds = np.cumsum(shares, axis=1)
         return (random.random((len(bounds), 1)) > bounds[:, :-1]).sum(axis=1).astype(float)
+
+
+class SymmetricMultinomial(Multinomial):
+    """log f = eta_y - log sum_j exp(eta_j), j over all categories: no base, so that a penalty treats them alike."""
+
+    def __init__(self, levels: Sequence[str]) -> None:
+        super().__init__(levels)
+        self.parameters = tuple(Parameter(level, "predictor", ("logit",)) for level in levels)
+
+    def exp_measure(self, link: str) -> str | None:
+        return None
+
+    def log_density(self, y: Tensor, *etas: Tensor) -> Tensor:  # type: ignore[override]
+        scores = torch.stack(etas, dim=1)
+        return scores.gather(1, y.long()[:, None])[:, 0] - torch.logsumexp(scores, dim=1)
+
+    @property
+    def n_categories(self) -> int:
+        return len(self.parameters)
+
+    def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
+        logs = torch.log(_shares(y, weight, self.n_categories))
+        logs = logs - logs.mean()
+        return {parameter.name: float(torch.sigmoid(v)) for parameter, v in zip(self.parameters, logs, strict=True)}
 
 
 class Ordinal(Family):

@@ -26,6 +26,10 @@ LARGE_COUNT = 1e5  # from here on the terms of a Poisson log-density cancel visi
 COUNTS = Support(0, math.inf, integer=True, text="counts 0, 1, 2, ...")
 
 
+def _has_large(y: Tensor) -> bool:
+    return y.numel() > 0 and bool(y.max() > LARGE_COUNT)
+
+
 def _cumulants(eta: Tensor, **columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     mu = torch.exp(eta)
     return mu, mu, mu
@@ -46,7 +50,7 @@ class Poisson(PositiveMean):
 
     def log_density(self, y: Tensor, log_mu: Tensor) -> Tensor:  # type: ignore[override]
         plain = y * log_mu - torch.exp(log_mu) - log_factorial(y)
-        if not bool((y > LARGE_COUNT).any()):
+        if not _has_large(y):
             return plain
         # log y! is y log y - y + log y less the normaliser of a gamma density; the rest is the deviance.
         large = torch.where(y > LARGE_COUNT, y, 2.0)
@@ -66,7 +70,7 @@ class Poisson(PositiveMean):
 
     def unit_deviance(self, y: Tensor, log_mu: Tensor, *others: Tensor) -> Tensor:  # type: ignore[override]
         plain = 2 * (y_log_y(y) - y * log_mu - y + torch.exp(log_mu))
-        if not bool((y > LARGE_COUNT).any()):
+        if not _has_large(y):
             return plain
         stable = 2 * self._half_deviance(torch.where(y > LARGE_COUNT, y, 2.0), log_mu)
         return torch.where(y > LARGE_COUNT, stable, plain)
@@ -108,7 +112,7 @@ class NegativeBinomial(PositiveMean):
             + y * log_mu
             - (y + torch.exp(-log_alpha)) * softplus(log_alpha + log_mu)
         )
-        if not bool((y > LARGE_COUNT).any()):
+        if not _has_large(y):
             return plain
         # As for the Poisson: with r = 1/alpha, gamma functions of r, y and y + r less their normalisers.
         large = torch.where(y > LARGE_COUNT, y, 2.0)
@@ -138,7 +142,7 @@ class NegativeBinomial(PositiveMean):
     def unit_deviance(self, y: Tensor, log_mu: Tensor, log_alpha: Tensor) -> Tensor:  # type: ignore[override]
         log_growth = torch.log1p(torch.exp(log_alpha) * y) - softplus(log_alpha + log_mu)
         plain = 2 * (y_log_y(y) - y * log_mu - (y + torch.exp(-log_alpha)) * log_growth)
-        if not bool((y > LARGE_COUNT).any()):
+        if not _has_large(y):
             return plain
         stable = 2 * self._half_deviance(torch.where(y > LARGE_COUNT, y, 2.0), log_mu, log_alpha)
         return torch.where(y > LARGE_COUNT, stable, plain)
@@ -164,7 +168,7 @@ class Geometric(PositiveMean):
     parameters = (PositiveMean.mu_parameter,)
 
     def log_density(self, y: Tensor, log_mu: Tensor) -> Tensor:  # type: ignore[override]
-        if bool((y > LARGE_COUNT).any()):
+        if _has_large(y):
             return NegativeBinomial().log_density(y, log_mu, torch.zeros_like(log_mu))
         return y * log_mu - (y + 1) * softplus(log_mu)
 

@@ -69,7 +69,7 @@ def log_factorial(y: Tensor) -> Tensor:
     whole = _counts(y)
     if whole is None:
         return torch.lgamma(y + 1)
-    return torch.lgamma(torch.arange(1.0, int(whole.max()) + 2, dtype=y.dtype))[whole]
+    return torch.lgamma(torch.arange(1.0, int(whole.max()) + 2, dtype=y.dtype)).index_select(0, whole)
 
 
 def log_choose(m: Tensor, y: Tensor) -> Tensor:
@@ -82,7 +82,7 @@ def _counts(y: Tensor) -> Tensor | None:
     if y.requires_grad or y.ndim != 1 or not len(y) or not bool(y.max() < len(y)):
         return None
     whole = y.to(torch.int64)
-    return whole if bool(((whole == y) & (whole >= 0)).all()) else None
+    return whole if bool(y.min() >= 0) and torch.equal(whole.to(y.dtype), y) else None
 
 
 def logit_ndtr(x: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from types import ModuleType
 
 from glmfit.errors import GlmfitError, ModelError, UsageError
-from glmfit.lazy import torch
+from glmfit.lazy import load_all, torch
 from glmfit.memory import ran_out
 
 # Words of Python's and torch's errors, and what to do where they are met in a likelihood.
@@ -82,6 +82,7 @@ def _load(path: str, absolute: str, modified: int, size: int) -> ModuleType:
     except OSError as error:
         raise _unreadable(path, error) from error
     linecache.checkcache(path)
+    load_all()
     module = ModuleType(f"glmfit_user_{stem(path)}_{modified}")
     module.__file__ = absolute
     sys.modules[module.__name__] = module  # dataclasses look their module up

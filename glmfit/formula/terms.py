@@ -105,8 +105,12 @@ class RandomTerm:
     @property
     def spelled(self) -> str:
         """The term, normalised: it can be read again."""
-        group = ":".join(_of_group(factor) for factor in self.group.factors)
-        return f"({_summed(self.terms)} | {group})"
+        return f"({_summed(self.terms)} | {self.grouping})"
+
+    @property
+    def grouping(self) -> str:
+        """What stands to the right of the bar, normalised."""
+        return ":".join(_of_group(factor) for factor in self.group.factors)
 
     @property
     def factors(self) -> tuple[Factor, ...]:

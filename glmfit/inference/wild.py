@@ -19,7 +19,7 @@ from torch import Tensor
 from glmfit.inference.clusters import cluster_sums
 from glmfit.inference.covariance import row_scores
 from glmfit.model import Likelihood
-from glmfit.numerics import curvature
+from glmfit.numerics import curvature, generator
 from glmfit.numerics.profile import Search
 
 MOST_WEBB = 12  # clusters up to which two signs give too few samples, and Webb's six values are drawn
@@ -78,7 +78,7 @@ def draws(kind: str | None, clusters: int, replicates: int, seed: int) -> Draws:
         places = torch.arange(base**clusters)[:, None] // base ** torch.arange(clusters)
         codes = (places % base).to(torch.uint8)
     else:
-        random = torch.Generator().manual_seed(seed)
+        random = generator(seed)
         codes = torch.randint(0, base, (replicates, clusters), dtype=torch.uint8, generator=random)
     same = (codes == codes[:, :1]).all(dim=1)
     return Draws(kind, codes[~same], len(codes), base**clusters <= replicates)

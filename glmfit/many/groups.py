@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from glmfit import spill
 from glmfit.errors import GlmfitError, UsageError
 from glmfit.families.userfile import is_dense
 from glmfit.formula import condition
@@ -16,10 +17,10 @@ from glmfit.many.split import Groups, check_by, grouped
 from glmfit.many.stream import Record
 from glmfit.memory import running_out
 from glmfit.result import Fit
-from glmfit.rows import Data, check_held, inside, read, refuse_random, resolve
+from glmfit.rows import Data, check_held, inside, read, refuse_random, resolve, room_for, table_of_groups
 from glmfit.rows.asked import Asked, ask
 from glmfit.spec import ModelSpec
-from glmfit.spill import Spill
+from glmfit.spill import Spill, let_go, spill_of
 from glmfit.table import Selection, Source, Table, open_data
 
 if TYPE_CHECKING:
@@ -81,17 +82,13 @@ class GroupedFit:
 
     def _rows(self, groups: Sequence[int]) -> Selection:
         """The rows of some groups, one group after the other."""
-        index = np.concatenate([self.groups.rows(group) for group in groups])
+        index = self.groups.rows(groups)
+        let_go(len(index))
         return Selection(self.source, self.table, index, self.groups.names)
 
     def blocks(self) -> Iterator[range]:
-        """The groups in runs of about so many rows."""
-        first, start = 0, self.groups.start
-        while first < len(self.groups):
-            last = int(np.searchsorted(start, start[first] + BLOCK_ROWS, side="right")) - 1
-            last = max(first + 1, last)
-            yield range(first, last)
-            first = last
+        """The groups in runs of about as many rows as are worked on together."""
+        return self.groups.runs(BLOCK_ROWS if spill_of(self.table.rows) is None else spill.RUN)
 
     def patterns(self) -> Patterns | None:
         """Where patterns of documents are kept; None where nothing can be fitted in a batch."""
@@ -111,7 +108,7 @@ class GroupedFit:
         from glmfit.many.block import block_of
 
         part = self._rows(groups)
-        counts = np.diff(self.groups.start)[np.asarray(groups)]
+        counts = self.groups.sizes[np.asarray(groups)]
         start = np.concatenate([[0], np.cumsum(counts)])
         try:
             with running_out():
@@ -164,10 +161,13 @@ def fit_groups(
         where = condition(spec.where, source.header)
     chooses = () if where is None else where.columns
     wanted = list(dict.fromkeys([*columns, *by, *chooses]))
-    check_held("--by", spec, source, len(wanted))
-    whole = source.read(wanted)
+    if asked is None:  # a likelihood that names its columns when it is called, and has them read then
+        check_held("--by", spec, source, len(wanted))
+    whole = table_of_groups(spec, source, wanted)
     table, _ = inside(where, whole, [*columns, *by])
-    return GroupedFit(spec, source, whole, table, grouped(table, by), asked, Written(exp, covariance))
+    groups = grouped(table, by, None if spill_of(table.rows) is None else room_for(spec))
+    table = replace(table, columns={name: column for name, column in table.columns.items() if name not in by})
+    return GroupedFit(spec, source, whole, table, groups, asked, Written(exp, covariance))
 
 
 def _asked(spec: ModelSpec, source: Source, by: Sequence[str]) -> Asked:

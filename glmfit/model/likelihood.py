@@ -40,6 +40,9 @@ def row_derivatives(log_density: Callable[..., Tensor], etas: Sequence[Tensor]) 
     value = log_density(*leaves)
     first = gradients(value, leaves, create_graph=True)
     n, size = value.shape[0], len(leaves)
+    if size == 1:  # no copies of what is alone
+        (second,) = gradients(first[0], leaves, create_graph=False)
+        return RowDerivatives(value.detach(), first[0].detach()[:, None], second[:, None, None])
     g = torch.stack([gradient.detach() for gradient in first], dim=1) if size else value.new_zeros((n, 0))
     h = value.new_zeros((n, size, size))
     for j, gradient in enumerate(first):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from glmfit.design import CHUNK_ROWS, Combination, Dense, Matrix, Shift, Standardization, written
 from glmfit.families import Family, Link, Special
-from glmfit.formula import DesignState, PredictorFormula
+from glmfit.formula import INTERCEPT, DesignState, PredictorFormula
 from glmfit.model.elsewhere import AsFitted, Elsewhere, RowSource, view
 from glmfit.model.likelihood import Likelihood
 from glmfit.model.rows import Chunks, Predictor, Rows
@@ -165,6 +165,28 @@ class Model:
             kept=tuple(at for at in self.kept if self.names[at][0] != parameter),
             lift=None if self.lift is None else self.lift[others][:, others],
             limits={**self.limits, parameter: special},
+        )
+
+    def estimating(self, parameter: str) -> Model:
+        """The inverse of `held_at`: the same model with a constant for a `parameter` that was held, its last one."""
+        n = len(self.rows)
+        ones = Matrix((Dense(constant(1.0, n)[:, None]),), (torch.tensor([0]),), (INTERCEPT.name,), n)
+        offset = -self.rows.log_prior if parameter == "phi" else constant(0.0, n)
+        own = Predictor(parameter, ones, torch.tensor([self.size]), offset)
+        order = [one.name for one in self.family.parameters]
+        place = sum(order.index(one.parameter) < order.index(parameter) for one in self.rows.predictors)
+        before = self.rows.predictors
+        unit = torch.ones(1, dtype=torch.float64)
+        plain = Standardization(0 * unit, unit, unit)
+        held = {name: value for name, value in self.rows.held.items() if name != parameter}
+        return replace(
+            self,
+            rows=replace(self.rows, predictors=(*before[:place], own, *before[place:]), held=held),
+            standardizations=(*self.standardizations[:place], plain, *self.standardizations[place:]),
+            names=(*self.names, (parameter, INTERCEPT.name)),
+            kept=(*self.kept, len(self.names)),
+            terms=(*self.terms, INTERCEPT.name),
+            lift=None if self.lift is None else torch.block_diag(self.lift, unit[:, None]),
         )
 
     def moments(self) -> Mapping[str, float]:

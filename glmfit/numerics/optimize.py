@@ -87,9 +87,17 @@ def scaled_gradient(gradient: Tensor, hessian: Symmetric) -> float:
 
 
 def newton(
-    objective: Objective, start: Tensor, tol: float = 1e-8, max_iter: int = 100, trace: Trace | None = None
+    objective: Objective,
+    start: Tensor,
+    tol: float = 1e-8,
+    max_iter: int = 100,
+    trace: Trace | None = None,
+    longest: Tensor | None = None,
 ) -> Optimum:
-    """Maximise by Newton's method from `start` (p,), where the value must be finite (ModelError otherwise)."""
+    """Maximise by Newton's method from `start` (p,), where the value must be finite (ModelError otherwise).
+
+    `longest` (p,) is how far each may move in a step.
+    """
     theta = start
     value, gradient, hessian = objective.derivatives(theta)
     if not all_finite((value, gradient, hessian)):
@@ -118,6 +126,9 @@ def newton(
             status = "stalled"
         if status != "max_iter" or iterations >= max_iter:
             break
+        if longest is not None:
+            share = min(1.0, float((longest / step.abs()).min()))
+            step, slope = share * step, share * slope
         length, reached = 1.0, objective.derivatives(theta + step)  # a whole step is right more often than not
         if not (all_finite(reached) and rises_enough(reached[0], value, slope)):
             shorter = line_search(objective.along(theta, step), value, slope)

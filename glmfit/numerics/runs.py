@@ -13,6 +13,13 @@ import torch
 from torch import Tensor
 
 from glmfit import spill
+from glmfit.lazy import load_all
+
+
+def generator(seed: int) -> torch.Generator:
+    """Random numbers of torch: all of it is loaded, without which it makes none."""
+    load_all()
+    return torch.Generator().manual_seed(seed)
 
 
 def constant(value: float, n: int) -> Tensor:
@@ -63,7 +70,7 @@ def empty_columns(columns: Sequence[Tensor]) -> Tensor:
     shape = len(columns), len(columns[0])
     home = next((found for found in map(lies_in, columns) if found is not None), None)
     if home is None or shape[1] <= spill.RUN:
-        return torch.empty(shape, dtype=torch.float64).T
+        return torch.from_numpy(np.empty(shape)).T  # numpy asks for large pages, torch does not
     return torch.from_numpy(home.empty(shape)).T
 
 

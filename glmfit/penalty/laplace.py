@@ -4,7 +4,8 @@
 
 psi = (fixed coefficients that are not integrated, omega). Along psi_a the predictors move by eta_a = X_a + Z b_a, where
 b_a solves A b_a = d2 / db dpsi_a; third derivatives of rows along eta move A, fourth ones its derivative (Skaug &
-Fournier 2006, Computational Statistics & Data Analysis 51, 699-709). Of a Gaussian response the integral is exact.
+Fournier 2006, Computational Statistics & Data Analysis 51, 699-709). What is profiled is left out of |A| alone, whose
+inverse is then M = A^-1 - G G', 0 in what is profiled. Of a Gaussian response the integral is exact.
 """
 
 from __future__ import annotations
@@ -18,9 +19,18 @@ from torch import Tensor
 
 from glmfit.model import Likelihood, Predictor, Rows
 from glmfit.model.apart import leverages
-from glmfit.numerics import Factor, LowRank, Optimum, Symmetric, cholesky, newton
-from glmfit.numerics.curvature import half_log_det
-from glmfit.penalty.matrices import add_blocks, block_sum, congruent, flattened, inverse, solve_columns
+from glmfit.numerics import Factor, LowRank, Optimum, Symmetric, all_finite, cholesky, newton
+from glmfit.numerics.curvature import half_log_det, structured, structured_factor
+from glmfit.penalty.matrices import (
+    add_blocks,
+    block_sum,
+    congruent,
+    flattened,
+    inverse,
+    profiled,
+    solve_columns,
+    without_profiled,
+)
 from glmfit.penalty.prior import Jet
 from glmfit.penalty.rows import HigherDerivatives, higher_derivatives
 from glmfit.penalty.term import Penalised
@@ -71,7 +81,8 @@ class Conditional:
 class Integrated:
     """The integrated coefficients given psi: theta (|I|,) at the maximum, A = L L' there, and the value L(psi).
 
-    `moves` (|I|, r) are their derivatives in psi, once they have been found.
+    `moves` (|I|, r) are their derivatives in psi, once they have been found. Where u of them are profiled, and not
+    integrated, `profile` is G (|I|, u).
     """
 
     psi: Tensor
@@ -82,10 +93,16 @@ class Integrated:
     likelihood: Likelihood
     jets: tuple[Jet, ...]
     moves: Tensor | None = None
+    profile: Tensor | None = None
 
     def inverse(self) -> Tensor | LowRank:
         """A^-1: the covariance of the integrated coefficients, psi being known."""
         return inverse(self.factor)
+
+    def inner_inverse(self) -> Tensor | LowRank:
+        """M, that of the part of A that is integrated over."""
+        V = self.inverse()
+        return V if self.profile is None else without_profiled(V, self.profile)
 
 
 @dataclass(slots=True, eq=False)
@@ -93,7 +110,8 @@ class Laplace:
     """L(psi) as an `Objective`; -inf where the integrated coefficients have no maximum."""
 
     of: Penalised
-    last: Integrated | None = None  # where the next search for b begins
+    begin: Tensor | None = None  # the integrated coefficients to begin at
+    last: Integrated | None = None  # where the next search for them begins
     _found: dict[bytes, Integrated] = field(default_factory=dict)
     _derived: dict[bytes, tuple[float, Tensor, Tensor]] = field(default_factory=dict)
 
@@ -131,7 +149,7 @@ class Laplace:
         objective = Conditional(likelihood, of.places, jets)
         optimum = None
         for start in self._starts(psi):
-            if math.isfinite(likelihood.value(start)):
+            if all_finite(objective.derivatives(start)):
                 optimum = newton(objective, start, INNER_TOL, INNER_STEPS)
                 if optimum.converged:
                     break
@@ -140,24 +158,29 @@ class Laplace:
         lower = cholesky(-optimum.hessian)
         if lower is None:
             return None
-        return Integrated(
-            psi, optimum.theta, lower, self._integral(optimum, lower, jets), optimum.value, likelihood, jets
-        )
+        value, profile = self._integral(optimum, lower, jets), None
+        if len(of.profiled):
+            profile, log_det = profiled(lower, of.profiled)
+            value -= 0.5 * log_det
+        return Integrated(psi, optimum.theta, lower, value, optimum.value, likelihood, jets, profile=profile)
 
     def _integral(self, optimum: Optimum, lower: Factor, jets: Sequence[Jet]) -> float:
-        """The value, from the penalised log-likelihood at its maximum."""
-        of, value, free = self.of, optimum.value - half_log_det(lower), self.of.size
+        """The value, from the penalised log-likelihood at its maximum, but for the determinant of what is profiled."""
+        of = self.of
+        value, free = optimum.value - half_log_det(lower), of.size - len(of.profiled)
         for term, places, one in zip(of.terms, of.places, jets, strict=True):
             value += 0.5 * len(places) * float(one.log_det)
             free -= len(places) * term.prior.rank
         return value + 0.5 * free * math.log(2 * math.pi)
 
     def _starts(self, psi: Tensor) -> Iterator[Tensor]:
-        """Where to look for b: on from the last place, there itself, and at 0."""
+        """Where to look for b: on from the last place, there itself, at the beginning, and at 0."""
         if self.last is not None:
             if self.last.moves is not None:
                 yield self.last.theta + self.last.moves @ (psi - self.last.psi)
             yield self.last.theta
+        if self.begin is not None:
+            yield self.begin
         yield torch.zeros(self.of.size, dtype=torch.float64)
 
     def _given(self, psi: Tensor) -> Likelihood:
@@ -178,26 +201,22 @@ class Laplace:
             found = self.at(psi)
             if found is None:
                 return -math.inf, torch.zeros_like(psi), -torch.eye(len(psi), dtype=torch.float64)
-            derived = _Derivation(self.of, found)
+            derived = self._derivation(found)
             self._derived.clear()
             self._derived[key] = found.value, derived.gradient(), derived.hessian()
             self._found[key] = self.last = replace(found, moves=derived.moves)
         return self._derived[key]
 
-    def sensitivity(self, psi: Tensor) -> Tensor:
-        """(|I|, r) d theta / d psi."""
-        self.derivatives(psi)
-        assert self.last is not None
-        assert self.last.moves is not None
-        return self.last.moves
+    def _derivation(self, found: Integrated) -> Derivation:
+        return Derivation(self.of, found)
 
 
-class _Derivation:
+class Derivation:
     """One pass over the rows that finds how b moves, and one more for the second derivatives."""
 
     def __init__(self, of: Penalised, found: Integrated) -> None:
         self.of, self.found = of, found
-        self.V = found.inverse()
+        self.M = found.inner_inverse()
         self.sides = of.inner.sides
         self.rows: list[tuple[Rows, Rows, HigherDerivatives]] = list(self._pass())
         p, k = of.sizes
@@ -217,17 +236,21 @@ class _Derivation:
                 moved = self.b[term] @ found.jets[term].first[a]
                 right[:, at].index_add_(0, of.places[term].flatten(), -moved.flatten())
         self.moves = solve_columns(found.factor, right)
-        self.sums = [block_sum(self.V, places) for places in of.places]
+        self.sums = [block_sum(self.M, places) for places in of.places]
 
     def _pass(self) -> Iterator[tuple[Rows, Rows, HigherDerivatives]]:
         likelihood = self.found.likelihood
         for fixed, chunk in zip(self.of.outer.chunks(self.of.chunk), likelihood.chunks, strict=True):
-            q = _quadratics(likelihood, chunk, self.V)
+            q = self._quadratics(chunk)
 
             def weighed(*etas: Tensor, chunk: Rows = chunk) -> Tensor:
                 return chunk.weight * likelihood.log_density(chunk, *etas)
 
             yield fixed, chunk, higher_derivatives(weighed, likelihood.etas(chunk, self.found.theta), q, True)
+
+    def _quadratics(self, chunk: Rows) -> Tensor:
+        """(n, K, K) what half the log-determinant falls by with the Hessians of the rows, twice."""
+        return _quadratics(self.found.likelihood, chunk, self.M)
 
     def gradient(self) -> Tensor:
         """(r,)"""
@@ -250,7 +273,7 @@ class _Derivation:
         out = torch.zeros((r, r), dtype=torch.float64)
         changes: list[Symmetric] = [found.likelihood.no_curvature() for _ in range(r)]
         for outer, inner, row in self.rows:
-            along = self._directions(outer, inner)
+            along = self.directions(outer, inner)
             z = torch.stack([own.X.matvec(u[own.columns]) for own in inner.predictors], dim=1)
             T = row.h + 0.5 * row.curvature + 0.5 * torch.einsum("njkl,nl->njk", row.d, z)
             out += torch.einsum("nja,njk,nkb->ab", along, T, along)
@@ -260,9 +283,19 @@ class _Derivation:
         self._add_priors(out, changes, u)
         whole = torch.stack([flattened(congruent(found.factor, one)) for one in changes])
         out += 0.5 * (whole @ whole.T)
+        if found.profile is not None:
+            out += self._of_profiled(changes, found.profile)
         return 0.5 * (out + out.T)
 
-    def _directions(self, outer: Rows, inner: Rows) -> Tensor:
+    def _of_profiled(self, changes: Sequence[Symmetric], G: Tensor) -> Tensor:
+        """tr(M A_a M A_b) / 2 less the same with A^-1 in place of M."""
+        moved = [structured(one).times(G) for one in changes]
+        lower = structured_factor(self.found.factor)
+        half = torch.stack([lower.half_solve(one).flatten() for one in moved])
+        inner = torch.stack([(G.T @ one).flatten() for one in moved])
+        return 0.5 * (inner @ inner.T) - half @ half.T
+
+    def directions(self, outer: Rows, inner: Rows) -> Tensor:
         """(n, K, r) the derivatives of the linear predictors in psi."""
         p, k = self.of.sizes
         out = torch.zeros((len(outer), len(outer.predictors), p + k), dtype=torch.float64)

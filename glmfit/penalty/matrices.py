@@ -1,6 +1,7 @@
 """What a penalty does to a symmetric matrix, dense or bordered: P is added to it block by block, and read off again.
 
 congruent: L^-1 M L^-T for M of the same form        block_sum: sum_i V[places_i, places_i] (d, d)
+profiled: what the inverse over some places is less than the whole inverse
 """
 
 from __future__ import annotations
@@ -103,6 +104,24 @@ def solve_columns(L: Factor, x: Tensor) -> Tensor:
     if isinstance(L, Tensor):
         return torch.cholesky_solve(x, L)
     return L.solve(x)
+
+
+def profiled(L: Factor, places: Tensor) -> tuple[Tensor, float]:
+    """G (p, u) with (L L')^-1 - G G' the inverse over all other places, and log |(L L')^-1| over these."""
+    x = torch.zeros((len(diagonal(L)), len(places)), dtype=torch.float64)
+    x[places, torch.arange(len(places))] = 1.0
+    columns = solve_columns(L, x)
+    lower = torch.linalg.cholesky(columns[places])
+    G = torch.linalg.solve_triangular(lower, columns.T, upper=False).T
+    return G, 2 * float(torch.diagonal(lower).log().sum())
+
+
+def without_profiled(V: Tensor | LowRank, G: Tensor) -> Tensor | LowRank:
+    """V - G G'."""
+    if isinstance(V, Tensor):
+        return V - G @ G.T
+    K = torch.block_diag(V.K, -torch.eye(G.shape[1], dtype=torch.float64))
+    return replace(V, F=torch.cat([V.F, G], dim=1), K=K)
 
 
 def _back(roots: Tensor, x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ Derivatives in omega are written out: they are those of matrices of a few rows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -19,6 +20,7 @@ FADED = 1e-3  # of a variance times what the rows say of its coefficients, below
 NOTHING = 1e-11  # and where it is as good as 0: its share of the likelihood is then less than this;
 NEARLY = 1e-8  # the same of one of several, where a precision as large would cost the others their digits
 SMALLEST = 1e-300
+LONGEST = 4.0  # step in the logarithm of a strength, without an end or far from where the likelihood is concave
 RANK_TOLERANCE = 1e-10  # of eigenvalues, relative to the largest
 
 
@@ -52,6 +54,10 @@ class Prior(Protocol):
     @property
     def rank(self) -> int: ...
 
+    @property
+    def longest(self) -> float:
+        """How far omega may move in a step of a search."""
+
     def jet(self, omega: Tensor) -> Jet:
         """The precision P at omega (k,) and log |P|_+, the product of the eigenvalues that are not 0 whatever omega is,
         with two derivatives."""
@@ -82,6 +88,10 @@ class Covariance:
     @property
     def rank(self) -> int:
         return self.d
+
+    @property
+    def longest(self) -> float:
+        return math.inf
 
     @property
     def diagonal(self) -> Tensor:
@@ -183,6 +193,10 @@ class Strengths:
     def rank(self) -> int:
         return self.range.shape[1]
 
+    @property
+    def longest(self) -> float:
+        return LONGEST
+
     def jet(self, omega: Tensor) -> Jet:
         first = torch.exp(omega)[:, None, None] * torch.stack(self.matrices)
         second = torch.zeros((self.size, *first.shape), dtype=torch.float64)
@@ -194,6 +208,12 @@ class Strengths:
         slope = torch.diagonal(shares, dim1=1, dim2=2).sum(dim=1)
         curvature = torch.diag(slope) - torch.einsum("ade,bed->ab", shares, shares)
         return Jet(P, first, second, 2 * torch.diagonal(lower).log().sum(), slope, curvature)
+
+    def start(self, information: Tensor) -> Tensor:
+        """omega (k,) at which penalties are as large as the information (d,) of the coefficients that they touch."""
+        size = information.clamp(min=0).mean()
+        ratio = torch.stack([size / torch.diagonal(S).mean() for S in self.matrices])
+        return torch.where(ratio > 0, ratio, 1.0).log()
 
     def ended(self, omega: Tensor, gradient: Tensor, information: Tensor) -> tuple[Tensor, Tensor] | None:
         """A strength beside which what the rows say is nothing leaves nothing but what it does not penalise."""

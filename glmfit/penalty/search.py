@@ -9,25 +9,42 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from glmfit.numerics import Optimum, Trace, newton
 from glmfit.numerics.optimize import ROUNDING, UNSEEN
-from glmfit.penalty.laplace import Integrated, Laplace
+from glmfit.penalty.laplace import Integrated
 from glmfit.penalty.matrices import diagonal
+from glmfit.penalty.term import Penalised
 
 ROUND = 4  # steps between two looks at the variances
 RELEASES = 3  # of variances that were held too early
 UNWANTED = 1e-6  # of a slope per unit of log standard deviation, below which an end is wanted
 
 
+class Criterion(Protocol):
+    """What chooses psi: an objective, and the coefficients that go with it."""
+
+    @property
+    def of(self) -> Penalised: ...
+
+    def at(self, psi: Tensor) -> Integrated | None:
+        """The coefficients at psi, None where they have no maximum."""
+
+    def value(self, psi: Tensor) -> float: ...
+
+    def derivatives(self, psi: Tensor) -> tuple[float, Tensor, Tensor]:
+        """Value, gradient (r,) and Hessian (r, r)."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Free:
     """An objective of some of psi, the others held."""
 
-    of: Laplace
+    of: Criterion
     psi: Tensor
     free: Tensor  # (f,) places
 
@@ -54,7 +71,7 @@ class Free:
 class Peak:
     """The maximum: psi (r,), which of it are `free` (f,), the optimum in these, and the integrated coefficients."""
 
-    laplace: Laplace
+    laplace: Criterion
     psi: Tensor
     free: Tensor
     optimum: Optimum
@@ -71,6 +88,17 @@ class Peak:
         )
 
     @property
+    def coefficients(self) -> Tensor:
+        """Those of the model, in its working coordinates."""
+        return self.laplace.of.coefficients(self.psi, self.integrated.theta)
+
+    @property
+    def sensitivity(self) -> Tensor:
+        """(|I|, r) how the integrated coefficients move with psi."""
+        assert self.integrated.moves is not None
+        return self.integrated.moves
+
+    @property
     def held(self) -> Tensor:
         """(r,) bool: parameters of priors at an end of their range."""
         out = torch.ones(len(self.psi), dtype=torch.bool)
@@ -78,16 +106,19 @@ class Peak:
         return out
 
 
-def maximum(laplace: Laplace, psi: Tensor, tol: float, max_iter: int, trace: Trace | None = None) -> Peak:
+def maximum(laplace: Criterion, psi: Tensor, tol: float, max_iter: int, trace: Trace | None = None) -> Peak:
     """The maximum from psi, where the approximation must be finite."""
     held = torch.zeros(len(psi), dtype=torch.bool)
+    longest = torch.full_like(psi, math.inf)
+    for term, part in zip(laplace.of.terms, laplace.of.omegas, strict=True):
+        longest[part] = term.prior.longest
     begin = laplace.derivatives(psi)[2]
     iterations, releases, before = 0, 0, -math.inf
     while True:
         free = torch.nonzero(~held)[:, 0]
         objective = Free(laplace, psi, free)
         steps = min(ROUND, max_iter - iterations)
-        found = newton(objective, psi[free], tol, steps, _counted(trace, iterations))
+        found = newton(objective, psi[free], tol, steps, _counted(trace, iterations), longest[free])
         still = found.value - before <= ROUNDING * abs(found.value)  # a round without a rise has met rounding error
         if found.status == "max_iter" and found.decrement <= UNSEEN and still:
             found = replace(found, status="converged")
@@ -102,8 +133,9 @@ def maximum(laplace: Laplace, psi: Tensor, tol: float, max_iter: int, trace: Tra
             (psi, held), releases = back, releases + 1
         else:
             laplace.derivatives(psi)
-            assert laplace.last is not None
-            return Peak(laplace, psi, free, replace(found, iterations=iterations), laplace.last, begin)
+            integrated = laplace.at(psi)
+            assert integrated is not None
+            return Peak(laplace, psi, free, replace(found, iterations=iterations), integrated, begin)
 
 
 def _counted(trace: Trace | None, before: int) -> Trace | None:
@@ -113,7 +145,7 @@ def _counted(trace: Trace | None, before: int) -> Trace | None:
     return lambda numbers: trace({**numbers, "iteration": before + numbers["iteration"]})
 
 
-def information(laplace: Laplace, psi: Tensor) -> list[Tensor]:
+def information(laplace: Criterion, psi: Tensor) -> list[Tensor]:
     """For each term (d,) the most that the rows say of a coefficient of one block: the largest diagonal of Z'(-h)Z."""
     found = laplace.at(psi)
     assert found is not None
@@ -124,7 +156,7 @@ def information(laplace: Laplace, psi: Tensor) -> list[Tensor]:
     ]
 
 
-def _ended(laplace: Laplace, psi: Tensor, held: Tensor) -> tuple[Tensor, Tensor] | None:
+def _ended(laplace: Criterion, psi: Tensor, held: Tensor) -> tuple[Tensor, Tensor] | None:
     """psi and what is held of it, once more of it has come to an end; None where nothing has."""
     _, gradient, _ = laplace.derivatives(psi)
     moved, now = psi.clone(), held.clone()
@@ -138,7 +170,7 @@ def _ended(laplace: Laplace, psi: Tensor, held: Tensor) -> tuple[Tensor, Tensor]
     return (moved, now) if bool((now & ~held).any()) else None
 
 
-def _released(laplace: Laplace, psi: Tensor, held: Tensor) -> tuple[Tensor, Tensor] | None:
+def _released(laplace: Criterion, psi: Tensor, held: Tensor) -> tuple[Tensor, Tensor] | None:
     """psi and what is held of it without what would rise when it came back; None where all want to stay."""
     of = laplace.of
     for term, part, most in zip(of.terms, of.omegas, information(laplace, psi), strict=True):

@@ -1,20 +1,22 @@
-"""Penalised columns beside the fixed ones: which linear predictor they belong to, and which of them share a prior.
+"""Penalised coefficients: columns beside a model's, such as random effects, or some of its own, such as smooths'.
 
-The coefficients that are integrated are the fixed ones of some parameters (REML) and those of all terms, in this
-order; all other fixed coefficients and the priors' omega are what an approximate likelihood is a function of.
+An approximate likelihood is a function of the model's coefficients that are left to it, and of the priors' omega. All
+others are at their joint maximum for these: the model's own first, then those of terms with columns beside. They are
+integrated over, but for some that may be `profiled`: held at that maximum, as maximum likelihood in mgcv holds them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from glmfit.design import CHUNK_ROWS, Block, Matrix
 from glmfit.model import Model, Predictor, Rows
-from glmfit.penalty.prior import Prior
+from glmfit.penalty.prior import Prior, Strengths
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,21 +39,41 @@ class PenalisedTerm:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Penalised:
-    """A model with penalised terms: `outer` and `inner` are its rows with the columns that are integrated, or not.
+class PenalisedOwn:
+    """Coefficients (m, d) of the model itself, by their places: m blocks of d, each with the prior by itself."""
 
-    `kept` (p_O,) are the fixed coefficients of the model that are not integrated, `taken` those that are, the first
-    places of the inner theta; `places` the (m, d) of each term's coefficients there; `size` their number in all.
+    parameter: str
+    name: str
+    coefficients: Tensor
+    prior: Strengths
+
+    @property
+    def columns(self) -> int:
+        """How many are beside the model's."""
+        return 0
+
+
+Term: TypeAlias = PenalisedTerm | PenalisedOwn
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Penalised:
+    """A model with penalised terms: `outer` and `inner` are its rows with the columns of psi, and of all the rest.
+
+    `kept` (p_O,) are the coefficients of the model that are part of psi, `taken` those that are not, the first places
+    of the inner theta; `places` the (m, d) of each term's coefficients there; `size` their number in all; `profiled`
+    (u,) those that are not integrated over.
     """
 
     model: Model
-    terms: tuple[PenalisedTerm, ...]
+    terms: tuple[Term, ...]
     outer: Rows
     inner: Rows
     kept: Tensor
     taken: Tensor
     places: tuple[Tensor, ...]
     size: int
+    profiled: Tensor
 
     @property
     def chunk(self) -> int:
@@ -72,24 +94,45 @@ class Penalised:
             at += term.prior.size
         return out
 
+    @property
+    def unit(self) -> float:
+        """The log-likelihood of the columns as they are, less that of the working ones: integrals have their units."""
+        integrated = torch.ones(len(self.taken), dtype=torch.bool)
+        integrated[self.profiled[self.profiled < len(self.taken)]] = False
+        scale = torch.ones(self.model.size, dtype=torch.float64)
+        for predictor, standardization in self.model.pairs:
+            scale[predictor.columns] = standardization.scale
+        return -float(scale[self.taken[integrated]].log().sum())
 
-def penalised(model: Model, terms: Sequence[PenalisedTerm], integrated: Collection[str] = ()) -> Penalised:
-    """The model with these terms, the fixed coefficients of the parameters `integrated` integrated too."""
-    taken = torch.zeros(model.size, dtype=torch.bool)
-    for predictor in model.rows.predictors:
-        taken[predictor.columns] = predictor.parameter in integrated
+    def coefficients(self, psi: Tensor, theta: Tensor) -> Tensor:
+        """(size of the model,) its coefficients, at psi and the inner theta."""
+        out = torch.zeros(self.model.size, dtype=torch.float64)
+        out[self.kept], out[self.taken] = psi[: len(self.kept)], theta[: len(self.taken)]
+        return out
+
+
+def penalised(
+    model: Model, terms: Sequence[Term], integrated: Collection[str] | Tensor = (), profile: bool = False
+) -> Penalised:
+    """The model with these terms, its coefficients `integrated` too: (size,) bool, or all those of some parameters.
+
+    With `profile` those of them that no term penalises are at their maximum instead.
+    """
+    taken = integrated if isinstance(integrated, Tensor) else _of_parameters(model, integrated)
     place = torch.where(taken, torch.cumsum(taken, 0) - 1, torch.cumsum(~taken, 0) - 1)
-    size, starts = int(taken.sum()), []
+    size, places, starts = int(taken.sum()), [], []
+    free = torch.ones(size, dtype=torch.bool)
     for term in terms:
         starts.append(size)
+        places.append(place[term.coefficients] if isinstance(term, PenalisedOwn) else size + term.coefficients)
+        if isinstance(term, PenalisedOwn):
+            free[places[-1].flatten()] = False
         size += term.columns
     outer, inner = [], []
     for predictor in model.rows.predictors:
-        own = place[predictor.columns]
-        empty = Matrix((), (), (), len(model.rows))
-        mine = predictor.parameter in integrated
-        outer.append(replace(predictor, X=empty, columns=own[:0]) if mine else replace(predictor, columns=own))
-        inner.append(_beside(predictor, own if mine else own[:0], empty if not mine else predictor.X, terms, starts))
+        mine = taken[predictor.columns]
+        outer.append(_selected(predictor, ~mine, place))
+        inner.append(_beside(_selected(predictor, mine, place), terms, starts))
     return Penalised(
         model,
         tuple(terms),
@@ -97,21 +140,39 @@ def penalised(model: Model, terms: Sequence[PenalisedTerm], integrated: Collecti
         replace(model.rows, predictors=tuple(inner)),
         torch.nonzero(~taken)[:, 0],
         torch.nonzero(taken)[:, 0],
-        tuple(start + term.coefficients for start, term in zip(starts, terms, strict=True)),
+        tuple(places),
         size,
+        torch.nonzero(free & profile)[:, 0],
     )
 
 
-def _beside(
-    predictor: Predictor, own: Tensor, fixed: Matrix, terms: Sequence[PenalisedTerm], starts: Sequence[int]
-) -> Predictor:
-    """The predictor with its penalised columns after some `fixed` ones."""
-    blocks, places, columns, count = list(fixed.blocks), list(fixed.places), [own], len(own)
+def _of_parameters(model: Model, names: Collection[str]) -> Tensor:
+    """(size,) bool: the coefficients of some parameters."""
+    out = torch.zeros(model.size, dtype=torch.bool)
+    for predictor in model.rows.predictors:
+        out[predictor.columns] = predictor.parameter in names
+    return out
+
+
+def _selected(predictor: Predictor, some: Tensor, place: Tensor) -> Predictor:
+    """The predictor with some (q,) bool of its columns, which have other places."""
+    columns = place[predictor.columns[some]]
+    if bool(some.all()):
+        return replace(predictor, columns=columns)
+    if not bool(some.any()):
+        return replace(predictor, X=Matrix((), (), (), predictor.X.n_rows), columns=columns)
+    return replace(predictor, X=predictor.X.select(torch.nonzero(some)[:, 0].tolist()), columns=columns)
+
+
+def _beside(predictor: Predictor, terms: Sequence[Term], starts: Sequence[int]) -> Predictor:
+    """The predictor with the columns of terms after its own."""
+    blocks, places, columns = list(predictor.X.blocks), list(predictor.X.places), [predictor.columns]
+    count = len(predictor.columns)
     for term, start in zip(terms, starts, strict=True):
-        if term.parameter == predictor.parameter:
+        if isinstance(term, PenalisedTerm) and term.parameter == predictor.parameter:
             blocks += term.blocks
             places += [count + place for place in term.places]
             columns.append(start + torch.arange(term.columns))
             count += term.columns
-    matrix = Matrix(tuple(blocks), tuple(places), ("",) * count, fixed.n_rows)
+    matrix = Matrix(tuple(blocks), tuple(places), ("",) * count, predictor.X.n_rows)
     return replace(predictor, X=matrix, columns=torch.cat(columns))

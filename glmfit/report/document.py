@@ -141,14 +141,14 @@ def _exponentiated(fit: Fit) -> list[dict[str, Any]]:
 
 def plain(value: Any) -> Any:
     """`value` in JSON's own types, what is not finite as None."""
+    if isinstance(value, float):  # first, for there may be very many
+        return float(value) if math.isfinite(value) else None
     if is_dataclass(value):
         return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
     return value
 
 

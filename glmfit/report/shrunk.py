@@ -33,6 +33,11 @@ def facts(fit: Fit) -> Iterator[tuple[str, str]]:
     parts.append(f"on {shrunk.covariates} coefficients" if shrunk.covariates != 1 else "on 1 coefficient")
     parts.append("of standardised columns" if shrunk.standardized else "of the columns as they are")
     yield "Penalty", " ".join([f"{parts[0]},", *parts[1:]])
+    together = [
+        text for text, given in (("terms", shrunk.group_terms), ("categories", shrunk.group_categories)) if given
+    ]
+    if together:
+        yield "Groups", f"coefficients of {' and of '.join(together)} are 0 together"
     if shrunk.factors:
         yield "Factors", ", ".join(f"{term} {value:g}" for term, value in shrunk.factors.items())
     if len(shrunk.path) > 1:

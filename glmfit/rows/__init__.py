@@ -10,7 +10,7 @@ from glmfit.rows.factors import of_factors, refuse_disguised
 from glmfit.rows.fingerprint import fingerprint, hashed
 from glmfit.rows.groups import group_codes, group_levels
 from glmfit.rows.mixed import refuse_random
-from glmfit.rows.room import check_held, room_for
+from glmfit.rows.room import check_held, room_for, table_of_groups
 from glmfit.rows.smooths import refuse_formula
 from glmfit.rows.weights import row_weights, without_weightless
 from glmfit.rows.where import inside
@@ -31,5 +31,6 @@ __all__ = [
     "resolve",
     "room_for",
     "row_weights",
+    "table_of_groups",
     "without_weightless",
 ]

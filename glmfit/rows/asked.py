@@ -56,6 +56,7 @@ class Asked:
         """The same once the categories of the response are known, which are the family's parameters."""
         link = self.links[self.family.main]
         family = self.family.of_categories(levels, link)
+        family = family if self.spec.shrinkage is None else family.symmetric()
         # the link asked for is that of the main parameter, or of all where they share the formula
         main = {p.name: link for p in family.parameters if p.name == family.main or family.shared_formula}
         links = {p.name: main.get(p.name) or p.link(None, family.name) for p in family.parameters}

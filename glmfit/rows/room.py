@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from glmfit import memory
@@ -35,21 +36,38 @@ def table_of(asked: Asked, source: Source) -> Table:
         what = f"about {source.expected_rows():,} rows are compared within their groups, which are in memory"
         held = memory.Need(need(asked, source), what, "allow more with --memory, or read fewer rows or columns")
         memory.check([held], most=room_for(asked.spec))
-    spill.check_room(need(asked, source))
+    return _spilled(source, asked.read, spill, need(asked, source))
+
+
+def table_of_groups(spec: ModelSpec, source: Source, columns: Sequence[str]) -> Table:
+    """Columns of which a few rows are looked at together, from memory or from temporary files."""
+    size, most = _size(source, len(columns)), room_for(spec)
+    if most is None or size <= most:
+        return source.read(columns)
+    return _spilled(source, columns, Spill(spec.spill or ""), size)
+
+
+def _spilled(source: Source, columns: Sequence[str], spill: Spill, size: int) -> Table:
+    """Columns in temporary files, of what would take so many bytes."""
+    spill.check_room(size)
     name = "standard input" if source.name == "-" else source.name
     say(
-        f"{name}: about {source.expected_rows():,} rows would take {spoken(need(asked, source))} of memory and are "
-        f"kept in temporary files in {spill.folder}"
+        f"{name}: about {source.expected_rows():,} rows would take {spoken(size)} of memory and are kept in temporary "
+        f"files in {spill.folder}"
     )
-    return read_spilled(source, asked.read, spill)
+    return read_spilled(source, columns, spill)
 
 
 def check_held(option: str, spec: ModelSpec, source: Source, columns: int) -> None:
     """Raises `ModelError` where an option that holds so many columns in memory has no room for them."""
-    most = room_for(spec)
-    size = memory.NUMBER * source.expected_rows() * (HELD * columns + ROWS)
+    most, size = room_for(spec), _size(source, columns)
     if most is not None and size > most:
         raise _held(option, source, size)
+
+
+def _size(source: Source, columns: int) -> int:
+    """Bytes that the rows of so many columns take."""
+    return memory.NUMBER * source.expected_rows() * (HELD * columns + ROWS)
 
 
 def _held(option: str, source: Source, size: int) -> ModelError:

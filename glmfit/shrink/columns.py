@@ -1,6 +1,6 @@
 """Sums over rows for some of the columns: what a search needs that looks at few coefficients of many.
 
-    gradient = sum_k X_k' w g_k / N        curvature = -sum_jk X_j' diag(w h_jk) X_k / N        of chosen coefficients
+    gradient = sum_k X_k' w g_k / N        curvature = -sum_jk X_j' diag(w h_jk) X_k / N        of chosen coordinates
 
 Both are those of the mean log-likelihood, N being the weight of all rows. Columns that are looked at are copied once,
 each in one piece, and are never let go: a path adds to them.
@@ -18,6 +18,7 @@ from glmfit import memory
 from glmfit.model import Likelihood, Rows
 from glmfit.model.likelihood import RowDerivatives, row_derivatives
 from glmfit.model.rows import Chunks
+from glmfit.shrink.basis import Basis
 
 SLICE = 4096  # rows multiplied at once
 BLOCK = 128  # columns whose products with those before them are left out, as they are known
@@ -35,8 +36,8 @@ class State:
 class _Copied:
     """Columns of one matrix, which predictors `of` share: for each chunk a tensor (room, n), one row a column."""
 
-    def __init__(self, of: list[int], width: int, lengths: Sequence[int]) -> None:
-        self.of, self.lengths = of, lengths
+    def __init__(self, of: list[int], width: int, lengths: Sequence[int], basis: Basis) -> None:
+        self.of, self.lengths, self.basis = of, lengths, basis
         self.place = torch.full((width,), -1, dtype=torch.int64)  # of each column of the matrix among those copied
         self.count = 0
         self.room = [torch.zeros((0, n), dtype=torch.float64) for n in lengths]
@@ -50,13 +51,14 @@ class _Copied:
         if count > len(self.room[0]):
             size = min(max(2 * count, 16), len(self.place))
             memory.check([memory.rows_need(sum(self.lengths), size, f"{size:,} columns are copied")])
+        turning = self.basis.of(new)
         for k, chunk in enumerate(chunks):
             if count > len(self.room[k]):
                 grown = torch.empty((size, self.lengths[k]), dtype=torch.float64)
                 grown[: self.count] = self.room[k][: self.count]
                 self.room[k] = grown
             X = chunk.predictors[self.of[0]].X
-            self.room[k][self.count : count] = X.select(new.tolist()).dense().T
+            self.room[k][self.count : count] = turning.turn(X.select(new.tolist()).dense()).T
         self.place[new] = torch.arange(self.count, count)
         self.count = count
 
@@ -66,22 +68,28 @@ class _Copied:
 
 
 class Columns:
-    """The rows of a likelihood by its columns; `total` is the weight of all rows, `chosen` (m,) what is looked at."""
+    """The rows of a likelihood by its columns, in the coordinates u of a basis.
 
-    def __init__(self, likelihood: Likelihood, total: float) -> None:
+    `total` is the weight of all rows, `chosen` (m,) the coordinates that are looked at.
+    """
+
+    def __init__(self, likelihood: Likelihood, total: float, basis: Basis) -> None:
         assert isinstance(likelihood.chunks, Chunks)
-        self.likelihood, self.total = likelihood, total
+        self.likelihood, self.total, self.basis = likelihood, total, basis
         self.chunks = tuple(likelihood.chunks)
         self.size = likelihood.size
         whole = likelihood.chunks.rows.predictors
         self.columns = [predictor.columns for predictor in whole]
+        self.predictors = len(whole)
         self.n = sum(len(chunk.y) for chunk in self.chunks)
         self.chosen = torch.zeros(0, dtype=torch.int64)
         shared: dict[int, list[int]] = {}
         for k, predictor in enumerate(whole):
             shared.setdefault(id(predictor.X), []).append(k)
         lengths = [len(chunk.y) for chunk in self.chunks]
-        self.copied = [_Copied(of, whole[of[0]].X.shape[1], lengths) for of in shared.values()]
+        self.copied = [
+            _Copied(of, whole[of[0]].X.shape[1], lengths, basis.of(whole[of[0]].columns)) for of in shared.values()
+        ]
         self.mine = {k: one for one in self.copied for k in one.of}
         self.sides: list[tuple[Tensor, Tensor]] = []  # of each predictor: places among the copied, and in `chosen`
 
@@ -96,8 +104,9 @@ class Columns:
             self.mine[k].add(local, self.chunks)
             self.sides.append((self.mine[k].place[local], place[columns[local]]))
 
-    def at(self, theta: Tensor) -> State:
-        """The state at coefficients theta (size,)."""
+    def at(self, u: Tensor) -> State:
+        """The state at coordinates u (size,)."""
+        theta = self.basis.coefficients(u)
         return self.state([tuple(self.likelihood.etas(chunk, theta)) for chunk in self.chunks])
 
     def state(self, etas: Sequence[tuple[Tensor, ...]]) -> State:
@@ -130,12 +139,12 @@ class Columns:
         return found
 
     def gradient(self, state: State) -> Tensor:
-        """(size,) of all coefficients."""
+        """(size,) of all coordinates."""
         total = torch.zeros(self.size, dtype=torch.float64)
         for chunk, row in zip(self.chunks, state.rows, strict=True):
             for k, predictor in enumerate(chunk.predictors):
                 total.index_add_(0, predictor.columns, predictor.X.rmatvec(chunk.weight * row.g[:, k]))
-        return total / self.total
+        return self.basis.slopes(total / self.total)
 
     def gradient_of_chosen(self, state: State) -> Tensor:
         """(m,) of those looked at."""
@@ -150,11 +159,11 @@ class Columns:
                     total.index_add_(0, target, own[place])
         return total / self.total
 
-    def curvature(self, rows: Sequence[RowDerivatives], since: int = 0) -> Tensor:
-        """(m, m - since) between all chosen coefficients and those from `since` on, at the row derivatives given."""
+    def curvature(self, state: State, since: int = 0) -> Tensor:
+        """(m, m - since) between all chosen coefficients and those from `since` on."""
         m = len(self.chosen)
         total = torch.zeros((m, m - since), dtype=torch.float64)
-        for k, (chunk, row) in enumerate(zip(self.chunks, rows, strict=True)):
+        for k, (chunk, row) in enumerate(zip(self.chunks, state.rows, strict=True)):
             h = -chunk.weight[:, None, None] * row.h
             for i, (right, target) in enumerate(self.sides):
                 new = target >= since

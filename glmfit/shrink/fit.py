@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
+
+import torch
 
 from glmfit.errors import ModelError
 from glmfit.estimate import start
 from glmfit.estimate.check import inspection_of
 from glmfit.inference import goodness, null_deviance
 from glmfit.model import Likelihood, Model, assemble
+from glmfit.numerics import newton
 from glmfit.result import Fitted
 from glmfit.rows import Data
 from glmfit.shrink.columns import Columns
 from glmfit.shrink.crossval import cross_validated
-from glmfit.shrink.path import begin, strengths, walk
+from glmfit.shrink.path import along_which, begin, strengths, walk
 from glmfit.shrink.penalty import beginning, penalty_of, total_weight
 from glmfit.shrink.search import Point
 from glmfit.shrink.summary import Found, summarise
-from glmfit.shrinkage import Shrinkage
+from glmfit.shrink.told import Walk
 
 Progress = Callable[[int, int], None]
 
@@ -45,17 +48,18 @@ def fit_shrunk(data: Data, progress: Progress | None = None) -> Fitted:
         inspection.begin(likelihood, theta)
     clock.append(time.perf_counter())
     null = null_deviance(model, likelihood, theta, constants.get(model.family.main, math.nan))
-    columns = Columns(likelihood, total_weight(likelihood.chunks))
+    columns = Columns(likelihood, total_weight(likelihood.chunks), penalty.basis)
     search = begin(columns, theta, penalty, spec.tol, spec.max_iter)
-    along, early = _strengths(asked, strengths(search.slope(), penalty, len(model.rows)))
-    explained = share_explained(model, likelihood, columns, search.state.value, null)
+    along, early = along_which(asked, strengths(search.slope(), penalty, len(model.rows)))
+    explained = share_explained(model, likelihood, null, constants)
     steps = walk(search, penalty, along, explained, early, progress)
     clock.append(time.perf_counter())
-    found = Found(model, likelihood, penalty, steps, null, constants)
+    names = [model.names[at] for at in model.kept]
+    path = Walk(penalty, steps, names, model.kept, (model.reported, model.reported_gradient))
     if asked.cross_validated:
         losses, cv = cross_validated(data, model, asked, [step.strength for step in steps], progress)
-        found = replace(found, losses=losses, cv=cv)
-    fit = summarise(data, found, asked)
+        path = replace(path, losses=losses, cv=cv)
+    fit = summarise(data, Found(model, likelihood, path, null, constants), asked)
     clock.append(time.perf_counter())
     seconds = dict(zip(("design", "optimize", "inference"), (b - a for a, b in pairwise(clock)), strict=True))
     return replace(fit, seconds={"read": data.seconds, **seconds})
@@ -63,9 +67,9 @@ def fit_shrunk(data: Data, progress: Progress | None = None) -> Fitted:
 
 def _refuse(data: Data) -> None:
     """Raises for what has no penalised fit yet."""
-    if data.family.shared_formula:
-        message = f"a penalty is not offered for the {data.family.name} family"
-        raise ModelError("shrinkage_excludes", message, "fit each category against the rest as binomial")
+    if data.spec.shrinkage is not None and data.spec.shrinkage.group_categories and not data.family.shared_formula:
+        message = f"--group-categories: the {data.family.name} family has no coefficients of several categories"
+        raise ModelError("bad_strength", message, "leave it out: it is for multinomial")
     if data.formula.smooths:
         message = "smooth terms have penalties of their own, whose strengths are found beside the fit"
         raise ModelError("shrinkage_excludes", message, "leave the penalty out, or write ns(x, 5) for s(x)")
@@ -74,25 +78,23 @@ def _refuse(data: Data) -> None:
         raise ModelError("shrinkage_excludes", message, "give more with --memory, or a sample of the rows")
 
 
-def _strengths(asked: Shrinkage, path: list[float]) -> tuple[list[float], float]:
-    """The strengths to fit at, one that was asked for among them, and below which of them a path may end early."""
-    if asked.only is not None:
-        return [asked.only], 0.0
-    if isinstance(asked.strength, str | None):
-        return path, math.inf
-    own = float(asked.strength)
-    return sorted({*path, own}, reverse=True), own
-
-
 def share_explained(
-    model: Model, likelihood: Likelihood, columns: Columns, value: float, null: float
+    model: Model, likelihood: Likelihood, null: float, constants: Mapping[str, float]
 ) -> Callable[[Point], float]:
-    """The share of the null deviance that a point explains; `value` is the mean log-likelihood of a point of it."""
+    """The share of the null deviance that a point explains; that of categories is minus twice the log-likelihood."""
     family = model.family
-    if len(model.rows.predictors) > 1 and not family.categories:  # the saturated model changes with further parameters
-        return lambda point: math.nan
-    if family.has_deviance:
-        return lambda point: 1 - goodness(likelihood, point.theta).deviance / null
     if family.categories:
+        value = _null_of_categories(model, likelihood, constants) / total_weight(likelihood.chunks)
         return lambda point: 1 - point.value / value
-    return lambda point: math.nan
+    if len(model.rows.predictors) > 1 or not family.has_deviance:  # or the saturated model changes
+        return lambda point: math.nan
+    return lambda point: 1 - goodness(likelihood, point.theta).deviance / null
+
+
+def _null_of_categories(model: Model, likelihood: Likelihood, constants: Mapping[str, float]) -> float:
+    """The log-likelihood of the model without covariates, `constants` being near to it."""
+    if not (model.has_intercept or model.family.location):
+        return likelihood.value(torch.zeros(model.size, dtype=torch.float64))
+    names = model.with_constants
+    begin = torch.tensor([constants[name] for name in names], dtype=torch.float64)
+    return newton(model.constants_only(names), begin).value

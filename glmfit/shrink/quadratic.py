@@ -11,10 +11,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from glmfit.shrink.basis import Norms
 from glmfit.shrink.factored import Factored
 
 MOST_STEPS = 500
 ROUNDING = 1e-15
+SINGLE = Norms(None)
 
 
 def minimise(factored: Factored, c: Tensor, l1: Tensor, b: Tensor, tol: Tensor) -> Tensor:
@@ -50,9 +52,10 @@ def minimise(factored: Factored, c: Tensor, l1: Tensor, b: Tensor, tol: Tensor) 
     return b
 
 
-def kkt(slope: Tensor, l1: Tensor, b: Tensor) -> Tensor:
-    """(m,) how far each coefficient is from optimal, `slope` being the gradient of what is smooth."""
-    return torch.where((b == 0) & (l1 > 0), (slope.abs() - l1).clamp(min=0.0), (slope + l1 * b.sign()).abs())
+def kkt(slope: Tensor, l1: Tensor, b: Tensor, norms: Norms = SINGLE) -> Tensor:
+    """(m,) how far each group of coefficients is from optimal, `slope` being the gradient of what is smooth."""
+    out = (norms.of(b) == 0) & (l1 > 0)
+    return torch.where(out, (norms.of(slope) - l1).clamp(min=0.0), norms.of(slope + l1 * norms.direction(b)))
 
 
 def _value(c: Tensor, l1: Tensor, b: Tensor, product: Tensor) -> Tensor:

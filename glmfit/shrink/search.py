@@ -1,6 +1,6 @@
 """Proximal Newton along a path: exact minima of quadratic models over the columns that may matter.
 
-    F(theta) = -l(theta) / N + sum_j (l_j |theta_j| + q_j theta_j^2 / 2)
+    F(u) = -l(T u) / N + sum_g l_g ||u_g|| + sum_j q_j u_j^2 / 2
 
 Curvature is kept from one strength to the next, and found anew where steps that rest on it no longer pay. The columns
 looked at are chosen by the strong rule (Tibshirani et al. 2012); the slopes of all others prove that none is missed.
@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from glmfit.shrink.columns import Columns, State
+from glmfit.shrink.basis import Basis, Norms
 from glmfit.shrink.factored import Factored, NotPositive
+from glmfit.shrink.grouped import minimise_groups
 from glmfit.shrink.quadratic import kkt, minimise
 
 MOST_HALVINGS = 40
@@ -24,16 +26,18 @@ EXACT = 0.1  # residual of a quadratic model's minimum, in units of what is allo
 RIDGE = 1e-10  # of the largest curvature, added where a matrix is not positive definite; then more
 SLOW = 20.0  # numbers multiplied in a product of matrices in the time of one in a product with a vector
 OF_A_ROW = 300.0  # numbers multiplied in the time of one row's derivatives
+STEADY = 1e-6  # of the curvature of a column: what is added along a constant that all categories have
 ROUNDING = 1e-13
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weights:
-    """The penalty at one strength: l_j and q_j (size,) of each coefficient; those that are `held` stay 0."""
+    """The penalty at one strength: l_g and q_j (size,) of each coefficient; those that are `held` stay 0."""
 
     l1: Tensor
     l2: Tensor
     held: Tensor
+    norms: Norms
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,15 +55,39 @@ class Point:
     converged: bool
 
 
-class Search:
-    """A search that goes from strength to strength; `unit` (size,) are the units in which slopes are judged."""
+class State(Protocol):
+    """Where a search is."""
 
-    def __init__(self, columns: Columns, theta: Tensor, unit: Tensor, tol: float, max_iter: int) -> None:
+    @property
+    def value(self) -> float: ...
+
+
+class Sums(Protocol):
+    """A likelihood in the coordinates u of a basis, of which some are looked at: `chosen` (m,) of `size`."""
+
+    basis: Basis
+    size: int
+    predictors: int
+    chosen: Tensor
+
+    def look_at(self, more: Tensor) -> None: ...
+    def at(self, u: Tensor) -> Any: ...
+    def changes(self, move: Tensor) -> Any: ...
+    def moved(self, state: Any, changes: Any, t: float) -> Any: ...
+    def gradient(self, state: Any) -> Tensor: ...
+    def gradient_of_chosen(self, state: Any) -> Tensor: ...
+    def curvature(self, state: Any, since: int = 0) -> Tensor: ...
+
+
+class Search:
+    """A search that goes from strength to strength, in coordinates u; slopes are judged in units of `unit`."""
+
+    def __init__(self, columns: Sums, u: Tensor, unit: float, tol: float, max_iter: int) -> None:
         self.columns, self.unit, self.tol, self.max_iter = columns, unit, tol, max_iter
-        self.theta = theta
-        self.state = columns.at(theta)
+        self.u = u
+        self.state: State = columns.at(u)
         self.sloped: State | None = None  # where the slopes are of
-        self._slope = theta
+        self._slope = u
         self.H = torch.zeros((0, 0), dtype=torch.float64)
         self.curved: State | None = None  # where H is of
         self.rate = 0.0  # by which a step shrinks the residual, since H was found
@@ -69,24 +97,25 @@ class Search:
 
     def point(self, weights: Weights, before: Weights | None) -> Point:
         """The minimum at a strength, from where the last one ended, `before` being the weights there."""
-        l1, free = weights.l1, weights.l1 == 0
+        l1, norms = weights.l1, weights.norms
         reach = l1 if before is None else 2 * l1 - before.l1
-        self.choose(~weights.held & (free | (self.theta != 0) | (self.slope().abs() >= reach)))
+        self.choose(~weights.held & ((l1 == 0) | (norms.of(self.u) > 0) | (norms.of(self.slope()) >= reach)))
         if before is None or bool((weights.l2 != before.l2).any()):
             self.factored = None
         steps = 0
         while True:
             steps += self._descend(weights, steps)
             slope = self.slope()
-            residual = kkt(-slope + weights.l2 * self.theta, l1, self.theta) / self.unit
-            residual = torch.where(weights.held, 0.0, residual)
+            downhill = torch.where(weights.held, 0.0, weights.l2 * self.u - slope)
+            residual = torch.where(weights.held, 0.0, kkt(downhill, l1, self.u, norms) / self.unit)
             missed = residual > self.tol
             missed[self.columns.chosen] = False
             if not bool(missed.any()) or steps >= self.max_iter:
                 break
             self.choose(missed)
         largest = float(residual.max())
-        return Point(self.theta.clone(), self.state.value, slope, largest, steps, largest <= self.tol)
+        theta = self.columns.basis.coefficients(self.columns.basis.settled(self.u))
+        return Point(theta, self.state.value, slope, largest, steps, largest <= self.tol)
 
     def slope(self) -> Tensor:
         """(size,) of all coefficients, where the search is."""
@@ -104,24 +133,24 @@ class Search:
         self.columns.look_at(more)
         if self.curved is None:
             return
-        new = self.columns.curvature(self.curved.rows, before)
+        new = self.columns.curvature(self.curved, before)
         self.H = torch.cat([torch.cat([self.H, new[:before]], dim=1), torch.cat([new[:before].T, new[before:]], dim=1)])
         self.stale = True
 
     def _curve(self) -> None:
         """Find the curvature where the search is."""
-        self.H = self.columns.curvature(self.state.rows)
+        self.H = self.columns.curvature(self.state)
         self.curved, self.rate, self.extra, self.factored = self.state, 0.0, 0.0, None
 
     def _descend(self, weights: Weights, done: int) -> int:
         """Steps in the chosen coefficients until they are optimal among themselves; how many they were."""
         chosen = self.columns.chosen
-        l1, l2 = weights.l1[chosen], weights.l2[chosen]
-        tol = self.tol * self.unit[chosen]
+        l1, l2, norms = weights.l1[chosen], weights.l2[chosen], weights.norms.part(chosen)
+        tol = torch.full_like(l1, self.tol * self.unit)
         before = math.inf
         for step in range(self.max_iter - done + 1):
-            b, slope = self.theta[chosen], self._slope_of_chosen()
-            residual = float((kkt(-slope + l2 * b, l1, b) / tol).max()) if len(b) else 0.0
+            b, slope = self.u[chosen], self._slope_of_chosen()
+            residual = float((kkt(-slope + l2 * b, l1, b, norms) / tol).max()) if len(b) else 0.0
             if residual <= 1.0 or step == self.max_iter - done:
                 return step
             if step:
@@ -129,8 +158,8 @@ class Search:
             if self.curved is None or (self.curved is not self.state and self._too_slow(residual)):
                 self._curve()
             fresh = self.curved is self.state
-            target = self._target(slope, b, l1, l2, EXACT * tol)
-            if not self._step(weights, slope, b, target):
+            target = self._target(slope, b, l1, l2, EXACT * tol, norms)
+            if not self._step(l1, l2, norms, slope, b, target):
                 if fresh:  # rounding error is all that is left
                     return step
                 self._curve()
@@ -143,19 +172,36 @@ class Search:
             return self.slope()[self.columns.chosen]
         return self.columns.gradient_of_chosen(self.state)
 
-    def _target(self, slope: Tensor, b: Tensor, l1: Tensor, l2: Tensor, tol: Tensor) -> Tensor:
+    def _target(self, slope: Tensor, b: Tensor, l1: Tensor, l2: Tensor, tol: Tensor, norms: Norms) -> Tensor:
         """Where the quadratic model is lowest; a proximal term is added where it is not convex."""
         while True:
             if self.factored is None or self.stale:
                 more = l2 + self.extra * (float(torch.diagonal(self.H).abs().max()) if self.extra else 0.0)
-                H = self.H + torch.diag(more)
+                H = self._steadied(self.H + torch.diag(more))
                 self.factored = Factored(H) if self.factored is None else self.factored.grown(H)
                 self.stale = False
             c = -slope + l2 * b - self.factored.H @ b
             try:
-                return minimise(self.factored, c, l1, b, tol)
+                if norms.single:
+                    return minimise(self.factored, c, l1, b, tol)
+                return minimise_groups(self.factored.H, c, l1, b, tol, norms)
             except NotPositive:
                 self.extra, self.factored = max(10 * self.extra, RIDGE), None
+
+    def _steadied(self, H: Tensor) -> Tensor:
+        """H with curvature where it has none: in the constants that coefficients of all categories may have."""
+        flat = self.columns.basis.flat
+        if flat is None:
+            return H
+        place = torch.full((self.columns.size,), -1, dtype=torch.int64)
+        place[self.columns.chosen] = torch.arange(len(H))
+        flat = place[flat]
+        flat = flat[(flat >= 0).all(dim=1)]
+        size = STEADY * torch.diagonal(H)[flat].mean(dim=1)
+        across = size[:, None, None].expand(-1, flat.shape[1], flat.shape[1])
+        return H.index_put(
+            (flat[:, :, None].expand_as(across), flat[:, None, :].expand_as(across)), across, accumulate=True
+        )
 
     def _too_slow(self, residual: float) -> bool:
         """Whether finding the curvature anew costs less than the steps that the old one would still need."""
@@ -163,18 +209,17 @@ class Search:
             return False
         if self.rate >= 0.5:
             return True
-        m, k = len(self.columns.chosen), len(self.columns.columns)
+        m, k = len(self.columns.chosen), self.columns.predictors
         step = 2 * m * SLOW + OF_A_ROW * k
         again = m * m * k * k
         return math.log(residual) / -math.log(self.rate) * step > again + 2 * step
 
-    def _step(self, weights: Weights, slope: Tensor, b: Tensor, target: Tensor) -> bool:
+    def _step(self, l1: Tensor, l2: Tensor, norms: Norms, slope: Tensor, b: Tensor, target: Tensor) -> bool:
         """Move towards the target as far as the penalised likelihood rises; whether it has."""
         move = target - b
-        l1, l2 = weights.l1[self.columns.chosen], weights.l2[self.columns.chosen]
 
         def penalty(at: Tensor) -> float:
-            return float(l1 @ at.abs() + 0.5 * (l2 @ at.square()))
+            return float(norms.total(l1, at) + 0.5 * (l2 @ at.square()))
 
         here = penalty(b)
         promised = -float(slope @ move) + penalty(target) - here
@@ -185,8 +230,9 @@ class Search:
             state = self.columns.moved(self.state, changes, t)
             rise = (state.value - self.state.value) - (penalty(b + t * move) - here)
             if rise >= -ENOUGH * t * promised - slack:  # false for NaN
-                self.theta = self.theta.clone()
-                self.theta[self.columns.chosen] = target if t == 1.0 else b + t * move
+                self.u = self.u.clone()
+                self.u[self.columns.chosen] = target if t == 1.0 else b + t * move
+                self.u = self.columns.basis.lowered(self.u)
                 self.state = state
                 return True
             t *= 0.5

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from glmfit.table import arrow
+from glmfit.table.pages import own
 
 BLOCK, _LARGE_BLOCK = 1 << 20, 1 << 28  # a row may not be longer than a block
 _CELL = 1 << 11  # bytes of a block for each column that is read: many small pieces take long to put together
@@ -164,6 +165,6 @@ class Reader:
 
 def _longer(values: np.ndarray, size: int) -> np.ndarray:
     """An array of a larger size that begins with the values."""
-    out = np.empty(size)
+    out = own(size)
     out[: len(values)] = values
     return out

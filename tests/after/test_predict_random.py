@@ -65,6 +65,15 @@ def test_predictions_are_those_of_lme4(name: str, of: str) -> None:
     assert kept[len(known) :].isna().any()
 
 
+@pytest.mark.parametrize("name", [name for name, case in sorted(CASES.items()) if case["residuals"]])
+def test_residuals_given_the_modes_are_those_of_lme4(name: str) -> None:
+    case, fit = CASES[name], fitted(name)
+    found = fit.residuals(pd.DataFrame(FRAMES[case["data"]])).iloc[[row - 1 for row in case["rows"]]]
+    for kind, known in case["residuals"].items():
+        assert list(found[kind]) == pytest.approx(known, rel=1e-5, abs=1e-6), kind
+    assert found["leverage"].isna().all()
+
+
 def test_a_level_is_its_number_and_crossed_names_are_not_confused() -> None:
     data = pd.DataFrame({"y": [1, 4, 2, 6, 3, 9, 2, 5] * 3, "g": [1.0, 2.0, 3.0, 4.0] * 6})
     fit = glmfit.fit("y ~ 1 + (1 | g)", data, family="poisson")
@@ -135,7 +144,6 @@ def test_coefficients_of_a_saved_model_are_tested_and_drawn(run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        *((f"{command} m.json {EPIL}", "random_effects_after") for command in ("residuals", "simulate")),
         ("compare m.json m2.json", "random_effects_after"),
         (f"report m.json {EPIL} -o page.html", "random_effects_after"),
         (f"plot effects m.json {EPIL} --x trt", "random_effects_after"),

@@ -33,7 +33,7 @@ def simulated(family: str) -> Columns:
 def without(monkeypatch: pytest.MonkeyPatch, *arguments: Any, **options: Any) -> Fit:
     """The fit that starts from the intercept-only one, however many the rows."""
     with monkeypatch.context() as patch:
-        patch.setattr(start, "MANY_ROWS", 10 * N)
+        patch.setattr(start, "ENOUGH_ROWS", 10 * N)
         return glmfit.fit(*arguments, **options)
 
 

@@ -18,6 +18,7 @@ from glmfit.many.split import grouped
 from glmfit.report import schema
 from glmfit.spec import ModelSpec
 from glmfit.table import open_data
+from tests.support.streamed import in_files
 
 QUINE = ["fit", "sample_data/quine.csv", "Days ~ Sex + Lrn", "-f", "nb", "--by", "Age,Eth"]
 
@@ -41,8 +42,39 @@ def test_groups_come_in_the_order_of_their_values(tmp_path: Path) -> None:
     keys = [(*key.values(),) for key in groups.keys(range(len(groups)))]
     assert keys == [(1, "a"), (2, "a"), (2, "b"), (3, "a"), (4, "a"), (9, "a"), (9, "b"), (10, "a"), (10, "b")]
     assert groups.missing == 2
-    assert groups.rows(0).tolist() == [72]
-    assert groups.rows(1).tolist() == [*range(60, 72), 80]
+    assert groups.rows([0]).tolist() == [72]
+    assert groups.rows([1]).tolist() == [*range(60, 72), 80]
+
+
+@pytest.mark.parametrize("sorted_by", [None, "g,h"])
+def test_groups_of_a_file_that_is_larger_than_memory(
+    sorted_by: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same lines, whether rows of a group stand side by side or not; the second does not go without any room."""
+    path = small(tmp_path)
+    if sorted_by:
+        header, *lines = Path(path).read_text().splitlines()
+        Path(path).write_text("\n".join([header, *sorted(lines, key=lambda line: line.split(",")[:2])]) + "\n")
+    asked = ["fit", path, "y ~ x", "-f", "poisson", "--by", "g,h", "--overall", "--where", "x < 1.5", "--json", "-q"]
+
+    def told() -> tuple[list[object], list[float]]:
+        """What is said of each group, and its numbers to ten digits."""
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        said = [[line["group"], line.get("data"), line.get("error"), line.get("warnings")] for line in lines]
+        rows = [row for line in lines for row in line.get("coefficients", ())]
+        numbers = [row[name] or 0.0 for row in rows for name in ("estimate", "std_error")]
+        return said, numbers
+
+    assert main(asked) == 6
+    said, numbers = told()
+    with in_files(15):
+        monkeypatch.setattr("glmfit.rows.room.room_for", lambda spec: 100)
+        assert main(asked) == 6
+        assert told() == (said, pytest.approx(numbers, rel=1e-10))
+        monkeypatch.setattr("glmfit.many.groups.room_for", lambda spec: 100)
+        assert main(asked[:-1]) == (6 if sorted_by else 3)
+    printed = capsys.readouterr().err
+    assert sorted_by or ("h = a stand apart, in row" in printed and "sort " in printed)
 
 
 def test_a_failure_is_a_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,7 +35,10 @@ def test_what_is_written_is_what_follows(tmp_path: Path, capsys: pytest.CaptureF
     mean = model.predict(SAMPLES / "mtcars.csv", interval="none")["estimate"]
     np.testing.assert_allclose(mean, model.residuals(SAMPLES / "mtcars.csv")["fitted"])
     assert len(model.simulate(SAMPLES / "mtcars.csv")) == len(mean)
-    refused = [["test", saved, "wt = 0"], ["confint", saved], ["predict", saved, CARS[1]], ["plot", "forest", saved]]
+    assert main(["predict", saved, CARS[1]]) == 0
+    assert "estimates alone" in capsys.readouterr().err
+    refused = [["test", saved, "wt = 0"], ["confint", saved], ["plot", "forest", saved]]
+    refused += [["predict", saved, CARS[1], "--interval", "confidence"]]
     for command in [*refused, ["margins", saved, CARS[1]], ["compare", saved, saved]]:
         assert main(command) == 3
         assert "penalised_estimates" in capsys.readouterr().err
@@ -141,6 +144,10 @@ def test_folds_keep_classes_and_groups_and_the_seed() -> None:
         ("--lasso path --strength min", "bad_strength"),
         ("--lasso path --penalty-factor wt=-1", "bad_strength"),
         ("--lasso path --save out.json", "bad_strength"),
+        ("--group-terms", "bad_strength"),
+        ("--ridge 1 --group-terms", "bad_strength"),
+        ("--lasso 1 --group-categories", "bad_strength"),
+        ("--lasso 0.1 --se hc3", "shrinkage_excludes"),
         ("--lasso path --cv 33", "bad_folds"),
         ("--lasso path --cv 1", "bad_folds"),
         ("--lasso path --cv 5 --cv-folds gear", "bad_folds"),

@@ -23,9 +23,8 @@ from glmfit.report import to_json, to_table
 from glmfit.report.saved import model_from_json, model_json
 from glmfit.rows import read
 from glmfit.smoothing.chisquares import upper_tail
-from glmfit.smoothing.criterion import Marginal
-from glmfit.smoothing.fit import _settings
-from glmfit.smoothing.validation import Validated
+from glmfit.smoothing.fit import begin
+from glmfit.smoothing.turned import turned
 from glmfit.spec import ModelSpec
 
 DATA = str(Path(__file__).parents[1] / "reference" / "smooths" / "smooths.csv")
@@ -51,27 +50,34 @@ def begun(formulas: tuple[str, ...], family: str, links: dict[str, str]) -> tupl
         (("share ~ s(x, k=6)",), "beta", {}, "ml", ("precision",)),
     ],
 )
-def test_gradients_are_exact(
+def test_gradients_and_hessians_are_exact(
     formulas: tuple[str, ...], family: str, links: dict[str, str], method: str, along: tuple[str, ...]
 ) -> None:
-    """Against Richardson's differences of the criterion itself, away from its minimum."""
+    """Against Richardson's differences of the criterion itself, away from its best."""
     model, theta, phi = begun(formulas, family, links)
-    of = _settings(model, method, along, phi, None if model.holds_phi else 1.0)
-    criterion = Validated(of) if method == "gcv" else Marginal(of)
-    b = torch.linalg.solve(of.penalty.turn, theta)
-    psi = torch.cat([torch.linspace(0.3, 1.7, of.strengths, dtype=torch.float64), b[of.outer] + 0.2])
-    here = criterion.at(psi, b)
-    assert here is not None
+    of = turned(model, along)
+    b = of.model.working(model.reported(theta))
+    criterion, psi = begin(of, method, b, phi, None if model.holds_phi else 1.0)
+    psi = psi + torch.linspace(0.3, 0.7, len(psi), dtype=torch.float64)
+    value, gradient, hessian = criterion.derivatives(psi)
     for j in range(len(psi)):
         unit = torch.zeros_like(psi)
         unit[j] = 1.0
 
         def slope(step: float, unit: torch.Tensor = unit) -> float:
-            ends = [criterion.at(psi + sign * step * unit, here.inner.b) for sign in (1, -1)]
-            return (ends[0].value - ends[1].value) / (2 * step)
+            ends = [criterion.value(psi + sign * step * unit) for sign in (1, -1)]
+            return (ends[0] - ends[1]) / (2 * step)
+
+        def bend(step: float, unit: torch.Tensor = unit) -> torch.Tensor:
+            ends = [criterion.derivatives(psi + sign * step * unit)[1] for sign in (1, -1)]
+            return (ends[0] - ends[1]) / (2 * step)
 
         exact = (4 * slope(1e-3) - slope(2e-3)) / 3
-        assert float(here.gradient[j]) == pytest.approx(exact, rel=2e-7, abs=1e-8 * (1 + abs(here.value)))
+        assert float(gradient[j]) == pytest.approx(exact, rel=2e-7, abs=1e-8 * (1 + abs(value)))
+        if method == "gcv":  # whose Hessian is a difference itself
+            continue
+        second = (4 * bend(1e-3) - bend(2e-3)) / 3
+        np.testing.assert_allclose(hessian[j], second, rtol=1e-5, atol=1e-7 * float(hessian.abs().max()))
 
 
 def test_tails_of_weighted_chi_squares() -> None:

@@ -1,6 +1,6 @@
 # Predictions of lme4 1.1-31 with random effects (re.form = NULL), at 0 (re.form = NA) and with 0 for new levels, of models whose
 # optimum is polished by Newton steps on lme4's own deviance; standard errors at 0 are sqrt(x'Vx), V from that deviance's Hessian
-# (glmer) or vcov (lmer, REML). Reads the data from random.json and writes predict.json.
+# (glmer) or vcov (lmer, REML); and the residuals of some rows. Reads the data from random.json and writes predict.json.
 #   Rscript tests/reference/random/write_predict.R
 suppressMessages({ library(lme4); library(jsonlite); library(numDeriv) })
 frames <- lapply(fromJSON("tests/reference/random/random.json")$frames, as.data.frame, stringsAsFactors = FALSE)
@@ -37,7 +37,10 @@ by_glmer <- function(data, formula, family) {
 told <- function(name, data, fit, known, new, glmfit, fixed) {
   X <- model.matrix(fixed, known, xlev = lapply(Filter(is.factor, known), levels))
   both <- function(...) list(link = unname(predict(fit$m, ..., type = "link")), mean = unname(predict(fit$m, ..., type = "response")))
-  list(name = name, data = data, glmfit = glmfit, known = known, new = new,
+  at <- suppressWarnings(as.integer(rownames(known)))
+  types <- if (nrow(known) < max(at)) c("response", "pearson", if (inherits(fit$m, "glmerMod")) "deviance")  # rows of the data
+  left <- sapply(types, function(type) unname(residuals(fit$m, type = type)[at]), simplify = FALSE)
+  list(name = name, data = data, glmfit = glmfit, known = known, new = new, residuals = left, rows = at,
        include = both(newdata = known, re.form = NULL), zero = both(newdata = known, re.form = NA),
        std_error = unname(sqrt(rowSums((X %*% fit$V) * X))), allowed = both(newdata = new, re.form = NULL, allow.new.levels = TRUE))
 }

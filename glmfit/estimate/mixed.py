@@ -15,11 +15,12 @@ from torch import Tensor
 from glmfit.errors import ModelError
 from glmfit.estimate import start
 from glmfit.estimate.check import Inspection
+from glmfit.estimate.maximum import AS_GOOD, NEAR_LIMIT, ends
 from glmfit.estimate.random import RandomColumns, random_columns, starts
 from glmfit.formula import INTERCEPT, PredictorFormula
 from glmfit.model import Likelihood, Model, assemble
 from glmfit.numerics import Trace, newton
-from glmfit.penalty import Laplace, Peak, Penalised, Quadrature, maximum, penalised
+from glmfit.penalty import Laplace, Peak, Quadrature, maximum, penalised
 from glmfit.penalty.matrices import block_sum
 from glmfit.rows import Data
 from glmfit.spec import ModelSpec
@@ -78,16 +79,13 @@ def with_modelled_phi(data: Data) -> Data:
 
 def maximise(data: Data, model: Model, trace: Trace | None, inspection: Inspection | None) -> MixedMaximum:
     """The maximum of the likelihood in which random effects are integrated out."""
-    spec, family = data.spec, model.family
+    spec = data.spec
     if inspection is not None:
         inspection.call(model)
     columns = random_columns(data, model)
-    terms = [one.term for one in columns]
     likelihood = model.likelihood()
     theta = _plain(model, likelihood, spec, inspection)
-    random = {one.term.parameter for one in columns}
-    exact = family.name == "gaussian" and model.links[family.main].name == "identity" and random == {family.main}
-    laplace = _integral(penalised(model, terms, (family.main,) if spec.reml else ()), spec.quadrature or 1, exact)
+    laplace, exact = _integral(model, columns, spec)
     omega = starts(columns, _information(model, likelihood, theta))
     psi = _em(laplace, columns, torch.cat([theta[laplace.of.kept], omega]))
     if laplace.at(psi) is None:
@@ -97,13 +95,38 @@ def maximise(data: Data, model: Model, trace: Trace | None, inspection: Inspecti
             "scale covariates that are very large, or leave out random effects one by one to see which it is",
         )
     peak = maximum(laplace, psi, spec.tol, spec.max_iter, trace)
-    return MixedMaximum(model, columns, peak, spec.reml, exact)
+    return _at_limits(MixedMaximum(model, columns, peak, spec.reml, exact), spec)
 
 
-def _integral(of: Penalised, nodes: int, exact: bool) -> Laplace:
-    """The likelihood with so many nodes for each random effect."""
+def _at_limits(found: MixedMaximum, spec: ModelSpec) -> MixedMaximum:
+    """The same, with every parameter that the data push to the end of its range held there: no overdispersion, say."""
+    random = {one.term.parameter for one in found.columns}
+    for parameter, model in ends(found.model):
+        if parameter in random:
+            continue
+        laplace, exact = _integral(model, found.columns, spec)
+        gone = [label[0] == parameter for label in (found.model.names[at] for at in found.model.kept)]
+        kept = found.peak.laplace.of.kept
+        stays = [at for at in range(len(found.peak.psi)) if at >= len(kept) or not gone[int(kept[at])]]
+        psi = found.peak.psi[stays]
+        if not laplace.value(psi) >= found.peak.value - NEAR_LIMIT:
+            continue
+        peak = maximum(laplace, psi, spec.tol, spec.max_iter)
+        if peak.value >= found.peak.value - AS_GOOD:
+            optimum = replace(peak.optimum, iterations=found.peak.optimum.iterations + peak.optimum.iterations)
+            at_end = replace(peak, optimum=optimum)
+            return _at_limits(MixedMaximum(model, found.columns, at_end, found.reml, exact), spec)
+    return found
+
+
+def _integral(model: Model, columns: tuple[RandomColumns, ...], spec: ModelSpec) -> tuple[Laplace, bool]:
+    """The likelihood of a model in which random effects are integrated out, and whether that is exact."""
+    family, nodes = model.family, spec.quadrature or 1
+    of = penalised(model, [one.term for one in columns], (family.main,) if spec.reml else ())
+    random = {one.term.parameter for one in columns}
+    exact = family.name == "gaussian" and model.links[family.main].name == "identity" and random == {family.main}
     if nodes == 1:
-        return Laplace(of)
+        return Laplace(of), exact
     if exact:
         message = "--quadrature: of a Gaussian response with an identity link the integral is exact without it"
         raise ModelError("no_quadrature", message, "leave it out")
@@ -114,7 +137,7 @@ def _integral(of: Penalised, nodes: int, exact: bool) -> Laplace:
             f"at most {int(MOST_NODES ** (1 / effects) + 1e-9)} for each effect, {MOST_NODES:,} in all, are summed over"
         )
         raise ModelError("no_quadrature", message, hint)
-    return Quadrature(of, points=nodes)
+    return Quadrature(of, points=nodes), exact
 
 
 def _plain(model: Model, likelihood: Likelihood, spec: ModelSpec, inspection: Inspection | None) -> Tensor:

@@ -19,7 +19,7 @@ from glmfit.estimate.flat import settled_flat_directions
 from glmfit.estimate.law import law
 from glmfit.estimate.mixed import MixedMaximum
 from glmfit.estimate.placed import in_rows
-from glmfit.estimate.summary import auxiliary
+from glmfit.estimate.summary import at_limit, auxiliary, end_of
 from glmfit.estimate.variances import random_effects
 from glmfit.inference import Reference, joint_tests, wald
 from glmfit.numerics import LowRank, cholesky, curvature, full
@@ -49,7 +49,7 @@ def summarise_mixed(data: Data, found: MixedMaximum) -> Fitted:
     theta = model.reported(found.theta)
     reference = Reference(None)
     random = random_effects(found, None if working is None else working[model.size :, model.size :], spec.level)
-    estimated = model.size + peak.laplace.of.sizes[1]
+    estimated = model.size + len(model.limits) + peak.laplace.of.sizes[1]
     value, optimum = found.value, peak.optimum
     return Fitted(
         version=__version__,
@@ -166,6 +166,8 @@ def _coefficients(
     rows = []
     for at, ((parameter, term), estimate) in enumerate(zip(model.names, estimates.tolist(), strict=True)):
         status = "aliased" if at not in model.kept else "not_identified" if at in unknown else None
+        if parameter in model.limits:
+            estimate, status = end_of(model, parameter), "at_limit"
         rows.append(wald.coefficient(parameter, term, estimate, errors[at], status, Reference(None), level))
     return tuple(rows), covariance
 
@@ -203,6 +205,7 @@ def _findings(data: Data, found: MixedMaximum, working: Tensor | None, flat: Fla
         checks.append(diagnose.not_a_maximum(peak.optimum.hessian, [called[at] for at in peak.free.tolist()]))
     checks += _at_the_boundary(found)
     checks += _slopes_alone(found)
+    checks.append(at_limit(model))
     checks.append(diagnose.aliased(model.aliased, model.aliases))
     return [*out, *(finding for finding in checks if finding is not None)]
 

@@ -1,10 +1,10 @@
-# Published data with random effects, against glmmTMB 1.1.5, polished (peers.R), and ordinal 2022.11's clmm with tight tolerances.
+# Published data with random effects, against glmmTMB 1.1.5, polished (peers.R).
 # Writes datasets.json.
 #   Rscript tests/reference/random/write_datasets.R
-# `as_it_comes` is the logLik of glmer or glmmTMB before polishing. verbagg: responses of a person to 24 items as one text, from De Boeck &
+# verbagg: responses of a person to 24 items as one text, from De Boeck &
 # Wilson (2004), Explanatory Item Response Models; salamanders: Price et al. (2016), Ecology 97; epil: Thall & Vail (1990), Biometrics 46;
-# owls: Roulin & Bersier (2007), Animal Behaviour 74; wine: Randall (1989), J. Food Science 54. Contraception is that of quadrature.json.
-suppressMessages({ library(lme4); library(glmmTMB); library(ordinal); library(jsonlite) })
+# owls: Roulin & Bersier (2007), Animal Behaviour 74. Contraception is that of quadrature.json.
+suppressMessages({ library(lme4); library(glmmTMB); library(jsonlite) })
 source("tests/reference/random/peers.R")
 data(Contraception, package = "mlmRev")
 frames <- list(
@@ -12,19 +12,9 @@ frames <- list(
   salamanders = with(Salamanders, data.frame(count, spp = as.character(spp), mined = as.character(mined), site = as.character(site))),
   epil = epil2[, c("y", "Base", "trt", "Age", "Visit", "subject")],
   owls = with(Owls, data.frame(calls = SiblingNegotiation, food = FoodTreatment, sex = SexParent, log_brood = logBroodSize, nest = Nest)),
-  wine = with(wine, data.frame(rating = as.integer(rating), temp, contact, judge = paste0("j", judge))),
   contraception = data.frame(y = as.integer(Contraception$use == "Y"), age = Contraception$age, livch = Contraception$livch,
                              urban = Contraception$urban, g = paste0("d", Contraception$district)))
-by_clmm <- function(name, nodes) {
-  m <- suppressWarnings(clmm(factor(rating) ~ temp + contact + (1 | judge), data = frames$wine, nAGQ = nodes,
-                             control = clmm.control(gradTol = 1e-12, grtol = 1e-9)))
-  stopifnot(max(abs(m$gradient)) < 1e-3)
-  list(name = name, data = "wine", log_likelihood = as.numeric(m$logLik), estimate = unname(c(m$beta, m$alpha)),
-       std_error = unname(sqrt(diag(vcov(m)))[c(names(m$beta), names(m$alpha))]), sd = as.numeric(m$ST[[1]]),
-       glmfit = list(formulas = "rating ~ temp + contact + (1 | judge)", family = "ordinal", quadrature = nodes))
-}
 cases <- list(
-  by_clmm("wine", 1), by_clmm("wine, 10 nodes", 10),
   by_tmb("verbagg", "verbagg", y ~ (Anger + Gender + btype + situ)^2 + (1 | id) + (1 | item), binomial,
          ask("y ~ (Anger + Gender + btype + situ)**2 + (1 | id) + (1 | item)", "binomial")),
   by_tmb("contraception", "contraception", y ~ age + I(age^2) + urban + livch + (urban | g), binomial,

@@ -27,7 +27,7 @@ BELOW = {
     "trust": "model design numerics",
     "smoothing": "penalty inference model design numerics",
     "estimate": "penalty smoothing trust inference model design rows formula families numerics",
-    "shrink": "estimate trust inference model design rows formula families numerics",
+    "shrink": "dense estimate trust inference model design rows formula families table numerics",
     "dense": "estimate trust inference design rows formula families table numerics",
     "cluster": "estimate inference model design rows formula families table numerics",
     "explain": "",

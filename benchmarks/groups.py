@@ -43,8 +43,8 @@ def write(path: Path, groups: int, rows: int, family: str) -> None:
 
 def stage(path: str, family: str) -> float:
     """Seconds of a processor from the rows in memory to the numbers of every group."""
-    from glmfit.many import batch, block  # noqa: F401  (torch is loaded before the clock starts)
-    from glmfit.many.groups import fit_groups
+    from glmfit.many.groups import block, documents  # noqa: F401  (torch is loaded before the clock starts)
+    from glmfit.many.groups.run import fit_groups
     from glmfit.spec import ModelSpec
 
     run = fit_groups(ModelSpec(formulas=(FORMULA,), family=family), path, ["g"])

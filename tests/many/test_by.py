@@ -13,8 +13,8 @@ import pytest
 
 from glmfit.commands.app import main
 from glmfit.errors import GlmfitError
-from glmfit.many.groups import fit_groups
-from glmfit.many.split import grouped
+from glmfit.many.groups.run import fit_groups
+from glmfit.many.groups.split import grouped
 from glmfit.report import schema
 from glmfit.spec import ModelSpec
 from glmfit.table import open_data
@@ -71,7 +71,7 @@ def test_groups_of_a_file_that_is_larger_than_memory(
         monkeypatch.setattr("glmfit.rows.room.room_for", lambda spec: 100)
         assert main(asked) == 6
         assert told() == (said, pytest.approx(numbers, rel=1e-10))
-        monkeypatch.setattr("glmfit.many.groups.room_for", lambda spec: 100)
+        monkeypatch.setattr("glmfit.many.groups.run.room_for", lambda spec: 100)
         assert main(asked[:-1]) == (6 if sorted_by else 3)
     printed = capsys.readouterr().err
     assert sorted_by or ("h = a stand apart, in row" in printed and "sort " in printed)

@@ -1,15 +1,14 @@
 """Conway-Maxwell-Poisson counts by their mean: log f = y log lambda - nu log y! - log Z, lambda such that E(y) = mu.
 
 With the anchor c = floor(mu), d_j = j - c and r_j = log(j!/c!) - d_j log(c + 1), it is an exponential family in
-(t, nu) with log f = t d_y - nu r_y - A(t, nu), A = log sum_j exp(t d_j - nu r_j), whose derivatives are the cumulants
-of (d, -r). They make the second-order expansions of A and of t(mu, nu) about the point itself, which autograd
-differentiates: value, first and second derivative are exact, and no graph runs through the sums. Huang (2017),
-Statistical Modelling 17, 359-380.
+(t, nu) with log f = t d_y - nu r_y - A(t, nu), A = log sum_j exp(t d_j - nu r_j), whose derivatives, and those of
+t(mu, nu), are made of the cumulants of (d, r): `cumulants`. Huang (2017), Statistical Modelling 17, 359-380.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -25,6 +24,8 @@ from glmfit.lazy import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from glmfit.families.cumulants import Cumulants
+
 LEAST, MOST = 0.05, 4.0  # where the search for nu begins: a larger one says nothing where counts take two values
 NEGLIGIBLE = 46.0  # terms below exp(-46) of the largest are left out
 BLOCK_ROWS = 256
@@ -36,6 +37,8 @@ ALONE = 3.0  # log of the share that a third count has beside two others, from w
 NEARBY = 0.3  # standard errors of t: a step within which the same terms matter
 MOST_NU = 1e7  # rounding of the terms grows with nu; a third count beside two has long been nothing
 MET = 1e-3  # standard deviations from the mean asked for, within which the expansions hold
+SECOND = ((2, 0), (1, 1), (0, 2), (3, 0), (2, 1), (1, 2))  # moments that two derivatives are made of,
+HIGHER = tuple((i, order - i) for order in (3, 4, 5) for i in range(order + 1))  # and those of four
 SETTLED = 1e-7  # standard errors of t: the next Newton step is rounding error
 
 
@@ -63,23 +66,20 @@ class ConwayMaxwellPoisson(PositiveMean):
     )
 
     def log_density(self, y: Tensor, log_mu: Tensor, log_nu: Tensor) -> Tensor:  # type: ignore[override]
+        from glmfit.families.cumulants import LogSum, Natural  # torch itself, which a listing of families does without
+
         mu, nu = torch.exp(log_mu), torch.exp(log_nu)
         with torch.no_grad():
             at = _solve(mu, nu)
-            off = (mu - at.anchor - at.mean).abs() > MET * at.variance.sqrt()
-        mu = torch.where(off | (nu.detach() > MOST_NU), math.nan, mu)  # no t with this mean, or rounding times nu
-        d_mu, d_nu = mu - at.anchor - at.mean, nu - nu.detach()
-        # t(mu, nu) by the inversion of E(d) = mean + V dt - C dnu + (k30 dt^2 - 2 k21 dt dnu + k12 dnu^2) / 2
-        first = (d_mu + at.covariance * d_nu) / at.variance
-        second = at.k30 * first**2 - 2 * at.k21 * first * d_nu + at.k12 * d_nu**2
-        d_t = first - 0.5 * second / at.variance
-        quadratic = at.variance * d_t**2 - 2 * at.covariance * d_t * d_nu + at.spread * d_nu**2
-        log_sum = at.log_sum + at.mean * d_t - at.mean_r * d_nu + 0.5 * quadratic
-        return (at.t + d_t) * (y - at.anchor) - nu * _log_factorial_ratio(y, at.anchor) - log_sum
+            # no t with this mean, or rounding times nu
+            off = ((mu - at.anchor - at.mean).abs() > MET * at.variance.sqrt()) | (nu > MOST_NU)
+        log_mu = torch.where(off, math.nan, log_mu)
+        t = Natural.apply(log_mu, nu, at.t, at.cumulants)
+        log_sum = LogSum.apply(t, nu, at.cumulants, 0, 0)
+        return t * (y - at.anchor) - nu * _log_factorial_ratio(y, at.anchor) - log_sum
 
     recession = Poisson.recession
     rare_is_one = True
-    twice = True
 
     def variance(self, mu: Tensor, nu: Tensor) -> Tensor:  # type: ignore[override]
         return _solve(mu.detach(), nu.detach()).variance
@@ -120,31 +120,36 @@ def _lgamma(x: np.ndarray) -> np.ndarray:
     return torch.lgamma(torch.from_numpy(x)).numpy()
 
 
-class _Cumulants(NamedTuple):
-    """At given (mu, nu), (n,) each: t, A, and the cumulants of (d, r) with d = j - anchor."""
+class _Solved(NamedTuple):
+    """At given (mu, nu), (n,) each: t, A, the mean and variance of d = j - anchor, and all cumulants of (d, r)."""
 
     anchor: Tensor
     t: Tensor
     log_sum: Tensor
     mean: Tensor
     variance: Tensor
-    mean_r: Tensor
-    covariance: Tensor
-    spread: Tensor
-    k30: Tensor
-    k21: Tensor
-    k12: Tensor
+    cumulants: Cumulants
 
 
-def _solve(mu: Tensor, nu: Tensor) -> _Cumulants:
+def _solve(mu: Tensor, nu: Tensor) -> _Solved:
     """t with E(j) = mu, and the cumulants there; some rows at a time, so that tensors stay in the processor's cache."""
+    from glmfit.families.cumulants import Cumulants
+
     order = torch.argsort(mu)  # neighbours need about as many terms
-    parts = [_solve_block(mu[rows], nu[rows]) for rows in order.split(BLOCK_ROWS)]
     inverse = torch.argsort(order)
-    return _Cumulants(*(torch.cat(column)[inverse] for column in zip(*parts, strict=True)))
+    parts = [_solve_block(mu[rows], nu[rows]) for rows in order.split(BLOCK_ROWS)]
+    anchor, t, log_sum, mean, mean_r, *second = (torch.cat(column)[inverse] for column in zip(*parts, strict=True))
+
+    def more() -> dict[tuple[int, int], Tensor]:
+        found = [_moments(t[rows], nu[rows].detach(), anchor[rows], HIGHER) for rows in order.split(BLOCK_ROWS)]
+        return dict(zip(HIGHER, (torch.cat(column)[inverse] for column in zip(*found, strict=True)), strict=True))
+
+    first = {(0, 0): log_sum, (1, 0): mean, (0, 1): mean_r}
+    central = dict(zip(SECOND, second, strict=True))
+    return _Solved(anchor, t, log_sum, mean, central[2, 0], Cumulants(first, central, more))
 
 
-def _solve_block(mu: Tensor, nu: Tensor) -> _Cumulants:
+def _solve_block(mu: Tensor, nu: Tensor) -> list[Tensor]:
     """Newton's method for log E(j) = log mu, in an interval that is known to hold the solution.
 
     By Jensen's inequality lambda = E(j^nu) lies on the one side of mu^nu, and below (mu + 1)^nu by E((j + 1)^-nu); the
@@ -176,7 +181,8 @@ def _solve_block(mu: Tensor, nu: Tensor) -> _Cumulants:
             nodes = _nodes(t, nu, anchor)
         elif not bool((step > SETTLED).any()):
             break
-    return _cumulants(t, nu, anchor, nodes)
+    at = _sum(t, nu, nodes)
+    return [anchor, t, at.log_sum, at.mean(at.d), at.mean(at.r), *_central(at, SECOND)]
 
 
 class _Nodes(NamedTuple):
@@ -211,13 +217,21 @@ def _sum(t: Tensor, nu: Tensor, nodes: _Nodes) -> _Sum:
     return _Sum(d, r, terms / (1 + others)[:, None], top[:, 0] + torch.log1p(others))
 
 
-def _cumulants(t: Tensor, nu: Tensor, anchor: Tensor, nodes: _Nodes) -> _Cumulants:
-    at = _sum(t, nu, nodes)
-    mean, mean_r = at.mean(at.d), at.mean(at.r)
-    d, r = at.d - mean[:, None], at.r - mean_r[:, None]
-    dd, dr, rr = d * d, d * r, r * r
-    second = (at.mean(dd), mean_r, at.mean(dr), at.mean(rr))
-    return _Cumulants(anchor, t, at.log_sum, mean, *second, at.mean(dd * d), at.mean(dd * r), at.mean(dr * r))
+def _moments(t: Tensor, nu: Tensor, anchor: Tensor, orders: Sequence[tuple[int, int]]) -> list[Tensor]:
+    """Central moments of (d, r) where t is known."""
+    return _central(_sum(t, nu, _nodes(t, nu, anchor)), orders)
+
+
+def _central(at: _Sum, orders: Sequence[tuple[int, int]]) -> list[Tensor]:
+    """(n,) E((d - E d)^i (r - E r)^j) for each (i, j)."""
+    d, r = at.d - at.mean(at.d)[:, None], at.r - at.mean(at.r)[:, None]
+    powers: dict[tuple[int, int], Tensor] = {(1, 0): d, (0, 1): r}
+    most = max(i + j for i, j in orders)
+    for order in range(2, most + 1):
+        for i in range(order + 1):
+            j = order - i
+            powers[i, j] = powers[i - 1, j] * d if i else powers[0, j - 1] * r
+    return [at.mean(powers[one]) for one in orders]
 
 
 def _log_factorial_ratio(j: Tensor, c: Tensor) -> Tensor:

@@ -50,11 +50,6 @@ class Wrapped(Family):
         """Whether that of f0 is stated, and where zeros are not its own also what is left without them."""
         return self.base.has_recession and self.base.rare_is_one
 
-    @property
-    def twice(self) -> bool:  # type: ignore[override]
-        """As of f0."""
-        return self.base.twice
-
     def _log_zero(self, *working: Tensor, **columns: Tensor) -> Tensor:
         """(n,) log f0(0)."""
         return self.base.log_density(torch.zeros_like(working[0]), *working, **columns)

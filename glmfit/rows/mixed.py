@@ -119,10 +119,6 @@ def _excluded(spec: ModelSpec, family: Family, smooths: bool) -> Iterator[tuple[
             "a quasi-likelihood is no density that could be integrated",
             "use poisson or negative-binomial, binomial, or beta-binomial; or --se cluster:COLUMN without them",
         ),
-        f"the {family.name} family" if family.twice else None: (
-            "its density has two exact derivatives, and their integral needs four",
-            "use generalized-poisson, which has less or more spread than the poisson too (--link alpha=log1p2)",
-        ),
         f"the {family.name} family" if family.grouped else None: (
             "it compares within groups, whose effects drop out of it",
             "leave them out, or use --family binomial without --group",

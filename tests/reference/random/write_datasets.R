@@ -7,7 +7,10 @@
 suppressMessages({ library(lme4); library(glmmTMB); library(jsonlite) })
 source("tests/reference/random/peers.R")
 data(Contraception, package = "mlmRev")
+set.seed(3); n <- 200; g <- sample(sprintf("g%02d", 1:12), n, TRUE); x <- round(rnorm(n), 3); b <- rnorm(12, 0, .4)
+under <- data.frame(y = rbinom(n, 9, plogis(-.4 + .4 * x + b[as.integer(factor(g))])), x, g)  # counts that vary less than a Poisson's
 frames <- list(
+  under = under,
   verbagg = transform(VerbAgg, y = as.integer(r2 == "Y"), id = sprintf("p%s", id)),
   salamanders = with(Salamanders, data.frame(count, spp = as.character(spp), mined = as.character(mined), site = as.character(site))),
   epil = epil2[, c("y", "Base", "trt", "Age", "Visit", "subject")],
@@ -15,6 +18,7 @@ frames <- list(
   contraception = data.frame(y = as.integer(Contraception$use == "Y"), age = Contraception$age, livch = Contraception$livch,
                              urban = Contraception$urban, g = paste0("d", Contraception$district)))
 cases <- list(
+  by_tmb("conway-maxwell-poisson", "under", y ~ x + (1 | g), compois, ask("y ~ x + (1 | g)", "conway-maxwell-poisson")),
   by_tmb("verbagg", "verbagg", y ~ (Anger + Gender + btype + situ)^2 + (1 | id) + (1 | item), binomial,
          ask("y ~ (Anger + Gender + btype + situ)**2 + (1 | id) + (1 | item)", "binomial")),
   by_tmb("contraception", "contraception", y ~ age + I(age^2) + urban + livch + (urban | g), binomial,

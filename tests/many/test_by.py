@@ -77,6 +77,17 @@ def test_groups_of_a_file_that_is_larger_than_memory(
     assert sorted_by or ("h = a stand apart, in row" in printed and "sort " in printed)
 
 
+def test_a_smooth_is_told_by_its_degrees_of_freedom(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    random = np.random.default_rng(2)
+    x = random.uniform(size=160)
+    rows = zip(np.repeat(["a", "b"], 80), x, random.poisson(np.exp(1 + np.sin(6 * x))), strict=True)
+    path = tmp_path / "curve.csv"
+    path.write_text("g,x,y\n" + "".join(f"{g},{x:.6f},{y}\n" for g, x, y in rows))
+    assert main(["fit", str(path), "y ~ s(x, k=5)", "-f", "poisson", "--by", "g"]) == 0
+    header = capsys.readouterr().out.splitlines()[0]
+    assert header.split() == ["g", "n", "Intercept", "edf", "s(x,", "k=5)", "Outcome"]
+
+
 def test_a_failure_is_a_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = small(tmp_path)
     assert main(["fit", path, "y ~ x", "-f", "poisson", "--by", "g,h", "--overall", "--json"]) == 6

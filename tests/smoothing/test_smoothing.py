@@ -155,6 +155,7 @@ def test_the_table_lists_smooths_and_not_their_coefficients() -> None:
         ("count ~ x", {"smoothing": "ml"}, "contradiction"),
         ("count ~ s(x)", {"smoothing": "aic"}, "invalid_value"),
         ("count ~ x + s(x)", {}, "smooth_overlap"),
+        ("count ~ s(x) + x", {}, "smooth_overlap"),
         ("count ~ s(x) + te(x, z)", {}, "smooth_overlap"),
         ("count ~ h + s(h, bs='re')", {}, "smooth_overlap"),
         ("count ~ s(w)", {}, "smooth_k"),

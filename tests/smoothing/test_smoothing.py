@@ -182,6 +182,13 @@ def test_what_is_refused(formula: str, options: dict[str, Any], code: str) -> No
     assert raised.value.hint
 
 
+def test_many_levels_are_for_random_effects() -> None:
+    frame = pd.DataFrame({"y": np.arange(2100) % 7, "g": [f"g{at}" for at in range(2100)]})
+    with pytest.raises(GlmfitError) as raised:
+        glmfit.fit("y ~ s(g, bs='re')", frame, family="poisson")
+    assert raised.value.hint == "write (1 | g), which takes any number of levels"
+
+
 def test_what_follows_a_fit_is_right_or_refused() -> None:
     with pytest.raises(GlmfitError, match="tests by fits without a term"):
         glmfit.anova("count ~ s(x) + g", DATA, family="poisson")

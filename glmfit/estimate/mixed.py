@@ -16,12 +16,13 @@ from torch import Tensor
 from glmfit.errors import ModelError
 from glmfit.estimate import start
 from glmfit.estimate.check import Inspection
+from glmfit.estimate.maximum import AS_GOOD, NEAR_LIMIT, ends
 from glmfit.estimate.random import RandomColumns, random_columns, starts
 from glmfit.estimate.smoothed import found_along
 from glmfit.formula import INTERCEPT, PredictorFormula
 from glmfit.model import Likelihood, Model, assemble
 from glmfit.numerics import Trace, curvature, newton
-from glmfit.penalty import Laplace, Peak, Penalised, PenalisedTerm, Quadrature, maximum, penalised
+from glmfit.penalty import Laplace, Peak, PenalisedTerm, Quadrature, maximum, penalised
 from glmfit.penalty.matrices import block_sum
 from glmfit.rows import Data
 from glmfit.smoothing import smooth_starts, turned
@@ -86,22 +87,20 @@ def with_modelled_phi(data: Data) -> Data:
 
 def maximise(data: Data, model: Model, trace: Trace | None, inspection: Inspection | None) -> MixedMaximum:
     """The maximum of the likelihood in which random effects are integrated out."""
-    spec, family = data.spec, model.family
+    spec = data.spec
     if inspection is not None:
         inspection.call(model)
     columns = random_columns(data, model)
-    terms = [one.term for one in columns]
     likelihood = model.likelihood()
     theta = _plain(model, likelihood, spec, inspection)
-    random = {one.term.parameter for one in columns}
-    exact = family.name == "gaussian" and model.links[family.main].name == "identity" and random == {family.main}
+    terms = [one.term for one in columns]
     omega = starts(columns, _information(model, likelihood, theta))
     reml = spec.reml
     if model.smooths:
         model, laplace, psi = _with_smooths(model, terms, theta, omega, spec)
         reml = spec.smoothing != "ml"
     else:
-        laplace = _integral(penalised(model, terms, (family.main,) if reml else ()), spec.quadrature or 1, exact)
+        laplace = _integral(model, columns, spec)
         psi = torch.cat([theta[laplace.of.kept], omega])
     psi = _em(laplace, columns, psi)
     if laplace.at(psi) is None:
@@ -111,7 +110,7 @@ def maximise(data: Data, model: Model, trace: Trace | None, inspection: Inspecti
             "scale covariates that are very large, or leave out random effects one by one to see which it is",
         )
     peak = maximum(laplace, psi, spec.tol, spec.max_iter, trace)
-    return MixedMaximum(model, columns, peak, reml, exact)
+    return _at_limits(MixedMaximum(model, columns, peak, reml, _exact(model, columns)), spec)
 
 
 def _with_smooths(
@@ -127,11 +126,39 @@ def _with_smooths(
     return of.model, laplace, torch.cat([b[of.outer], omega, smooth_starts(of.terms, information)])
 
 
-def _integral(of: Penalised, nodes: int, exact: bool) -> Laplace:
-    """The likelihood with so many nodes for each random effect."""
+def _at_limits(found: MixedMaximum, spec: ModelSpec) -> MixedMaximum:
+    """The same, with every parameter that the data push to the end of its range held there: no overdispersion, say."""
+    random = {one.term.parameter for one in found.columns}
+    for parameter, model in () if found.model.smooths else ends(found.model):
+        if parameter in random:
+            continue
+        own = torch.tensor([found.model.names[at][0] == parameter for at in found.model.kept])
+        stays = torch.ones(len(found.peak.psi), dtype=torch.bool)
+        stays[: len(found.peak.laplace.of.kept)] = ~own[found.peak.laplace.of.kept]
+        laplace, psi = _integral(model, found.columns, spec), found.peak.psi[stays]
+        if not laplace.value(psi) >= found.peak.value - NEAR_LIMIT:
+            continue
+        peak = maximum(laplace, psi, spec.tol, spec.max_iter)
+        if peak.value >= found.peak.value - AS_GOOD:
+            optimum = replace(peak.optimum, iterations=found.peak.optimum.iterations + peak.optimum.iterations)
+            at_end = replace(found, model=model, peak=replace(peak, optimum=optimum))
+            return _at_limits(at_end, spec)
+    return found
+
+
+def _exact(model: Model, columns: tuple[RandomColumns, ...]) -> bool:
+    """Whether the integral is one of a normal density."""
+    family, random = model.family, {one.term.parameter for one in columns}
+    return family.name == "gaussian" and model.links[family.main].name == "identity" and random == {family.main}
+
+
+def _integral(model: Model, columns: tuple[RandomColumns, ...], spec: ModelSpec) -> Laplace:
+    """The likelihood of a model in which random effects are integrated out."""
+    of = penalised(model, [one.term for one in columns], (model.family.main,) if spec.reml else ())
+    nodes = spec.quadrature or 1
     if nodes == 1:
         return Laplace(of)
-    if exact:
+    if _exact(model, columns):
         message = "--quadrature: of a Gaussian response with an identity link the integral is exact without it"
         raise ModelError("no_quadrature", message, "leave it out")
     effects = sum(places.shape[1] for places in of.places)

@@ -21,7 +21,7 @@ from glmfit.estimate.law import law
 from glmfit.estimate.mixed import MixedMaximum
 from glmfit.estimate.placed import in_rows
 from glmfit.estimate.smoothed import Units, by_expected, found_along, smooth_terms
-from glmfit.estimate.summary import auxiliary
+from glmfit.estimate.summary import at_limit, auxiliary, end_of
 from glmfit.estimate.variances import random_effects
 from glmfit.formula import smooth_of
 from glmfit.formula.expression import render
@@ -61,7 +61,7 @@ def summarise_mixed(data: Data, found: MixedMaximum) -> Fitted:
     of_smooths = {row.first for row in smooths}
     tests = joint_tests(coefficients, reported, model.terms, reference)
     own = sum(one.prior.rank for one in peak.laplace.of.terms if isinstance(one, PenalisedOwn))
-    estimated = model.size - own + peak.laplace.of.sizes[1]
+    estimated = model.size + len(model.limits) - own + peak.laplace.of.sizes[1]
     value, optimum = found.value, peak.optimum
     return Fitted(
         version=__version__,
@@ -233,6 +233,8 @@ def _coefficients(
     rows = []
     for at, ((parameter, term), estimate) in enumerate(zip(model.names, estimates.tolist(), strict=True)):
         status = "aliased" if at not in model.kept else "not_identified" if at in unknown else None
+        if parameter in model.limits:
+            estimate, status = end_of(model, parameter), "at_limit"
         rows.append(wald.coefficient(parameter, term, estimate, errors[at], status, Reference(None), level))
     return tuple(rows), covariance
 
@@ -270,6 +272,7 @@ def _findings(data: Data, found: MixedMaximum, working: Tensor | None, flat: Fla
         checks.append(diagnose.not_a_maximum(peak.optimum.hessian, [called[at] for at in peak.free.tolist()]))
     checks += _at_the_boundary(found)
     checks += _slopes_alone(found)
+    checks.append(at_limit(model))
     checks.append(diagnose.aliased(model.aliased, model.aliases))
     return [*out, *(finding for finding in checks if finding is not None)]
 

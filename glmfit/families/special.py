@@ -74,6 +74,8 @@ def log_factorial(y: Tensor) -> Tensor:
 
 def log_choose(m: Tensor, y: Tensor) -> Tensor:
     """log of the number of ways to choose y of m."""
+    if m.numel() and bool(m.max() <= 1):
+        return torch.zeros_like(y)
     return log_factorial(m) - log_factorial(y) - log_factorial(m - y)
 
 

@@ -92,6 +92,11 @@ def logit_ndtr(x: Tensor) -> Tensor:
     return _written().LogitNormal.apply(x)[0]
 
 
+def logit_cauchy(x: Tensor) -> Tensor:
+    """log p - log(1 - p) with p = 1/2 + atan(x) / pi."""
+    return _written().LogitCauchy.apply(x)[0]
+
+
 def log1mexp(x: Tensor) -> Tensor:
     """log(1 - exp(x)) for x < 0; NaN for x > 0."""
     if x.requires_grad and torch.is_grad_enabled():

@@ -169,6 +169,10 @@ def fit_spec(
 
             return fit_on_cluster(spec, data, dask, trace)
         if is_dense(spec.family):
+            if spec.shrinkage is not None:
+                from glmfit.shrink import fit_shrunk_whole
+
+                return fit_shrunk_whole(spec, data, progress)
             from glmfit.dense import fit_dense
 
             return fit_dense(spec, data, trace, progress)

@@ -7,6 +7,7 @@ In: a specification and data. Out: a `Fit`. May use: estimate, trust, inference,
 numerics.
 """
 
-from glmfit.dense.fit import fit_dense
+from glmfit.dense.fit import described, fit_dense, prepared
+from glmfit.dense.prepare import Dense
 
-__all__ = ["fit_dense"]
+__all__ = ["Dense", "described", "fit_dense", "prepared"]

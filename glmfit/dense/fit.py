@@ -43,11 +43,16 @@ def fit_dense(
 ) -> Fitted:
     """The fit of the file that `spec.family` names to whatever holds the data, as for `glmfit.fit_spec`."""
     clock = time.perf_counter()
-    path, _ = split(spec.family)
-    model = prepare(spec, open_data(data, spec.reading), path, load(path))
+    model = prepared(spec, data)
     read = time.perf_counter() - clock
     fit = fit_prepared(model, trace, progress)
     return replace(fit, seconds={"read": read, **fit.seconds})
+
+
+def prepared(spec: ModelSpec, data: Any) -> Dense:
+    """The likelihood of the file that `spec.family` names, on the rows of whatever holds the data."""
+    path, _ = split(spec.family)
+    return prepare(spec, open_data(data, spec.reading), path, load(path))
 
 
 def fit_prepared(
@@ -124,14 +129,10 @@ def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> F
     size = len(coefficients)
     pseudo = spec.sampling_weights is not None
     minus_two = math.nan if pseudo else -2 * optimum.value
-    return Fitted(
-        version=__version__,
-        model=_reported_model(model),
-        data=result.DataSummary(model.table.source, model.table.rows_read, len(model.table), model.dropped),
+    return replace(
+        described(model),
         coefficients=coefficients,
         statistic=Reference(None if cov.df is None else float(cov.df[0])).statistic,
-        level=spec.level,
-        ci="wald",
         covariance=result.CovarianceSummary(
             cov.kind,
             cov.correction,
@@ -139,7 +140,6 @@ def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> F
             cov.clusters,
             None if cov.kind == "hessian" else "observed",
         ),
-        dispersion=result.Dispersion(math.nan, "none"),
         auxiliary=natural_rows(model, coefficients),
         fit=result.FitStatistics(
             log_likelihood=optimum.value,
@@ -163,6 +163,27 @@ def _summarise(model: Dense, optimum: Optimum, flat: FlatDirections | None) -> F
         ),
         identification=result.Identification(model.aliased, None, bread is not None and flat is None),
         warnings=(*model.findings, *_findings(optimum, bread, flat, cov, unsupported, parameters.labels)),
+    )
+
+
+def described(model: Dense) -> Fitted:
+    """What is said of a likelihood and its data before anything is estimated."""
+    n, nothing = model.n, math.nan
+    return Fitted(
+        version=__version__,
+        model=_reported_model(model),
+        data=result.DataSummary(model.table.source, model.table.rows_read, len(model.table), model.dropped),
+        coefficients=(),
+        statistic="z",
+        level=model.spec.level,
+        ci="wald",
+        covariance=result.CovarianceSummary("none", None, None),
+        dispersion=result.Dispersion(nothing, "none"),
+        auxiliary=(),
+        fit=result.FitStatistics(nothing, nothing, nothing, nothing, nothing, nothing, 0, n, n),
+        convergence=result.Convergence("max_iter", False, "none", 0, nothing, nothing, ""),
+        identification=result.Identification(model.aliased, None, True),
+        warnings=(),
         seconds={},
         blueprint=_blueprint(model),
     )

@@ -90,17 +90,30 @@ class DenseLikelihood:
 
     def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Tensor]:
         """Value, gradient (p,) and Hessian (p, p); NaN where it is outside the domain."""
+        value, gradient, rows = self.expanded(theta)
+        hessian = rows(torch.arange(len(theta)))
+        return value, gradient, 0.5 * (hessian + hessian.T)
+
+    def expanded(self, theta: Tensor) -> tuple[float, Tensor, Callable[[Tensor], Tensor]]:
+        """Value, gradient (p,), and places (m,) -> rows (m, p) of the Hessian; NaN where it is outside the domain."""
         leaf = theta.detach().clone().requires_grad_(True)
         try:
             total = self.total(self.parts(leaf))
         except ModelError as error:
             if is_outside_domain(error):
-                return math.nan, torch.full_like(theta, math.nan), theta.new_full((len(theta), len(theta)), math.nan)
+                nothing = torch.full_like(theta, math.nan)
+                return math.nan, nothing, lambda places: nothing.expand(len(places), -1)
             raise
         with running(self.path, "log_likelihood cannot be differentiated"):
             gradient = _grad(total, leaf, create_graph=True)
-            hessian = torch.stack([_grad(one, leaf) for one in gradient])
-        return float(total.detach()), gradient.detach(), 0.5 * (hessian + hessian.T)
+
+        def rows(places: Tensor) -> Tensor:
+            if not len(places):
+                return theta.new_zeros((0, len(theta)))
+            with running(self.path, "log_likelihood cannot be differentiated"):
+                return torch.stack([_grad(gradient[int(at)], leaf) for at in places])
+
+        return float(total.detach()), gradient.detach(), rows
 
     def along(self, theta: Tensor, direction: Tensor) -> Callable[[float], float]:
         """t -> the value at theta + t direction; NaN where it is outside the domain."""

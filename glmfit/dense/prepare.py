@@ -42,6 +42,7 @@ STEPS = 40  # vectors (n,) that autograd remembers of a likelihood of a few oper
 OPTIONS = {
     *("formulas", "y", "x", "intercept", "family", "links", "fixed", "freq_weights", "sampling_weights", "se", "level"),
     *("where", "missing", "reading", "optimizer", "max_iter", "tol", "start", "ci", "bootstrap_by", "seed"),
+    "shrinkage",
 }
 
 
@@ -89,6 +90,7 @@ def prepare(spec: ModelSpec, source: Source, path: str, module: ModuleType) -> D
     drawn = drawn_columns(spec.bootstrap_by)
     used += [*cluster_columns(spec.se), *drawn]
     used += [] if formula is None else formula.variables
+    used += [] if spec.shrinkage is None else spec.shrinkage.columns
     while True:
         chooses = () if where is None else where.columns
         table = source.read([*used, *chooses] or source.header[:1])
@@ -99,7 +101,7 @@ def prepare(spec: ModelSpec, source: Source, path: str, module: ModuleType) -> D
         dropped = {**outside, "missing": dict(table.dropped)}
         table, weightless = without_weightless(roles, table)
         frequency, sampling = (None if w is None else torch.from_numpy(w) for w in row_weights(roles, table))
-        given, aliased = _given(path, module, formula, table, frequency)
+        given, aliased = _given(path, module, formula, table, frequency, spec.shrinkage is None)
         reader = Reader(source, table, given)
         try:
             parameters = read_parameters(path, module, Columns(reader), given.get("terms", ()), spec)
@@ -178,11 +180,12 @@ def _formula(spec: ModelSpec, source: Source) -> ModelFormula | None:
 
 
 def _given(
-    path: str, module: ModuleType, formula: ModelFormula | None, table: Table, frequency: Tensor | None
+    path: str, module: ModuleType, formula: ModelFormula | None, table: Table, frequency: Tensor | None, reduce: bool
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """data.y, data.X and data.terms, and the terms left out of X as linear combinations of others.
 
     Without an intercept X is the rest of the matrix that has one, so that factors lose their first level all the same.
+    Where coefficients are penalised nothing is left out: `reduce` is False.
     """
     if formula is None:
         return {}, ()
@@ -198,7 +201,7 @@ def _given(
     n, p = len(table), extent(predictor.terms, evaluator).columns
     memory.check([rows_need(n, COPIES * p, f"data.X has {n:,} rows of {p:,} columns")])
     matrix, _ = build(predictor, table, evaluator)
-    out = aliased_columns(matrix.standardized()[0])
+    out = aliased_columns(matrix.standardized()[0]) if reduce else []
     names = matrix.names
     kept = [j for j in range(len(names)) if j not in out and (intercept or names[j] != INTERCEPT.name)]
     given = {

@@ -14,6 +14,7 @@ from glmfit.estimate.idle import without_idle
 from glmfit.estimate.maximum import maximise
 from glmfit.estimate.mixed import fitted_model, has_random
 from glmfit.estimate.mixed_summary import summarise_mixed
+from glmfit.estimate.receding import without_separated
 from glmfit.estimate.replicates import Progress
 from glmfit.estimate.summary import summarise
 from glmfit.model import assemble
@@ -49,6 +50,10 @@ def fit_data(
     if model.smooths:
         search = smoothed.maximise
     found = search(model, data.spec, trace, inspection_of(data))
+    while data.absorbed and found.separated is not None and data.spec.separation == "drop":
+        data = without_separated(data, found)
+        model = assemble(data, spend)
+        found = search(model, data.spec, trace, None)
     clock.append(time.perf_counter())
     fit = summarise(data, found, codes, profiled)
     asked = asked_of(data.spec)

@@ -80,6 +80,7 @@ class Columns:
         self.size = likelihood.size
         whole = likelihood.chunks.rows.predictors
         self.columns = [predictor.columns for predictor in whole]
+        self.predictors = len(whole)
         self.n = sum(len(chunk.y) for chunk in self.chunks)
         self.chosen = torch.zeros(0, dtype=torch.int64)
         shared: dict[int, list[int]] = {}
@@ -158,11 +159,11 @@ class Columns:
                     total.index_add_(0, target, own[place])
         return total / self.total
 
-    def curvature(self, rows: Sequence[RowDerivatives], since: int = 0) -> Tensor:
-        """(m, m - since) between all chosen coefficients and those from `since` on, at the row derivatives given."""
+    def curvature(self, state: State, since: int = 0) -> Tensor:
+        """(m, m - since) between all chosen coefficients and those from `since` on."""
         m = len(self.chosen)
         total = torch.zeros((m, m - since), dtype=torch.float64)
-        for k, (chunk, row) in enumerate(zip(self.chunks, rows, strict=True)):
+        for k, (chunk, row) in enumerate(zip(self.chunks, state.rows, strict=True)):
             h = -chunk.weight[:, None, None] * row.h
             for i, (right, target) in enumerate(self.sides):
                 new = target >= since

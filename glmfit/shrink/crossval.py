@@ -11,7 +11,8 @@ gaussian response; minus twice the log-density where further parameters are esti
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -46,21 +47,34 @@ def cross_validated(
         losses.append([_loss(held, step.point.theta) / weights[-1] for step in steps])
         if progress is not None:
             progress(fold + 1, folds.count)
+    mean, error = averaged(losses, weights)
+    cv = validation(loss_of(model), folds, asked, along, mean, error)
+    return list(zip(mean.tolist(), error.tolist(), strict=True)), cv
+
+
+def averaged(losses: Sequence[Sequence[float]], weights: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """The mean over folds by their weights, at each strength, and its error."""
     each, weight = torch.tensor(losses, dtype=torch.float64), torch.tensor(weights, dtype=torch.float64)
     share = (weight / weight.sum())[:, None]
     mean = (share * each).sum(dim=0)
-    error = torch.sqrt((share * (each - mean).square()).sum(dim=0) / (folds.count - 1))
-    return list(zip(mean.tolist(), error.tolist(), strict=True)), _chosen(model, folds, asked, along, mean, error)
+    return mean, torch.sqrt((share * (each - mean).square()).sum(dim=0) / (len(weights) - 1))
 
 
 def _without(data: Data, model: Model, asked: Shrinkage, out: Tensor, along: Sequence[float], fold: int) -> list[Step]:
     """The path of the rows that are not `out`."""
     part = replace(model, rows=model.rows.rows(torch.nonzero(~out)[:, 0]))
-    try:
+    with blamed(fold):
         likelihood, penalty = part.likelihood(), penalty_of(part, asked)
         columns = Columns(likelihood, total_weight(likelihood.chunks), penalty.basis)
         search = begin(columns, beginning(part, start.constants(part)), penalty, data.spec.tol, data.spec.max_iter)
         return walk(search, penalty, along, lambda point: math.nan)
+
+
+@contextmanager
+def blamed(fold: int) -> Iterator[None]:
+    """Says of an error without which fold it was."""
+    try:
+        yield
     except GlmfitError as error:
         message = f"without fold {fold + 1} of the cross-validation: {error.message}"
         raise ModelError("bad_folds", message, "use fewer folds, or other ones") from error
@@ -86,8 +100,8 @@ def _loss(likelihood: Likelihood, theta: Tensor) -> float:
     return float(torch.stack(parts).sum())
 
 
-def _chosen(
-    model: Model, folds: Folds, asked: Shrinkage, along: Sequence[float], mean: Tensor, error: Tensor
+def validation(
+    loss: str, folds: Folds, asked: Shrinkage, along: Sequence[float], mean: Tensor, error: Tensor
 ) -> CrossValidation:
     """What the losses choose; `ModelError` where one is no number."""
     if not bool(torch.isfinite(mean).all()):
@@ -97,7 +111,7 @@ def _chosen(
     within = int((mean <= mean[least] + error[least]).to(torch.int8).argmax())
     return CrossValidation(
         folds=folds.count,
-        loss=loss_of(model),
+        loss=loss,
         seed=folds.seed,
         column=asked.cv_folds,
         groups=asked.cv_groups,

@@ -20,11 +20,11 @@ from glmfit.result import Fitted
 from glmfit.rows import Data
 from glmfit.shrink.columns import Columns
 from glmfit.shrink.crossval import cross_validated
-from glmfit.shrink.path import begin, strengths, walk
+from glmfit.shrink.path import along_which, begin, strengths, walk
 from glmfit.shrink.penalty import beginning, penalty_of, total_weight
 from glmfit.shrink.search import Point
 from glmfit.shrink.summary import Found, summarise
-from glmfit.shrinkage import Shrinkage
+from glmfit.shrink.told import Walk
 
 Progress = Callable[[int, int], None]
 
@@ -50,15 +50,16 @@ def fit_shrunk(data: Data, progress: Progress | None = None) -> Fitted:
     null = null_deviance(model, likelihood, theta, constants.get(model.family.main, math.nan))
     columns = Columns(likelihood, total_weight(likelihood.chunks), penalty.basis)
     search = begin(columns, theta, penalty, spec.tol, spec.max_iter)
-    along, early = _strengths(asked, strengths(search.slope(), penalty, len(model.rows)))
+    along, early = along_which(asked, strengths(search.slope(), penalty, len(model.rows)))
     explained = share_explained(model, likelihood, null, constants)
     steps = walk(search, penalty, along, explained, early, progress)
     clock.append(time.perf_counter())
-    found = Found(model, likelihood, penalty, steps, null, constants)
+    names = [model.names[at] for at in model.kept]
+    path = Walk(penalty, steps, names, model.kept, (model.reported, model.reported_gradient))
     if asked.cross_validated:
         losses, cv = cross_validated(data, model, asked, [step.strength for step in steps], progress)
-        found = replace(found, losses=losses, cv=cv)
-    fit = summarise(data, found, asked)
+        path = replace(path, losses=losses, cv=cv)
+    fit = summarise(data, Found(model, likelihood, path, null, constants), asked)
     clock.append(time.perf_counter())
     seconds = dict(zip(("design", "optimize", "inference"), (b - a for a, b in pairwise(clock)), strict=True))
     return replace(fit, seconds={"read": data.seconds, **seconds})
@@ -75,16 +76,6 @@ def _refuse(data: Data) -> None:
     if data.spilled:
         message = "a path looks at the rows many times, and these are too many for the memory"
         raise ModelError("shrinkage_excludes", message, "give more with --memory, or a sample of the rows")
-
-
-def _strengths(asked: Shrinkage, path: list[float]) -> tuple[list[float], float]:
-    """The strengths to fit at, one that was asked for among them, and below which of them a path may end early."""
-    if asked.only is not None:
-        return [asked.only], 0.0
-    if isinstance(asked.strength, str | None):
-        return path, math.inf
-    own = float(asked.strength)
-    return sorted({*path, own}, reverse=True), own
 
 
 def share_explained(

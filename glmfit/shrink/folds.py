@@ -10,6 +10,7 @@ from glmfit.errors import ModelError
 from glmfit.rows import Data, group_codes
 from glmfit.shrinkage import Shrinkage
 from glmfit.spec import SEED
+from glmfit.table import Table
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,8 +25,17 @@ class Folds:
 
 def folds_of(data: Data, asked: Shrinkage) -> Folds:
     """The folds of the rows of a fit; `ModelError` where they cannot be."""
+    classes = _classes(data)
+    found = folds_by(data.table, asked, data.spec.seed if data.spec.seed is not None else SEED, classes)
+    if classes is not None:
+        _check_classes(data, found, classes)
+    return found
+
+
+def folds_by(table: Table, asked: Shrinkage, seed: int, classes: np.ndarray | None = None) -> Folds:
+    """Those of the rows of a table, whose `classes` (n,) have equal shares in all where there are any."""
     if asked.cv_folds is not None:
-        codes = group_codes(data.table, asked.cv_folds)
+        codes = group_codes(table, asked.cv_folds)
         found = Folds(codes, int(codes.max()) + 1, None, False)
         if found.count < 2:
             message = f"--cv-folds: '{asked.cv_folds}' has one value, and one fold leaves nothing to fit to"
@@ -33,23 +43,18 @@ def folds_of(data: Data, asked: Shrinkage) -> Folds:
         if found.count > len(codes) / 2:
             message = f"--cv-folds: '{asked.cv_folds}' has {found.count} values in {len(codes)} rows"
             raise ModelError("bad_folds", message, "give a column with the number of the fold of each row, or --cv 10")
-    else:
-        found = _drawn(data, asked, data.spec.seed if data.spec.seed is not None else SEED)
-    classes = _classes(data)
-    if classes is not None:
-        _check_classes(data, found, classes)
-    return found
+        return found
+    return _drawn(table, asked, seed, classes)
 
 
-def _drawn(data: Data, asked: Shrinkage, seed: int) -> Folds:
-    random, n, count = np.random.default_rng(seed), len(data.table), asked.folds
+def _drawn(table: Table, asked: Shrinkage, seed: int, classes: np.ndarray | None) -> Folds:
+    random, n, count = np.random.default_rng(seed), len(table), asked.folds
     if asked.cv_groups is not None:
-        groups = group_codes(data.table, asked.cv_groups)
+        groups = group_codes(table, asked.cv_groups)
         return Folds(_of_groups(groups, count, asked.cv_groups, random), count, seed, False)
     if n < count:
         message = f"--cv {count}: {n} rows cannot be so many folds"
         raise ModelError("bad_folds", message, f"write --cv {max(2, min(n, 5))}, or use more rows")
-    classes = _classes(data)
     codes = np.zeros(n, dtype=np.int64) if classes is None else classes
     order = random.permutation(n)
     order = order[np.argsort(codes[order], kind="stable")]  # class after class, each in a random order

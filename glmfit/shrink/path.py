@@ -8,6 +8,7 @@ deviance hardly falls any more, or is all explained.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,9 +17,9 @@ from torch import Tensor
 
 from glmfit.errors import ModelError
 from glmfit.shrink.basis import Norms
-from glmfit.shrink.columns import Columns
 from glmfit.shrink.penalty import Penalty
-from glmfit.shrink.search import Point, Search, Weights
+from glmfit.shrink.search import Point, Search, Sums, Weights
+from glmfit.shrinkage import Shrinkage
 
 STRENGTHS = 100
 SMALLEST, SMALLEST_WIDE = 1e-4, 1e-2
@@ -37,7 +38,7 @@ class Step:
     explained: float
 
 
-def begin(columns: Columns, theta: Tensor, penalty: Penalty, tol: float, max_iter: int) -> Search:
+def begin(columns: Sums, theta: Tensor, penalty: Penalty, tol: float, max_iter: int) -> Search:
     """A search at the fit of what is not penalised; slopes are judged in units of the largest of the others there."""
     balanced = columns.basis.balanced
     if balanced is not None:
@@ -63,6 +64,16 @@ def strengths(slope: Tensor, penalty: Penalty, rows: int) -> list[float]:
     largest = float((size / (penalty.factor * penalty.weight))[penalty.on].max()) / max(penalty.alpha, LEAST_ALPHA)
     ratio = SMALLEST if rows >= int((penalty.on | penalty.held).sum()) else SMALLEST_WIDE
     return [largest * ratio ** (k / (STRENGTHS - 1)) for k in range(STRENGTHS)]
+
+
+def along_which(asked: Shrinkage, path: list[float]) -> tuple[list[float], float]:
+    """The strengths to fit at, one that was asked for among them, and below which of them a path may end early."""
+    if asked.only is not None:
+        return [asked.only], 0.0
+    if isinstance(asked.strength, str | None):
+        return path, math.inf
+    own = float(asked.strength)
+    return sorted({*path, own}, reverse=True), own
 
 
 def walk(

@@ -61,10 +61,8 @@ class Penalty:
 def penalty_of(model: Model, asked: Shrinkage) -> Penalty:
     """The penalty on a model with all of its columns."""
     penalised = torch.tensor(_shrunk(model))
-    if not bool(penalised.any()):
-        message = "the model has an intercept alone: there is nothing to penalise"
-        raise ModelError("nothing_penalised", message, "add terms to the formula")
-    factor = _factors(model, asked, penalised)
+    names = [model.names[at][1] for at in model.kept]
+    factor = factors(names, [model.terms[at] for at in model.kept], asked, penalised)
     chunks = list(model.likelihood().chunks)
     spread = deviations(model, chunks)
     held = penalised & (spread == 0)
@@ -98,10 +96,11 @@ def _shrunk(model: Model) -> list[bool]:
     return [(everyone or parameter == main) and name != INTERCEPT.name for parameter, name in names]
 
 
-def _factors(model: Model, asked: Shrinkage, penalised: Tensor) -> Tensor:
-    """(size,) the penalty factor of each coefficient, which add up to how many they are."""
-    names = [model.names[at][1] for at in model.kept]
-    terms = [model.terms[at] for at in model.kept]
+def factors(names: Sequence[str], terms: Sequence[str], asked: Shrinkage, penalised: Tensor) -> Tensor:
+    """(size,) the penalty factor of each coefficient, which add up to how many are penalised."""
+    if not bool(penalised.any()):
+        message = "the model has an intercept alone: there is nothing to penalise"
+        raise ModelError("nothing_penalised", message, "add terms to the formula")
     factor = penalised.to(torch.float64)
     for name, value in asked.penalty_factors.items():
         own = torch.tensor([on and name in both for on, *both in zip(penalised.tolist(), names, terms, strict=True)])

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from glmfit.shrink.basis import Norms
-from glmfit.shrink.columns import Columns, State
+from glmfit.shrink.basis import Basis, Norms
 from glmfit.shrink.factored import Factored, NotPositive
 from glmfit.shrink.grouped import minimise_groups
 from glmfit.shrink.quadratic import kkt, minimise
@@ -55,13 +55,37 @@ class Point:
     converged: bool
 
 
+class State(Protocol):
+    """Where a search is."""
+
+    @property
+    def value(self) -> float: ...
+
+
+class Sums(Protocol):
+    """A likelihood in the coordinates u of a basis, of which some are looked at: `chosen` (m,) of `size`."""
+
+    basis: Basis
+    size: int
+    predictors: int
+    chosen: Tensor
+
+    def look_at(self, more: Tensor) -> None: ...
+    def at(self, u: Tensor) -> Any: ...
+    def changes(self, move: Tensor) -> Any: ...
+    def moved(self, state: Any, changes: Any, t: float) -> Any: ...
+    def gradient(self, state: Any) -> Tensor: ...
+    def gradient_of_chosen(self, state: Any) -> Tensor: ...
+    def curvature(self, state: Any, since: int = 0) -> Tensor: ...
+
+
 class Search:
     """A search that goes from strength to strength, in coordinates u; slopes are judged in units of `unit`."""
 
-    def __init__(self, columns: Columns, u: Tensor, unit: float, tol: float, max_iter: int) -> None:
+    def __init__(self, columns: Sums, u: Tensor, unit: float, tol: float, max_iter: int) -> None:
         self.columns, self.unit, self.tol, self.max_iter = columns, unit, tol, max_iter
         self.u = u
-        self.state = columns.at(u)
+        self.state: State = columns.at(u)
         self.sloped: State | None = None  # where the slopes are of
         self._slope = u
         self.H = torch.zeros((0, 0), dtype=torch.float64)
@@ -109,13 +133,13 @@ class Search:
         self.columns.look_at(more)
         if self.curved is None:
             return
-        new = self.columns.curvature(self.curved.rows, before)
+        new = self.columns.curvature(self.curved, before)
         self.H = torch.cat([torch.cat([self.H, new[:before]], dim=1), torch.cat([new[:before].T, new[before:]], dim=1)])
         self.stale = True
 
     def _curve(self) -> None:
         """Find the curvature where the search is."""
-        self.H = self.columns.curvature(self.state.rows)
+        self.H = self.columns.curvature(self.state)
         self.curved, self.rate, self.extra, self.factored = self.state, 0.0, 0.0, None
 
     def _descend(self, weights: Weights, done: int) -> int:
@@ -185,7 +209,7 @@ class Search:
             return False
         if self.rate >= 0.5:
             return True
-        m, k = len(self.columns.chosen), len(self.columns.columns)
+        m, k = len(self.columns.chosen), self.columns.predictors
         step = 2 * m * SLOW + OF_A_ROW * k
         again = m * m * k * k
         return math.log(residual) / -math.log(self.rate) * step > again + 2 * step

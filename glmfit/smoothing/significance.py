@@ -111,7 +111,8 @@ def of_variance(fit: Penalties, places: Sequence[int], others: Sequence[int]) ->
     G, S = fit.information, fit.penalty
     if not (np.isfinite(G).all() and np.isfinite(fit.covariance).all()):
         return Tested(math.nan, float(len(places)), math.nan)
-    kept = np.setdiff1d(np.arange(len(G)), others)
+    told = np.diagonal(G) + np.diagonal(S) > 0  # not so of parameters that are found with the strengths
+    kept = np.setdiff1d(np.flatnonzero(told), others)
     noise = G.copy()
     if len(others):
         spread = np.linalg.pinv(S[np.ix_(others, others)], hermitian=True, rcond=float(_NO_SHARE))

@@ -71,6 +71,7 @@ fits <- list(
   gamma = one_fit(positive ~ s(x, bs = "cr") + s(z), Gamma(link = "log")),
   gamma_gcv = one_fit(positive ~ s(x, bs = "cr"), Gamma(link = "log"), "GCV.Cp"),
   negative_binomial = one_fit(over ~ s(x, bs = "cr") + s(z), nb()),
+  negative_binomial_re = one_fit(over ~ s(x, bs = "cr") + s(h, bs = "re"), nb()),
   beta = one_fit(share ~ s(x, bs = "cr"), betar()),
   ordinal = one_fit(ordered ~ s(x, bs = "cr"), ocat(R = 4)),
   gaulss = one_fit(list(spread ~ s(x, bs = "cr"), ~ s(z, bs = "cr")), gaulss(b = 0))

@@ -57,6 +57,8 @@ def summarise_mixed(data: Data, found: MixedMaximum) -> Fitted:
     theta = model.reported(found.theta)
     reference = Reference(None)
     random = random_effects(found, None if working is None else working[model.size :, model.size :], spec.level)
+    if flat is not None and _not_identified(found, flat):  # a share of what grows for ever is none
+        random = replace(random, r2_marginal=math.nan, r2_conditional=math.nan)
     smooths = _smooths(data, found, free, coefficients, reported)
     of_smooths = {row.first for row in smooths}
     tests = joint_tests(coefficients, reported, model.terms, reference)

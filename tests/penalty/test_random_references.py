@@ -153,3 +153,16 @@ def test_effects_that_vary_in_fewer_ways_are_told() -> None:
     (finding,) = fit.warnings
     assert finding.code == "perfect_correlation"
     assert "vary in 2 ways alone" in finding.message
+
+
+def test_there_is_no_share_of_fixed_effects_that_grow_for_ever() -> None:
+    random = np.random.default_rng(2)
+    data = pd.DataFrame({"g": np.repeat([f"g{i}" for i in range(15)], 12), "f": np.tile(list("abc"), 60)})
+    chance = 1 / (1 + np.exp(-np.repeat(random.normal(size=15), 12)))
+    data["y"] = np.where(data.f == "c", 0, random.random(180) < chance).astype(int)
+    fit = glmfit.fit("y ~ f + (1 | g)", data, family="binomial")
+    assert fit.exit_code == 5
+    assert fit.random_effects is not None
+    assert math.isnan(fit.random_effects.r2_marginal)
+    assert math.isnan(fit.random_effects.r2_conditional)
+    assert 0 < fit.random_effects.icc < 1

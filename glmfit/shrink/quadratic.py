@@ -19,14 +19,13 @@ ROUNDING = 1e-15
 SINGLE = Norms(None)
 
 
-def minimise(factored: Factored, c: Tensor, l1: Tensor, b: Tensor, tol: Tensor) -> Tensor:
-    """(m,) the minimum, from b; `tol` (m,) is the residual that is allowed of each coefficient.
+def minimise(factored: Factored, c: Tensor, l1: Tensor, b: Tensor, product: Tensor, tol: Tensor) -> Tensor:
+    """(m,) the minimum, from b with its `product` H b; `tol` (m,) is the residual allowed of each coefficient.
 
     Raises `NotPositive` where H is not positive definite for a set that it needs.
     """
     H, free = factored.H, l1 == 0
     diagonal = torch.diagonal(H)
-    product = H @ b
     for _ in range(MOST_STEPS):
         slope = c + product
         residual = kkt(slope, l1, b)

@@ -76,6 +76,7 @@ class Sums(Protocol):
     def moved(self, state: Any, changes: Any, t: float) -> Any: ...
     def gradient(self, state: Any) -> Tensor: ...
     def gradient_of_chosen(self, state: Any) -> Tensor: ...
+    def bend(self, state: Any) -> float: ...
     def curvature(self, state: Any, since: int = 0) -> Tensor: ...
 
 
@@ -180,13 +181,23 @@ class Search:
                 H = self._steadied(self.H + torch.diag(more))
                 self.factored = Factored(H) if self.factored is None else self.factored.grown(H)
                 self.stale = False
-            c = -slope + l2 * b - self.factored.H @ b
+            share = self._share(l2)
+            product = self.factored.H @ b
+            c = (l2 * b - slope) / share - product
             try:
                 if norms.single:
-                    return minimise(self.factored, c, l1, b, tol)
-                return minimise_groups(self.factored.H, c, l1, b, tol, norms)
+                    return minimise(self.factored, c, l1 / share, b, product, tol / share)
+                return minimise_groups(self.factored.H, c, l1 / share, b, tol / share, norms)
             except NotPositive:
                 self.extra, self.factored = max(10 * self.extra, RIDGE), None
+
+    def _share(self, l2: Tensor) -> float:
+        """How much curvature there is now for that which is kept, whose directions stay good for longer than its size."""
+        assert self.curved is not None
+        if self.curved is self.state:
+            return 1.0
+        now, then = self.columns.bend(self.state), self.columns.bend(self.curved)
+        return now / then if now > 0 and then > 0 else 1.0
 
     def _steadied(self, H: Tensor) -> Tensor:
         """H with curvature where it has none: in the constants that coefficients of all categories may have."""

@@ -19,6 +19,7 @@ from glmfit.shrink.basis import Basis, Norms
 from glmfit.shrink.factored import Factored, NotPositive
 from glmfit.shrink.grouped import minimise_groups
 from glmfit.shrink.quadratic import kkt, minimise
+from glmfit.shrink.secants import Secants
 
 MOST_HALVINGS = 40
 ENOUGH = 1e-4  # of the decrease that the model promises
@@ -95,6 +96,7 @@ class Search:
         self.extra = 0.0  # share of the largest curvature that is added to all
         self.factored: Factored | None = None
         self.stale = False  # H has grown since
+        self.secants = Secants()
 
     def point(self, weights: Weights, before: Weights | None) -> Point:
         """The minimum at a strength, from where the last one ended, `before` being the weights there."""
@@ -122,6 +124,7 @@ class Search:
         """(size,) of all coefficients, where the search is."""
         if self.sloped is not self.state:
             self.sloped, self._slope = self.state, self.columns.gradient(self.state)
+            self.secants.see(self.u, self._slope)
         return self._slope
 
     def choose(self, wanted: Tensor) -> None:
@@ -142,6 +145,9 @@ class Search:
         """Find the curvature where the search is."""
         self.H = self.columns.curvature(self.state)
         self.curved, self.rate, self.extra, self.factored = self.state, 0.0, 0.0, None
+        self.secants.forget()
+        if self.sloped is self.state:
+            self.secants.see(self.u, self._slope)
 
     def _descend(self, weights: Weights, done: int) -> int:
         """Steps in the chosen coefficients until they are optimal among themselves; how many they were."""
@@ -182,7 +188,11 @@ class Search:
                 self.factored = Factored(H) if self.factored is None else self.factored.grown(H)
                 self.stale = False
             share = self._share(l2)
-            product = self.factored.H @ b
+            if norms.single and self.extra == 0.0 and self.columns.basis.flat is None:
+                correction = self.secants.correction(self.factored.H, self.columns.chosen, l2, share)
+                if correction is not None:
+                    self.factored.corrected(*correction)
+            product = self.factored.times(b)
             c = (l2 * b - slope) / share - product
             try:
                 if norms.single:
@@ -192,7 +202,7 @@ class Search:
                 self.extra, self.factored = max(10 * self.extra, RIDGE), None
 
     def _share(self, l2: Tensor) -> float:
-        """How much curvature there is now for that which is kept, whose directions stay good for longer than its size."""
+        """How much curvature there is now, of that which is kept: its directions stay good for longer than its size."""
         assert self.curved is not None
         if self.curved is self.state:
             return 1.0

@@ -2,8 +2,8 @@
 
     B = H - [HS Y] M^-1 [HS Y]'        M = [S'HS  L ; L'  -D]        L_ij = s_i'y_j for i > j, D = diag(s_i'y_i)
 
-is the matrix of BFGS in its compact form (Byrd, Nocedal & Schnabel 1994, Mathematical Programming 63, 129-156): H with the
-curvature that was seen along the steps in place of its own.
+is the matrix of BFGS in its compact form (Byrd, Nocedal & Schnabel 1994, Mathematical Programming 63, 129-156): H with
+the curvature that was seen along the steps in place of its own.
 """
 
 from __future__ import annotations

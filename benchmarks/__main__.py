@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks import picture, report
+from benchmarks import many, picture, report
 from benchmarks.cases import CASES, SERIES, SHORT_CASES, SHORT_SERIES, Case
 from benchmarks.measure import ROOT, Outcome, Run, side_by_side, timed
 
@@ -32,6 +32,7 @@ def read(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", default="", metavar="TEXT", help="the models whose description has this text")
     parser.add_argument("--rounds", type=int, default=0, help="runs of each program; 5 where nothing is said")
     parser.add_argument("--series", choices=("all", "none", "only"), default="all", help="time against rows and levels")
+    parser.add_argument("--many", choices=("all", "none", "only"), default="all", help="groups, scans, files of jobs")
     parser.add_argument(
         "--limit", type=float, default=300.0, metavar="SECONDS", help="the longest that one run may take"
     )
@@ -50,6 +51,7 @@ def command(asked: argparse.Namespace) -> str:
     words += [f'--only "{asked.only}"'] if asked.only else []
     words += [f"--rounds {asked.rounds}"] if asked.rounds else []
     words += [f"--series {asked.series}"] if asked.series != "all" else []
+    words += [f"--many {asked.many}"] if asked.many != "all" else []
     return " ".join([*words, f"--limit {asked.limit:.0f}"])
 
 
@@ -73,6 +75,18 @@ def measure(
         for outcome in found[-1][1]:
             said = outcome.reason or f"{outcome.median('wall'):.2f} s, {outcome.median('memory'):.0f} MB"
             print(f"  {outcome.program:14} {said}", file=sys.stderr, flush=True)
+    return found
+
+
+def measure_loops(
+    asked: argparse.Namespace, loops: Sequence[many.Loop], rounds: int, folder: Path
+) -> list[tuple[many.Loop, list[Outcome]]]:
+    """Runs of many models; who is running is said on standard error."""
+    found = []
+    for loop in loops:
+        if asked.only in f"{loop.title} {loop.shape}":
+            print(f"{loop.title} {loop.shape}", file=sys.stderr, flush=True)
+            found.append((loop, many.measure(loop, folder, rounds, asked.limit)))
     return found
 
 
@@ -102,8 +116,13 @@ def main(arguments: Sequence[str]) -> None:
         folder = asked.data or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         begun = starts(rounds)
-        measured = measure(asked, () if asked.series == "only" else cases, rounds, folder)
-        series = [(one, measure(asked, one.cases, rounds, folder)) for one in sweeps if asked.series != "none"]
+        alone = "only" in (asked.series, asked.many)
+        measured = measure(asked, () if alone else cases, rounds, folder)
+        drawn_out = asked.series != "none" and asked.many != "only"
+        series = [(one, measure(asked, one.cases, rounds, folder)) for one in sweeps if drawn_out]
+        loops = many.SHORT_LOOPS if asked.short else (*many.LOOPS, *many.GROWING)
+        wanted = asked.many != "none" and asked.series != "only"
+        looped = measure_loops(asked, loops if wanted else (), rounds, folder)
     said = report.facts(asked.peers, load)
     overview = report.overview(measured)
     parts = [
@@ -122,6 +141,9 @@ def main(arguments: Sequence[str]) -> None:
             picture.draw(series, asked.output / "time.svg")
         sentence = "![Time against rows and levels](time.svg)" if drawn else ""
         parts.append(("Growth", sentence, report.growth(series, begun[1][1])))
+    if looped:
+        sentence = "`fit --by`, `fit --scan` and `batch` beside R's loops of `glm`; whole processes."
+        parts.append(("Many models", sentence, [*many.table(looped), "", *many.growth(looped, begun[1][1])]))
     (asked.output / "benchmarks.md").write_text(report.page(parts, said, command(asked), rounds), encoding="utf-8")
     if asked.readme:
         report.into(ROOT / asked.readme, ["", said, "", *overview, ""])

@@ -33,7 +33,7 @@ class FittedModel(Fitted):
         """The model in a file; `DataError` for any other."""
         from glmfit.after.saved import read_model
 
-        return cls.of(read_model(os.fspath(path), family, random=True).fit, family)
+        return cls.of(read_model(os.fspath(path), family).fit, family)
 
     def __repr__(self) -> str:
         from glmfit.report import to_table
@@ -85,7 +85,7 @@ class FittedModel(Fitted):
         from glmfit.after.predict import predictions
 
         asked, source = self._asked(data, offset, exposure, missing, reading)
-        model = self.opened(random=True)
+        model = self.opened()
         return _frame(predictions(model, source, asked, of, interval, level, random), data)
 
     def test(self, *hypotheses: str, terms: bool = False, adjust: str | None = None, level: float | None = None) -> Any:
@@ -150,7 +150,7 @@ class FittedModel(Fitted):
         from glmfit.after.residuals import residual_runs
 
         asked, source = self._asked(data, offset, exposure, missing, reading)
-        return _frame(residual_runs(self.opened(random=True), source, asked, seed, dfbeta, random)[1], data)
+        return _frame(residual_runs(self.opened(), source, asked, seed, dfbeta, random)[1], data)
 
     def check(
         self,
@@ -169,7 +169,7 @@ class FittedModel(Fitted):
         from glmfit.after.diagnosis import diagnosis
 
         asked, source = self._asked(data, offset, exposure, missing, reading)
-        records = diagnosis(self.opened(random=True), source, asked, seed, random)
+        records = diagnosis(self.opened(), source, asked, seed, random)
         return pd.DataFrame([dict(row) for row in records.rows], columns=list(records.columns))
 
     def simulate(
@@ -188,7 +188,7 @@ class FittedModel(Fitted):
         from glmfit.after.simulate import simulations
 
         asked, source = self._asked(data, offset, exposure, missing, reading)
-        model = self.opened(random=True)
+        model = self.opened()
         return _frame(simulations(model, source, asked, draws, seed, random), data, wide=True)
 
     def margins(
@@ -234,14 +234,14 @@ class FittedModel(Fitted):
             *(of, names[0], _texts(at), names[1], names[2], _texts(inverse), names[3], ratio, weights, level, adjust),
             random=random,
         )
-        heading, body = margins(self.opened(random=True), source, Asked(offset, exposure, policy), request).flat()
+        heading, body = margins(self.opened(), source, Asked(offset, exposure, policy), request).flat()
         return pd.DataFrame(body, columns=heading)
 
-    def opened(self, *, random: bool = False) -> SavedModel:
-        """The model ready for new rows; `random` says that its random effects are known of."""
+    def opened(self) -> SavedModel:
+        """The model ready for new rows."""
         from glmfit.after.saved import open_model
 
-        return open_model(self, self.file, random=random)
+        return open_model(self, self.file)
 
     def _asked(
         self,

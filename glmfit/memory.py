@@ -9,14 +9,19 @@ all the same, the library's error becomes the same one.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from glmfit.cgroups import contents, folders
 from glmfit.errors import ModelError, UsageError
 
+T = TypeVar("T")
+MOMENT = 0.1  # seconds
 LEAST = 1 / 3  # of an estimate is needed at least; the truth lies within a factor of 2 (tests/whole/test_memory.py)
 NUMBER = 8  # bytes of a float64 or an int64
 FEW = 1_000  # coefficients of which a matrix always has room
@@ -114,6 +119,21 @@ def available() -> int | None:
     return min((*free, *(left + swap for left in left_of_groups())), default=None)
 
 
+def _for_a_moment(ask: Callable[..., T]) -> Callable[..., T]:
+    """Asks the system again where the last answer is older than MOMENT: small fits ask for more than they take."""
+    known: dict[tuple[str, ...], tuple[float, T]] = {}
+
+    @functools.wraps(ask)
+    def answer(*places: str) -> T:
+        now = time.monotonic()
+        if places not in known or now - known[places][0] > MOMENT:
+            known[places] = now, ask(*places)
+        return known[places][1]
+
+    return answer
+
+
+@_for_a_moment
 def meminfo() -> dict[str, int]:
     lines = (line.split() for line in contents("/proc/meminfo").splitlines())
     return {words[0].rstrip(":"): 1024 * int(words[1]) for words in lines if len(words) == 3}
@@ -127,8 +147,10 @@ def _of_system() -> list[int]:
         return []
 
 
-def left_of_groups(proc: str = "/proc", root: str = "/sys/fs/cgroup") -> Iterator[int]:
+@_for_a_moment
+def left_of_groups(proc: str = "/proc", root: str = "/sys/fs/cgroup") -> list[int]:
     """What the control groups of this process leave."""
+    left = []
     names = {
         1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
         2: ("memory.max", "memory.current", "inactive_file"),
@@ -139,7 +161,8 @@ def left_of_groups(proc: str = "/proc", root: str = "/sys/fs/cgroup") -> Iterato
         if most.isdigit() and int(most) < _NO_LIMIT:
             statistics = dict(line.split(maxsplit=1) for line in contents(f"{folder}/memory.stat").splitlines())
             taken = int(contents(f"{folder}/{used}") or 0) - int(statistics.get(cache, 0))
-            yield max(0, int(most) - taken)
+            left.append(max(0, int(most) - taken))
+    return left
 
 
 # ---- When it runs out ----

@@ -382,12 +382,10 @@ def _validate_absorbed(spec: ModelSpec) -> None:
     excluded = {
         f"--ci {spec.ci}": (spec.ci != "wald", "intervals are Wald's: leave it out"),
         "--bias-reduction firth": (spec.bias_reduction is not None, "leave it out, or write the column as a term"),
-        f"--se {spec.se}": (kind in ("hc2", "hc3", "wild"), "use --se hc1 or cluster:COLUMN"),
+        f"--se {spec.se}": (kind == "wild", "use --se hc1, hc3 or cluster:COLUMN"),
         "--small-sample cr2": (spec.small_sample == "cr2", "write --small-sample cr1 or cr1s"),
         f"--optimizer {spec.optimizer}": (spec.optimizer != "newton", "leave it out: the search is Newton's"),
         "--start": (bool(spec.start), "leave it out: the effects have no starting values"),
-        "--separation drop": (spec.separation == "drop", "leave it out: separated levels are dropped as it is"),
-        "--check-separation": (spec.check_separation, "leave it out: means that tend to an end are always reported"),
         "--group": (spec.group is not None, "leave one out: a conditional likelihood has no effects of its groups"),
     }
     for option, (given, hint) in excluded.items():

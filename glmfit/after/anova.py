@@ -26,7 +26,8 @@ from glmfit.families.userfile import is_dense
 from glmfit.inference import Reference, joint_test
 from glmfit.report.records import Records
 from glmfit.result import Fitted
-from glmfit.rows import Data, read, refuse_formula, refuse_random
+from glmfit.rows import Data, read, refuse_formula
+from glmfit.rows.mixed import first_random
 from glmfit.spec import ModelSpec, one_of, without_intervals
 
 SCHEMA = "glmfit/anova/1"
@@ -41,7 +42,7 @@ TYPES = {
     3: "after all other terms (type III)",
 }
 TESTS = ("lr", "f", "wald", "score")
-TEST_TERMS = "fit with --save, and write: glmfit test MODEL --terms"
+LR = "use --test lr, or --test wald"
 
 Left = frozenset[ModelTerm]
 
@@ -87,7 +88,8 @@ def analysis(
         message = "the likelihood is a log_likelihood(params, data), whose parameters are no terms of a formula"
         raise ModelError("no_terms", message, "fit it with --save, and test hypotheses with glmfit test")
     rows = read(spec, data)
-    refuse_random(rows.formula, "anova fits the model without each of its terms", TEST_TERMS)
+    if first_random(rows.formula) is not None:
+        test = _beside_random(spec, test)
     refuse_formula(rows.formula, "tests by fits without a term", "fit tests each smooth by itself")
     names = [term.name for term in terms_of(rows.formula.predictors, rows.family)]
     if not names:
@@ -128,6 +130,16 @@ def check(spec: ModelSpec, type: int, test: str | None) -> None:
     if spec.bias_reduction is not None:
         message = f"--test {test} is of the likelihood, and --bias-reduction maximises a penalised one"
         raise UsageError("bad_test", message, "use --test wald")
+
+
+def _beside_random(spec: ModelSpec, test: str | None) -> str:
+    """The test of fixed effects of a model with random ones: of restricted likelihoods there is no ratio."""
+    if test == "score":
+        raise UsageError("bad_test", "--test score is of rows, and those with random effects are not independent", LR)
+    if spec.reml and test == "lr":
+        message = "--test lr compares likelihoods, and restricted ones of other fixed effects are of different things"
+        raise UsageError("bad_test", message, "leave out --reml, or use --test wald")
+    return test or ("wald" if spec.reml else "lr")
 
 
 def _chosen(test: str | None, full: Fitted) -> str:

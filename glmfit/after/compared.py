@@ -2,7 +2,8 @@
 
     AICc = AIC + 2 p (p + 1) / (n - p - 1)    weight = exp(-delta/2) / sum exp(-delta/2), delta = AIC - min AIC
 
-One model contains another where family, links and offsets are the same and the terms of each parameter a subset.
+One model contains another where family, links and offsets are the same and the terms of each parameter a subset, and so
+are random effects. A variance is at the edge of its range where it is 0: see `components`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from glmfit.after import components
 from glmfit.after.penalised import refuse_penalised
 from glmfit.after.ratios import FROM_LIKELIHOOD, FROM_RESIDUALS, is_scaled, ratio
-from glmfit.after.saved import refuse_random_effects
 from glmfit.after.vuong import CORRECTIONS, Rows, by_rows, no_test_at_the_edge, vuong
 from glmfit.errors import DataError, Finding, UsageError
 from glmfit.formula import Factor, PredictorFormula, parse
@@ -38,12 +39,11 @@ def compared(models: Sequence[Named], rows: Rows | None = None) -> tuple[Records
     """
     if len(models) < 2:
         raise UsageError("missing_argument", "there is nothing to compare with", "give two models or more")
-    for name, one in models:
+    for _, one in models:
         refuse_penalised(one, "comparisons by likelihood")
-        if one.random_effects is not None:
-            refuse_random_effects(one, name)
     for other in models[1:]:
         _refuse_other_data(models[0], other)
+    components.refuse_other_restrictions(models)
     criteria = [one.fit.aic for _, one in models]
     least = min((value for value in criteria if not math.isnan(value)), default=math.nan)
     deltas = [value - least for value in criteria]
@@ -79,9 +79,10 @@ def _are(apart: Sequence[tuple[Named, Named]], test: Mapping[str, object]) -> bo
 def _by_rows(apart: Sequence[tuple[Named, Named]], rows: Rows) -> list[dict[str, object]]:
     """Vuong's tests of models that do not contain each other, or why there are none."""
     found: list[dict[str, object]] = []
-    each = by_rows({name: fit for pair in apart for name, fit in pair}, rows)
+    each = by_rows({name: fit for pair in apart for name, fit in pair if fit.random_effects is None}, rows)
     for (name, a), (against, b) in apart:
-        tests = vuong(a, b, each[name], each[against]) if not (why := _unfit(a) or _unfit(b)) else why
+        why = _unfit(a) or _unfit(b) or _together(a) or _together(b)
+        tests = why or vuong(a, b, each[name], each[against])
         blank = dict.fromkeys(TESTS) | {"model": name, "against": against, "statistic": math.nan, "p_value": math.nan}
         found += (
             [blank | {"test": CORRECTIONS[0], "reason": tests}]
@@ -98,6 +99,11 @@ def _unfit(one: Fitted) -> str | None:
     if one.smoothing is not None:
         return "smooth terms are penalised: their tests are in the fit, and AIC counts effective parameters"
     return None if one.convergence.converged else "a model has not converged"
+
+
+def _together(one: Fitted) -> str | None:
+    """Why rows have no likelihood of their own."""
+    return "rows that share random effects have no likelihood of their own" if one.random_effects is not None else None
 
 
 def _findings(models: Sequence[Named]) -> tuple[Finding, ...]:
@@ -173,9 +179,15 @@ def _tested(larger: Named, smaller: Sequence[Named], hint: bool) -> dict[str, ob
     if k is not None:
         found = ratio(large, small, k, large, f=large.dispersion.method in FROM_RESIDUALS)
         statistic, kind, df_residual, p_value = found.statistic, found.kind, found.df_residual, found.p_value
+        more = components.more_variances(large, small)
+        if more and not math.isnan(statistic):
+            kind = components.MIXTURE if more == 1 else components.BOUND
+            p_value = components.mixture(statistic, k) if more == 1 else p_value
         if math.isnan(statistic):
             reason = "the larger model fits worse, so that one of them is not at its maximum"
     test = None if kind is None else "F" if kind == "F" else "likelihood ratio"
+    if test is not None and components.more_variances(large, small) > 1:
+        test = "likelihood ratio, p at most"
     if hint and reason is not None and _why_not_nested(large, small) is not None:
         reason = f"{reason}; add --data DATA for Vuong's test"
     values = (name, against, test, statistic, kind, k, df_residual, p_value, reason)
@@ -192,6 +204,8 @@ def _why_not(large: Fitted, small: Fitted) -> str | None:
     if large.fit.n_parameters == small.fit.n_parameters:
         return "both have as many parameters: neither contains the other"
     reason = _why_not_nested(large, small)
+    if reason is None and large.random_effects is not None:
+        return None  # phi is one of the parameters of the likelihood, and the plain model's is at its maximum too
     if reason is None and large.dispersion.method != small.dispersion.method:
         reason = "their dispersions were found differently"
     if reason is None and large.dispersion.method == "fixed":
@@ -215,6 +229,8 @@ def _why_not_nested(large: Fitted, small: Fitted) -> str | None:
             return f"not nested: their links of {parameter} differ"
     if (large.model.offset, large.model.exposure) != (small.model.offset, small.model.exposure):
         return "not nested: their offsets differ"
+    if (reason := components.why_not_nested(large, small)) is not None:
+        return reason
     wide, narrow = _predictors(large), _predictors(small)
     for parameter, predictor in narrow.items():
         outer = wide.get(parameter)

@@ -39,7 +39,7 @@ def with_random(model: SavedModel, how: str | None, choices: Sequence[str] = CHO
         if how is not None:
             raise UsageError("contradiction", f"--random: {model.name} has no random effects", "leave it out")
         return model
-    how = how or choices[0]
+    how = how or (choices[0] if choices[0] != "drawn" or _is_known(model) else "include")
     if how == "zero":
         return without_effects(model)
     if how == "population":
@@ -53,6 +53,11 @@ def with_random(model: SavedModel, how: str | None, choices: Sequence[str] = CHO
     return replace(model, random=how)
 
 
+def _is_known(model: SavedModel) -> bool:
+    """Whether the joint covariance is kept."""
+    return model.fit.blueprint.random is not None and model.fit.blueprint.random.covariance is not None
+
+
 def _drawn(model: SavedModel, seed: int) -> Tensor:
     """(p,) a draw of theta about its estimate, coefficients and variances held: L L' of the blocks, and of the core."""
     law = model.fit.blueprint.random
@@ -62,12 +67,15 @@ def _drawn(model: SavedModel, seed: int) -> Tensor:
     V, random = from_parts(law.covariance), np.random.default_rng((seed, 3))
     out = torch.zeros(len(V), dtype=torch.float64)
     normal = torch.from_numpy(random.standard_normal(V.inner.shape))
-    out[V.inner] = (torch.linalg.cholesky(V.blocks) @ normal[:, :, None])[:, :, 0]
-    core = V.K[: law.given, : law.given]
-    if law.given:
-        half = torch.linalg.cholesky(core) @ torch.from_numpy(random.standard_normal(law.given))
-        out += V.F[:, : law.given] @ half
-    return out
+    out[V.inner] = (_root(V.blocks) @ normal[:, :, None])[:, :, 0]
+    core = _root(V.K[: law.given, : law.given])
+    return out + V.F[:, : law.given] @ (core @ torch.from_numpy(random.standard_normal(law.given)))
+
+
+def _root(V: Tensor) -> Tensor:
+    """R with R R' = V, of covariances (..., d, d) whose rounding may leave them an eigenvalue just below 0."""
+    values, vectors = torch.linalg.eigh(V)
+    return vectors * torch.sqrt(values.clamp(min=0))[..., None, :]
 
 
 def without_effects(model: SavedModel) -> SavedModel:

@@ -130,7 +130,7 @@ def _wald(fit: Fitted, level: float, family: str | None) -> Fitted:
 def _scales(fit: Fitted, family: str | None) -> dict[str, tuple[Parameter, Link]]:
     """Each parameter with its link, told from the links alone where the family is in a user's file."""
     if not is_path(fit.blueprint.family):
-        model = open_model(fit, family, random=True)
+        model = open_model(fit, family)
         return {parameter.name: (parameter, model.links[parameter.name]) for parameter in model.family.parameters}
     found = {}
     for name, text in fit.model.links.items():

@@ -55,7 +55,7 @@ def diagnosis(model: SavedModel, source: Source, asked: Asked, seed: int, random
     """The checks that a model and these rows admit, as a table."""
     model = with_random(model, random_effects, OF_CHECKS, seed)
     if model.fit.random_effects is not None:
-        random_effects = random_effects or OF_CHECKS[0]
+        random_effects = model.random if model.moved is None else "drawn"
     found = _gather(model, source, asked, seed)
     if not len(found["y"]):
         raise DataError("no_rows", f"no row of {source.name} has an answer", "check --missing keep, and the data")

@@ -48,7 +48,7 @@ def ratio(large: Fitted, small: Fitted, k: float, largest: Fitted, *, f: bool) -
 
 def of_deviance(one: Fitted) -> bool:
     """Whether deviances in units of the dispersion are compared, and not likelihoods."""
-    return one.dispersion.method in FROM_RESIDUALS or is_scaled(one)
+    return one.random_effects is None and (one.dispersion.method in FROM_RESIDUALS or is_scaled(one))
 
 
 def is_scaled(one: Fitted) -> bool:

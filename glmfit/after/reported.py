@@ -86,6 +86,8 @@ def _sections(name: str, model: SavedModel, rows: Rows | None, seed: int) -> Ite
     yield Section("findings", "Findings", tuple(fitted.findings(fit.warnings)))
     forest = _forest(name, {name: fit}, "Estimates with their intervals, on the scale of the table.")
     yield Section("coefficients", "Coefficients", (*fitted.tables(fit), forest))
+    if fit.random_effects is not None:
+        yield Section("random", "Random effects", (*fitted.random(fit), *_modes(name, fit)))
     joint = fitted.joint(fit)
     if joint:
         yield Section("terms", "Tests of terms", tuple(joint))
@@ -102,7 +104,7 @@ def _sections(name: str, model: SavedModel, rows: Rows | None, seed: int) -> Ite
 
 def _effects(name: str, model: SavedModel, rows: Rows) -> Iterator[Part]:
     """A picture for each covariate; in place of one that cannot be, why."""
-    covariates = [variable.name for variable in model.fit.blueprint.variables]
+    covariates = [one.name for one in model.fit.blueprint.variables if one.name not in model.grouping]
     if not covariates:
         yield Text("The model has no covariates.")
     for covariate in covariates[:MOST_EFFECTS]:
@@ -148,6 +150,20 @@ def _forest(name: str, fits: Mapping[str, Fitted], caption: str) -> Part:
         if error.code != "no_picture":
             raise
         return Text(f"{caption} Not drawn: {error.message}.")
+
+
+def _modes(name: str, fit: Fitted) -> Iterator[Part]:
+    """A caterpillar for each random effect."""
+    assert fit.random_effects is not None
+    for term in fit.random_effects.terms:
+        for one in term.deviations:
+            effect = f"{one.effect} | {term.group}"
+            request = Request(terms=(effect,))
+            caption = f"{effect}: modes by their size, with intervals for known coefficients and variances."
+            try:
+                yield _picture(name, "caterpillar", Inputs(models={name: fit}), request, caption, effect)
+            except GlmfitError as error:
+                yield Text(f"{caption} Not drawn: {error.message}.")
 
 
 def _picture(name: str, kind: str, inputs: Inputs, request: Request, caption: str, suffix: str = "") -> Picture:

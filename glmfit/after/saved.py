@@ -9,6 +9,7 @@ it is refused. A user's likelihood is run only where the command names its file 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +21,7 @@ from glmfit.families import LINKS, Family, Link, Special, make_family
 from glmfit.families.userfile import is_path, split
 from glmfit.formula import DesignState, Factor, PredictorFormula, parse
 from glmfit.lazy import torch
-from glmfit.report.saved import AGAIN, MOST_BYTES, model_from_json
+from glmfit.report.saved import AGAIN, FAMILY, MOST_BYTES, model_from_json
 from glmfit.result import Coefficient, Fitted
 from glmfit.spec import ModelSpec
 
@@ -184,21 +185,9 @@ def refuse_absorbed(model: SavedModel, what: str) -> None:
         raise ModelError("absorbed_effects", message, hint)
 
 
-def refuse_random_effects(fit: Fitted, name: str) -> None:
-    """Raises for a model with random effects, where what is asked for would take them for 0 in silence."""
-    assert fit.random_effects is not None
-    terms = ", ".join(one.term for one in fit.random_effects.terms)
-    message = f"{name} has random effects {terms}, which this command does not know of"
-    hint = "predict, margins, residuals, simulate, test, confint --method wald and plot forest do"
-    raise ModelError("random_effects_after", message, hint)
-
-
-def read_model(path: str, family: str | None = None, *, random: bool = False) -> SavedModel:
-    """The model in a file; `family` names the file of a user's likelihood again. `DataError` for any other file.
-
-    One with random effects is opened for those who say that they know of them.
-    """
-    return open_model(read_fitted(path), family, path, random=random)
+def read_model(path: str, family: str | None = None) -> SavedModel:
+    """The model in a file; `family` names the file of a user's likelihood again. `DataError` for any other file."""
+    return open_model(read_fitted(path), family, path)
 
 
 def read_fitted(path: str) -> Fitted:
@@ -215,11 +204,18 @@ def read_fitted(path: str) -> Fitted:
     return model_from_json(text, path)
 
 
-def open_model(fit: Fitted, family: str | None = None, name: str = "the model", *, random: bool = False) -> SavedModel:
+def is_model(path: str) -> bool:
+    """Whether a file begins as saved models do; what is not there is none."""
+    try:
+        with open(path, "rb") as file:
+            return FAMILY.encode() in file.read(100)
+    except (OSError, ValueError):
+        return path.endswith(".json") and not os.path.exists(path)
+
+
+def open_model(fit: Fitted, family: str | None = None, name: str = "the model") -> SavedModel:
     """A fit made ready for new rows; `DataError` where its blueprint is not one that a fit leaves."""
     blueprint = fit.blueprint
-    if fit.random_effects is not None and not random:
-        refuse_random_effects(fit, name)
     if not blueprint.predictors:  # a log_likelihood(params, data): there is nothing to make
         return SavedModel(fit, Family(), {}, (), (), name)
     chosen = likelihood_file(fit, family, name)
@@ -303,5 +299,4 @@ __all__ = [
     "open_model",
     "read_fitted",
     "read_model",
-    "refuse_random_effects",
 ]

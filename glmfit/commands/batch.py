@@ -62,7 +62,7 @@ def batch_command(
     done = {at: held[task.name] for at, task in enumerate(tasks) if task.name in held}
     failed = [task.name for at, task in enumerate(tasks) if done.get(at)]
     from glmfit.commands.joblines import outcomes
-    from glmfit.many.ledger import line
+    from glmfit.many.jobs.ledger import line
 
     begin, count = time.monotonic(), len(done)
     with _results(output, end) as write, progress("jobs", quiet=quiet) as told:
@@ -86,8 +86,8 @@ def _planned(path: str, parser: Any, allow_code: bool) -> tuple[list[Task], dict
     """The jobs of a file as tasks, and their fingerprints by their ids; `parser` is that of the whole command line."""
     from glmfit.commands import jobwords
     from glmfit.commands.joblines import Task
-    from glmfit.many.jobs import read_jobs
-    from glmfit.many.ledger import fingerprint
+    from glmfit.many.jobs.ledger import fingerprint
+    from glmfit.many.jobs.listed import read_jobs
 
     words = jobwords.Words(parser.commands)
     jobs = read_jobs(path)
@@ -108,7 +108,7 @@ def _planned(path: str, parser: Any, allow_code: bool) -> tuple[list[Task], dict
 
 def _held(output: str | None, prints: Mapping[str, str], resume: bool) -> tuple[Mapping[str, int], int]:
     """The statuses of jobs whose results a file holds, and where its last whole line ends, if they are to be kept."""
-    from glmfit.many import ledger
+    from glmfit.many.jobs import ledger
 
     if output is None or not os.path.isfile(output):
         return {}, 0

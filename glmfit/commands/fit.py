@@ -14,7 +14,7 @@ from glmfit.commands.model import takes_model
 from glmfit.commands.output import say, write_file, write_stdout
 from glmfit.commands.plot import forest_of
 from glmfit.commands.progress import progress
-from glmfit.commands.report import refuse_unknown, report_of, target_of
+from glmfit.commands.report import report_of, target_of
 from glmfit.commands.shared import check_output, check_save, warn
 from glmfit.commands.shrink import check_alone, refuse_unchosen
 from glmfit.errors import ModelError, UsageError
@@ -71,7 +71,6 @@ def fit_command(
     check_save(save, output, data)
     if report is not None:
         target_of(report, data, option="--report")
-        refuse_unknown(spec)
     columns = scanning.asked_columns(scan, scan_file)
     _check_dask(dask, by=by, scan=columns, save=save, report=report)
     alone = {

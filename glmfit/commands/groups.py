@@ -39,7 +39,7 @@ def fit_by(
 ) -> int:  # fmt: skip
     """The status of the run: 6 where some group failed."""
     from glmfit.many.fits import COLUMNS
-    from glmfit.many.groups import fit_groups
+    from glmfit.many.groups.run import fit_groups
     from glmfit.many.overview import overview, totals
     from glmfit.many.stream import Form, write
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from glmfit.errors import DataError, UsageError, did_you_mean
 from glmfit.families.userfile import is_path
-from glmfit.many.jobs import Job
+from glmfit.many.jobs.listed import Job
 
 COMMANDS = ("fit", "predict", "compare", "anova", "step", "test", "confint", "residuals", "simulate", "margins")
 _OURS = ("json", "quiet", "verbose")  # what a job has no say in: its result is a line of JSON

@@ -94,7 +94,7 @@ def margins_command(
     one_of("--missing", missing, POLICIES)
     asked = shared.asked(offset, exposure, "keep" if missing == "drop" else "error")
     shared.check_output(output, data, model)
-    saved = shared.open_saved(model, family, random=True)
+    saved = shared.open_saved(model, family)
     source = shared.open_new_data(data, reading, saved)
     from glmfit.after.effects import Request
     from glmfit.after.margins import margins

@@ -64,6 +64,13 @@ class Command(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         return _verbatim(super().get_params(ctx))
 
+    def make_parser(self, ctx: Any) -> Any:
+        """Typer's, made once: each of a file of jobs is a command line."""
+        if not hasattr(self, "_made"):
+            self._made = super().make_parser(ctx)
+        self._made.ctx = ctx
+        return self._made
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As it is; `UsageError` where an option that takes one value is given twice, or a value is none."""
         parameters = [p for p in self.get_params(ctx) if p.param_type_name == "option"]

@@ -66,7 +66,7 @@ def predict_command(
     asked = shared.asked(offset, exposure, missing, options.levels(keep))
     share = shared.level(level)
     shared.check_output(output, data, model)
-    saved = shared.open_saved(model, family, random=True)
+    saved = shared.open_saved(model, family)
     source = shared.open_new_data(data, reading, saved)
     from glmfit.after.predict import predictions
     from glmfit.after.quantities import default

@@ -11,7 +11,7 @@ from glmfit.commands import shared
 from glmfit.commands.options import option
 from glmfit.commands.output import output_error, write_file
 from glmfit.commands.reading import takes_data
-from glmfit.errors import ModelError, UsageError
+from glmfit.errors import UsageError
 from glmfit.reading import PLAIN, Reading
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ def _told_apart(files: list[str]) -> tuple[list[str], str | None]:
         raise UsageError(
             "missing_argument", "a report needs a saved model", "glmfit report model.json data.csv -o FILE"
         )
+    from glmfit.after.saved import is_model
+
     data = None if is_model(files[-1]) else files[-1]
     models = files if data is None else files[:-1]
     if not models:
@@ -84,17 +86,6 @@ def _told_apart(files: list[str]) -> tuple[list[str], str | None]:
     if len(set(models)) < len(models):
         raise UsageError("contradiction", "a model is given twice", "give it once")
     return models, data
-
-
-def is_model(path: str) -> bool:
-    """Whether a file begins as saved models do; what is not there is none."""
-    from glmfit.report.saved import FAMILY
-
-    try:
-        with open(path, "rb") as file:
-            return FAMILY.encode() in file.read(100)
-    except OSError:
-        return path.endswith(".json") and not os.path.exists(path)
 
 
 def target_of(output: str | None, *inputs: str, option: str = "--output") -> str:
@@ -131,16 +122,6 @@ def write_report(models: dict[str, SavedModel], rows: Rows | None, seed: int, ta
     for picture in page.pictures():
         write_file(os.path.join(folder, f"{picture.name}.svg"), picture.svg)
     write_file(target, to_markdown(page, os.path.basename(folder)))
-
-
-def refuse_unknown(spec: ModelSpec) -> None:
-    """Raises before the fit where its page would be refused after it."""
-    from glmfit.formula import asks_for_random
-
-    if asks_for_random(spec):
-        message = "--report is of a model without random effects: its check of the fit does not know of them"
-        hint = "leave it out; --save keeps the model for predict, test, confint --method wald and plot forest"
-        raise ModelError("random_effects_after", message, hint)
 
 
 def report_of(fit: Fitted, spec: ModelSpec, data: str, target: str) -> None:

@@ -63,7 +63,7 @@ def residuals_command(
         given = "--dfbeta" if dfbeta else "--keep"
         raise UsageError("contradiction", f"{given} is for the rows, which --check sums up", "leave one of them out")
     shared.check_output(output, data, model)
-    saved = shared.open_saved(model, family, random=True)
+    saved = shared.open_saved(model, family)
     source = shared.open_new_data(data, reading, saved)
     if check:
         from glmfit.after.diagnosis import diagnosis

@@ -49,7 +49,7 @@ class ScanAsked:
 
 def asked_columns(scan: Sequence[str] | None, scan_file: str | None) -> list[str]:
     """What --scan and --scan-file name; `UsageError` where a file has no names."""
-    from glmfit.many.names import from_file
+    from glmfit.many.scan.names import from_file
 
     return [*(scan or ()), *([] if scan_file is None else from_file(scan_file))]
 
@@ -81,9 +81,9 @@ def check_scan(
 
 def fit_scan(spec: ModelSpec, data: Any, scanned: ScanAsked, format: str, output: str | None, *, quiet: bool) -> int:
     """The status of the run: 5 where every model failed."""
-    from glmfit.many.listing import cautions, listing, summed
-    from glmfit.many.scan import records, scan
-    from glmfit.many.scanned import HEADER
+    from glmfit.many.scan.listing import cautions, listing, summed
+    from glmfit.many.scan.rows import HEADER
+    from glmfit.many.scan.run import records, scan
     from glmfit.many.stream import Form, write
     from glmfit.memory import running_out
 

@@ -56,11 +56,11 @@ def whole(option: str, text: str, least: int) -> int:
     raise UsageError("invalid_value", f"{option}: '{text}' is not a whole number from {least} on", f"write {option} 7")
 
 
-def open_saved(model: str, family: str | None, *, random: bool = False) -> SavedModel:
-    """The model in a file, with the file of its likelihood where that was named; `random` allows random effects."""
+def open_saved(model: str, family: str | None) -> SavedModel:
+    """The model in a file, with the file of its likelihood where that was named."""
     from glmfit.after.saved import read_model
 
-    return read_model(model, family, random=random)
+    return read_model(model, family)
 
 
 def open_new_data(data: str, reading: Reading, saved: SavedModel) -> Any:

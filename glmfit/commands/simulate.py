@@ -49,7 +49,7 @@ def simulate_command(
     asked = shared.asked(offset, exposure, missing, options.levels(keep))
     number, count = shared.whole("--seed", seed, 0), shared.whole("--draws", draws, 1)
     shared.check_output(output, data, model)
-    saved = shared.open_saved(model, family, random=True)
+    saved = shared.open_saved(model, family)
     source = shared.open_new_data(data, reading, saved)
     from glmfit.after.simulate import simulations
     from glmfit.commands.writers import write

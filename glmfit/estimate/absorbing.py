@@ -22,10 +22,14 @@ from glmfit.estimate import start
 from glmfit.estimate.begin import prepared
 from glmfit.estimate.check import Inspection
 from glmfit.estimate.flat import settled_flat_directions
-from glmfit.estimate.maximum import AS_GOOD, NEAR_LIMIT, Maximum, ends
-from glmfit.inference import Count
+from glmfit.estimate.maximum import AS_GOOD, NEAR_LIMIT, Maximum
+from glmfit.estimate.maximum import ends as limits
+from glmfit.estimate.receding import judged
+from glmfit.inference import Count, inverse_expected
+from glmfit.inference.covariance import LEVERAGE
 from glmfit.model import AbsorbedLikelihood, Model, Slopes, Step, profiled
 from glmfit.numerics import Optimum, Trace, all_finite, cholesky, line_search
+from glmfit.numerics.crossed import check_leverages, inverse_at_rows
 from glmfit.numerics.optimize import (
     AT_ROUNDING,
     CRAWL,
@@ -70,16 +74,18 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
 
     A parameter that the data push to the end of its range is held there.
     """
+    if spec.se in LEVERAGE and model.absorbed is not None:
+        check_leverages(model.absorbed.indicators, f"--se {spec.se}")
     model, constants, phi = prepared(model, inspection)
     found, place = _found(model, constants, phi, spec, trace)
-    for parameter, simpler in ends(model):
+    for parameter, simpler in limits(model):
         kept = [k for k, one in enumerate(model.rows.predictors) if one.parameter != parameter]
         value = AbsorbedLikelihood(simpler).value(place.eta[kept])
         if value >= found.optimum.value - NEAR_LIMIT:
             other, _ = _found(simpler, constants, phi, spec, None)
             if other.optimum.value >= found.optimum.value - AS_GOOD:
-                return other
-    return found
+                return judged(other)
+    return judged(found)
 
 
 def _found(
@@ -107,9 +113,28 @@ def _found(
 
 def of_expected(found: Maximum) -> Model:
     """The model that stands for the fitted one where its curvature is that of the expected information."""
+    return _expecting(found)[0]
+
+
+def _expecting(found: Maximum) -> tuple[Model, Slopes]:
+    """The same with the slopes at the maximum."""
     absorbed, theta = AbsorbedLikelihood(found.model), found.optimum.theta
     eta = np.stack([predictor.eta(theta).numpy() for predictor in found.model.rows.predictors])
-    return profiled(absorbed, theta, absorbed.slopes(eta, expected=True), eta)
+    at = absorbed.slopes(eta, expected=True)
+    return profiled(absorbed, theta, at, eta), at
+
+
+def lengths(found: Maximum) -> Tensor:
+    """(n,) the leverage of each row by coefficients and effects together, over its weight in the expected information.
+
+    That of X and D together is the sum of that of D and that of X~, which is orthogonal to it.
+    """
+    assert found.model.absorbed is not None
+    model, at = _expecting(found)
+    V = inverse_expected(model.likelihood(), found.optimum)
+    assert isinstance(V, Tensor)
+    x = model.rows.predictors[0].X.dense()
+    return ((x @ V) * x).sum(dim=1) + torch.from_numpy(inverse_at_rows(found.model.absorbed.indicators, at.own))
 
 
 def counted(data: Data, model: Model) -> Count:

@@ -9,13 +9,16 @@ Correia, Guimaraes & Zylkin 2020, Stata Journal 20, 95-115).
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import compress
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from glmfit.errors import Finding, ModelError
+from glmfit.families import Family, Link
 from glmfit.model import estimated_formulas, held_parameters
 from glmfit.numerics import constant
 from glmfit.rows import Data, group_levels
@@ -32,7 +35,7 @@ def without_idle(data: Data) -> Data:
             raise ModelError("nothing_left", message, "write a covariate as a term; absorb levels of several rows each")
     # a row fitted exactly says something of a dispersion, if not of the mean
     mean_alone = len(estimated_formulas(data, held_parameters(data, constant(0.0, n)))) == 1
-    ends = _ends(data)
+    sides = _sides(data)
     count = np.ones(n) if data.frequency is None else data.frequency
     kept = np.ones(n, dtype=bool)
     rows: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
@@ -42,7 +45,7 @@ def without_idle(data: Data) -> Data:
         for name, code in data.absorbed.items():
             size = int(code.max()) + 1
             alone = [(SINGLETON, _alone(code[kept], size, count[kept]))] if mean_alone else []
-            for reason, gone in (*alone, (CONSTANT, _at_one_end(code[kept], size, ends[kept]))):
+            for reason, gone in (*alone, (CONSTANT, _at_one_end(code[kept], size, sides[kept]))):
                 lost = kept & gone[code]
                 if lost.any():
                     rows[reason][name] += int(lost.sum())
@@ -56,14 +59,27 @@ def without_idle(data: Data) -> Data:
         counted = " and ".join(f"{sum(rows[reason].values()):,} {_WORDS[reason]}" for reason in rows)
         message = f"no rows are left beside the effects of {' and '.join(data.absorbed)}: {counted}"
         raise ModelError("nothing_left", message, "absorb factors of fewer levels, with several rows in each")
-    empty = {
-        name: tuple(compress(group_levels(data.table, name), np.bincount(code, weights=kept) == 0))
-        for name, code in data.absorbed.items()
-    }
-    left = replace(data.keep(kept), empty=empty)
+    left = kept_rows(data, kept)
     said = tuple(_finding(reason, rows[reason], levels[reason]) for reason in rows)
     table = replace(left.table, findings=(*left.table.findings, *said))
-    return replace(left, table=table, dropped={**data.dropped, **{reason: dict(of) for reason, of in rows.items()}})
+    before_it = {reason: data.dropped.get(reason, {}) for reason in rows}
+    counted_rows = {
+        reason: {name: of.get(name, 0) + before_it[reason].get(name, 0) for name in {**before_it[reason], **of}}
+        for reason, of in rows.items()
+    }
+    return replace(left, table=table, dropped={**data.dropped, **counted_rows})
+
+
+def kept_rows(data: Data, kept: np.ndarray) -> Data:
+    """The data of some rows (n,), and the absorbed levels that have none of them."""
+    empty = {
+        name: (
+            *data.empty.get(name, ()),
+            *compress(group_levels(data.table, name), np.bincount(code, weights=kept) == 0),
+        )
+        for name, code in data.absorbed.items()
+    }
+    return replace(data.keep(kept), empty=empty)
 
 
 _WORDS = {SINGLETON: "are alone in a level", CONSTANT: "are in levels where the response is all at one end"}
@@ -81,17 +97,39 @@ def _at_one_end(code: np.ndarray, size: int, ends: np.ndarray) -> np.ndarray:
     return (there > 0) & np.any([counted == there for counted in at], axis=0)
 
 
-def _ends(data: Data) -> np.ndarray:
-    """(n,) -1 or 1 where a response asks for a linear predictor that falls or rises for ever, 0 where it does not."""
-    if not data.family.has_recession:
-        return np.zeros(len(data.table))
+def _sides(data: Data) -> np.ndarray:
+    """(n,) -1 or 1 where a row says nothing more once its linear predictor has fallen or risen for ever, else 0."""
     trials = data.response.trials
     columns = {} if trials is None else {"trials": torch.from_numpy(trials)}
-    faces = list(data.family.recession(torch.from_numpy(data.response.y), data.links, **columns) or ())
-    if len(faces) != 1:
+    found = ends(data.family, data.links, torch.from_numpy(data.response.y), columns)
+    if found is None:
         return np.zeros(len(data.table))
-    (face,) = faces
-    return torch.where(face.equal, 0.0, face.weights[:, 0]).numpy()
+    return torch.where(found.alone, found.sign, 0.0).numpy()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ends:
+    """Which way rows (n,) ask the main predictor to go for ever, -1, 0 or 1; `held` (n,) have their peak inside.
+
+    `alone` (n,) say nothing more in the limit, whatever other predictors do.
+    """
+
+    sign: Tensor
+    held: Tensor
+    alone: Tensor
+
+
+def ends(family: Family, links: Mapping[str, Link], y: Tensor, columns: Mapping[str, Tensor]) -> Ends | None:
+    """Those of rows; None where the family does not state them, or not for its main predictor alone."""
+    faces = list((family.recession(y, links, **columns) if family.has_recession else None) or ())
+    place = [parameter.name for parameter in family.parameters].index(family.main)
+    own = [face for face in faces if face.of_predictor(place) is not None]
+    if len(own) != 1 or own[0].weights.shape[1] != 1:
+        return None
+    (face,) = own
+    last = torch.zeros_like(face.equal) if face.last is None else face.last
+    sign = torch.where(face.equal, 0.0, face.weights[:, 0])
+    return Ends(sign, face.equal, (sign != 0) if len(faces) == 1 else last & (sign != 0))
 
 
 def _finding(reason: str, rows: dict[str, int], levels: dict[str, int]) -> Finding:

@@ -56,9 +56,9 @@ class _Places:
     def __init__(self, found: MixedMaximum) -> None:
         model, of = found.model, found.peak.laplace.of
         self.found, self.of, self.p = found, of, len(model.names)
-        self.kept, self.k = of.sizes
-        self.place = torch.cat([places.flatten() for places in of.places])
-        columns = zip(found.columns, of.places, strict=True)
+        self.kept, self.k = len(of.kept), found.parameters  # strengths of smooths are taken as known
+        self.place = torch.cat([places.flatten() for places in found.places])
+        columns = zip(found.columns, found.places, strict=True)
         self.scale = torch.cat([(1 / one.scale).expand(places.shape).flatten() for one, places in columns])
         self.size = self.p + self.k + len(self.place)
         self.T = torch.zeros((self.p, model.size), dtype=torch.float64)
@@ -76,7 +76,7 @@ class _Places:
         of, model, peak = self.of, self.found.model, self.found.peak
         psi = torch.cat([of.kept, torch.arange(model.size, model.size + self.k)])
         V = covariance[psi[:, None], psi]
-        G = self.reported(peak.sensitivity)
+        G = self.reported(peak.sensitivity[:, : self.kept + self.k])
         G[: self.p, : self.kept] += self.T[:, of.kept]
         G[self.p : self.p + self.k, self.kept :] = torch.diag(self._of_entries())
         F = torch.cat([self.reported(integrated.F), G], dim=1)

@@ -7,6 +7,7 @@ and at variances from a few steps of EM: Sigma = mean of b b' + Var(b).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,13 +16,16 @@ from torch import Tensor
 from glmfit.errors import ModelError
 from glmfit.estimate import start
 from glmfit.estimate.check import Inspection
+from glmfit.estimate.maximum import AS_GOOD, NEAR_LIMIT, ends
 from glmfit.estimate.random import RandomColumns, random_columns, starts
+from glmfit.estimate.smoothed import found_along
 from glmfit.formula import INTERCEPT, PredictorFormula
 from glmfit.model import Likelihood, Model, assemble
-from glmfit.numerics import Trace, newton
-from glmfit.penalty import Laplace, Peak, Penalised, Quadrature, maximum, penalised
+from glmfit.numerics import Trace, curvature, newton
+from glmfit.penalty import Laplace, Peak, PenalisedTerm, Quadrature, maximum, penalised
 from glmfit.penalty.matrices import block_sum
 from glmfit.rows import Data
+from glmfit.smoothing import smooth_starts, turned
 from glmfit.spec import ModelSpec
 
 EM_STEPS = 3
@@ -31,8 +35,11 @@ SMALLEST = 1e-3  # of a working standard deviation, relative to the first one, t
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MixedMaximum:
-    """The maximum with its model of fixed coefficients and its random terms; `reml` says whether the mean's fixed
-    coefficients are integrated too."""
+    """The maximum with its model of all other coefficients and its random terms, which come before smooths in psi.
+
+    `reml` says whether coefficients of the model are integrated too: the mean's, or beside smooths those of all
+    parameters with covariates.
+    """
 
     model: Model
     columns: tuple[RandomColumns, ...]
@@ -43,20 +50,22 @@ class MixedMaximum:
     @property
     def value(self) -> float:
         """The log-likelihood, of the columns as they are where coefficients are integrated."""
-        value = self.peak.value
-        for predictor, standardization in self.model.pairs if self.reml else ():
-            if predictor.parameter == self.model.family.main:
-                value -= float(standardization.scale.log().sum())
-        return value
+        return self.peak.value + self.peak.laplace.of.unit
 
     @property
     def theta(self) -> Tensor:
-        """(p,) the fixed coefficients, in working coordinates."""
-        of = self.peak.laplace.of
-        out = torch.zeros(self.model.size, dtype=torch.float64)
-        out[of.kept] = self.peak.psi[: len(of.kept)]
-        out[of.taken] = self.peak.integrated.theta[: len(of.taken)]
-        return out
+        """(p,) the coefficients of the model, in working coordinates."""
+        return self.peak.coefficients
+
+    @property
+    def places(self) -> tuple[Tensor, ...]:
+        """(m, d) the places of each random term's effects among what is integrated."""
+        return self.peak.laplace.of.places[: len(self.columns)]
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters the covariances of random effects have, the first of omega."""
+        return sum(one.prior.size for one in self.columns)
 
 
 def has_random(data: Data) -> bool:
@@ -78,18 +87,22 @@ def with_modelled_phi(data: Data) -> Data:
 
 def maximise(data: Data, model: Model, trace: Trace | None, inspection: Inspection | None) -> MixedMaximum:
     """The maximum of the likelihood in which random effects are integrated out."""
-    spec, family = data.spec, model.family
+    spec = data.spec
     if inspection is not None:
         inspection.call(model)
     columns = random_columns(data, model)
-    terms = [one.term for one in columns]
     likelihood = model.likelihood()
     theta = _plain(model, likelihood, spec, inspection)
-    random = {one.term.parameter for one in columns}
-    exact = family.name == "gaussian" and model.links[family.main].name == "identity" and random == {family.main}
-    laplace = _integral(penalised(model, terms, (family.main,) if spec.reml else ()), spec.quadrature or 1, exact)
+    terms = [one.term for one in columns]
     omega = starts(columns, _information(model, likelihood, theta))
-    psi = _em(laplace, columns, torch.cat([theta[laplace.of.kept], omega]))
+    reml = spec.reml
+    if model.smooths:
+        model, laplace, psi = _with_smooths(model, terms, theta, omega, spec)
+        reml = spec.smoothing != "ml"
+    else:
+        laplace = _integral(model, columns, spec)
+        psi = torch.cat([theta[laplace.of.kept], omega])
+    psi = _em(laplace, columns, psi)
     if laplace.at(psi) is None:
         raise ModelError(
             "bad_start",
@@ -97,14 +110,55 @@ def maximise(data: Data, model: Model, trace: Trace | None, inspection: Inspecti
             "scale covariates that are very large, or leave out random effects one by one to see which it is",
         )
     peak = maximum(laplace, psi, spec.tol, spec.max_iter, trace)
-    return MixedMaximum(model, columns, peak, spec.reml, exact)
+    return _at_limits(MixedMaximum(model, columns, peak, reml, _exact(model, columns)), spec)
 
 
-def _integral(of: Penalised, nodes: int, exact: bool) -> Laplace:
-    """The likelihood with so many nodes for each random effect."""
+def _with_smooths(
+    model: Model, terms: Sequence[PenalisedTerm], theta: Tensor, omega: Tensor, spec: ModelSpec
+) -> tuple[Model, Laplace, Tensor]:
+    """The model in the coordinates of its smooths' penalties, what is maximised, and where to begin."""
+    of = turned(model, found_along(model))
+    b = of.model.working(model.reported(theta))
+    laplace = Laplace(penalised(of.model, [*terms, *of.terms], ~of.outer, spec.smoothing == "ml"))
+    laplace.begin = torch.zeros(laplace.of.size, dtype=torch.float64)
+    laplace.begin[: len(laplace.of.taken)] = b[laplace.of.taken]
+    information = -curvature.diagonal(of.model.likelihood().derivatives(b)[2])
+    return of.model, laplace, torch.cat([b[of.outer], omega, smooth_starts(of.terms, information)])
+
+
+def _at_limits(found: MixedMaximum, spec: ModelSpec) -> MixedMaximum:
+    """The same, with every parameter that the data push to the end of its range held there: no overdispersion, say."""
+    random = {one.term.parameter for one in found.columns}
+    for parameter, model in () if found.model.smooths else ends(found.model):
+        if parameter in random:
+            continue
+        own = torch.tensor([found.model.names[at][0] == parameter for at in found.model.kept])
+        stays = torch.ones(len(found.peak.psi), dtype=torch.bool)
+        stays[: len(found.peak.laplace.of.kept)] = ~own[found.peak.laplace.of.kept]
+        laplace, psi = _integral(model, found.columns, spec), found.peak.psi[stays]
+        if not laplace.value(psi) >= found.peak.value - NEAR_LIMIT:
+            continue
+        peak = maximum(laplace, psi, spec.tol, spec.max_iter)
+        if peak.value >= found.peak.value - AS_GOOD:
+            optimum = replace(peak.optimum, iterations=found.peak.optimum.iterations + peak.optimum.iterations)
+            at_end = replace(found, model=model, peak=replace(peak, optimum=optimum))
+            return _at_limits(at_end, spec)
+    return found
+
+
+def _exact(model: Model, columns: tuple[RandomColumns, ...]) -> bool:
+    """Whether the integral is one of a normal density."""
+    family, random = model.family, {one.term.parameter for one in columns}
+    return family.name == "gaussian" and model.links[family.main].name == "identity" and random == {family.main}
+
+
+def _integral(model: Model, columns: tuple[RandomColumns, ...], spec: ModelSpec) -> Laplace:
+    """The likelihood of a model in which random effects are integrated out."""
+    of = penalised(model, [one.term for one in columns], (model.family.main,) if spec.reml else ())
+    nodes = spec.quadrature or 1
     if nodes == 1:
         return Laplace(of)
-    if exact:
+    if _exact(model, columns):
         message = "--quadrature: of a Gaussian response with an identity link the integral is exact without it"
         raise ModelError("no_quadrature", message, "leave it out")
     effects = sum(places.shape[1] for places in of.places)
@@ -123,7 +177,7 @@ def _plain(model: Model, likelihood: Likelihood, spec: ModelSpec, inspection: In
     begin = start.coefficients(model, constants, spec.start)
     if inspection is not None:
         inspection.begin(likelihood, begin)
-    if spec.start:
+    if spec.start or model.smooths:
         return begin
     return newton(likelihood, begin, START_TOL, spec.max_iter).theta
 
@@ -149,7 +203,7 @@ def _em(laplace: Laplace, columns: tuple[RandomColumns, ...], psi: Tensor) -> Te
             return psi
         moved = best.psi.clone()
         V = best.inverse()
-        for one, places, part in zip(columns, laplace.of.places, laplace.of.omegas, strict=True):
+        for one, places, part in zip(columns, laplace.of.places, laplace.of.omegas, strict=False):
             b = best.theta[places]
             covariance = (b.T @ b + block_sum(V, places)) / len(places)
             lower, info = torch.linalg.cholesky_ex(0.5 * (covariance + covariance.T))

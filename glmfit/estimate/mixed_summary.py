@@ -7,6 +7,7 @@ coefficients, which are integrated, are from the curvature that they are integra
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -19,10 +20,14 @@ from glmfit.estimate.flat import settled_flat_directions
 from glmfit.estimate.law import law
 from glmfit.estimate.mixed import MixedMaximum
 from glmfit.estimate.placed import in_rows
-from glmfit.estimate.summary import auxiliary
+from glmfit.estimate.smoothed import Units, by_expected, found_along, smooth_terms
+from glmfit.estimate.summary import at_limit, auxiliary, end_of
 from glmfit.estimate.variances import random_effects
+from glmfit.formula import smooth_of
+from glmfit.formula.expression import render
 from glmfit.inference import Reference, joint_tests, wald
 from glmfit.numerics import LowRank, cholesky, curvature, full
+from glmfit.penalty import PenalisedOwn
 from glmfit.penalty.search import Free
 from glmfit.result import (
     Coefficient,
@@ -35,6 +40,8 @@ from glmfit.result import (
 )
 from glmfit.rows import Data
 from glmfit.rows.slips import numeric_codes
+from glmfit.smoothing import Freedom, freedom
+from glmfit.smooths import Smoothing, SmoothTerm
 from glmfit.trust import FlatDirections, diagnose, separation
 from glmfit.version import __version__
 
@@ -43,13 +50,18 @@ def summarise_mixed(data: Data, found: MixedMaximum) -> Fitted:
     """Everything that is said of a maximum with random effects."""
     model, peak, spec = found.model, found.peak, data.spec
     flat = _flat(found)
-    working = _covariance(found, flat)
+    free = _freedom(data, found)
+    working = _covariance(found, flat, free)
     matrix = None if working is None else working[: model.size, : model.size]
     coefficients, reported = _coefficients(found, matrix, flat, spec.level)
     theta = model.reported(found.theta)
     reference = Reference(None)
     random = random_effects(found, None if working is None else working[model.size :, model.size :], spec.level)
-    estimated = model.size + peak.laplace.of.sizes[1]
+    smooths = _smooths(data, found, free, coefficients, reported)
+    of_smooths = {row.first for row in smooths}
+    tests = joint_tests(coefficients, reported, model.terms, reference)
+    own = sum(one.prior.rank for one in peak.laplace.of.terms if isinstance(one, PenalisedOwn))
+    estimated = model.size + len(model.limits) - own + peak.laplace.of.sizes[1]
     value, optimum = found.value, peak.optimum
     return Fitted(
         version=__version__,
@@ -59,11 +71,13 @@ def summarise_mixed(data: Data, found: MixedMaximum) -> Fitted:
         statistic=reference.statistic,
         level=spec.level,
         ci="wald",
-        covariance=CovarianceSummary("hessian", None, in_rows(reported)),
+        covariance=CovarianceSummary("hessian" if free is None else "bayesian", None, in_rows(reported)),
         dispersion=Dispersion(*_dispersion(data)),
         auxiliary=auxiliary(data, model, coefficients),
-        joint_tests=joint_tests(coefficients, reported, model.terms, reference),
+        joint_tests=tuple(test for test in tests if test.first not in of_smooths),
         random_effects=random,
+        smooths=smooths,
+        smoothing=_smoothing(data, found, free),
         fit=FitStatistics(
             log_likelihood=value,
             deviance=math.nan,
@@ -72,7 +86,7 @@ def summarise_mixed(data: Data, found: MixedMaximum) -> Fitted:
             aic=-2 * value + 2 * estimated,
             bic=-2 * value + math.log(model.n) * estimated,
             n_parameters=estimated,
-            df_residual=model.n - estimated,
+            df_residual=model.n - (estimated if free is None else _mean_freedom(found, free)),
             df_null=model.n - len(model.with_constants),
         ),
         convergence=Convergence(
@@ -124,7 +138,58 @@ def _flat(found: MixedMaximum) -> FlatDirections | None:
     return settled_flat_directions(objective, peak.optimum, reference, [called[at] for at in free.tolist()])
 
 
-def _covariance(found: MixedMaximum, flat: FlatDirections | None) -> Tensor | None:
+def _freedom(data: Data, found: MixedMaximum) -> Freedom | None:
+    """How free the coefficients are where some are those of smooths."""
+    model, of = found.model, found.peak.laplace.of
+    if not model.smooths:
+        return None
+    expected = by_expected(model, found.peak.integrated.likelihood, data.spec, found_along(model))
+    return freedom(of, found.peak.integrated, expected, model.size)
+
+
+def _mean_freedom(found: MixedMaximum, free: Freedom) -> float:
+    """The effective degrees of freedom of the mean, or of everything where the family has no deviance."""
+    model = found.model
+    counted = [
+        one for one in model.rows.predictors if not model.family.has_deviance or one.parameter == model.family.main
+    ]
+    own = free.edf[torch.unique(torch.cat([one.columns for one in counted]))]
+    names = {one.parameter for one in counted}
+    beside = zip(found.columns, free.beside, strict=True)
+    return float(own.sum()) + sum(edf for one, edf in beside if one.term.parameter in names)
+
+
+def _smooths(
+    data: Data, found: MixedMaximum, free: Freedom | None, coefficients: Sequence[Coefficient], matrix: Tensor
+) -> tuple[SmoothTerm, ...]:
+    """Their rows; strengths are those of a penalty in units of phi where that is a constant."""
+    if free is None:
+        return ()
+    model, phi = found.model, _constant_phi(data, found)
+    df = None if phi is None or "phi" in data.spec.fixed else model.n - _mean_freedom(found, free)
+    return smooth_terms(model, free, coefficients, matrix, Units(phi or 1.0, 1.0), df)
+
+
+def _constant_phi(data: Data, found: MixedMaximum) -> float | None:
+    """phi where the family has one that is the same for all rows."""
+    if not data.family.has_dispersion:
+        return None
+    if "phi" in data.spec.fixed:
+        return float(data.spec.fixed["phi"])
+    if "phi" not in found_along(found.model):
+        return None
+    predictor = next(one for one in found.model.rows.predictors if one.parameter == "phi")
+    return float(found.model.links["phi"].inverse(found.model.reported(found.theta)[predictor.columns[0]]))
+
+
+def _smoothing(data: Data, found: MixedMaximum, free: Freedom | None) -> Smoothing | None:
+    if free is None:
+        return None
+    edf, phi = float(free.edf.sum()) + sum(free.beside), _constant_phi(data, found)
+    return Smoothing("reml" if found.reml else "ml", -found.value, edf, phi or 1.0, math.nan)
+
+
+def _covariance(found: MixedMaximum, flat: FlatDirections | None, free: Freedom | None) -> Tensor | None:
     """(p + k, p + k) of the fixed coefficients in working coordinates, and of all omega; 0 for those that are held.
 
     None where the likelihood has no peak in what is free and not flat.
@@ -139,7 +204,9 @@ def _covariance(found: MixedMaximum, flat: FlatDirections | None) -> Tensor | No
         return None
     place = torch.cat([of.kept, torch.arange(p, p + k)])[peak.free[known]]
     out[place[:, None], place] = torch.cholesky_inverse(lower)
-    if len(of.taken):
+    if free is not None:
+        out[:p, :p] += free.covariance
+    elif len(of.taken):
         V = peak.integrated.inverse()
         own = torch.arange(len(of.taken))
         block = V.block(own) if isinstance(V, LowRank) else V[: len(own), : len(own)]
@@ -166,6 +233,8 @@ def _coefficients(
     rows = []
     for at, ((parameter, term), estimate) in enumerate(zip(model.names, estimates.tolist(), strict=True)):
         status = "aliased" if at not in model.kept else "not_identified" if at in unknown else None
+        if parameter in model.limits:
+            estimate, status = end_of(model, parameter), "at_limit"
         rows.append(wald.coefficient(parameter, term, estimate, errors[at], status, Reference(None), level))
     return tuple(rows), covariance
 
@@ -203,6 +272,7 @@ def _findings(data: Data, found: MixedMaximum, working: Tensor | None, flat: Fla
         checks.append(diagnose.not_a_maximum(peak.optimum.hessian, [called[at] for at in peak.free.tolist()]))
     checks += _at_the_boundary(found)
     checks += _slopes_alone(found)
+    checks.append(at_limit(model))
     checks.append(diagnose.aliased(model.aliased, model.aliases))
     return [*out, *(finding for finding in checks if finding is not None)]
 
@@ -249,6 +319,9 @@ def _slopes_alone(found: MixedMaximum) -> list[Finding]:
     fixed: dict[str, set[str]] = {}
     for parameter, term in found.model.names:
         fixed.setdefault(parameter, set()).add(term)
+    for formula in found.model.formulas:  # a smooth has a straight line in it
+        smooths = [smooth_of(term.factors[0].tree) for term in formula.smooths]
+        fixed.setdefault(formula.parameter, set()).update(render(one) for of in smooths for one in of.variables)
     for one in found.columns:
         parameter = one.term.parameter
         located = found.model.family.location and parameter == found.model.family.main

@@ -20,7 +20,7 @@ from glmfit.estimate.begin import prepared
 from glmfit.estimate.check import Inspection
 from glmfit.estimate.maximum import Maximum
 from glmfit.formula import INTERCEPT
-from glmfit.model import Model
+from glmfit.model import Likelihood, Model
 from glmfit.numerics import Optimum, Trace, curvature, full
 from glmfit.result import Coefficient
 from glmfit.smoothing import Freedom, Penalties, Smoothed, of_smooth, of_variance, smooth
@@ -49,11 +49,9 @@ def maximise(model: Model, spec: ModelSpec, trace: Trace | None, inspection: Ins
     likelihood = model.likelihood()
     if inspection is not None:
         inspection.begin(likelihood, theta)
-    along = _found_along(model)
+    along = found_along(model)
     method = spec.smoothing or "reml"
-    only_mean = len(along) + 1 == len(model.rows.predictors)
-    of_mean = only_mean and likelihood.has_expected and not model.family.categories
-    expected = spec.se == "expected" or (spec.se is None and of_mean)
+    expected = by_expected(model, likelihood, spec, along)
     known = _known_phi(model, spec)
     found = smooth(model, method, theta, along, phi, known, expected, spec.tol, spec.max_iter, trace)
     lower = curvature.cholesky(found.curvature)
@@ -84,7 +82,14 @@ def _flat(optimum: Optimum, found: Smoothed, expected: bool, begin: torch.Tensor
     return None if reference is None else diagnose.flat_directions(optimum, reference, found.model.labels)
 
 
-def _found_along(model: Model) -> list[str]:
+def by_expected(model: Model, likelihood: Likelihood, spec: ModelSpec, along: Sequence[str]) -> bool:
+    """Whether what is said of the coefficients is by the expected information."""
+    only_mean = len(along) + 1 == len(model.rows.predictors)
+    of_mean = only_mean and likelihood.has_expected and not model.family.categories
+    return spec.se == "expected" or (spec.se is None and of_mean)
+
+
+def found_along(model: Model) -> list[str]:
     """The parameters that are found along with the strengths: beside the main one, those without covariates."""
     if model.family.shared_formula:
         return []
@@ -118,19 +123,19 @@ def smooth_terms(
     """The rows of the smooths; `matrix` (p, p) is the covariance of all reported coefficients, `df` are the residual
     degrees of freedom where phi is estimated."""
     unit = phi.unit if phi.unit > 0 else math.nan  # a perfect fit: there is no noise to hold anything against
-    kept = list(model.kept)
-    b = np.array([coefficients[at].estimate for at in kept])
+    kept = np.array(model.kept)
+    inside = free.places.numpy()
     known = Penalties(
-        b,
-        matrix.numpy()[np.ix_(kept, kept)],
-        _reported(model, free.information) / unit,
-        _reported(model, free.penalty) / unit,
+        np.array([coefficients[at].estimate for at in kept[inside]]),
+        matrix.numpy()[np.ix_(kept[inside], kept[inside])],
+        _reported(model, free.information)[np.ix_(inside, inside)] / unit,
+        _reported(model, free.penalty)[np.ix_(inside, inside)] / unit,
         df,
     )
-    random = [block.places.tolist() for block in model.smooths if block.free == 0]
+    of_blocks = [np.searchsorted(inside, block.places.numpy()).tolist() for block in model.smooths]
+    random = [places for block, places in zip(model.smooths, of_blocks, strict=True) if block.free == 0]
     rows = []
-    for block, strengths in zip(model.smooths, free.strengths, strict=True):
-        places = block.places.tolist()
+    for block, places, strengths in zip(model.smooths, of_blocks, free.strengths, strict=True):
         if block.free:
             test = of_smooth(known, places, float(free.edf1[block.places].sum()))
         else:
@@ -145,7 +150,7 @@ def smooth_terms(
                 test.statistic,
                 "chi2" if df is None else "F",
                 test.p_value,
-                kept[places[0]],
+                int(kept[block.places[0]]),
                 len(places),
                 tuple(phi.held * one for one in strengths),
             )

@@ -30,7 +30,7 @@ from glmfit.inference import (
     residual_df,
     wald,
 )
-from glmfit.inference.covariance import covariance
+from glmfit.inference.covariance import LEVERAGE, covariance
 from glmfit.inference.dispersion import dispersion
 from glmfit.inference.profiles import profiled, reported_directions
 from glmfit.model import Model
@@ -170,7 +170,9 @@ def _gone(data: Data, found: Maximum) -> np.ndarray | None:
 def _separation(found: Maximum, rows: int, dropped: bool) -> Finding:
     assert found.separated is not None
     if not dropped or found.whole is None:
-        return diagnose.separation(found.separated, (found.whole or found.model).labels)
+        absorbed = found.model.absorbed
+        effects = "" if absorbed is None else " and ".join(one.factor for one in absorbed.factors)
+        return diagnose.separation(found.separated, (found.whole or found.model).labels, effects)
     kept = set(found.model.labels)
     return diagnose.separated_rows_dropped(
         found.separated, [name for name in found.whole.labels if name not in kept], rows
@@ -202,7 +204,11 @@ def _covariance(data: Data, found: Maximum, unit: float) -> Covariance:
     bread = inverse_expected(likelihood, found.optimum) if expected else found.bread
     reported = reported_map(found.model) if spec.small_sample == "cr2" else None
     of = absorbing.counted(data, model)
-    return covariance(kind, likelihood, found.optimum, bread, unit, of, clusters, reported, expected=expected)
+    lengths = absorbing.lengths(found) if model.absorbed is not None and kind in LEVERAGE else None
+    optimum = found.optimum
+    return covariance(
+        kind, likelihood, optimum, bread, unit, of, clusters, reported, expected=expected, lengths=lengths
+    )
 
 
 def _statistics(data: Data, found: Maximum, model: Model, sums: Goodness, scale: Scale, null: float) -> FitStatistics:
@@ -264,8 +270,7 @@ def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, nu
     checks.append(None if nothing_left else diagnose.boundary(found.likelihood, optimum.theta))
     if not model.family.quasi and found.penalised is None:
         checks.append(_worse_than_null(found, sums, null))
-    beyond = [end.beyond for end in model.limits.values() if end.beyond]
-    checks.append(diagnose.at_limit(list(model.limits), _family_at(model), beyond))
+    checks.append(at_limit(model))
     checks.append(diagnose.caution(found.likelihood, optimum.theta))
     if scale.estimated and sums.perfect:
         checks.append(Finding("perfect_fit", "the model fits perfectly: standard errors are rounding error"))
@@ -274,6 +279,17 @@ def _findings(found: Maximum, rows: np.ndarray, sums: Goodness, scale: Scale, nu
             Finding("saturated", "no degrees of freedom are left to estimate the dispersion: no standard errors")
         )
     return [finding for finding in checks if finding is not None]
+
+
+def at_limit(model: Model) -> Finding | None:
+    """That parameters are held at the ends of their ranges, if any are."""
+    beyond = [end.beyond for end in model.limits.values() if end.beyond]
+    return diagnose.at_limit(list(model.limits), _family_at(model), beyond)
+
+
+def end_of(model: Model, parameter: str) -> float:
+    """The linear predictor of a parameter that is held at the end of its range."""
+    return float(model.links[parameter].link(torch.tensor(model.limits[parameter].value, dtype=torch.float64)))
 
 
 def _family_at(model: Model) -> str:
@@ -334,8 +350,7 @@ def _coefficients(
         if status is None and found.optimum.edge:
             status = "boundary"
         if parameter in model.limits:
-            end = torch.tensor(model.limits[parameter].value, dtype=torch.float64)
-            estimate, status = float(model.links[parameter].link(end)), "at_limit"
+            estimate, status = end_of(model, parameter), "at_limit"
         reference = inside.get(at, Reference(None))
         rows.append(wald.coefficient(parameter, term, estimate, error, status, reference, level))
     return tuple(rows), matrix

@@ -128,10 +128,11 @@ def _modes(found: MixedMaximum) -> list[tuple[Mode, ...]] | None:
     peak, of = found.peak, found.peak.laplace.of
     if of.size > MOST_KEPT:
         return None
-    integrated, places = peak.integrated, of.places
+    integrated, places = peak.integrated, found.places
     if len(of.taken):  # with REML the coefficients of the mean are integrated too: here they are given
-        laplace = Laplace(penalised(of.model, of.terms))
-        given = laplace.at(torch.cat([found.theta, peak.psi[len(of.kept) :]]))
+        laplace = Laplace(penalised(of.model, [one.term for one in found.columns]))
+        first = len(of.kept)
+        given = laplace.at(torch.cat([found.theta, peak.psi[first : first + found.parameters]]))
         assert given is not None
         integrated, places = given, laplace.of.places
     V = integrated.inverse()

@@ -124,9 +124,11 @@ def covariance(
     reported: Tensor | None = None,
     *,
     expected: bool = False,
+    lengths: Tensor | None = None,
 ) -> Covariance:
     """The covariance of `kind`; `scale` is phi over the phi held in the likelihood, `of` what small samples depend on.
 
+    Leverages are w_i times `lengths` (n,), where effects that are not among the coefficients fit the rows too.
     `bread` (p, p) stands on either side of what robust kinds have between, the inverse of the observed information, or
     of the `expected`. With `reported` (p, p), the rows of the reported coefficients, clusters are allowed for by CR2.
     """
@@ -142,7 +144,7 @@ def covariance(
         return _set_apart(kind, likelihood, optimum, bread, -information, of, clusters)
     bread = curvature.full(bread)
     if kind in LEVERAGE:
-        inverse = inverse_expected(likelihood, optimum)
+        inverse = inverse_expected(likelihood, optimum) if lengths is None else lengths
         middle = likelihood.over_rows(_leverage_meat, optimum.theta, inverse, kind)
         return Covariance(_sandwiched(bread, middle), kind, LEVERAGE[kind])
     if reported is not None:
@@ -296,13 +298,15 @@ def row_scores(likelihood: Likelihood, theta: Tensor) -> Iterator[Scores]:
         first += len(chunk.y)
 
 
-def _leverage_meat(likelihood: Likelihood, theta: Tensor, covariance: Tensor | LowRank, kind: str) -> Tensor:
-    """(p, p) for hc2 and hc3."""
-    factors = _leverage_factors(likelihood, covariance, kind)
-    total = torch.zeros((likelihood.size, likelihood.size), dtype=torch.float64)
+def _leverage_meat(likelihood: Likelihood, theta: Tensor, known: Tensor, kind: str) -> Tensor:
+    """(p, p) for hc2 and hc3; `known` are x'Vx (n,), or the inverse of the expected information V (p, p)."""
+    total, first = torch.zeros((likelihood.size, likelihood.size), dtype=torch.float64), 0
     for chunk, etas, row in likelihood.rows(theta):
-        scores = (factors(chunk, etas, row) * row.g[:, 0])[:, None] * chunk.predictors[0].X.dense()
+        x, last = chunk.predictors[0].X.dense(), first + len(chunk)
+        length = known[first:last] if known.ndim == 1 else ((x @ known) * x).sum(dim=1)
+        scores = (_spared(likelihood, chunk, etas, row, length, kind) * row.g[:, 0])[:, None] * x
         total += scores.T @ scores
+        first = last
     return total
 
 
@@ -311,7 +315,6 @@ def _leverage_factors(likelihood: Likelihood, covariance: Tensor | LowRank, kind
 
     `covariance` is the inverse of the expected information.
     """
-    power = 0.5 if kind == "hc2" else 1.0
 
     def factors(chunk: Rows, etas: Sequence[Tensor], row: RowDerivatives) -> Tensor:
         if isinstance(covariance, LowRank):
@@ -319,18 +322,25 @@ def _leverage_factors(likelihood: Likelihood, covariance: Tensor | LowRank, kind
         else:
             x = chunk.predictors[0].X.dense()
             length = ((x @ covariance) * x).sum(dim=1)
-        each = chunk.weight / chunk.frequency
-        spare = 1 + each * likelihood.expected_rows(chunk, etas, row.h)[:, 0, 0] * length
-        if bool((spare < 1e-10).any()):
-            raise ModelError(
-                "leverage_one",
-                f"--se {kind} does not exist: {int((spare < 1e-10).sum())} rows have leverage 1, fitted exactly by "
-                "a coefficient of their own",
-                "use --se hessian or expected, or leave out the terms that only one row determines",
-            )
-        return torch.sqrt(chunk.frequency) * each / spare**power
+        return _spared(likelihood, chunk, etas, row, length, kind)
 
     return factors
+
+
+def _spared(
+    likelihood: Likelihood, chunk: Rows, etas: Sequence[Tensor], row: RowDerivatives, length: Tensor, kind: str
+) -> Tensor:
+    """(n,) what the scores of rows of leverages w_i `length` (n,) are multiplied by."""
+    each = chunk.weight / chunk.frequency
+    spare = 1 + each * likelihood.expected_rows(chunk, etas, row.h)[:, 0, 0] * length
+    if bool((spare < 1e-10).any()):
+        raise ModelError(
+            "leverage_one",
+            f"--se {kind} does not exist: {int((spare < 1e-10).sum())} rows have leverage 1, fitted exactly by "
+            "a coefficient of their own",
+            "use --se hessian or expected, or leave out the terms that only one row determines",
+        )
+    return torch.sqrt(chunk.frequency) * each / spare ** (0.5 if kind == "hc2" else 1.0)
 
 
 @dataclass(frozen=True, slots=True)

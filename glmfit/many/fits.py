@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -70,15 +71,16 @@ class FitRecord:
         if isinstance(self.outcome, GlmfitError):
             return Entry(self.shown, None, {}, self.outcome.code)
         fit = self.outcome
-        alone = len(fit.model.main) == 1
-        estimates = {
-            c.term if alone and c.parameter == fit.model.main[0] else f"{c.parameter}:{c.term}": (
-                c.estimate,
-                c.std_error,
-            )
-            for c in fit.coefficients
-        }
+        folded = {place for one in fit.smooths for place in range(one.first, one.first + one.coefficients)}
+        rows = [c for place, c in enumerate(fit.coefficients) if place not in folded]
+        estimates = {_name(fit, c.parameter, c.term): (c.estimate, c.std_error) for c in rows}
+        estimates |= {f"edf {_name(fit, one.parameter, one.term)}": (one.edf, math.nan) for one in fit.smooths}
         return Entry(self.shown, fit.data.rows_used, estimates, self.problem or OK)
+
+
+def _name(fit: Fit, parameter: str, term: str) -> str:
+    """A term, with its parameter in front where there are several for the mean, or it is of another."""
+    return term if (parameter,) == tuple(fit.model.main) else f"{parameter}:{term}"
 
 
 @dataclass(slots=True, eq=False)

@@ -83,8 +83,8 @@ class BatchOptimum:
         """(B,) the least information at the end relative to that at the start, over all directions; 0 where it is not
         positive definite, or was not: a direction that has lost all of it is one in which the objective levels off."""
         least = torch.zeros_like(self.value)
-        start, first = _factors(-self.reference)
-        end, last = _factors(-self.hessian)
+        start, first = factors(-self.reference)
+        end, last = factors(-self.hessian)
         known = first & last
         if bool(known.any()):
             half = torch.linalg.solve_triangular(end[known], start[known], upper=False)
@@ -185,7 +185,7 @@ def _rises(trial: Tensor, value: Tensor, promised: Tensor) -> Tensor:
 
 def _steps(gradient: Tensor, hessian: Tensor) -> tuple[Tensor, Tensor]:
     """Newton's steps (m, p), and which curvatures (m,) have lost most of their digits."""
-    lower, definite = _factors(-hessian)
+    lower, definite = factors(-hessian)
     rows = torch.linalg.vector_norm(lower, dim=2)
     thin = (torch.diagonal(lower, dim1=1, dim2=2) <= STEP_CONDITIONED * rows).any(dim=1)
     if not bool(definite.all()):
@@ -203,18 +203,20 @@ def unit_diagonals(matrix: Tensor) -> tuple[Tensor, Tensor]:
 
 def inverses(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """The inverses of symmetric matrices (m, p, p), and which (m,) are positive definite; others are anything."""
-    factor, definite = _factors(matrix)
-    eye = torch.eye(matrix.shape[1], dtype=matrix.dtype)
-    return torch.cholesky_inverse(torch.where(definite[:, None, None], factor, eye)), definite
+    factor, definite = factors(matrix)
+    return torch.cholesky_inverse(factor), definite
 
 
-def _factors(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Lower Cholesky factors (m, p, p), and which of the matrices (m,) are positive definite."""
-    scaled, scale = unit_diagonals(matrix)
-    positive = (torch.diagonal(matrix, dim1=1, dim2=2) > 0).all(dim=1)
-    eye = torch.eye(matrix.shape[1], dtype=matrix.dtype)
-    factor, info = torch.linalg.cholesky_ex(torch.where(positive[:, None, None], scaled, eye))
-    return scale[:, :, None] * factor, positive & (info == 0)
+def factors(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Cholesky factors (m, p, p), and which of the matrices are positive definite; others have that of the identity."""
+    diagonal = torch.diagonal(matrix, dim1=1, dim2=2)
+    known = torch.isfinite(matrix).flatten(1).all(dim=1) & (diagonal > 0).all(dim=1)
+    scale = torch.where(known[:, None], diagonal, 1.0).sqrt()
+    eye = torch.eye(matrix.shape[1], dtype=torch.float64)
+    unit = torch.where(known[:, None, None], matrix / (scale[:, :, None] * scale[:, None, :]), eye)
+    lower, info = torch.linalg.cholesky_ex(unit)
+    known = known & (info == 0)
+    return torch.where(known[:, None, None], scale[:, :, None] * lower, eye), known
 
 
 def _repaired(matrix: Tensor) -> Tensor:

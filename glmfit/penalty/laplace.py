@@ -19,7 +19,7 @@ from torch import Tensor
 
 from glmfit.model import Likelihood, Predictor, Rows
 from glmfit.model.apart import leverages
-from glmfit.numerics import Factor, LowRank, Optimum, Symmetric, cholesky, newton
+from glmfit.numerics import Factor, LowRank, Optimum, Symmetric, all_finite, cholesky, newton
 from glmfit.numerics.curvature import half_log_det, structured, structured_factor
 from glmfit.penalty.matrices import (
     add_blocks,
@@ -110,7 +110,8 @@ class Laplace:
     """L(psi) as an `Objective`; -inf where the integrated coefficients have no maximum."""
 
     of: Penalised
-    last: Integrated | None = None  # where the next search for b begins
+    begin: Tensor | None = None  # the integrated coefficients to begin at
+    last: Integrated | None = None  # where the next search for them begins
     _found: dict[bytes, Integrated] = field(default_factory=dict)
     _derived: dict[bytes, tuple[float, Tensor, Tensor]] = field(default_factory=dict)
 
@@ -148,7 +149,7 @@ class Laplace:
         objective = Conditional(likelihood, of.places, jets)
         optimum = None
         for start in self._starts(psi):
-            if math.isfinite(likelihood.value(start)):
+            if all_finite(objective.derivatives(start)):
                 optimum = newton(objective, start, INNER_TOL, INNER_STEPS)
                 if optimum.converged:
                     break
@@ -173,11 +174,13 @@ class Laplace:
         return value + 0.5 * free * math.log(2 * math.pi)
 
     def _starts(self, psi: Tensor) -> Iterator[Tensor]:
-        """Where to look for b: on from the last place, there itself, and at 0."""
+        """Where to look for b: on from the last place, there itself, at the beginning, and at 0."""
         if self.last is not None:
             if self.last.moves is not None:
                 yield self.last.theta + self.last.moves @ (psi - self.last.psi)
             yield self.last.theta
+        if self.begin is not None:
+            yield self.begin
         yield torch.zeros(self.of.size, dtype=torch.float64)
 
     def _given(self, psi: Tensor) -> Likelihood:

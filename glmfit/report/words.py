@@ -372,7 +372,8 @@ def shrunk_statistics(fit: Fit) -> list[Statistic]:
 def _parameters(fit: Fit) -> str:
     """How many parameters were estimated; effective ones where smooth terms are penalised."""
     many = fit.fit.n_parameters
-    return f"{many} parameters" if fit.smoothing is None else f"{many:.2f} effective parameters"
+    plain = fit.smoothing is None or fit.random_effects is not None  # beside these the likelihood is the integrated one
+    return f"{many} parameters" if plain else f"{many:.2f} effective parameters"
 
 
 def _df(fit: Fit, df: float) -> str:

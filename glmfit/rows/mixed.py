@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from glmfit.errors import ModelError, UsageError
 from glmfit.families import Family
-from glmfit.formula import ModelFormula
+from glmfit.formula import ModelFormula, smooth_of
+from glmfit.formula.expression import render
 from glmfit.spec import ModelSpec
 
 MOST_NODES = 100  # of a rule of Gauss and Hermite, whose weights have all digits up to here
@@ -36,13 +37,9 @@ def check_random(spec: ModelSpec, family: Family, formula: ModelFormula) -> None
             message = f"{what} random effects, and the model has none"
             raise UsageError("contradiction", message, "leave it out, or add a random effect: ... + (1 | g)")
         return
-    smooths = [smooth.name for smooth in formula.smooths]
-    if smooths:
-        message = f"smooth terms such as {smooths[0]} do not go with random effects {term} yet"
-        hint = "write s(C(g), bs='re') for (1 | g): the same effects, by the mechanism of smooth terms"
-        raise ModelError("random_excludes", message, hint)
-    for option, reason, hint in _excluded(spec, family):
+    for option, reason, hint in _excluded(spec, family, bool(formula.smooths)):
         raise ModelError("random_excludes", f"{option} does not go with random effects {term}: {reason}", hint)
+    _check_smooths_beside(spec, formula, term)
     if nodes is not None and nodes > 1:
         _check_quadrature(spec, formula)
 
@@ -59,9 +56,29 @@ def _check_quadrature(spec: ModelSpec, formula: ModelFormula) -> None:
     if spec.reml:
         message = "--quadrature does not go with --reml, whose coefficients of the mean are integrated with all levels"
         raise ModelError("no_quadrature", message, "leave out one of them")
+    if formula.smooths:
+        message = f"--quadrature does not go with '{formula.smooths[0].name}', which is integrated with all levels"
+        raise ModelError("no_quadrature", message, laplace)
 
 
-def _excluded(spec: ModelSpec, family: Family) -> Iterator[tuple[str, str, str]]:
+def _check_smooths_beside(spec: ModelSpec, formula: ModelFormula, term: str) -> None:
+    """Raises for smooths that are random effects themselves, and for strengths by what integrates nothing."""
+    if spec.smoothing == "gcv":
+        reason = "cross-validation integrates no random effects"
+        hint = "write --smoothing reml or ml"
+        raise ModelError("random_excludes", f"--smoothing gcv does not go with random effects {term}: {reason}", hint)
+    if spec.reml and spec.smoothing == "ml":
+        message = "--reml and --smoothing ml ask for two ways to find variances and how smooth terms are"
+        raise UsageError("contradiction", message, "leave one of them out: with smooths REML is the default")
+    for smooth in formula.smooths:
+        asked = smooth_of(smooth.factors[0].tree)
+        if asked.random:
+            written = f"({'1' if asked.by is None else f'0 + {render(asked.by)}'} | {render(asked.variables[0])})"
+            message = f"'{smooth.name}' is a random effect, and the model has {term} beside it"
+            raise ModelError("random_excludes", message, f"write {written}, which is the same")
+
+
+def _excluded(spec: ModelSpec, family: Family, smooths: bool) -> Iterator[tuple[str, str, str]]:
     """An option or a family, why it does not go with random effects, and what to do."""
     robust = f"--se {spec.se}" if spec.se not in (None, "hessian") else None
     robust = "--sampling-weights" if spec.sampling_weights else robust
@@ -114,6 +131,6 @@ def _excluded(spec: ModelSpec, family: Family) -> Iterator[tuple[str, str, str]]
     for option, (reason, hint) in rows.items():
         if option is not None:
             yield option, reason, hint
-    if spec.reml and family.name != "gaussian":
+    if spec.reml and family.name != "gaussian" and not smooths:
         reason = f"of the {family.name} family there is no restricted likelihood that programs agree on"
         yield "--reml", reason, "leave it out: the variances are then estimated by maximum likelihood"

@@ -25,6 +25,11 @@ def check_smooths(spec: ModelSpec, family: Family, formula: ModelFormula) -> Non
     if family.grouped:
         message = f"the {family.name} family compares within groups, where nothing chooses how smooth '{smooths[0]}' is"
         raise ModelError("smooth_excludes", message, "write ns(x, df=4) or cr(x, df=4), splines of a fixed size")
+    if family.twice and spec.smoothing != "gcv":
+        what = spec.smoothing or "reml"
+        message = f"the density of the {family.name} family has two exact derivatives, and {what} needs four"
+        hint = "use generalized-poisson, which has less or more spread than the poisson too (--link alpha=log1p2)"
+        raise ModelError("smooth_excludes", message, hint)
     if family.quasi and spec.smoothing != "gcv":
         message = f"{spec.smoothing or 'reml'} rests on a likelihood, and the {family.name} family has none"
         raise ModelError("smooth_excludes", message, "add --smoothing gcv")

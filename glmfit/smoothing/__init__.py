@@ -4,7 +4,7 @@ In: a `Model` with smooths. Out: a `Smoothed`, coefficients at the strengths cho
 covariance and tests. May use: penalty, inference, model, design, numerics.
 """
 
-from glmfit.smoothing.fit import Smoothed, smooth, starts
+from glmfit.smoothing.fit import Smoothed, smooth, smooth_starts
 from glmfit.smoothing.freedom import Freedom, freedom
 from glmfit.smoothing.significance import Penalties, of_smooth, of_variance
 from glmfit.smoothing.turned import Turned, turned
@@ -18,6 +18,6 @@ __all__ = [
     "of_smooth",
     "of_variance",
     "smooth",
-    "starts",
+    "smooth_starts",
     "turned",
 ]

@@ -18,6 +18,7 @@ from glmfit.errors import ModelError
 from glmfit.inference import goodness
 from glmfit.model import Model
 from glmfit.numerics import Trace, full
+from glmfit.numerics.curvature import diagonal
 from glmfit.penalty import Laplace, Peak, PenalisedOwn, maximum, penalised
 from glmfit.smoothing.freedom import Freedom, freedom
 from glmfit.smoothing.turned import Turned, turned
@@ -90,15 +91,15 @@ def begin(of: Turned, method: str, b: Tensor, unit: float, phi: float | None) ->
         model = model.estimating("phi")
         b = torch.cat([b, torch.tensor([unit], dtype=torch.float64).log()])
         inside = torch.cat([inside, torch.tensor([False])])
-    laplace = Laplace(penalised(model, of.terms, inside, method == "ml"))
-    psi = torch.cat([b[~inside], starts(of.terms, -full(model.likelihood().derivatives(b)[2]))])
+    laplace = Laplace(penalised(model, of.terms, inside, method == "ml"), b[inside])
+    psi = torch.cat([b[~inside], smooth_starts(of.terms, -diagonal(model.likelihood().derivatives(b)[2]))])
     for _ in range(2):
         found = laplace.at(psi)
         if found is None:
             break
         b = b.clone()
         b[inside] = found.theta
-        psi = torch.cat([b[~inside], starts(of.terms, -full(model.likelihood().derivatives(b)[2]))])
+        psi = torch.cat([b[~inside], smooth_starts(of.terms, -diagonal(model.likelihood().derivatives(b)[2]))])
     criterion = laplace if method != "gcv" else Validated(laplace, unit if phi is None else phi, phi)
     if criterion.value(psi) == -torch.inf:
         message = "the criterion that chooses how smooth terms are is not finite where the search begins"
@@ -120,10 +121,9 @@ def _refuse_perfect(of: Turned, laplace: Laplace, unit: float) -> None:
         raise ModelError("smooth_limit", message, hint)
 
 
-def starts(terms: Collection[PenalisedOwn], information: Tensor) -> Tensor:
-    """omega (k,) to begin at, from the information (size, size) of all coefficients."""
-    diagonal = torch.diagonal(information)
-    return torch.cat([term.prior.start(diagonal[term.coefficients.flatten()]) for term in terms])
+def smooth_starts(terms: Collection[PenalisedOwn], information: Tensor) -> Tensor:
+    """omega (k,) to begin at, from the information (size,) of each coefficient by itself."""
+    return torch.cat([term.prior.start(information[term.coefficients.flatten()]) for term in terms])
 
 
 def _answer(

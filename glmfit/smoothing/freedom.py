@@ -22,12 +22,13 @@ from glmfit.penalty.matrices import add_blocks, block_sum, inverse, solve_column
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Freedom:
-    """Of the p coefficients of a model: `covariance`, `information` -H and `penalty` P (p, p), 0 for those that are
-    found with the strengths; `edf` and `edf1` (p,), 1 for these.
+    """Of the p coefficients of a model: `covariance`, `information` -H and `penalty` P (p, p), 0 but for those at
+    `places` (t,), as others are found with the strengths; `edf` and `edf1` (p,), 1 for these.
 
     `strengths` are those of each term of the model itself; `beside` the effective degrees of freedom of each other.
     """
 
+    places: Tensor
     covariance: Tensor
     information: Tensor
     penalty: Tensor
@@ -87,6 +88,7 @@ def freedom(of: Penalised, found: Integrated, expected: bool, size: int) -> Free
     own = structured(rows).times(units)[:t]
     ones = torch.ones(size, dtype=torch.float64)
     return Freedom(
+        of.taken,
         _placed(0.5 * (V[:t] + V[:t].T), of.taken, size),
         _placed(own, of.taken, size),
         _placed(penalty, of.taken, size),

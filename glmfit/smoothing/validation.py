@@ -49,8 +49,8 @@ class Validated:
         key = psi.numpy().tobytes()
         if key not in self._found:
             value, gradient = self._sloped(psi)
-            sides = [[self._sloped(psi + sign * STEP * e)[1] for sign in (1, -1)] for e in torch.eye(len(psi)).double()]
-            hessian = torch.stack([(up - down) / (2 * STEP) for up, down in sides])
+            units = torch.eye(len(psi), dtype=torch.float64)
+            hessian = torch.stack([(self._sloped(psi + STEP * unit)[1] - gradient) / STEP for unit in units])
             self._found.clear()
             self._found[key] = value, gradient, 0.5 * (hessian + hessian.T)
         return self._found[key]

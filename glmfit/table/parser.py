@@ -14,6 +14,7 @@ import numpy as np
 
 from glmfit.table import arrow
 from glmfit.table.pages import own
+from glmfit.watch import tell
 
 BLOCK, _LARGE_BLOCK = 1 << 20, 1 << 28  # a row may not be longer than a block
 _CELL = 1 << 11  # bytes of a block for each column that is read: many small pieces take long to put together
@@ -72,6 +73,7 @@ class Reader:
         for run in runs:
             part = self.with_data(run).read(positions, numeric)
             before, rows, done = rows, rows + len(part), done + len(run)
+            tell(rows, max(rows, rows * len(self._data) // done), "reading")
             for at, values in numbers.items():
                 if len(values) < rows:  # what is not written to takes up no memory
                     numbers[at] = _longer(values, rows * len(self._data) // done + rows // _SPARE)

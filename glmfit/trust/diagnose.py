@@ -124,16 +124,17 @@ def undetermined(places: Sequence[int], names: Sequence[str]) -> FlatDirections:
     return FlatDirections(tuple(places), Finding("flat_direction", message, terms))
 
 
-def separation(separated: Separated, names: Sequence[str]) -> Finding:
-    """The data are separated; `names` are the labels of the coefficients."""
+def separation(separated: Separated, names: Sequence[str], effects: str = "") -> Finding:
+    """The data are separated; `names` are labels of coefficients, `effects` absorbed ones if no term is."""
     ends = {1: "to +infinity", -1: "to -infinity", 0: "either way"}
     terms = tuple(names[place] for place in separated.infinite)
     along = [f"'{name}' {ends[term.direction]}" for name, term in zip(terms, separated.terms, strict=True)]
+    along = along or [f"effects of {effects}"]
     shown = ", ".join(along[:6]) + (f" and {len(along) - 6} more" if len(along) > 6 else "")
     count, n = int(separated.separates.sum()), len(separated.separates)
     message = (
         f"{separated.kind} separation: the likelihood of {count} of {n} rows rises for ever along {shown}; "
-        f"{'they have' if len(along) > 1 else 'it has'} no finite estimate"
+        f"{'they have' if len(terms) != 1 else 'it has'} no finite estimate"
     )
     if bool(separated.left.any()):
         message += ", and all other numbers are those of the limit"

@@ -95,7 +95,7 @@ def test_intervals_that_would_be_wrong_are_refused() -> None:
     with pytest.raises(ModelError) as refused:
         fit.predict(known, random="zero", interval="prediction")
     assert refused.value.code == "random_intervals"
-    old = replace(fit.opened(random=True).fit, blueprint=replace(fit.blueprint, random=RandomLaw(LAW, None)))
+    old = replace(fit.opened().fit, blueprint=replace(fit.blueprint, random=RandomLaw(LAW, None)))
     with pytest.raises(ModelError, match="is not kept") as refused:
         FittedModel.of(old).predict(known)
     assert refused.value.code == "random_intervals"
@@ -141,18 +141,39 @@ def test_coefficients_of_a_saved_model_are_tested_and_drawn(run: Run) -> None:
             assert float(found[name]) == pytest.approx(getattr(row, name), rel=1e-9)
 
 
+def test_modes_are_drawn_and_a_page_has_them(run: Run) -> None:
+    """The caterpillar shows all levels; effects are averages over random ones, and the report has its own block."""
+    drawn = json.loads(run("plot", "caterpillar", "m.json", "--json")[1])
+    (term,) = glmfit.load("m.json").random_effects.terms  # type: ignore[union-attr]
+    known = sorted(term.modes or (), key=lambda one: one.estimate)
+    assert [row["group"] for row in drawn["tables"]["rows"]] == [one.level for one in known]
+    assert [row["estimate"] for row in drawn["tables"]["rows"]] == pytest.approx([one.estimate for one in known])
+    shown = json.loads(run("plot", "effects", "m.json", EPIL, "--x", "trt", "--json")[1])["tables"]["curve"]
+    frame = glmfit.load("m.json").margins(ROOT / EPIL, at={"trt": ["placebo", "progabide"]})
+    for name in ("estimate", "conf_low"):
+        assert [row[name] for row in shown] == pytest.approx(list(frame[name]))
+    for kind in ("residuals", "qq", "rootogram"):
+        assert run("plot", kind, "m.json", EPIL)[0] == 0
+    status, _, err = run("report", "m.json", EPIL, "-o", "page.md")
+    assert status == 0, err
+    page = Path("page.md").read_text()
+    assert "## Random effects" in page
+    assert "SD Intercept" in page
+    assert page.count("m-caterpillar") >= 1
+    assert "subject" not in page.split("## Effects")[1].split("## Check")[0]
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        ("compare m.json m2.json", "random_effects_after"),
-        (f"report m.json {EPIL} -o page.html", "random_effects_after"),
-        (f"plot effects m.json {EPIL} --x trt", "random_effects_after"),
+        (f"plot influence m.json {EPIL}", "no_picture"),
+        (f"plot profile m.json {EPIL}", "random_excludes"),
+        (f"predict m.json {EPIL} --random population --of quantile:0.9", "no_expectation"),
         (f"predict m.json {EPIL} --random zero --interval prediction", "random_intervals"),
         (f"confint m.json {EPIL}", "random_excludes"),
     ],
 )
-def test_commands_that_do_not_know_of_random_effects_refuse_them(run: Run, words: str, code: str) -> None:
-    Path("m2.json").write_bytes(Path("m.json").read_bytes())
+def test_what_has_no_meaning_after_random_effects_is_refused(run: Run, words: str, code: str) -> None:
     status, out, err = run(*words.split())
     assert (status, out) == (3, "")
     assert f"glmfit explain {code}" in err
@@ -165,21 +186,14 @@ def test_commands_that_do_not_know_of_random_effects_refuse_them(run: Run, words
         *(["--bias-reduction", "firth"], ["--absorb", "period"], ["--dispersion", "pearson"], ["--optimizer", "bfgs"]),
         *(["--separation", "drop"], ["--by", "period"], ["--reml"], ["--ridge", "0.1"]),
         *(["--scan", "V4"], ["--lasso", "0.1"], ["--check-separation"], ["--family", "quasi-poisson"]),
-        *(["anova"], ["step"], ["--report", "page.html"]),
+        ["step"],
     ],
     ids=" ".join,
 )
 def test_what_does_not_go_with_random_effects_is_refused_before_the_fit(run: Run, words: list[str]) -> None:
-    command = words if words[0] in ("anova", "step") else ["fit", *words]
+    command = words if words[0] == "step" else ["fit", *words]
     formula = "y ~ trt + {} + (1 | subject)" if "--scan" in words else FORMULA
     family = () if "--family" in words else ("--family", "poisson")
     status, out, err = run(command[0], EPIL, formula, *command[1:], *family)
     assert (status, out) == (3, "")
-    assert f"glmfit explain random_{'effects_after' if '--report' in words else 'excludes'}" in err
-
-
-@pytest.mark.parametrize("given", [["y ~ V4 + (1 | subject) + trt"], ["--y", "y", "--x", "trt,(1 | subject)"]])
-def test_a_report_is_refused_before_the_fit_however_effects_are_written(run: Run, given: list[str]) -> None:
-    status, out, err = run("fit", EPIL, *given, "--family", "poisson", "--report", "page.html")
-    assert (status, out) == (3, "")
-    assert "--report is of a model without random effects" in err
+    assert "glmfit explain random_excludes" in err

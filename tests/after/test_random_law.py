@@ -61,7 +61,7 @@ def test_residuals_at_any_level_are_those_of_the_mixture() -> None:
     found = fit.residuals(data, random="population")
     mean = fit.predict(data, random="population", interval="prediction")
     assert list(found["fitted"]) == pytest.approx(list(mean["estimate"]))
-    spread = (mean["pred_high"] - mean["estimate"]) / fit.opened(random=True).reference.quantile(0.95)
+    spread = (mean["pred_high"] - mean["estimate"]) / fit.opened().reference.quantile(0.95)
     deviation = np.sqrt(spread**2 - mean["std_error"] ** 2)  # a gaussian mixture of gaussians is one
     assert list(found["quantile"]) == pytest.approx(list(found["response"] / deviation), rel=1e-9)
     assert found["pearson"].isna().all()
@@ -69,7 +69,7 @@ def test_residuals_at_any_level_are_those_of_the_mixture() -> None:
 
 def test_effects_drawn_given_the_data_have_the_modes_and_their_errors() -> None:
     fit = fitted("crossed")
-    model = fit.opened(random=True)
+    model = fit.opened()
     known = [(mode.estimate, mode.std_error) for term in fit.random_effects.terms for mode in term.modes or ()]
     drawn = np.array(
         [with_random(model, "drawn", ("drawn",), seed).theta[-len(known) :].numpy() for seed in range(400)]

@@ -335,7 +335,7 @@ def test_an_internal_error_names_only_options_that_the_command_has(
     def broken(path: str) -> None:
         raise ZeroDivisionError(path)
 
-    monkeypatch.setattr("glmfit.many.jobs.read_jobs", broken)
+    monkeypatch.setattr("glmfit.many.jobs.listed.read_jobs", broken)
     assert main(["batch", "jobs.toml"]) == 1
     assert "please report it with the command and its input\n" in capsys.readouterr().err
 

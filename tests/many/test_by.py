@@ -10,15 +10,15 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from streamed import in_files
 
 from glmfit.commands.app import main
 from glmfit.errors import GlmfitError
-from glmfit.many.groups import fit_groups
-from glmfit.many.split import grouped
+from glmfit.many.groups.run import fit_groups
+from glmfit.many.groups.split import grouped
 from glmfit.report import schema
 from glmfit.spec import ModelSpec
 from glmfit.table import open_data
-from tests.support.streamed import in_files
 
 QUINE = ["fit", "sample_data/quine.csv", "Days ~ Sex + Lrn", "-f", "nb", "--by", "Age,Eth"]
 
@@ -71,10 +71,21 @@ def test_groups_of_a_file_that_is_larger_than_memory(
         monkeypatch.setattr("glmfit.rows.room.room_for", lambda spec: 100)
         assert main(asked) == 6
         assert told() == (said, pytest.approx(numbers, rel=1e-10))
-        monkeypatch.setattr("glmfit.many.groups.room_for", lambda spec: 100)
+        monkeypatch.setattr("glmfit.many.groups.run.room_for", lambda spec: 100)
         assert main(asked[:-1]) == (6 if sorted_by else 3)
     printed = capsys.readouterr().err
     assert sorted_by or ("h = a stand apart, in row" in printed and "sort " in printed)
+
+
+def test_a_smooth_is_told_by_its_degrees_of_freedom(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    random = np.random.default_rng(2)
+    x = random.uniform(size=160)
+    rows = zip(np.repeat(["a", "b"], 80), x, random.poisson(np.exp(1 + np.sin(6 * x))), strict=True)
+    path = tmp_path / "curve.csv"
+    path.write_text("g,x,y\n" + "".join(f"{g},{x:.6f},{y}\n" for g, x, y in rows))
+    assert main(["fit", str(path), "y ~ s(x, k=5)", "-f", "poisson", "--by", "g"]) == 0
+    header = capsys.readouterr().out.splitlines()[0]
+    assert header.split() == ["g", "n", "Intercept", "edf", "s(x,", "k=5)", "Outcome"]
 
 
 def test_a_failure_is_a_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

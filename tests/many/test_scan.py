@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from scans import alone, check, close, columns, responses, shared
 
-from glmfit.many.scan import records, scan
-from glmfit.many.scanned import FIRTH
+from glmfit.many.scan.rows import FIRTH
+from glmfit.many.scan.run import records, scan
 from glmfit.spec import ModelSpec
 
 FRAME = shared()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from glmfit.many.scan import records, scan
+from glmfit.many.scan.run import records, scan
 from glmfit.spec import ModelSpec
 
 ROOT = Path(__file__).resolve().parents[2]

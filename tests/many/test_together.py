@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from glmfit.many.fits import BatchRecord, FitRecord
-from glmfit.many.groups import GroupedFit, fit_groups
+from glmfit.many.groups.run import GroupedFit, fit_groups
 from glmfit.spec import ModelSpec
 
 GROUPS = 40

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from glmfit.families import FAMILIES, make_family
-from glmfit.many.own import inflation_factors
+from glmfit.many.scan.own import inflation_factors
 from glmfit.model import VaryingLikelihood, assemble
 from glmfit.rows import read
 from glmfit.spec import ModelSpec

@@ -117,3 +117,24 @@ def test_a_variance_of_0_is_said_and_leaves_the_fit_without_it() -> None:
     assert fit.random_effects.terms[0].deviations[0].estimate == 0.0
     plain = glmfit.fit("Yield ~ 1", pd.DataFrame(_DOCUMENT["frames"]["Dyestuff2"]), dispersion="ml")
     assert fit.fit.log_likelihood == pytest.approx(plain.fit.log_likelihood, abs=1e-9)
+
+
+@pytest.mark.parametrize("family", ["negative-binomial", "zero-inflated-negative-binomial"])
+def test_parameters_at_the_ends_of_their_ranges_leave_the_fit_without_them(family: str) -> None:
+    random = np.random.default_rng(5)
+    x, g = random.normal(size=300), random.integers(0, 20, 300)
+    eta = -0.5 + 0.4 * x + 0.5 * random.normal(size=20)[g]
+    data = pd.DataFrame({"y": random.binomial(8, 1 / (1 + np.exp(-eta))), "x": x, "g": g})  # less spread than a Poisson
+    fit = glmfit.fit("y ~ x + (1 | g)", data, family=family)
+    plain = glmfit.fit("y ~ x + (1 | g)", data, family="poisson")
+    assert fit.convergence.converged
+    assert [one.code for one in fit.warnings] == ["at_limit"]
+    assert all(one.status == ("at_limit" if one.parameter != "mu" else None) for one in fit.coefficients)
+    assert fit.fit.log_likelihood == pytest.approx(plain.fit.log_likelihood, abs=1e-9)
+    assert fit.fit.n_parameters == plain.fit.n_parameters + len(fit.coefficients) - len(plain.coefficients)
+    for mine, other in zip(fit.coefficients, plain.coefficients, strict=False):
+        assert (mine.estimate, mine.std_error) == pytest.approx((other.estimate, other.std_error), rel=1e-7)
+    assert fit.random_effects is not None
+    assert plain.random_effects is not None
+    mine, other = (found.random_effects.terms[0].deviations[0] for found in (fit, plain))
+    assert (mine.estimate, mine.std_error) == pytest.approx((other.estimate, other.std_error), rel=1e-7)

@@ -11,8 +11,8 @@ import numpy as np
 
 from glmfit import fit_spec
 from glmfit.errors import GlmfitError
-from glmfit.many.scan import records, scan
-from glmfit.many.scanned import ScanRow
+from glmfit.many.scan.rows import ScanRow
+from glmfit.many.scan.run import records, scan
 from glmfit.result import Fitted
 from glmfit.spec import ModelSpec
 

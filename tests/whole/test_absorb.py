@@ -67,7 +67,7 @@ def test_the_numbers_of_r(case: dict[str, Any]) -> None:
         assert found.fit.log_likelihood == pytest.approx(case["log_likelihood"], rel=1e-12)
     scale = 1.0 if estimated or family != "negative-binomial" else math.sqrt(case["dispersion"])  # R estimates one
     assert [scale * error for error in errors(found)] == pytest.approx(case["expected"], rel=1e-8)
-    kinds = {"hc0": "hc0", "hc1": "hc1", "firm": "cluster:firm", "two": "cluster:firm,year"}
+    kinds = {"hc0": "hc0", "hc1": "hc1", "hc2": "hc2", "hc3": "hc3", "firm": "cluster:firm", "two": "cluster:firm,year"}
     for name, kind in kinds.items():
         assert errors(fit(kind)) == pytest.approx(case[name], rel=1e-8), name
 
@@ -114,6 +114,18 @@ def test_factors_nested_in_each_other_are_counted_exactly() -> None:
     assert found.fit.n_parameters == plain.fit.n_parameters
     assert [row.estimate for row in found.coefficients] == pytest.approx([row.estimate for row in plain.coefficients])
     assert "town (9 levels, 9 redundant)" in to_table(found, width=80)
+    leverages = [
+        errors(absorbed("count", factors, "poisson", se="hc3"))
+        for factors in (["firm", "town", "year"], ["firm", "year"])
+    ]
+    assert leverages[0] == pytest.approx(leverages[1], rel=1e-10)
+
+
+def test_leverages_that_would_take_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glmfit.numerics.crossed.MOST_LEVELS", 7)
+    with pytest.raises(GlmfitError, match="beside the largest have 8 levels, more than the 7") as error:
+        absorbed("count", ["firm", "year"], "poisson", se="hc2")
+    assert error.value.code == "too_large"
 
 
 # ---- against the same model with dummies, for what R has no words for ----
@@ -276,7 +288,40 @@ def test_rows_that_two_factors_separate_leave_the_limit() -> None:
     (one,), (other,) = found.coefficients, limit.coefficients
     assert (one.estimate, one.std_error) == pytest.approx((other.estimate, other.std_error), rel=1e-9)
     assert found.fit.log_likelihood == pytest.approx(limit.fit.log_likelihood, rel=1e-12)
-    assert "fitted_boundary" in [finding.code for finding in found.warnings]
+    (said,) = (finding for finding in found.warnings if finding.code == "separation")
+    assert "40 of 355 rows rises for ever along effects of a and b; they have no finite estimate" in said.message
+    assert found.exit_code == 5
+    dropped = glmfit.fit("y ~ x", data, family="poisson", absorb=("a", "b"), separation="drop")
+    assert dropped.data.dropped["separated"] == {"y": 40}
+    assert dropped.exit_code == 0
+    assert dropped.fit.df_residual == limit.fit.df_residual
+
+
+@pytest.mark.parametrize("family", ["poisson", "negative-binomial", "binomial"])
+def test_separation_is_that_of_the_linear_program(family: str) -> None:
+    """By a term, by effects, and by nothing: the verdicts, rows, signs and limits of fits with dummies."""
+    verdicts = set()
+    for seed in (1, 5, 9, 14):
+        random = np.random.default_rng(seed)
+        n = 90
+        a, b = random.integers(0, 7, n), random.integers(0, 4, n)
+        x, z = random.normal(size=n), (random.random(n) < 0.15).astype(float)
+        eta = 0.5 * x + 0.8 * random.normal(size=7)[a] - (3 * z if seed % 2 else 0)
+        chance = 1 / (1 + np.exp(-2 * eta))
+        y = (random.random(n) < chance).astype(int) if family == "binomial" else random.poisson(np.exp(eta))
+        data = {"y": y, "x": x, "z": z, "a": a, "b": b}
+        found = glmfit.fit("y ~ x + z", data, family=family, absorb=("a", "b"))
+        whole = glmfit.fit("y ~ x + z + C(a) + C(b)", data, family=family)
+        rows = {row.term: row for row in whole.coefficients if row.parameter == "mu"}
+        verdicts.add(found.identification.separation is not None)
+        if not found.data.dropped.get("no_variation"):
+            assert (found.identification.separation is None) == (whole.identification.separation is None)
+        for row in found.coefficients[:2]:
+            other = rows[row.term]
+            assert row.status == other.status
+            assert row.estimate == pytest.approx(other.estimate, rel=1e-7)
+            assert row.std_error == pytest.approx(other.std_error, rel=1e-7, nan_ok=True)
+    assert verdicts == {True, False}
 
 
 BAD: list[tuple[str, dict[str, Any], str]] = [
@@ -293,9 +338,8 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("count ~ x1", {"absorb": ("firm",), "ci": "profile"}, "absorb_excludes"),
     ("count ~ x1", {"absorb": ("firm",), "ci": "bootstrap"}, "absorb_excludes"),
     ("count ~ x1", {"absorb": ("firm",), "bias_reduction": "firth"}, "absorb_excludes"),
-    ("count ~ x1", {"absorb": ("firm",), "se": "hc3"}, "absorb_excludes"),
+    ("count ~ x1", {"absorb": ("firm",), "se": "wild:firm"}, "absorb_excludes"),
     ("count ~ x1", {"absorb": ("firm",), "optimizer": "bfgs"}, "absorb_excludes"),
-    ("count ~ x1", {"absorb": ("firm",), "separation": "drop"}, "absorb_excludes"),
 ]
 
 

@@ -23,6 +23,10 @@ def test_the_short_form_runs(tmp_path: Path) -> None:
     assert programs["glmfit"] == "1.00"
     assert not [ratio for ratio in programs.values() if "differs" in ratio or "failed" in ratio]
     assert "| rows | glmfit | 100, 200 |" in text
+    loops = [line.split("|") for line in text.splitlines() if line.startswith(("| poisson,", "| binomial,"))]
+    assert {cells[1].strip() for cells in loops} == {"poisson, groups", "binomial, columns", "poisson, jobs"}
+    assert {cells[5].strip() for cells in loops if cells[3].strip() == "glmfit"} == {"1.0"}
+    assert not [cells for cells in loops if "differs" in cells[5] or "failed" in cells[5]]
     assert "<svg" in (tmp_path / "time.svg").read_text(encoding="utf-8")
     shown = page.read_text(encoding="utf-8")
     assert shown.startswith("before\n<!-- benchmarks: begin -->\n")

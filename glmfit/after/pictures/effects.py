@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from glmfit.after.averages import Value
+from glmfit.after.conditional import OF_MARGINS, OF_RESIDUALS, with_random
 from glmfit.after.covariates import Covariate, covariates, named
 from glmfit.after.effects import Request, label_of
 from glmfit.after.margins import margins
@@ -48,6 +49,8 @@ def effects(model: SavedModel, source: Source, asked: Asked, wanted: Wanted, lab
     if wanted.partial and wanted.of not in (None, "link"):
         message = f"--partial draws residuals on the scale of the link, not of --of {wanted.of}"
         raise UsageError("contradiction", message, "leave out --of, or --partial")
+    given = with_random(model, None, OF_RESIDUALS)
+    model = with_random(model, None, OF_MARGINS)
     of = quantity(model, "link" if wanted.partial else wanted.of)
     known = covariates(model, of)
     x, by = _chosen(known, wanted, of)
@@ -68,7 +71,7 @@ def effects(model: SavedModel, source: Source, asked: Asked, wanted: Wanted, lab
     if not x.levels:
         tables["deciles"] = {"x": np.quantile(column, np.linspace(0, 1, 11))}
     if wanted.partial:
-        tables |= _partial(model, source, asked, x, by, curve, facts)
+        tables |= _partial(given, source, asked, x, by, curve, facts)
     return _frame(model, found, tables, facts, labels)
 
 

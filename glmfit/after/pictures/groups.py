@@ -1,4 +1,7 @@
-"""The caterpillar: one coefficient in all groups of a run of `fit --by`, with its intervals, in order of its size."""
+"""The caterpillar: one coefficient in all groups of a run of `fit --by`, with its intervals, in order of its size.
+
+Of a saved model it is a random effect of all levels: its mode and the interval of its conditional distribution.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,29 @@ from typing import Any
 import numpy as np
 
 from glmfit.after.pictures.words import PLAIN, Labels
+from glmfit.after.saved import is_model, read_fitted
 from glmfit.errors import DataError, ModelError, UsageError, did_you_mean, shorten
 from glmfit.formula import INTERCEPT
+from glmfit.inference import Reference
 from glmfit.report import numbers
 from glmfit.report.pictures.frame import Frame
+from glmfit.result import Fitted
 
 MOST_GROUPS = 5_000  # of more, so many evenly by their order
-WRITTEN = "give the file that glmfit fit --by wrote, with --format csv or --json"
+WRITTEN = "give a saved model with random effects, or what glmfit fit --by wrote, with --format csv or --json"
 
 
-def caterpillar(path: str, *, terms: Sequence[str] = (), exp: bool = False, labels: Labels = PLAIN) -> Frame:
+def caterpillar(
+    path: str,
+    fit: Fitted | None = None,
+    *,
+    terms: Sequence[str] = (),
+    exp: bool = False,
+    labels: Labels = PLAIN,
+) -> Frame:
     """The `rows` of one coefficient in the order of the estimates; that of all rows, where it is there, apart."""
-    found = list(_groups(path))
+    fit = read_fitted(path) if fit is None and is_model(path) else fit
+    found = list(_groups(path) if fit is None else _modes(fit, path))
     if not found:
         raise DataError("no_rows", f"{path} holds no groups of fits", WRITTEN)
     term = _term(found, terms, path)
@@ -52,7 +66,7 @@ def caterpillar(path: str, *, terms: Sequence[str] = (), exp: bool = False, labe
         notes.append(f"Not drawn for want of an estimate: {lost:,} groups; their records say why.")
     if len(groups) > MOST_GROUPS:
         notes.append(f"Of {len(groups):,} groups {MOST_GROUPS:,} are drawn, evenly by their order.")
-    name = ("Exp of " if exp else "Coefficient of ") + labels(term)
+    name = ("Exp of " if exp else "Random effect, " if fit is not None else "Coefficient of ") + labels(term)
     return Frame(
         "caterpillar",
         f"{labels(term)} in {len(groups):,} groups",
@@ -83,6 +97,19 @@ def _term(found: Sequence[dict[str, Any]], terms: Sequence[str], path: str) -> s
     if not known:
         raise ModelError("no_picture", f"no group of {path} has an estimate", "its records say why")
     return terms[0] if terms else next((name for name in known if name != INTERCEPT.name), next(iter(known)))
+
+
+def _modes(fit: Fitted, path: str) -> Iterator[dict[str, Any]]:
+    """The random effects of a model, as coefficients of the levels."""
+    if fit.random_effects is None:
+        message = f"{path} is a model without random effects, and has no groups"
+        raise ModelError("no_picture", message, "add (1 | g) to its formula; or give the file that fit --by wrote")
+    q = Reference(None).quantile(fit.level)
+    for term in fit.random_effects.terms:
+        for one in term.modes or ():
+            ends = (one.estimate - q * one.std_error, one.estimate + q * one.std_error)
+            row = {"group": one.level, "parameter": term.parameter, "term": f"{one.effect} | {term.group}"}
+            yield {**row, "estimate": one.estimate, "conf_low": ends[0], "conf_high": ends[1]}
 
 
 def _groups(path: str) -> Iterator[dict[str, Any]]:

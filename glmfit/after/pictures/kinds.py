@@ -82,13 +82,13 @@ def _forest(inputs: Inputs, request: Request) -> Frame:
 def _residuals(inputs: Inputs, request: Request) -> Frame:
     from glmfit.after.pictures.quantiles import residuals
 
-    return residuals(*_rows(inputs), seed=request.seed)
+    return residuals(*_rows(inputs, request), seed=request.seed)
 
 
 def _qq(inputs: Inputs, request: Request) -> Frame:
     from glmfit.after.pictures.quantiles import qq
 
-    return qq(*_rows(inputs), seed=request.seed)
+    return qq(*_rows(inputs, request), seed=request.seed)
 
 
 def _effects(inputs: Inputs, request: Request) -> Frame:
@@ -96,32 +96,32 @@ def _effects(inputs: Inputs, request: Request) -> Frame:
     from glmfit.after.pictures.words import Labels
 
     wanted = Wanted(request.x, request.by, request.at, request.of, request.level, request.partial)
-    return effects(*_rows(inputs), wanted, Labels.of(request.label))
+    return effects(*_opened(inputs), wanted, Labels.of(request.label))
 
 
 def _rootogram(inputs: Inputs, request: Request) -> Frame:
     from glmfit.after.pictures.counts import rootogram
     from glmfit.after.pictures.words import Labels
 
-    return rootogram(*_rows(inputs), Labels.of(request.label))
+    return rootogram(*_rows(inputs, request), Labels.of(request.label))
 
 
 def _calibration(inputs: Inputs, request: Request) -> Frame:
     from glmfit.after.pictures.binary import calibration
 
-    return calibration(*_rows(inputs), level=request.level)
+    return calibration(*_rows(inputs, request), level=request.level)
 
 
 def _roc(inputs: Inputs, request: Request) -> Frame:
     from glmfit.after.pictures.binary import roc
 
-    return roc(*_rows(inputs), level=request.level)
+    return roc(*_rows(inputs, request), level=request.level)
 
 
 def _influence(inputs: Inputs, request: Request) -> Frame:
     from glmfit.after.pictures.influence import influence
 
-    return influence(*_rows(inputs))
+    return influence(*_rows(inputs, request))
 
 
 def _profile(inputs: Inputs, request: Request) -> Frame:
@@ -160,10 +160,19 @@ def _caterpillar(inputs: Inputs, request: Request) -> Frame:
     from glmfit.after.pictures.groups import caterpillar
     from glmfit.after.pictures.words import Labels
 
-    return caterpillar(str(inputs.data), terms=request.terms, exp=request.exp, labels=Labels.of(request.label))
+    name, fit = next(iter(inputs.models.items()), (str(inputs.data), None))
+    return caterpillar(name, fit, terms=request.terms, exp=request.exp, labels=Labels.of(request.label))
 
 
-def _rows(inputs: Inputs) -> tuple[SavedModel, Source, Asked]:
+def _rows(inputs: Inputs, request: Request) -> tuple[SavedModel, Source, Asked]:
+    """The model, with random effects as in checks of the fit, and its rows."""
+    from glmfit.after.conditional import OF_CHECKS, with_random
+
+    model, source, asked = _opened(inputs)
+    return with_random(model, None, OF_CHECKS, request.seed), source, asked
+
+
+def _opened(inputs: Inputs) -> tuple[SavedModel, Source, Asked]:
     assert inputs.model is not None
     assert inputs.source is not None
     assert inputs.asked is not None
@@ -214,7 +223,7 @@ KINDS = (
         ("x", "by", "label"), _manhattan, scans.manhattan, charts.manhattan,
     ),
     Kind(
-        "caterpillar", "one coefficient in all groups, by its size", GROUPS,
+        "caterpillar", "one coefficient in all groups, or the random effects of all levels, by size", GROUPS,
         ("exp", "terms", "label"), _caterpillar, coefficients.caterpillar, unicode.caterpillar,
     ),
 )  # fmt: skip

@@ -84,6 +84,11 @@ def profile(
     if not fit.blueprint.predictors:
         message = f"{name} is a log_likelihood(params, data), whose profiles are not drawn"
         raise ModelError("no_picture", message, "its intervals: glmfit confint MODEL DATA")
+    if fit.random_effects is not None:
+        message = (
+            f"{name} has random effects: their integral is found anew at each value, for which there is no profile"
+        )
+        raise ModelError("random_excludes", message, "its intervals by Wald: glmfit plot forest MODEL")
     from glmfit.estimate.curve import profile_curve
 
     rows = rows_of(fit, data, family, name, reading, ci="wald", check_separation=False)

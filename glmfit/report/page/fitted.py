@@ -17,6 +17,8 @@ from glmfit.report.delimited import to_csv
 from glmfit.report.exponentiate import coefficients
 from glmfit.report.fold import folded
 from glmfit.report.page.parts import Cell, Command, Facts, Grid, Notice, Part, Section, Text, cells
+from glmfit.report.random import estimation, shares
+from glmfit.report.random import lines as of_random
 from glmfit.result import Coefficient, Fit, Fitted
 
 OF_VERSIONS = ("torch", "numpy", "scipy", "pyarrow", "pandas", "formulaic")
@@ -106,6 +108,19 @@ def _smooths(fit: Fit) -> Grid:
         for (term, texts), one in zip(words.smooth_rows(fit), fit.smooths, strict=True)
     )
     return Grid("Smooth terms", ("Term", *words.smooth_headings(fit)), body)
+
+
+def random(fit: Fit) -> list[Part]:
+    """Standard deviations and correlations, a table for each term, and how they were found."""
+    assert fit.random_effects is not None
+    heading = ("", "Estimate", "Std. Error", *words.interval_headings(fit.level))
+    grids = [
+        Grid(caption, heading, tuple(cells([name, *texts]) for name, texts in lines))
+        for caption, lines in of_random(fit)
+    ]
+    shared = "; ".join(f"{label} {value}" for label, value in shares(fit.random_effects))
+    how = f"By {estimation(fit.random_effects)}." + (f" {shared}." if shared else "")
+    return [*grids, Text(how)]
 
 
 def joint(fit: Fit) -> list[Part]:

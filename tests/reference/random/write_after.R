@@ -74,4 +74,23 @@ cases <- list(
        list(formulas = "Reaction ~ Days + (Days | Subject)", reml = TRUE), c(1, 12, 90, 165), "Days", "slope",
        function(eta, s) eta)
 )
-write_json(list(frames = frames["late"], cases = cases), "tests/reference/random/after.json", digits = 15, auto_unbox = TRUE, dataframe = "columns")
+# models of the same data, from small to large, with tests of each against one before it: chi-square on df, or a half on df - 1
+value <- function(m) { p <- polished(m); -m$obj$fn(p$par) }
+ladder <- function(data, family, asked, models, tests) {
+  l <- sapply(models, function(f) { if (is.null(lme4::findbars(f))) as.numeric(logLik(glm(f, family, frames[[data]]))) else
+    value(glmmTMB(f, frames[[data]], family)) })
+  p <- sapply(tests, function(t) { x <- 2 * (l[t[1]] - l[t[2]]); k <- t[3]
+    if (t[4] == 1) (pchisq(x, k, lower.tail = FALSE) + (if (k > 1) pchisq(x, k - 1, lower.tail = FALSE) else 0)) / 2 else
+      pchisq(x, k, lower.tail = FALSE) })
+  list(data = data, asked = asked, formulas = sapply(models, function(f) paste(deparse(f), collapse = "")), log_likelihood = unname(l),
+       tests = tests, p_value = unname(p))
+}
+ladders <- list(
+  ladder("sim", poisson(), list(family = "poisson"), list(count ~ 1 + (1 | g), count ~ x + (1 | g), count ~ x + (x | g)),
+         list(c(2, 1, 1, 0), c(3, 2, 2, 1))),
+  ladder("sim", gaussian(), list(family = "gaussian"), list(gauss ~ x, gauss ~ x + (1 | h), gauss ~ x + (1 | h) + (1 | g)),
+         list(c(2, 1, 1, 1), c(3, 2, 1, 1))),
+  ladder("cbpp", binomial(), list(family = "binomial"),
+         list(cbind(incidence, size - incidence) ~ period, cbind(incidence, size - incidence) ~ period + (1 | herd)), list(c(2, 1, 1, 1)))
+)
+write_json(list(frames = frames["late"], cases = cases, ladders = ladders), "tests/reference/random/after.json", digits = 15, auto_unbox = TRUE, dataframe = "columns")

@@ -5,6 +5,7 @@
 # Penicillin: Davies & Goldsmith (1972), Statistical Methods in Research and Production; Dyestuff2: Box & Tiao (1973), simulated;
 # grouseticks: Elston et al. (2001), Parasitology 122. All else is simulated here.
 suppressMessages({ library(lme4); library(glmmTMB); library(jsonlite); library(Matrix); library(numDeriv) })
+source("tests/reference/random/peers.R")
 
 set.seed(20)
 n <- 480
@@ -25,28 +26,6 @@ cbpp$herd <- paste0("h", cbpp$herd)
 frames <- list(sim = d, sleepstudy = sleepstudy, cbpp = cbpp, Penicillin = Penicillin, Dyestuff2 = Dyestuff2,
                grouseticks = grouseticks[, c("INDEX", "TICKS", "BROOD", "YEAR", "LOCATION", "height")])
 
-polish <- function(par, fn, gr) {  # the minimum, to the last digit: Newton on differences of an exact gradient
-  for (i in 1:8) {
-    g <- gr(par); if (max(abs(g)) < 1e-9) break
-    step <- solve(optimHess(par, fn, gr), g); t <- 1
-    while (t > 1e-4 && !(fn(par - t * step) <= fn(par) + 1e-12)) t <- t / 2
-    par <- par - t * step
-  }
-  par
-}
-
-by_tmb <- function(name, data, formula, family, glm, ...) {
-  m <- glmmTMB(formula, frames[[data]], family = family, ...)
-  par <- polish(m$fit$par, m$obj$fn, m$obj$gr)
-  value <- m$obj$fn(par); H <- optimHess(par, m$obj$fn, m$obj$gr, control = list(ndeps = rep(1e-4, length(par))))
-  se <- sqrt(diag(solve(H)))
-  fixed <- names(par) %in% c("beta", "betazi", "betad")
-  stopifnot(max(abs(m$obj$gr(par))) < 1e-5)
-  variances <- grepl("^theta", names(par)); theta <- par[variances]
-  c(list(name = name, data = data, log_likelihood = -value, parameter = names(par)[fixed], estimate = unname(par[fixed]),
-         std_error = unname(se[fixed]), theta = unname(theta), theta_error = unname(se[variances])), glm)
-}
-
 by_lmer <- function(name, data, formula, REML, glm) {
   parts <- lFormula(formula, frames[[data]], REML = REML)
   dev <- do.call(mkLmerDevfun, c(parts, list(control = lmerControl())))
@@ -62,7 +41,6 @@ by_lmer <- function(name, data, formula, REML, glm) {
          levels = rownames(modes), modes = unname(as.matrix(modes)), errors = unname(sqrt(sapply(each, as.vector)))), glm)
 }
 
-ask <- function(formulas, family = "gaussian", ...) list(glmfit = list(formulas = formulas, family = family, ...))
 cases <- list(
   by_lmer("sleepstudy_ml", "sleepstudy", Reaction ~ Days + (Days | Subject), FALSE, ask("Reaction ~ Days + (Days | Subject)")),
   by_lmer("sleepstudy_reml", "sleepstudy", Reaction ~ Days + (Days | Subject), TRUE,

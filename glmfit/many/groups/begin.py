@@ -14,7 +14,7 @@ from torch import Tensor
 
 from glmfit.estimate.start import CYCLES, MOST_POINTS, MOST_ROWS, OFFSET_QUANTILES, ROUGHLY, WIDE
 from glmfit.inference import goodness_of_rows, unit_deviances
-from glmfit.many.scales import Scales
+from glmfit.many.groups.scales import Scales
 from glmfit.model import Panel, PanelObjective
 from glmfit.numerics import newton_batch
 from glmfit.trust import SUSPICIOUS

@@ -13,7 +13,7 @@ from glmfit.errors import GlmfitError, UsageError
 from glmfit.families.userfile import is_dense
 from glmfit.formula import condition
 from glmfit.many.fits import BatchRecord, Filled, FitRecord, Written
-from glmfit.many.split import Groups, check_by, grouped
+from glmfit.many.groups.split import Groups, check_by, grouped
 from glmfit.many.stream import Record
 from glmfit.memory import running_out
 from glmfit.result import Fit
@@ -24,7 +24,7 @@ from glmfit.spill import Spill, let_go, spill_of
 from glmfit.table import Selection, Source, Table, open_data
 
 if TYPE_CHECKING:
-    from glmfit.many.batch import Patterns
+    from glmfit.many.groups.documents import Patterns
 
 ALL = "(all)"  # what the fit of all rows is called in a table
 BLOCK_ROWS = 1 << 17  # that are read, fitted and written before the next ones
@@ -94,8 +94,8 @@ class GroupedFit:
         """Where patterns of documents are kept; None where nothing can be fitted in a batch."""
         if self.asked is None or len(self.groups) < 2:
             return None
-        from glmfit.many.batch import Patterns
-        from glmfit.many.block import batchable
+        from glmfit.many.groups.block import batchable
+        from glmfit.many.groups.documents import Patterns
 
         return Patterns() if batchable(self.asked) else None
 
@@ -104,8 +104,8 @@ class GroupedFit:
         the ordinary each half is looked at by itself, and so are groups that lack the same levels of factors."""
         if len(groups) < 2:
             return {}
-        from glmfit.many.batch import fit_block
-        from glmfit.many.block import block_of
+        from glmfit.many.groups.block import block_of
+        from glmfit.many.groups.documents import fit_block
 
         part = self._rows(groups)
         counts = self.groups.sizes[np.asarray(groups)]

@@ -18,12 +18,13 @@ from torch import Tensor
 from glmfit.families import LINKS, Link, Parameter
 from glmfit.inference.dispersion import NEAR_NULL
 from glmfit.inference.joint import places_of
-from glmfit.many import begin
-from glmfit.many.block import Block, Laid
-from glmfit.many.maximum import Maxima, factors
-from glmfit.many.robust import covariance
+from glmfit.many.groups import begin
+from glmfit.many.groups.block import Block, Laid
+from glmfit.many.groups.maximum import Maxima
+from glmfit.many.groups.robust import covariance
 from glmfit.model import PanelObjective
 from glmfit.numerics import newton_batch
+from glmfit.numerics.batch import factors
 from glmfit.spec import DISPERSIONS, ModelSpec
 
 Path = tuple[str | int, ...]

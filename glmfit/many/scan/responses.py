@@ -18,12 +18,12 @@ from torch import Tensor
 from glmfit.errors import GlmfitError, ModelError
 from glmfit.estimate import start
 from glmfit.formula import Factor, Response
-from glmfit.many.gapped import Scan, learns
-from glmfit.many.own import clearly_apart, inflation_factors
-from glmfit.many.scanned import Outcome, ScanRecord, tested
-from glmfit.many.sums import sums_of
-from glmfit.many.template import GAP
-from glmfit.many.together import Batch, Together
+from glmfit.many.scan.gapped import Scan, learns
+from glmfit.many.scan.own import clearly_apart, inflation_factors
+from glmfit.many.scan.rows import Outcome, ScanRecord, tested
+from glmfit.many.scan.sums import sums_of
+from glmfit.many.scan.template import GAP
+from glmfit.many.scan.together import Batch, Together
 from glmfit.model import Model, VaryingLikelihood, assemble
 from glmfit.rows import Data
 from glmfit.rows.data import prepare

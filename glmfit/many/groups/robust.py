@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from glmfit.many.block import Block, Laid
-from glmfit.many.maximum import Maxima, factors
+from glmfit.many.groups.block import Block, Laid
+from glmfit.many.groups.maximum import Maxima
+from glmfit.numerics.batch import factors
 from glmfit.spec import cluster_columns
 
 SEEN = 1e-9  # share of the scores' spread below which a direction may be one that they do not see

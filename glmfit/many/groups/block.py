@@ -15,7 +15,7 @@ from torch import Tensor
 from glmfit.design import Matrix
 from glmfit.families import Family
 from glmfit.formula import Evaluator, Levels
-from glmfit.many.scales import Scales, scaled
+from glmfit.many.groups.scales import Scales, scaled
 from glmfit.model import (
     Panel,
     PanelPredictor,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from glmfit.formula import Factor, ModelFormula, PredictorFormula, Term, learned_part
-from glmfit.many.template import GAP, Template
+from glmfit.many.scan.template import GAP, Template
 from glmfit.rows.asked import Asked
 from glmfit.table import Source, Table
 from glmfit.table.selection import Selection

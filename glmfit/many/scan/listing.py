@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from glmfit.many.overview import totals
-from glmfit.many.scanned import FIRTH, NUMBERS, OK, SCHEMA, ScanRow
+from glmfit.many.scan.rows import FIRTH, NUMBERS, OK, SCHEMA, ScanRow
 from glmfit.many.stream import Tally
 from glmfit.report.records import Records, to_format
 

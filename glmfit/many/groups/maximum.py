@@ -16,10 +16,11 @@ from glmfit.estimate.maximum import NEAR_LIMIT, PHI_SETTLED, is_inside, quadrati
 from glmfit.estimate.nested import CLIMBED, HIGHER, MOST_STEPS, NEAR, family_within
 from glmfit.families import Family, Link
 from glmfit.inference.dispersion import PERFECT
-from glmfit.many import begin
-from glmfit.many.scales import Scales
+from glmfit.many.groups import begin
+from glmfit.many.groups.scales import Scales
 from glmfit.model import Panel, PanelObjective
 from glmfit.numerics import BatchDerivatives, BatchOptimum, newton_batch
+from glmfit.numerics.batch import factors
 from glmfit.numerics.curvature import ILL_CONDITIONED
 from glmfit.spec import ModelSpec
 from glmfit.trust import SUSPICIOUS
@@ -102,18 +103,6 @@ def _is_plain(panel: Panel, found: BatchOptimum, at: BatchDerivatives) -> Tensor
     fine = (torch.diagonal(lower, dim1=1, dim2=2) > ILL_CONDITIONED * rows).all(dim=1)
     _, kept = factors(information + SUSPICIOUS * found.reference)
     return found.converged & at.finite() & definite & fine & kept & _apart(information) & ~_at_boundary(panel, found)
-
-
-def factors(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Cholesky factors (B, p, p), and which of the matrices are positive definite; others have that of the identity."""
-    diagonal = torch.diagonal(matrix, dim1=1, dim2=2)
-    known = torch.isfinite(matrix).flatten(1).all(dim=1) & (diagonal > 0).all(dim=1)
-    scale = torch.where(known[:, None], diagonal, 1.0).sqrt()
-    eye = torch.eye(matrix.shape[1], dtype=torch.float64)
-    unit = torch.where(known[:, None, None], matrix / (scale[:, :, None] * scale[:, None, :]), eye)
-    lower, info = torch.linalg.cholesky_ex(unit)
-    known = known & (info == 0)
-    return torch.where(known[:, None, None], scale[:, :, None] * lower, eye), known
 
 
 def _apart(information: Tensor) -> Tensor:

@@ -15,8 +15,8 @@ import numpy as np
 from glmfit.design import build
 from glmfit.errors import GlmfitError
 from glmfit.formula import Evaluator, ModelFormula
-from glmfit.many.gapped import Scan
-from glmfit.many.template import GAP
+from glmfit.many.scan.gapped import Scan
+from glmfit.many.scan.template import GAP
 from glmfit.rows import Data, of_factors, refuse_disguised
 from glmfit.rows.asked import ask
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from glmfit.errors import Finding, GlmfitError
 from glmfit.estimate.pipeline import fit_data
-from glmfit.many.designed import scanned_terms
 from glmfit.many.fits import problem_of
-from glmfit.many.gapped import Scan
-from glmfit.many.scanned import FIRTH, OK, ScanRecord, ScanRow
+from glmfit.many.scan.designed import scanned_terms
+from glmfit.many.scan.gapped import Scan
+from glmfit.many.scan.rows import FIRTH, OK, ScanRecord, ScanRow
 from glmfit.memory import running_out
 from glmfit.result import Coefficient, Fitted
 from glmfit.rows import Data, read

@@ -14,10 +14,10 @@ from glmfit.errors import DataError, Finding, UsageError, shorten
 from glmfit.families import Family
 from glmfit.families.userfile import is_dense
 from glmfit.lazy import load_meanwhile
-from glmfit.many.gapped import Scan, holds
-from glmfit.many.names import chosen
-from glmfit.many.scanned import ScanRecord, adjusted
-from glmfit.many.template import GAP, Template
+from glmfit.many.scan.gapped import Scan, holds
+from glmfit.many.scan.names import chosen
+from glmfit.many.scan.rows import ScanRecord, adjusted
+from glmfit.many.scan.template import GAP, Template
 from glmfit.rows import check_held, inside, refuse_formula, refuse_random, resolve
 from glmfit.rows.asked import Asked, ask
 from glmfit.rows.data import A_WHILE
@@ -50,7 +50,7 @@ def scan(spec: ModelSpec, data: Any, columns: Sequence[str], *, firth_fallback: 
     refuse_random(asked.formula, "--scan fits columns together", "write a file of jobs, a model for each column")
     wanted = [name for name in asked.read if name != GAP]
     if source.expected_rows() * (len(wanted) + len(names)) > A_WHILE:
-        load_meanwhile("glmfit.many.grouping")
+        load_meanwhile("glmfit.many.scan.columns")
     check_held("--scan", gap, source, len(wanted) + len(names))
     table, _ = inside(asked.where, source.read([*wanted, *names]), [*asked.columns, *names])
     return Scan(template, asked, source, table, names, firth_fallback)
@@ -73,8 +73,8 @@ def _check(asked: Asked, names: Sequence[str], family: Family) -> None:
 
 def records(scan: Scan, adjust: str = "bh", told: Told | None = None) -> list[ScanRecord]:
     """One for each column, in order."""
-    from glmfit.many.alone import Alone
-    from glmfit.many.grouping import together
+    from glmfit.many.scan.alone import Alone
+    from glmfit.many.scan.columns import together
 
     found: dict[int, ScanRecord] = {}
     cautions: dict[int, Finding] = {}

@@ -16,8 +16,8 @@ from torch import Tensor
 from glmfit.estimate import nested
 from glmfit.estimate.maximum import NEAR_LIMIT
 from glmfit.inference import residual_df
-from glmfit.many.covariances import covariances
-from glmfit.many.sums import Sums, may_spread, sums_of
+from glmfit.many.scan.covariances import covariances
+from glmfit.many.scan.sums import Sums, may_spread, sums_of
 from glmfit.model import Model, VaryingLikelihood
 from glmfit.numerics import BatchOptimum, newton_batch
 from glmfit.numerics.batch import unit_diagonals

@@ -15,14 +15,14 @@ from glmfit.errors import ModelError
 from glmfit.estimate import start
 from glmfit.estimate.check import inspection_of
 from glmfit.estimate.maximum import Maximum, maximise
-from glmfit.many.beforehand import INFLATED, alike, constant
 from glmfit.many.cores import side_by_side
-from glmfit.many.designed import Designed, Designer
-from glmfit.many.gapped import Scan, learns, without_gap
-from glmfit.many.own import Own, Shared
-from glmfit.many.responses import response_blocks
-from glmfit.many.scanned import Outcome, ScanRecord, ScanRow, tested
-from glmfit.many.together import Batch, Together, may_be_together
+from glmfit.many.scan.beforehand import INFLATED, alike, constant
+from glmfit.many.scan.designed import Designed, Designer
+from glmfit.many.scan.gapped import Scan, learns, without_gap
+from glmfit.many.scan.own import Own, Shared
+from glmfit.many.scan.responses import response_blocks
+from glmfit.many.scan.rows import Outcome, ScanRecord, ScanRow, tested
+from glmfit.many.scan.together import Batch, Together, may_be_together
 from glmfit.model import assemble
 from glmfit.rows import Data
 from glmfit.rows.data import prepare

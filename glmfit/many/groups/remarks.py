@@ -10,8 +10,8 @@ import torch
 
 from glmfit.errors import Finding
 from glmfit.formula import Factor
-from glmfit.many.block import Block
-from glmfit.many.maximum import Maxima
+from glmfit.many.groups.block import Block
+from glmfit.many.groups.maximum import Maxima
 from glmfit.rows.slips import FEWEST_CODES, MOST_CODES, code_text
 from glmfit.spec import cluster_columns
 from glmfit.trust import diagnose

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from glmfit.errors import Finding, GlmfitError
-from glmfit.many.answers import Answers, Path, answers
-from glmfit.many.block import Block, Laid
 from glmfit.many.fits import Filled
-from glmfit.many.maximum import Maxima, maximise
-from glmfit.many.remarks import dropped, numeric_codes, remarks
+from glmfit.many.groups.answers import Answers, Path, answers
+from glmfit.many.groups.block import Block, Laid
+from glmfit.many.groups.maximum import Maxima, maximise
+from glmfit.many.groups.remarks import dropped, numeric_codes, remarks
 from glmfit.report.template import Template
 from glmfit.result import Fit
 

@@ -36,6 +36,10 @@ IN_PYTHON = {
 }
 
 
+# Programs that are installed have been compiled to bytecode: ours shall be too, at its first run.
+_INSTALLED = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One process: seconds of wall and processor time, peak memory in MB, and what it printed."""
@@ -95,7 +99,7 @@ def timed(words: Sequence[str], limit: float) -> Run | str:
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         begin = time.perf_counter()
         process = subprocess.Popen(
-            words, stdout=out, stderr=err, cwd=ROOT, start_new_session=True, preexec_fn=_bound_memory
+            words, stdout=out, stderr=err, cwd=ROOT, env=_INSTALLED, start_new_session=True, preexec_fn=_bound_memory
         )
         late = threading.Timer(limit, os.killpg, (process.pid, signal.SIGKILL))
         late.start()

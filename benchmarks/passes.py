@@ -89,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     torch.set_num_threads(1)
     base = likelihood(POISSON, asked.rows, asked.columns)
+    print("| family | predictors | times Poisson's pass |\n|---|--:|--:|")
     for case in cases(asked.only):
         try:
             found = likelihood(case, asked.rows, asked.columns)
@@ -97,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             continue
         own = len(found[0].chunks[0].predictors)
         times = ratio(lambda found=found: seconds(found), lambda: seconds(base), asked.rounds)
-        print(f"{' '.join(case):45} {own} {times:6.2f}", flush=True)
+        print(f"| {', '.join(filter(None, case))} | {own} | {times:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

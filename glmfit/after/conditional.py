@@ -39,7 +39,7 @@ def with_random(model: SavedModel, how: str | None, choices: Sequence[str] = CHO
         if how is not None:
             raise UsageError("contradiction", f"--random: {model.name} has no random effects", "leave it out")
         return model
-    how = how or (choices[0] if choices[0] != "drawn" or _is_known(model) else "include")
+    how = how or (choices[0] if choices[0] != "drawn" or _is_kept(model) else "include")
     if how == "zero":
         return without_effects(model)
     if how == "population":
@@ -53,8 +53,13 @@ def with_random(model: SavedModel, how: str | None, choices: Sequence[str] = CHO
     return replace(model, random=how)
 
 
-def _is_known(model: SavedModel) -> bool:
-    """Whether the joint covariance is kept."""
+def errors_are_known(model: SavedModel) -> bool:
+    """Whether estimates at the random effects that are taken have standard errors."""
+    return model.random == "zero" or _is_kept(model)
+
+
+def _is_kept(model: SavedModel) -> bool:
+    """Whether the joint covariance is."""
     return model.fit.blueprint.random is not None and model.fit.blueprint.random.covariance is not None
 
 

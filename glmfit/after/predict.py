@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glmfit.after.conditional import refuse_new_responses, with_random
+from glmfit.after.conditional import errors_are_known, refuse_new_responses, with_random
 from glmfit.after.expected import expected, mixture_quantile
 from glmfit.after.law import spreading
 from glmfit.after.newdata import Asked, NewRows, complete, new_rows
@@ -61,10 +61,10 @@ def predictions(
 
     Without an `interval` they have confidence intervals where the estimates have standard errors.
     """
-    if interval is None:
-        interval = "confidence" if model.fit.shrinkage is None else "none"
-    one_of("--interval", interval, KINDS)
     model = with_random(model, random)
+    if interval is None:
+        interval = "confidence" if model.fit.shrinkage is None and errors_are_known(model) else "none"
+    one_of("--interval", interval, KINDS)
     level = model.fit.level if level is None else level
     if not 0 < level < 1:
         raise UsageError("invalid_value", f"--level: {level:g} is not between 0 and 1", "0.95 is usual")

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from itertools import pairwise
 
+from glmfit.errors import ModelError
 from glmfit.estimate import absorbing, mixed, smoothed
 from glmfit.estimate.bootstrap import asked_of, bootstrap, with_bootstrap
 from glmfit.estimate.check import inspection_of
@@ -22,8 +23,10 @@ from glmfit.numerics import Trace
 from glmfit.result import Fitted
 from glmfit.rows import Data
 from glmfit.rows.slips import numeric_codes
+from glmfit.spec import ModelSpec
 
 STAGES = ("design", "optimize", "inference")
+MOST_SEARCHED = 1_000  # coefficients whose intervals are searched for one by one
 
 
 def fit_data(
@@ -45,6 +48,8 @@ def fit_data(
         data = without_idle(data)
     codes = numeric_codes(data.table, data.formula)
     model = assemble(data, spend)
+    if profiled is None:
+        _check_searches(model.size, data.spec)
     clock.append(time.perf_counter())
     search = maximise if model.absorbed is None else absorbing.maximise
     if model.smooths:
@@ -62,6 +67,20 @@ def fit_data(
     clock.append(time.perf_counter())
     seconds = (after - before for before, after in pairwise(clock))
     return replace(fit, seconds={"read": data.seconds, **dict(zip(STAGES, seconds, strict=True))})
+
+
+def _check_searches(size: int, spec: ModelSpec) -> None:
+    """`ModelError` where the end of each interval takes searches of its own, and there are very many of them."""
+    if size <= MOST_SEARCHED:
+        return
+    searches = f"would search for both ends of {size:,} intervals, each with work of its own on {size:,} coefficients"
+    if spec.ci == "profile":
+        hint = (
+            "leave it out, or name terms: glmfit confint MODEL DATA --terms TERM; or --absorb the factor of many levels"
+        )
+        raise ModelError("too_large", f"--ci profile {searches}", hint)
+    if (spec.se or "").startswith("wild"):
+        raise ModelError("too_large", f"--se {spec.se} {searches}", "use --se cluster:COLUMN, which does without")
 
 
 def mixed_fit(data: Data, trace: Trace | None = None) -> Fitted:

@@ -135,6 +135,9 @@ class Family(Distribution):
     more_recession: ClassVar[bool] = False  # l may rise for ever in other directions too than those of `recession`
     rare_is_one: ClassVar[bool] = False  # as the mean tends to 0 a count that is not 0 tends to 1, the surer the nearer
     log_phi_step: float = math.inf  # the maxima of l in log phi, the mean held, may lie as close as this; inf: one only
+    separable_phi: ClassVar[bool] = (
+        False  # log f = A(phi) + c(y) - d(y, mu) / (2 phi): deviances are all that phi needs
+    )
     twice: ClassVar[bool] = False  # the density is written so that it has two derivatives, and no more
     several_peaks: ClassVar[bool] = False  # l may have several maxima far from each other: several starts are worth it
     neighbours: ClassVar[tuple[str, ...]] = ()  # families of the same parameters whose maxima are starts

@@ -31,6 +31,7 @@ class Gaussian(Family):
     support = Support(-math.inf, math.inf, text="real numbers")
     parameters = (Parameter("mu", "identity", REAL_LINKS), PHI)
     quadratic_links = ("identity",)
+    separable_phi = True
     orthogonal_mean = True
 
     def start(self, y: Tensor, weight: Tensor, **columns: Tensor) -> dict[str, float]:
@@ -68,6 +69,7 @@ class Gamma(IntegratedTails, PositiveMean):
     support = Support(0, math.inf, lower_open=True, text="positive numbers")
     with_zeros = "hurdle-gamma"
     parameters = (PositiveMean.mu_parameter, PHI)
+    separable_phi = True
 
     def log_density(self, y: Tensor, log_mu: Tensor, log_phi: Tensor) -> Tensor:  # type: ignore[override]
         log_y = y.log()
@@ -113,6 +115,7 @@ class InverseGaussian(PositiveMean):
     support = Support(0, math.inf, lower_open=True, text="positive numbers")
     with_zeros = "hurdle-inverse-gaussian"
     parameters = (Parameter("mu", "log", ("inverse-squared", "log", "identity", "inverse", "sqrt", "power:K")), PHI)
+    separable_phi = True
 
     def log_density(self, y: Tensor, log_mu: Tensor, log_phi: Tensor) -> Tensor:  # type: ignore[override]
         return -0.5 * (LOG_2PI + log_phi + 3 * y.log() + self.unit_deviance(y, log_mu) * torch.exp(-log_phi))

@@ -106,10 +106,11 @@ class GeneralizedPoisson(_Overdispersed):
         log_m = log_mu - torch.log1p(alpha)
         growth = y * (alpha * torch.exp(-log_mu))
         outside = growth <= -1
-        log_growth = torch.log1p(torch.where(outside, 0.0, growth))
+        beyond = bool(outside.any())
+        log_growth = torch.log1p(torch.where(outside, 0.0, growth) if beyond else growth)
         at_zero = -torch.exp(log_m)
         value = y * log_m + (y - 1) * log_growth - y * torch.tanh(0.5 * z) - log_factorial(y) + at_zero
-        return torch.where(outside, -math.inf, value)
+        return torch.where(outside, -math.inf, value) if beyond else value
 
     def ends(self, *working: Tensor, **columns: Tensor) -> tuple[Tensor, Tensor]:
         mu, alpha = torch.exp(working[0]), 0.5 * torch.expm1(working[1])

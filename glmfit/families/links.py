@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from glmfit.errors import UsageError, did_you_mean
-from glmfit.families.special import log1mexp, log_ndtr, logit_ndtr, logit_one_minus_exp_minus_exp, softplus
+from glmfit.families.special import (
+    log1mexp,
+    log_ndtr,
+    logit_cauchy,
+    logit_ndtr,
+    logit_one_minus_exp_minus_exp,
+    softplus,
+)
 from glmfit.lazy import torch
 
 if TYPE_CHECKING:
@@ -105,12 +112,7 @@ LINKS: Mapping[str, Link] = {
             lambda mu: torch.tan(math.pi * (mu - 0.5)),
             # 1/2 + atan(eta)/pi, kept accurate in the lower tail
             lambda eta: torch.atan2(torch.ones_like(eta), -eta) / math.pi,
-            {
-                "logit": lambda eta: (
-                    torch.log(torch.atan2(torch.ones_like(eta), -eta))
-                    - torch.log(torch.atan2(torch.ones_like(eta), eta))
-                )
-            },
+            {"logit": lambda eta: logit_cauchy(eta)},
             "eta = tan(pi (mu - 1/2))",
         ),
         Link(

@@ -74,6 +74,8 @@ def log_factorial(y: Tensor) -> Tensor:
 
 def log_choose(m: Tensor, y: Tensor) -> Tensor:
     """log of the number of ways to choose y of m."""
+    if m.numel() and bool(m.max() <= 1):
+        return torch.zeros_like(y)
     return log_factorial(m) - log_factorial(y) - log_factorial(m - y)
 
 
@@ -88,6 +90,11 @@ def _counts(y: Tensor) -> Tensor | None:
 def logit_ndtr(x: Tensor) -> Tensor:
     """log Phi(x) - log Phi(-x)."""
     return _written().LogitNormal.apply(x)[0]
+
+
+def logit_cauchy(x: Tensor) -> Tensor:
+    """log p - log(1 - p) with p = 1/2 + atan(x) / pi."""
+    return _written().LogitCauchy.apply(x)[0]
 
 
 def log1mexp(x: Tensor) -> Tensor:

@@ -114,6 +114,31 @@ class LogitNormal(Function):
         return _sum((value, slope), *both)
 
 
+class LogitCauchy(Function):
+    """x -> z = log a - log b, with a and b pi times the Cauchy tails below and above x, its slope r + q, r = w / a,
+    q = w / b, v = 2 x w and w = 1 / (1 + x^2): r' = -r (v + r), q' = q (q - v), v' = 2 w - v^2, w' = -v w."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, ...]:
+        one = torch.ones_like(x)
+        below, above = torch.atan2(one, -x), torch.atan2(one, x)  # accurate in both tails
+        w = 1 / (1 + x * x)
+        r, q, v = w / below, w / above, 2 * (x * w)
+        slope = r + q
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(slope, r, q, v, w)
+        return torch.log(below) - torch.log(above), slope, r, q, v, w
+
+    @staticmethod
+    def backward(ctx: Any, value: Tensor | None, of_slope: Tensor | None, *others: Tensor | None) -> Tensor | None:
+        slope, r, q, v, w = ctx.saved_tensors
+        both: list[tuple[Tensor | None, Tensor]] = [] if of_slope is None else [(of_slope, q * (q - v) - r * (v + r))]
+        if any(one is not None for one in others):
+            of_r, of_q, of_v, of_w = others
+            both += [(of_r, -r * (v + r)), (of_q, q * (q - v)), (of_v, 2 * w - v * v), (of_w, -v * w)]
+        return _sum((value, slope), *both)
+
+
 def _lower(x: Tensor) -> tuple[Tensor, ...]:
     """The same in the lower tail: by erfcx, and further out by the series S = Phi |x| / phi = 1 - 1/x^2 + ..."""
     scaled = torch.special.erfcx(-x * _ROOT_HALF)

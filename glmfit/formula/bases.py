@@ -85,8 +85,10 @@ def _even_knots(x: np.ndarray, k: int) -> dict[str, Any]:
 
 
 def _radial(r: np.ndarray, nu: int) -> np.ndarray:
-    """|r|^3 / 12, or its derivative."""
-    return np.abs(r) ** 3 / 12 if nu == 0 else np.abs(r) * r / 4
+    """|r|^3 / 12, or its first or second derivative."""
+    if nu == 2:
+        return np.asarray(np.abs(r) / 2)
+    return np.asarray(np.abs(r) * r / 4 if nu else np.abs(r) * r * r / 12)
 
 
 def _truncated(x: np.ndarray, k: int) -> dict[str, Any]:
@@ -125,9 +127,16 @@ def _largest(matrix: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _thin_plate(state: State, x: np.ndarray, nu: int) -> np.ndarray:
+    """Between two neighbouring places a column is a cubic: that of its derivatives at the lower one."""
     places, weights, scale = (np.array(state[name]) for name in ("places", "weights", "scale"))
     shift = state["shift"]
-    step = max(1, 2_000_000 // len(places))  # rows at a time
-    parts = [_radial(x[start : start + step, None] - places, nu) @ weights for start in range(0, max(len(x), 1), step)]
+    met, inverse = np.unique(np.searchsorted(places, x, side="right") - 1, return_inverse=True)
+    near = places[met.clip(0)]
+    terms = [_radial(near[:, None] - places, order) @ weights for order in range(nu, 3)]
+    terms.append(np.where(np.arange(len(places)) <= met[:, None], 0.5, -0.5) @ weights)
+    step = x - near[inverse]
+    out = terms[-1][inverse]
+    for order, term in zip(range(3 - nu, 0, -1), reversed(terms[:-1]), strict=True):
+        out = term[inverse] + step[:, None] * out / order
     line = [np.zeros(len(x)), np.ones(len(x))] if nu else [np.ones(len(x)), x - shift]
-    return np.asarray(np.column_stack([np.concatenate(parts), *line]) * scale)
+    return np.asarray(np.column_stack([out, *line]) * scale)

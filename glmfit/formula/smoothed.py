@@ -93,17 +93,25 @@ def random_effects(
     node: Node, codes: np.ndarray, levels: Sequence[str], by: By | None
 ) -> tuple[dict[str, np.ndarray], tuple[Penalised, ...]]:
     """The columns of s(g, bs='re'), an indicator of each level, multiplied, and what penalises them."""
-    _check_size(node, len(levels), by)
+    _check_size(node, len(levels), by, f"write {_in_words(node, by)}, which takes any number of levels")
     base = np.equal.outer(codes, np.arange(len(levels))).astype(np.float64)
     return _multiplied(base, by, [np.eye(len(levels))], 0, [f"[{level}]" for level in levels])
 
 
-def _check_size(node: Node, size: int, by: By | None) -> None:
+def _in_words(node: Node, by: By | None) -> str:
+    """The same effects as a formula's random effects."""
+    group, asked = render(node.args[0]), smooth_of(node).by
+    if by is None or asked is None:
+        return f"(1 | {group})"
+    return f"(0 + {render(asked)} | {group})" if by.levels is None else f"(1 | {group}:{render(asked)})"
+
+
+def _check_size(node: Node, size: int, by: By | None, hint: str = "give it a smaller k, or fewer levels") -> None:
     """Raises for more columns than can be fitted, before they take memory."""
     total = size * (1 if by is None or by.levels is None else len(by.levels))
     if total > MOST_COLUMNS:
         what = f"'{render(node)}' would have {total:,} columns, and at most {MOST_COLUMNS:,} of a smooth are fitted"
-        raise ModelError("too_many_columns", what, "give it a smaller k, or fewer levels")
+        raise ModelError("too_many_columns", what, hint)
 
 
 def _multiplied(

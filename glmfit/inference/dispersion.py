@@ -6,15 +6,16 @@ pearson  X^2 / df      deviance  D / df      ml  the maximum of the log-likeliho
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
 import torch
 from torch import Tensor
 
-from glmfit.model import AsFitted, Likelihood, Model, Rows
-from glmfit.numerics import Optimum, all_finite, full, newton
+from glmfit.families import LINKS, Family
+from glmfit.model import AsFitted, Likelihood, Model, Rows, row_derivatives
+from glmfit.numerics import Optimum, all_finite, full, is_constant, newton, summed
 from glmfit.spec import DISPERSIONS, ModelSpec
 
 PERFECT = 1e-26  # deviance, or chi-square, relative to the size of the means: nothing but rounding is left
@@ -87,10 +88,50 @@ def unit_deviances(likelihood: Likelihood, chunk: Rows, etas: Sequence[Tensor]) 
     return torch.where(nothing, 0.0, deviance)
 
 
-def maximum_likelihood(model: Model, found: Optimum, start: float) -> tuple[float, float]:
-    """phi that maximises the log-likelihood with the mean held at its optimum, and that maximum."""
+@dataclass(frozen=True, slots=True)
+class _OfDeviance:
+    """log phi -> sum_i w_i log f_i of a fixed mean, but for c(y), where log f = A(phi) + c(y) - d / (2 phi).
+
+    One row tells A: `weight` times the density of a response of 1 at a mean of 1. `deviance` is sum_i w_i d_i.
+    """
+
+    family: Family
+    weight: float
+    deviance: float
+
+    def _at(self, log_phi: Tensor) -> Tensor:
+        one = torch.ones(1, dtype=torch.float64)
+        saturated = LINKS[self.family.parameter(self.family.main).scale].link(one)
+        density = self.family.log_density(one, saturated, log_phi)
+        return self.weight * density - 0.5 * self.deviance * torch.exp(-log_phi)
+
+    def derivatives(self, theta: Tensor) -> tuple[float, Tensor, Tensor]:
+        row = row_derivatives(self._at, [theta])
+        return float(row.l), row.g[0], row.h[0]
+
+    def along(self, theta: Tensor, direction: Tensor) -> Callable[[float], float]:
+        return lambda t: float(self._at(theta + t * direction))
+
+    def expected(self, theta: Tensor) -> None:
+        return None
+
+    def information_root(self, theta: Tensor) -> None:
+        return None
+
+
+def maximum_likelihood(model: Model, found: Optimum, deviance: float) -> tuple[float, float]:
+    """phi that maximises the log-likelihood with the mean held at its optimum, and that maximum.
+
+    `deviance` is the sum of unit deviances, of which the mean is near to phi.
+    """
     mean = AsFitted(found.theta, found.low, (model.family.main,))
     of_phi, example = (one.constants_only(("phi",), mean) for one in (model, model.here))
+    start, rows = deviance / model.n, model.rows
+    unweighted = is_constant(rows.log_prior) and float(rows.log_prior[0]) == 0
+    if model.family.separable_phi and unweighted and model.source is None:
+        begin = torch.tensor([math.log(start)], dtype=torch.float64)
+        log_phi = newton(_OfDeviance(model.family, summed(rows.weight), deviance), begin).theta
+        return math.exp(float(log_phi)), of_phi.value(log_phi)
     optima = [newton(of_phi, begin) for begin in _peaks(example, math.log(start), model.family.log_phi_step)]
     best = max(optima, key=lambda optimum: optimum.value)
     return math.exp(float(best.theta)), best.value
@@ -160,7 +201,7 @@ def dispersion(model: Model, spec: ModelSpec, found: Optimum, sums: Goodness, df
         if not isinstance(asked, str):
             log_likelihood = model.held_at(asked).likelihood().value(found.theta, found.low)
         elif not sums.perfect:
-            phi, log_likelihood = maximum_likelihood(model, found, sums.deviance / model.n)
+            phi, log_likelihood = maximum_likelihood(model, found, sums.deviance)
         else:
             phi, log_likelihood = 0.0, math.inf
     if not isinstance(asked, str):

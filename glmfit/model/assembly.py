@@ -269,9 +269,9 @@ class _Parts:
         standard, standardization = matrix.standardized(spend=self.spend)
         root = penalty_root(matrix, standardization, self.smooths)
         out = [] if self.all_columns else aliased_columns(standard, root)
-        refuse_overlap(matrix, out, self.smooths)
         without = set(out)
         texts = combinations(standard, standardization, [j for j in range(matrix.shape[1]) if j not in without], out)
+        refuse_overlap(matrix, {j: texts.get(j, ()) for j in out}, self.smooths)
         own = [j for j, name in enumerate(matrix.names) if not _left(name, location)]
         kept = [j for j in own if j not in without]
         if len(kept) < matrix.shape[1]:

@@ -20,7 +20,7 @@ from glmfit import memory
 from glmfit.design import MOST_DENSE_COLUMNS, add_bordered, structure
 from glmfit.families import LINKS, Family, Link, Parameter
 from glmfit.model.rows import Chunks, Rows
-from glmfit.numerics import Bordered, Pair, Symmetric, as_written, exact, normal_equations, stacked_root
+from glmfit.numerics import Bordered, Pair, Symmetric, as_written, exact, is_constant, normal_equations, stacked_root
 
 T = TypeVar("T")
 MOST_PRECISE_CELLS = 1_000_000  # products of two columns that take a twentieth of a second
@@ -43,12 +43,14 @@ def row_derivatives(log_density: Callable[..., Tensor], etas: Sequence[Tensor]) 
     if size == 1:  # no copies of what is alone
         (second,) = gradients(first[0], leaves, create_graph=False)
         return RowDerivatives(value.detach(), first[0].detach()[:, None], second[:, None, None])
-    g = torch.stack([gradient.detach() for gradient in first], dim=1) if size else value.new_zeros((n, 0))
-    h = value.new_zeros((n, size, size))
+    # One predictor's numbers lie side by side, as they are made and as they are looked at.
+    g = torch.stack([gradient.detach() for gradient in first]).T if size else value.new_zeros((n, 0))
+    h = value.new_empty((size, size, n)).permute(2, 0, 1)
     for j, gradient in enumerate(first):
         for k, second in enumerate(gradients(gradient, leaves[j:], create_graph=False), start=j):
             h[:, j, k] = second
-            h[:, k, j] = second
+            if k > j:
+                h[:, k, j] = second
     return RowDerivatives(value.detach(), g, h)
 
 
@@ -58,6 +60,13 @@ def gradients(rows: Tensor, leaves: Sequence[Tensor], create_graph: bool) -> lis
         return [torch.zeros_like(leaf) for leaf in leaves]
     found = torch.autograd.grad(rows.sum(), leaves, create_graph=create_graph, retain_graph=True, allow_unused=True)
     return [torch.zeros_like(leaf) if one is None else one for one, leaf in zip(found, leaves, strict=True)]
+
+
+def weighed(weight: Tensor, row: RowDerivatives) -> RowDerivatives:
+    """The same times the weight (n,) of each row; most rows stand for themselves."""
+    if is_constant(weight) and float(weight[0]) == 1.0:
+        return row
+    return RowDerivatives(weight * row.l, weight[:, None] * row.g, weight[:, None, None] * row.h)
 
 
 class Likelihood:
@@ -174,9 +183,10 @@ class Likelihood:
         gradient = theta.new_zeros(self.size)
         hessian = self.no_curvature()
         for chunk, _, row in self.rows(theta):
-            value += float((chunk.weight * row.l).sum())
-            add_gradient(gradient, chunk, chunk.weight[:, None] * row.g)
-            self.add_hessian(hessian, chunk, chunk.weight[:, None, None] * row.h)
+            row = weighed(chunk.weight, row)
+            value += float(row.l.sum())
+            add_gradient(gradient, chunk, row.g)
+            self.add_hessian(hessian, chunk, row.h)
         return value, gradient, hessian
 
     def no_curvature(self) -> Symmetric:

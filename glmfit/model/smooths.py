@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from glmfit.design import Matrix, Standardization
+from glmfit.design import Combination, Matrix, Standardization
 from glmfit.errors import ModelError
 from glmfit.formula import Penalised
 from glmfit.model.model import SmoothBlock
@@ -32,11 +32,17 @@ def penalty_root(matrix: Matrix, standardization: Standardization, smooths: Smoo
     return torch.cat(rows) if rows else None
 
 
-def refuse_overlap(matrix: Matrix, aliased: Sequence[int], smooths: Smooths) -> None:
-    """Raise where a smooth can be what earlier terms are: its penalty does not decide between them."""
-    for j in aliased:
-        if (text := matrix.terms[j]) in smooths:
-            what = f"'{text}' holds what earlier terms are already, a straight line most often"
+def refuse_overlap(matrix: Matrix, aliased: Mapping[int, Combination], smooths: Smooths) -> None:
+    """Raise where a smooth can be what other terms are, before it or after: its penalty does not decide between them.
+
+    `aliased` are the columns that are combinations of earlier ones.
+    """
+    terms = dict(zip(matrix.names, matrix.terms, strict=True))
+    for j, combination in aliased.items():
+        within = [matrix.terms[j], *(terms[name] for name, _ in combination)]
+        if smooth := next((term for term in within if term in smooths), None):
+            other = "earlier terms are already" if within[0] == smooth else f"'{within[0]}' is too"
+            what = f"'{smooth}' holds what {other}, a straight line most often"
             hint = "leave the column itself out where it has a smooth, or its s() where it is in te()"
             raise ModelError("smooth_overlap", what, hint)
 

@@ -97,8 +97,9 @@ def test_intervals_that_would_be_wrong_are_refused() -> None:
     assert refused.value.code == "random_intervals"
     old = replace(fit.opened().fit, blueprint=replace(fit.blueprint, random=RandomLaw(LAW, None)))
     with pytest.raises(ModelError, match="is not kept") as refused:
-        FittedModel.of(old).predict(known)
+        FittedModel.of(old).predict(known, interval="confidence")
     assert refused.value.code == "random_intervals"
+    assert list(FittedModel.of(old).predict(known)) == ["estimate"]
     with pytest.raises(UsageError, match="has no random effects"):
         glmfit.fit("Reaction ~ Days", pd.DataFrame(FRAMES["sleepstudy"])).predict(known, random="zero")
 

@@ -108,3 +108,15 @@ def test_checks_of_a_true_model_find_nothing_and_its_own_rows_need_no_option() -
     assert math.isnan(plain.residuals(data)["response"][7])
     with pytest.raises(glmfit.errors.DataError, match="'y' is missing in row 8"):
         plain.residuals(data.iloc[::-1].reset_index(drop=True).iloc[::-1][:100])
+
+
+def test_effects_of_two_parameters_are_integrated_together() -> None:
+    data = pd.DataFrame(FRAMES["sim"])
+    fit = glmfit.fit(["zeros ~ x + (1 | g)", "zero ~ 1 + (1 | h)"], data, family="zero-inflated-poisson")
+    mean, mu, zero = (
+        fit.predict(data[:6], of, random="population")["estimate"].to_numpy() for of in ("mean", "mu", "parameter:zero")
+    )
+    assert mean == pytest.approx((1 - zero) * mu, rel=1e-9)  # the two are independent
+    size = fit.random_effects.terms[0].deviations[0].estimate
+    centre = fit.predict(data[:6], "mu", random="zero")["estimate"].to_numpy()
+    assert mu == pytest.approx(centre * math.exp(0.5 * size**2), rel=1e-9)

@@ -22,6 +22,7 @@ from glmfit.families.special import (
     log_one_minus_exp_minus_exp,
     log_rising,
     logaddexp,
+    logit_cauchy,
     logit_ndtr,
     relative_entropy,
     softplus,
@@ -136,6 +137,17 @@ def test_third_derivatives_and_logits_of_the_normal(x: float) -> None:
     with mp.workdps(80):
         third = float(mpmath.diff(lambda t: mp.log(mp.erfc(-t / mp.sqrt(2)) / mp.erfc(t / mp.sqrt(2))), x, 3))
     assert gradients[0][3] == pytest.approx(third, rel=1e-8)
+
+
+@pytest.mark.parametrize("x", [-1e8, -40.0, -1.0, 0.0, 0.3, 7.0, 1e4])
+def test_three_derivatives_of_the_logit_of_the_cauchy(x: float) -> None:
+    at = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+    found = [logit_cauchy(at)]
+    for _ in range(3):
+        found += torch.autograd.grad(found[-1], at, create_graph=True)
+    with mp.workdps(120):
+        expected = [float(mpmath.diff(lambda t: mp.log(mp.atan2(1, -t) / mp.atan2(1, t)), x, k)) for k in range(4)]
+    assert [one.item() for one in found] == pytest.approx(expected, rel=1e-13, abs=1e-15)
 
 
 def test_factorials_are_those_of_the_gamma_function() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from streamed import in_files
 
 from glmfit.commands.app import main
 from glmfit.errors import GlmfitError
@@ -18,7 +19,6 @@ from glmfit.many.groups.split import grouped
 from glmfit.report import schema
 from glmfit.spec import ModelSpec
 from glmfit.table import open_data
-from tests.support.streamed import in_files
 
 QUINE = ["fit", "sample_data/quine.csv", "Days ~ Sex + Lrn", "-f", "nb", "--by", "Age,Eth"]
 

@@ -155,6 +155,7 @@ def test_the_table_lists_smooths_and_not_their_coefficients() -> None:
         ("count ~ x", {"smoothing": "ml"}, "contradiction"),
         ("count ~ s(x)", {"smoothing": "aic"}, "invalid_value"),
         ("count ~ x + s(x)", {}, "smooth_overlap"),
+        ("count ~ s(x) + x", {}, "smooth_overlap"),
         ("count ~ s(x) + te(x, z)", {}, "smooth_overlap"),
         ("count ~ h + s(h, bs='re')", {}, "smooth_overlap"),
         ("count ~ s(w)", {}, "smooth_k"),
@@ -179,6 +180,13 @@ def test_what_is_refused(formula: str, options: dict[str, Any], code: str) -> No
         glmfit.fit(formula, DATA, **{"family": "poisson", **options})
     assert raised.value.code == code
     assert raised.value.hint
+
+
+def test_many_levels_are_for_random_effects() -> None:
+    frame = pd.DataFrame({"y": np.arange(2100) % 7, "g": [f"g{at}" for at in range(2100)]})
+    with pytest.raises(GlmfitError) as raised:
+        glmfit.fit("y ~ s(g, bs='re')", frame, family="poisson")
+    assert raised.value.hint == "write (1 | g), which takes any number of levels"
 
 
 def test_what_follows_a_fit_is_right_or_refused() -> None:

@@ -117,3 +117,28 @@ def test_what_cr2_would_take_is_said_before_it_is_tried(
     monkeypatch.setattr(memory, "available", lambda: 3 * 10**9)
     with pytest.raises(ModelError, match=r"14 GB.* 1,201 x 1,201 x 1,201 numbers"):
         glmfit.fit(FORMULA, table, family="poisson", se="cluster:x", small_sample="cr2")
+
+
+@pytest.mark.parametrize("levels", [1_100, 100])  # set apart in a matrix too wide for QR, and side by side
+def test_aliased_columns_are_named_by_what_they_are_made_of(levels: int) -> None:
+    random = np.random.default_rng(3)
+    g = np.tile(np.arange(levels), 3)
+    x = random.normal(size=len(g))
+    data = {"y": random.normal(size=len(g)), "x": x, "g": g, "h": g % 4, "more": 3 * x - 2, "two": np.isin(g, (7, 8))}
+    found = glmfit.fit("y ~ x + C(g) + more + C(h) + I(1.0 * two)", data)
+    parts = {one.term: {part.term: part.coefficient for part in one.parts} for one in found.blueprint.aliases}
+    assert list(parts) == ["more", "C(h)[T.1]", "C(h)[T.2]", "C(h)[T.3]", "I(1.0 * two)"]
+    assert parts["more"] == pytest.approx({"Intercept": -2.0, "x": 3.0}, rel=1e-12)
+    assert parts["C(h)[T.2]"] == pytest.approx({f"C(g)[T.{level}]": 1.0 for level in range(2, levels, 4)}, rel=1e-9)
+    (said,) = (finding for finding in found.warnings if finding.code == "aliased")
+    assert "'more' = -2 + 3 x" in said.message
+    assert "= C(g)[T.7] + C(g)[T.8]" in said.message
+
+
+@pytest.mark.parametrize(("options", "word"), [({"ci": "profile"}, "confint"), ({"se": "wild:cluster"}, "cluster")])
+def test_searches_for_very_many_intervals_are_refused(table: dict, options: dict[str, str], word: str) -> None:
+    data = {**table, "cluster": np.arange(ROWS) % 30}
+    with pytest.raises(ModelError, match=r"would search for both ends of 1,201 intervals") as error:
+        glmfit.fit(FORMULA, data, family="poisson", **options)
+    assert error.value.code == "too_large"
+    assert word in str(error.value.hint)

@@ -43,6 +43,7 @@ def compared(models: Sequence[Named], rows: Rows | None = None) -> tuple[Records
         refuse_penalised(one, "comparisons by likelihood")
     for other in models[1:]:
         _refuse_other_data(models[0], other)
+    components.refuse_conditional(models)
     components.refuse_other_restrictions(models)
     criteria = [one.fit.aic for _, one in models]
     least = min((value for value in criteria if not math.isnan(value)), default=math.nan)

@@ -26,10 +26,27 @@ def refuse_other_restrictions(models: Sequence[tuple[str, Fitted]]) -> None:
     for name, other in models:
         if not _is_restricted(other):
             message = f"{first} was fitted by REML and {name} was not: their likelihoods are of different things"
-            raise ModelError("reml_compared", message, "fit both without --reml")
+            raise ModelError("reml_compared", message, _by_ml(known))
         if _fixed(known) != _fixed(other):
             message = f"{first} and {name} were fitted by REML and have other fixed effects of the mean"
-            raise ModelError("reml_compared", message, "fit both without --reml")
+            raise ModelError("reml_compared", message, _by_ml(known))
+
+
+def _by_ml(one: Fitted) -> str:
+    return "fit both without --reml" if one.smoothing is None else "fit both with --smoothing ml, and without --reml"
+
+
+def refuse_conditional(models: Sequence[tuple[str, Fitted]]) -> None:
+    """`ModelError` where one likelihood is at estimates of penalised coefficients, and another integrated over them."""
+    smooth = [name for name, one in models if one.smoothing is not None and one.random_effects is None]
+    integrated = [name for name, one in models if one.random_effects is not None]
+    if smooth and integrated:
+        message = (
+            f"the likelihood of {smooth[0]} is that at its smooth terms, with effective parameters; that of "
+            f"{integrated[0]} is integrated over random effects: neither they nor their AIC can be compared"
+        )
+        hint = "write (1 | g) in both with --smoothing ml, or s(C(g), bs='re') in place of it in both"
+        raise ModelError("conditional_compared", message, hint)
 
 
 def _is_restricted(one: Fitted) -> bool:

@@ -22,7 +22,7 @@ from glmfit.estimate.mixed import MixedMaximum
 from glmfit.estimate.placed import in_rows
 from glmfit.estimate.smoothed import Units, by_expected, found_along, smooth_terms
 from glmfit.estimate.summary import at_limit, auxiliary, end_of
-from glmfit.estimate.variances import random_effects
+from glmfit.estimate.variances import free_factor, random_effects
 from glmfit.formula import smooth_of
 from glmfit.formula.expression import render
 from glmfit.inference import Reference, joint_tests, wald
@@ -57,6 +57,8 @@ def summarise_mixed(data: Data, found: MixedMaximum) -> Fitted:
     theta = model.reported(found.theta)
     reference = Reference(None)
     random = random_effects(found, None if working is None else working[model.size :, model.size :], spec.level)
+    if flat is not None and _not_identified(found, flat):  # a share of what grows for ever is none
+        random = replace(random, r2_marginal=math.nan, r2_conditional=math.nan)
     smooths = _smooths(data, found, free, coefficients, reported)
     of_smooths = {row.first for row in smooths}
     tests = joint_tests(coefficients, reported, model.terms, reference)
@@ -287,9 +289,9 @@ def _separated(found: MixedMaximum) -> Finding | None:
 
 
 def _at_the_boundary(found: MixedMaximum) -> list[Finding]:
-    """Variances of 0 and correlations of 1, with the model that is left."""
+    """Variances of 0, correlations of 1 and other ties of effects, with the model that is left."""
     out = []
-    for term in random_effects(found, None, 0.95).terms:
+    for place, term in enumerate(random_effects(found, None, 0.95).terms):
         zero = [one.effect for one in term.deviations if one.status == "boundary"]
         where = f"{term.term} of {term.parameter}"
         if zero:
@@ -308,6 +310,13 @@ def _at_the_boundary(found: MixedMaximum) -> list[Finding]:
             message = (
                 f"effects in {where} are correlated by 1 or -1, {pairs}: the likelihood is highest where one of the "
                 "effects is a multiple of the others"
+            )
+            out.append(Finding("perfect_correlation", message, (term.term,)))
+        ways = int((free_factor(found, place)[0] != 0).any(dim=0).sum())
+        if not tied and ways < len(term.deviations) - len(zero):
+            message = (
+                f"effects in {where} vary in {ways} ways alone: the likelihood is highest where one of them is a "
+                "combination of the others, and correlations are at the edge of their range together"
             )
             out.append(Finding("perfect_correlation", message, (term.term,)))
     return out

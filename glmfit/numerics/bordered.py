@@ -9,6 +9,7 @@ O(m d q) memory. What is made of such inverses is in `numerics/lowrank.py`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,6 +18,8 @@ from torch import Tensor
 from glmfit import memory
 from glmfit.numerics.lowrank import LowRank
 from glmfit.numerics.symmetric import SMALLEST_EIGENVALUE, Dense, Symmetric, columns_of
+
+WIDE, SPARSELY = 200, 0.02  # columns of a border, and share of the products of two of them, for sparse products to pay
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +87,8 @@ class Bordered:
         return float(torch.cat([inner.flatten(), outer]).max())
 
     def is_finite(self) -> bool:
-        return all(bool(torch.isfinite(part).all()) for part in (self.blocks, self.border, self.corner))
+        parts = (part for part in (self.blocks, self.border, self.corner) if part.numel())
+        return all(math.isfinite(float(end)) for part in parts for end in torch.aminmax(part))  # which a NaN is as well
 
     def times(self, x: Tensor) -> Tensor:
         """H x for x (p, r)."""
@@ -109,7 +113,7 @@ class Bordered:
     def schur(self, roots: Tensor) -> Tensor:
         """S - B'D^-1 B (q, q)."""
         half = solved(roots, self.border).flatten(0, 1)
-        found = self.corner - half.T @ half
+        found = self.corner - _squared(half)
         return 0.5 * (found + found.T)
 
     def cholesky(self) -> BorderedFactor | None:
@@ -223,6 +227,20 @@ def solved(roots: Tensor, x: Tensor) -> Tensor:
 def back_solved(roots: Tensor, x: Tensor) -> Tensor:
     """R^-T x."""
     return x / roots if roots.shape[1] == 1 else torch.linalg.solve_triangular(roots.transpose(1, 2), x, upper=True)
+
+
+def _squared(half: Tensor) -> Tensor:
+    """A'A (q, q) of a border A (m d, q), by what is in it where that is little, as of another factor."""
+    q = half.shape[1]
+    if q < WIDE:
+        return half.T @ half
+    there = (half != 0).sum(dim=1).double()
+    if float(there @ there) > SPARSELY * len(half) * q * q:
+        return half.T @ half
+    from scipy.sparse import csr_matrix
+
+    rows = csr_matrix(half.numpy())
+    return torch.from_numpy((rows.T @ rows).toarray())
 
 
 def _diagonals(blocks: Tensor) -> Tensor:

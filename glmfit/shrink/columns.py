@@ -159,6 +159,11 @@ class Columns:
                     total.index_add_(0, target, own[place])
         return total / self.total
 
+    def bend(self, state: State) -> float:
+        """The sum of curvatures over rows and predictors: how much of it there is, not in which directions."""
+        pairs = zip(self.chunks, state.rows, strict=True)
+        return -sum(float(chunk.weight @ row.h.diagonal(dim1=1, dim2=2).sum(dim=1)) for chunk, row in pairs)
+
     def curvature(self, state: State, since: int = 0) -> Tensor:
         """(m, m - since) between all chosen coefficients and those from `since` on."""
         m = len(self.chosen)

@@ -67,7 +67,7 @@ def _without(data: Data, model: Model, asked: Shrinkage, out: Tensor, along: Seq
         likelihood, penalty = part.likelihood(), penalty_of(part, asked)
         columns = Columns(likelihood, total_weight(likelihood.chunks), penalty.basis)
         search = begin(columns, beginning(part, start.constants(part)), penalty, data.spec.tol, data.spec.max_iter)
-        return walk(search, penalty, along, lambda point: math.nan)
+        return walk(search, penalty, along, lambda point, state: math.nan)
 
 
 @contextmanager

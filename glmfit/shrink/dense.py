@@ -48,7 +48,7 @@ def fit_shrunk_whole(spec: ModelSpec, data: Any, progress: Progress | None = Non
     penalty = _penalty(model, model.likelihood, asked)
     search = begin(_columns(model.likelihood, penalty), _beginning(model, penalty), penalty, spec.tol, spec.max_iter)
     path, early = along_which(asked, strengths(search.slope(), penalty, len(model.table)))
-    steps = walk(search, penalty, path, lambda point: math.nan, early, progress)
+    steps = walk(search, penalty, path, lambda point, state: math.nan, early, progress)
     names = model.parameters.names
     found = Walk(penalty, steps, names, range(len(names)), (lambda theta: theta, lambda slope: slope))
     clock.append(time.perf_counter())
@@ -130,7 +130,7 @@ def _validated(model: Dense, asked: Shrinkage, found: Walk, progress: Progress |
 def _path_of(model: Dense, likelihood: DenseLikelihood, asked: Shrinkage, path: list[float]) -> list[Step]:
     spec, penalty = model.spec, _penalty(model, likelihood, asked)
     search = begin(_columns(likelihood, penalty), _beginning(model, penalty), penalty, spec.tol, spec.max_iter)
-    return walk(search, penalty, path, lambda point: math.nan)
+    return walk(search, penalty, path, lambda point, state: math.nan)
 
 
 def _value(likelihood: DenseLikelihood, step: Step) -> float:

@@ -13,12 +13,13 @@ import torch
 from glmfit.errors import ModelError
 from glmfit.estimate import start
 from glmfit.estimate.check import inspection_of
-from glmfit.inference import goodness, null_deviance
+from glmfit.inference import null_deviance
+from glmfit.inference.dispersion import goodness_of_rows
 from glmfit.model import Likelihood, Model, assemble
 from glmfit.numerics import newton
 from glmfit.result import Fitted
 from glmfit.rows import Data
-from glmfit.shrink.columns import Columns
+from glmfit.shrink.columns import Columns, State
 from glmfit.shrink.crossval import cross_validated
 from glmfit.shrink.path import along_which, begin, strengths, walk
 from glmfit.shrink.penalty import beginning, penalty_of, total_weight
@@ -80,15 +81,21 @@ def _refuse(data: Data) -> None:
 
 def share_explained(
     model: Model, likelihood: Likelihood, null: float, constants: Mapping[str, float]
-) -> Callable[[Point], float]:
+) -> Callable[[Point, State], float]:
     """The share of the null deviance that a point explains; that of categories is minus twice the log-likelihood."""
     family = model.family
     if family.categories:
         value = _null_of_categories(model, likelihood, constants) / total_weight(likelihood.chunks)
-        return lambda point: 1 - point.value / value
+        return lambda point, state: 1 - point.value / value
     if len(model.rows.predictors) > 1 or not family.has_deviance:  # or the saturated model changes
-        return lambda point: math.nan
-    return lambda point: 1 - goodness(likelihood, point.theta).deviance / null
+        return lambda point, state: math.nan
+
+    def explained(point: Point, state: State) -> float:
+        pairs = zip(likelihood.chunks, state.etas, strict=True)
+        deviance = sum(float(goodness_of_rows(likelihood, chunk, eta)[0].sum()) for chunk, eta in pairs)
+        return 1 - deviance / null
+
+    return explained
 
 
 def _null_of_categories(model: Model, likelihood: Likelihood, constants: Mapping[str, float]) -> float:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -80,7 +81,7 @@ def walk(
     search: Search,
     penalty: Penalty,
     along: Sequence[float],
-    explained: Callable[[Point], float],
+    explained: Callable[[Point, Any], float],
     early: float = 0.0,
     told: Callable[[int, int], None] | None = None,
 ) -> list[Step]:
@@ -91,7 +92,7 @@ def walk(
     for k, strength in enumerate(along):
         weights = penalty.at(strength)
         point = search.point(weights, before)
-        steps.append(Step(strength, point, explained(point)))
+        steps.append(Step(strength, point, explained(point, search.state)))
         before = weights
         if told is not None:
             told(k + 1, len(along))

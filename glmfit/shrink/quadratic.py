@@ -19,14 +19,12 @@ ROUNDING = 1e-15
 SINGLE = Norms(None)
 
 
-def minimise(factored: Factored, c: Tensor, l1: Tensor, b: Tensor, tol: Tensor) -> Tensor:
-    """(m,) the minimum, from b; `tol` (m,) is the residual that is allowed of each coefficient.
+def minimise(factored: Factored, c: Tensor, l1: Tensor, b: Tensor, product: Tensor, tol: Tensor) -> Tensor:
+    """(m,) the minimum, from b with its `product` H b; `tol` (m,) is the residual allowed of each coefficient.
 
     Raises `NotPositive` where H is not positive definite for a set that it needs.
     """
-    H, free = factored.H, l1 == 0
-    diagonal = torch.diagonal(H)
-    product = H @ b
+    free, diagonal = l1 == 0, factored.diagonal()
     for _ in range(MOST_STEPS):
         slope = c + product
         residual = kkt(slope, l1, b)
@@ -37,7 +35,7 @@ def minimise(factored: Factored, c: Tensor, l1: Tensor, b: Tensor, tol: Tensor) 
         chosen = free | (pull.abs() > l1)
         candidate = torch.zeros_like(b)
         candidate[chosen] = factored.solve(chosen, -(c + l1 * pull.sign()))
-        there = H @ candidate
+        there = factored.times(candidate)
         found = _value(c, l1, candidate, there)
         slack = ROUNDING * (value.abs() + found.abs() + (c * b).abs().sum())
         better = found < value - slack or (
@@ -47,7 +45,7 @@ def minimise(factored: Factored, c: Tensor, l1: Tensor, b: Tensor, tol: Tensor) 
             candidate = _along(factored, c, l1, b, slope, residual)
             if torch.equal(candidate, b):
                 break
-            there = H @ candidate
+            there = factored.times(candidate)
         b, product = candidate, there
     return b
 
@@ -77,16 +75,16 @@ def _along(factored: Factored, c: Tensor, l1: Tensor, b: Tensor, slope: Tensor, 
         move = target - b
         wrong = entering & (move * signs <= 0)
         if not bool(wrong.any()):
-            return _lowest(factored.H, l1, b, slope, move)
+            return _lowest(factored, l1, b, slope, move)
         left = entering & ~wrong
         if not bool(left.any()):
             left[int(torch.where(entering, residual, -1.0).argmax())] = int(entering.sum()) > 1
         entering = left
 
 
-def _lowest(H: Tensor, l1: Tensor, b: Tensor, slope: Tensor, move: Tensor) -> Tensor:
+def _lowest(factored: Factored, l1: Tensor, b: Tensor, slope: Tensor, move: Tensor) -> Tensor:
     """b + t move where q is lowest: it is a quadratic between the points at which a coefficient is 0."""
-    curvature = float(move @ (H @ move))
+    curvature = float(move @ factored.times(move))
     begin = float(slope @ move + (l1 * torch.where(b != 0, move * b.sign(), move.abs())).sum())
     if begin >= 0 or curvature <= 0:
         return b

@@ -19,6 +19,7 @@ from glmfit.shrink.basis import Basis, Norms
 from glmfit.shrink.factored import Factored, NotPositive
 from glmfit.shrink.grouped import minimise_groups
 from glmfit.shrink.quadratic import kkt, minimise
+from glmfit.shrink.secants import Secants
 
 MOST_HALVINGS = 40
 ENOUGH = 1e-4  # of the decrease that the model promises
@@ -76,6 +77,7 @@ class Sums(Protocol):
     def moved(self, state: Any, changes: Any, t: float) -> Any: ...
     def gradient(self, state: Any) -> Tensor: ...
     def gradient_of_chosen(self, state: Any) -> Tensor: ...
+    def bend(self, state: Any) -> float: ...
     def curvature(self, state: Any, since: int = 0) -> Tensor: ...
 
 
@@ -94,6 +96,7 @@ class Search:
         self.extra = 0.0  # share of the largest curvature that is added to all
         self.factored: Factored | None = None
         self.stale = False  # H has grown since
+        self.secants = Secants()
 
     def point(self, weights: Weights, before: Weights | None) -> Point:
         """The minimum at a strength, from where the last one ended, `before` being the weights there."""
@@ -121,6 +124,7 @@ class Search:
         """(size,) of all coefficients, where the search is."""
         if self.sloped is not self.state:
             self.sloped, self._slope = self.state, self.columns.gradient(self.state)
+            self.secants.see(self.u, self._slope)
         return self._slope
 
     def choose(self, wanted: Tensor) -> None:
@@ -141,6 +145,9 @@ class Search:
         """Find the curvature where the search is."""
         self.H = self.columns.curvature(self.state)
         self.curved, self.rate, self.extra, self.factored = self.state, 0.0, 0.0, None
+        self.secants.forget()
+        if self.sloped is self.state:
+            self.secants.see(self.u, self._slope)
 
     def _descend(self, weights: Weights, done: int) -> int:
         """Steps in the chosen coefficients until they are optimal among themselves; how many they were."""
@@ -180,13 +187,27 @@ class Search:
                 H = self._steadied(self.H + torch.diag(more))
                 self.factored = Factored(H) if self.factored is None else self.factored.grown(H)
                 self.stale = False
-            c = -slope + l2 * b - self.factored.H @ b
+            share = self._share(l2)
+            if norms.single and self.extra == 0.0 and self.columns.basis.flat is None:
+                correction = self.secants.correction(self.factored.H, self.columns.chosen, l2, share)
+                if correction is not None:
+                    self.factored.corrected(*correction)
+            product = self.factored.times(b)
+            c = (l2 * b - slope) / share - product
             try:
                 if norms.single:
-                    return minimise(self.factored, c, l1, b, tol)
-                return minimise_groups(self.factored.H, c, l1, b, tol, norms)
+                    return minimise(self.factored, c, l1 / share, b, product, tol / share)
+                return minimise_groups(self.factored.H, c, l1 / share, b, tol / share, norms)
             except NotPositive:
                 self.extra, self.factored = max(10 * self.extra, RIDGE), None
+
+    def _share(self, l2: Tensor) -> float:
+        """How much curvature there is now, of that which is kept: its directions stay good for longer than its size."""
+        assert self.curved is not None
+        if self.curved is self.state:
+            return 1.0
+        now, then = self.columns.bend(self.state), self.columns.bend(self.curved)
+        return now / then if now > 0 and then > 0 else 1.0
 
     def _steadied(self, H: Tensor) -> Tensor:
         """H with curvature where it has none: in the constants that coefficients of all categories may have."""

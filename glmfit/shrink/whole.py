@@ -64,6 +64,10 @@ class Whole:
         """(m,) of those looked at."""
         return state.slope[self.chosen]
 
+    def bend(self, state: Place) -> float:
+        """Not known without the Hessian."""
+        return 1.0
+
     def curvature(self, state: Place, since: int = 0) -> Tensor:
         """(m, m - since) between all chosen coefficients and those from `since` on."""
         rows = -state.hessian(self.chosen[since:])[:, self.chosen]

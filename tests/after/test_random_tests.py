@@ -51,6 +51,11 @@ def test_likelihoods_that_are_of_different_things_are_not_compared() -> None:
         with pytest.raises(ModelError) as refused:
             glmfit.compare(a=one, b=other)
         assert refused.value.code == "reml_compared"
+    smooth = glmfit.fit("gauss ~ s(x, k=5)", data)
+    for other in (glmfit.fit("gauss ~ x + (1 | g)", data), glmfit.fit("gauss ~ s(x, k=5) + (1 | g)", data)):
+        with pytest.raises(ModelError) as refused:
+            glmfit.compare(a=other, b=smooth)
+        assert refused.value.code == "conditional_compared"
     slopes, crossed = (glmfit.fit(f"gauss ~ x + {term}", data, reml=True) for term in ("(x | g)", "(1 | h)"))
     assert "no random effects (1 | h)" in str(glmfit.compare(a=crossed, b=slopes)[1]["reason"][0])
 

@@ -138,3 +138,31 @@ def test_parameters_at_the_ends_of_their_ranges_leave_the_fit_without_them(famil
     assert plain.random_effects is not None
     mine, other = (found.random_effects.terms[0].deviations[0] for found in (fit, plain))
     assert (mine.estimate, mine.std_error) == pytest.approx((other.estimate, other.std_error), rel=1e-7)
+
+
+def test_effects_that_vary_in_fewer_ways_are_told() -> None:
+    """Three effects in a plane, no two of which are multiples of each other."""
+    random = np.random.default_rng(0)
+    u = random.normal(size=(20, 2))
+    effects = np.column_stack([u, 0.7 * u.sum(axis=1)])
+    data = pd.DataFrame({"g": np.repeat([f"g{i}" for i in range(20)], 12), "f": np.tile(list("abc"), 80)})
+    data["y"] = effects[:, [0, 1, 2] * 4].ravel() + random.normal(size=240)
+    fit = glmfit.fit("y ~ f + (0 + f | g)", data)
+    assert fit.random_effects is not None
+    assert max(abs(one.estimate) for one in fit.random_effects.terms[0].correlations) < 0.99
+    (finding,) = fit.warnings
+    assert finding.code == "perfect_correlation"
+    assert "vary in 2 ways alone" in finding.message
+
+
+def test_there_is_no_share_of_fixed_effects_that_grow_for_ever() -> None:
+    random = np.random.default_rng(2)
+    data = pd.DataFrame({"g": np.repeat([f"g{i}" for i in range(15)], 12), "f": np.tile(list("abc"), 60)})
+    chance = 1 / (1 + np.exp(-np.repeat(random.normal(size=15), 12)))
+    data["y"] = np.where(data.f == "c", 0, random.random(180) < chance).astype(int)
+    fit = glmfit.fit("y ~ f + (1 | g)", data, family="binomial")
+    assert fit.exit_code == 5
+    assert fit.random_effects is not None
+    assert math.isnan(fit.random_effects.r2_marginal)
+    assert math.isnan(fit.random_effects.r2_conditional)
+    assert 0 < fit.random_effects.icc < 1

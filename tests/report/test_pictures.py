@@ -206,7 +206,7 @@ def test_the_command_writes_what_the_name_of_the_file_says(model: str, capsys: p
         (["qq", "model.json", "-o", "qq.png"], 2, "write glmfit plot qq model.json data.csv"),
         (["volcano"], 2, "write glmfit plot volcano scan.csv"),
         (["volcano", DATA], 3, "has no column 'term'"),
-        (["caterpillar", "model.json"], 3, "line 1 of model.json is no fit of a group"),
+        (["caterpillar", "model.json"], 3, "model.json is a model without random effects"),
         (["roc", "model.json", DATA, "--partial"], 2, "--partial says nothing of the picture 'roc'"),
         (["profile", "model.json", DATA, "--terms", "lwtt"], 2, "did you mean 'lwt'"),
         (["rootogram", "model.json", DATA], 3, "this response is of 0 and 1"),

@@ -44,7 +44,7 @@ GROUND = (
 )
 ROOF = ("fitted", "__init__", "__main__")
 _WITHOUT_TORCH = {"table", "families", "formula", "rows", "explain", "report", "many", "commands", *GROUND}
-NEEDS_TORCH = {"commands.examine", "families.blame", "families.written"}
+NEEDS_TORCH = {"commands.examine", "families.blame", "families.cumulants", "families.written"}
 NEEDS_TORCH |= {f"many.scan.{name}" for name in ("alone", "columns", "covariances", "designed", "own", "responses")}
 NEEDS_TORCH |= {f"many.scan.{name}" for name in ("sums", "together")}
 NEEDS_TORCH |= {f"many.groups.{name}" for name in ("answers", "begin", "block", "documents", "maximum", "remarks")}

@@ -189,6 +189,7 @@ def _tested(larger: Named, smaller: Sequence[Named], hint: bool) -> dict[str, ob
     test = None if kind is None else "F" if kind == "F" else "likelihood ratio"
     if test is not None and components.more_variances(large, small) > 1:
         test = "likelihood ratio, p at most"
+    hint = hint and not (_together(large) or _together(small))
     if hint and reason is not None and _why_not_nested(large, small) is not None:
         reason = f"{reason}; add --data DATA for Vuong's test"
     values = (name, against, test, statistic, kind, k, df_residual, p_value, reason)

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,6 +66,24 @@ class Outcome:
 
     def stage(self, name: str) -> float:
         return statistics.median(stages.get(name, 0.0) for stages in self.stages)
+
+
+def alternated(programs: Mapping[str, Sequence[str]], rounds: int, limit: float) -> list[Outcome]:
+    """The runs of commands by their names, one of each in a round; ends the program where one of them fails."""
+    outcomes = {name: Outcome(name) for name in programs}
+    for _ in range(rounds):
+        for name, words in programs.items():
+            run = timed(words, limit)
+            if isinstance(run, str):
+                sys.exit(f"{name}: {run}")
+            outcomes[name].runs.append(run)
+    return list(outcomes.values())
+
+
+def said(outcome: Outcome) -> str:
+    """The medians of a program in a line."""
+    wall, cpu, memory = (outcome.median(what) for what in ("wall", "cpu", "memory"))
+    return f"{outcome.program:16} {wall:8.2f} s {cpu:8.2f} s of processors {memory:8.0f} MB"
 
 
 def command(program: str, case: Case, path: Path, peers: str) -> list[str]:

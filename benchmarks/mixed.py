@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         fit = [sys.executable, "-m", "glmfit", "fit", str(data)]
         options = ["-f", asked.family, "--json", "-q", "--threads", "1"]
         programs = {"glmfit": [*fit, formula, *options]}
-        for peer in asked.peers.split(","):
+        for peer in filter(None, asked.peers.split(",")):
             programs[peer] = ["Rscript", str(SCRIPT), str(data), asked.family, formula, peer]
         programs["without effects"] = [*fit, FIXED, *options]
         for outcome in alternated(programs, asked.rounds, asked.limit):

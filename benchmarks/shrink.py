@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measure import ROOT, Run, timed
+from benchmarks.measure import ROOT, alternated, said
 
 SCRIPT = ROOT / "benchmarks" / "peers" / "shrink.R"
 SLOPES = (0.25, -0.2, 0.15, -0.1, 0.05)  # of the first 50 columns, ten times
@@ -56,24 +56,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write(data, asked.rows, asked.columns, asked.family)
         options = ["-f", asked.family, "--lasso", "path", "--json", "-q", "--threads", "1"]
         programs = {"glmfit": [sys.executable, "-m", "glmfit", "fit", str(data), "y ~ .", *options]}
-        for threshold in asked.thresholds.split(","):
+        for threshold in filter(None, asked.thresholds.split(",")):
             programs[f"glmnet {threshold}"] = ["Rscript", str(SCRIPT), str(data), asked.family, threshold]
-        for _ in range(asked.rounds):
-            for name, words in programs.items():
-                run = timed(words, asked.limit)
-                print(f"{name}: {run}" if isinstance(run, str) else f"{name}: {told(run)}", flush=True)
+        for outcome in alternated(programs, asked.rounds, asked.limit):
+            print(f"{said(outcome)}, {told(outcome.runs[-1].text)}")
 
 
-def told(run: Run) -> str:
-    """One run of a program in words."""
-    found = json.loads(run.text)
+def told(text: str) -> str:
+    """What a program found, in words."""
+    found = json.loads(text)
     if "shrinkage" in found:
         seconds, path = found["seconds"], found["shrinkage"]["path"]
         fits, strengths, left = sum(seconds.values()) - seconds["read"], len(path), path[-1]["nonzero"]
     else:
         fits, strengths, left = found["seconds"], found["strengths"], found["nonzero"]
-    whole = f"{run.wall:.2f} s, {run.cpu:.2f} s of a processor, {run.memory:.0f} MB"
-    return f"{whole}, {fits:.2f} s without reading, {strengths} strengths, {left} not 0 at the last"
+    return f"{fits:.2f} s without reading, {strengths} strengths, {left} not 0 at the last"
 
 
 if __name__ == "__main__":

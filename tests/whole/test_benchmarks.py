@@ -35,6 +35,18 @@ def test_the_short_form_runs(tmp_path: Path) -> None:
     assert "| Poisson | 500 x (2 + 3 levels) |" in shown
 
 
+def test_those_beside_it_measure_what_they_name(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.setenv(name, "1")  # set by them for good
+    from benchmarks import mixed, shrink
+
+    mixed.main(["--rows", "400", "--groups", "20", "--rounds", "1", "--peers", ""])
+    shrink.main(["--rows", "200", "--columns", "5", "--rounds", "1", "--thresholds", ""])
+    lines = capfd.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["glmfit", "without effects", "glmfit"]
+
+
 def test_growth_is_an_exponent_past_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT))
     from benchmarks.growth import exponent

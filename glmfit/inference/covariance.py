@@ -144,7 +144,7 @@ def covariance(
         return _set_apart(kind, likelihood, optimum, bread, -information, of, clusters)
     bread = curvature.full(bread)
     if kind in LEVERAGE:
-        inverse = inverse_expected(likelihood, optimum) if lengths is None else lengths
+        inverse = curvature.full(inverse_expected(likelihood, optimum)) if lengths is None else lengths
         middle = likelihood.over_rows(_leverage_meat, optimum.theta, inverse, kind)
         return Covariance(_sandwiched(bread, middle), kind, LEVERAGE[kind])
     if reported is not None:

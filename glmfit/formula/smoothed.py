@@ -20,7 +20,7 @@ from glmfit.formula import bases
 from glmfit.formula.expression import Node, render
 from glmfit.formula.smooth import FEWEST, Smooth, smooth_of
 
-MOST_COLUMNS = 2_000  # of a term: their penalty is a matrix of so many rows
+MOST_COLUMNS = 500  # of a term: time grows with more than the cube of their number, and is ten seconds here
 _VARIES = 1000 * np.finfo(float).eps  # relative to its mean, of a number that multiplies
 
 

@@ -86,7 +86,8 @@ def _nodes(largest: float) -> tuple[Tensor, Tensor]:
 def _that_matter(model: SavedModel, of: Quantity, places: Sequence[int]) -> list[int]:
     """Which of the predictors that spread a quantity depends on."""
     etas = [torch.full((1,), 0.3, dtype=torch.float64, requires_grad=True) for _ in model.estimated]
-    columns = {name: torch.ones(1, dtype=torch.float64) for name in (*model.family.columns, "trials")}
+    known = (*model.family.columns, "trials") if model.family.trials else model.family.columns
+    columns = {name: torch.ones(1, dtype=torch.float64) for name in known}
     with torch.enable_grad():
         slopes = torch.autograd.grad(of.value(etas, columns).sum(), etas, allow_unused=True)
     within = [k for k in places if slopes[k] is not None]

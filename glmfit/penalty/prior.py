@@ -19,6 +19,7 @@ from torch import Tensor
 FADED = 1e-3  # of a variance times what the rows say of its coefficients, below which it is on the way to 0,
 NOTHING = 1e-11  # and where it is as good as 0: its share of the likelihood is then less than this;
 NEARLY = 1e-8  # the same of one of several, where a precision as large would cost the others their digits
+BESIDE = 1e-5  # the same of a strength beside a far smaller one of the same coefficients, which loses more;
 SMALLEST = 1e-300
 LONGEST = 4.0  # step in the logarithm of a strength, without an end or far from where the likelihood is concave
 RANK_TOLERANCE = 1e-10  # of eigenvalues, relative to the largest
@@ -222,7 +223,8 @@ class Strengths:
         gone = (torch.exp(omega) * least > most / FADED) & (gradient >= 0)
         if not bool(gone.any()):
             return None
-        return torch.where(gone, torch.log(most / (NOTHING * least)), omega), gone
+        end = NOTHING if self.size == 1 else BESIDE
+        return torch.where(gone, torch.log(most / (end * least)), omega), gone
 
     def beyond(self, gradient: Tensor, held: Tensor) -> float:
         return -float(gradient[held].sum())  # v = exp(-omega)

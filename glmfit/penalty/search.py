@@ -22,6 +22,7 @@ from glmfit.penalty.term import Penalised
 
 ROUND = 4  # steps between two looks at the variances
 RELEASES = 3  # of variances that were held too early
+APART = 1e-6  # relative to the likelihood, beyond which an end is not the limit of where the search came from
 UNWANTED = 1e-6  # of a slope per unit of log standard deviation, below which an end is wanted
 
 
@@ -157,8 +158,11 @@ def information(laplace: Criterion, psi: Tensor) -> list[Tensor]:
 
 
 def _ended(laplace: Criterion, psi: Tensor, held: Tensor) -> tuple[Tensor, Tensor] | None:
-    """psi and what is held of it, once more of it has come to an end; None where nothing has."""
-    _, gradient, _ = laplace.derivatives(psi)
+    """psi and what is held of it, once more of it has come to an end; None where nothing has, or an end is no limit.
+
+    Strengths of a tensor product are so far apart at an end that rounding error may move the likelihood there.
+    """
+    value, gradient, _ = laplace.derivatives(psi)
     moved, now = psi.clone(), held.clone()
     for term, part, of in zip(laplace.of.terms, laplace.of.omegas, information(laplace, psi), strict=True):
         end = term.prior.ended(psi[part], gradient[part], of)
@@ -167,7 +171,9 @@ def _ended(laplace: Criterion, psi: Tensor, held: Tensor) -> tuple[Tensor, Tenso
             new = at_end & ~held[part]
             if bool(new.any()):
                 moved[part], now[part] = omega, held[part] | at_end
-    return (moved, now) if bool((now & ~held).any()) else None
+    if not bool((now & ~held).any()) or not abs(laplace.value(moved) - value) <= APART * (1 + abs(value)):
+        return None
+    return moved, now
 
 
 def _released(laplace: Criterion, psi: Tensor, held: Tensor) -> tuple[Tensor, Tensor] | None:

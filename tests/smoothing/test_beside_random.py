@@ -129,3 +129,14 @@ def test_what_is_refused(formula: str, options: dict[str, Any], code: str) -> No
         glmfit.fit(formula, DATA, **{"family": "poisson", **options})
     assert raised.value.code == code
     assert raised.value.hint
+
+
+@pytest.mark.parametrize("expected", json.loads((HERE / "apart.json").read_text()), ids=lambda one: str(one["k"]))
+def test_a_strength_without_end_in_a_tensor_product(expected: Mapping[str, Any]) -> None:
+    fit = glmfit.fit(f"yg ~ te(x, z, k={expected['k']}) + (1 | g)", str(HERE / "apart.csv"))
+    assert fit.exit_code == 0
+    assert fit.smoothing is not None
+    assert fit.random_effects is not None
+    np.testing.assert_allclose(fit.smoothing.score, expected["score"], rtol=1e-7)
+    assert fit.smooths[0].edf == pytest.approx(expected["edf"], abs=1e-3)
+    assert fit.random_effects.terms[0].deviations[0].estimate == pytest.approx(expected["sd"], rel=1e-4)

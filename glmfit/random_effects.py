@@ -20,7 +20,7 @@ class Deviation:
     std_error: float
     conf_low: float
     conf_high: float
-    status: str | None = None  # boundary: the likelihood is highest where it is 0
+    status: str | None = None  # boundary: the likelihood is highest where it is 0; not_identified: it has no peak
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Correlation:
     estimate: float
     conf_low: float
     conf_high: float
-    status: str | None = None  # boundary: it is 1 or -1, or a standard deviation is 0
+    status: str | None = None  # boundary: it is 1 or -1, or a standard deviation is 0; not_identified
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from glmfit.estimate.variances import free_factor, random_effects
 from glmfit.formula import smooth_of
 from glmfit.formula.expression import render
 from glmfit.inference import Reference, joint_tests, wald
-from glmfit.numerics import LowRank, cholesky, curvature, full
+from glmfit.numerics import Factor, LowRank, cholesky, curvature, full
 from glmfit.penalty import PenalisedOwn
 from glmfit.penalty.search import Free
 from glmfit.result import (
@@ -56,7 +56,8 @@ def summarise_mixed(data: Data, found: MixedMaximum) -> Fitted:
     coefficients, reported = _coefficients(found, matrix, flat, spec.level)
     theta = model.reported(found.theta)
     reference = Reference(None)
-    random = random_effects(found, None if working is None else working[model.size :, model.size :], spec.level)
+    of_omega = None if working is None else working[model.size :, model.size :]
+    random = random_effects(found, of_omega, spec.level, _level_variances(found, flat))
     if flat is not None and _not_identified(found, flat):  # a share of what grows for ever is none
         random = replace(random, r2_marginal=math.nan, r2_conditional=math.nan)
     smooths = _smooths(data, found, free, coefficients, reported)
@@ -132,12 +133,38 @@ def _flat(found: MixedMaximum) -> FlatDirections | None:
     free = peak.free
     if not len(free):
         return None
-    begin = -peak.begin[free[:, None], free]
-    found_there = cholesky(begin)
-    reference = curvature.repaired(begin) if found_there is None else found_there
     called = names(found)
     objective = Free(peak.laplace, peak.psi, free)
-    return settled_flat_directions(objective, peak.optimum, reference, [called[at] for at in free.tolist()])
+    labels = [called[at] for at in free.tolist()]
+    flat = settled_flat_directions(objective, peak.optimum, _reference(found), labels)
+    if flat is None:
+        return None
+    first = len(peak.laplace.of.kept)
+    if not all(first <= int(free[at]) < first + found.parameters for at in flat.places):
+        return flat
+    terms = tuple(dict.fromkeys(labels[at] for at in flat.places))
+    message = (
+        f"the data do not determine the standard deviations of {', '.join(map(repr, terms))}: the likelihood rises or "
+        "stays level as they change together (factors with the same groups of rows, effects that another term holds "
+        "too); they have no standard errors"
+    )
+    return FlatDirections(flat.places, Finding("flat_direction", message, terms))
+
+
+def _reference(found: MixedMaximum) -> Factor:
+    """A factor of the information at the start, in what is free at the end."""
+    begin = -found.peak.begin[found.peak.free[:, None], found.peak.free]
+    found_there = cholesky(begin)
+    return curvature.repaired(begin) if found_there is None else found_there
+
+
+def _level_variances(found: MixedMaximum, flat: FlatDirections | None) -> Tensor:
+    """Which of all omega (k,) take part in what the data do not determine."""
+    of, peak = found.peak.laplace.of, found.peak
+    out = torch.zeros(len(peak.psi), dtype=torch.bool)
+    if flat is not None:
+        out[peak.free[list(flat.places)]] = True
+    return out[len(of.kept) :]
 
 
 def _freedom(data: Data, found: MixedMaximum) -> Freedom | None:
@@ -199,13 +226,15 @@ def _covariance(found: MixedMaximum, flat: FlatDirections | None, free: Freedom 
     peak, of = found.peak, found.peak.laplace.of
     p, k = found.model.size, of.sizes[1]
     out = torch.zeros((p + k, p + k), dtype=torch.float64)
-    known = [at for at in range(len(peak.free)) if flat is None or at not in flat.places]
-    hessian = full(peak.optimum.hessian)[known][:, known]
-    lower = cholesky(-hessian)
-    if lower is None:
+    if flat is None:
+        lower = cholesky(-full(peak.optimum.hessian))
+        inverse = None if lower is None else torch.cholesky_inverse(lower)
+    else:
+        inverse = diagnose.generalized_inverse(peak.optimum, _reference(found))
+    if inverse is None:
         return None
-    place = torch.cat([of.kept, torch.arange(p, p + k)])[peak.free[known]]
-    out[place[:, None], place] = torch.cholesky_inverse(lower)
+    place = torch.cat([of.kept, torch.arange(p, p + k)])[peak.free]
+    out[place[:, None], place] = inverse
     if free is not None:
         out[:p, :p] += free.covariance
     elif len(of.taken):

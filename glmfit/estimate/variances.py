@@ -10,6 +10,7 @@ V_random is the mean of z'Sigma z over the rows, V_residual phi, or of a latent 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -27,15 +28,21 @@ LATENT = {"logit": math.pi**2 / 3, "probit": 1.0, "cloglog": math.pi**2 / 6}  # 
 MOST_KEPT = 100_000  # modes
 
 
-def random_effects(found: MixedMaximum, covariance: Tensor | None, level: float) -> RandomEffects:
-    """All of them; `covariance` (k, k) is that of omega, 0 where it is held, None where there is none."""
+def random_effects(
+    found: MixedMaximum, covariance: Tensor | None, level: float, unknown: Tensor | None = None
+) -> RandomEffects:
+    """All of them; `covariance` (k, k) is that of omega, 0 where it is held, None where there is none.
+
+    `unknown` (k,) are those that the data do not determine.
+    """
     terms = []
     at = 0
     modes = None if covariance is None else _modes(found)
     for place, one in enumerate(found.columns):
         k = one.prior.size
         own = None if covariance is None else covariance[at : at + k, at : at + k]
-        terms.append(_term(found, place, own, level, () if modes is None else modes[place]))
+        gone = torch.zeros(k, dtype=torch.bool) if unknown is None else unknown[at : at + k]
+        terms.append(_term(found, place, own, level, () if modes is None else modes[place], gone))
         at += k
     shares = _shares(found)
     of = found.peak.laplace
@@ -57,7 +64,12 @@ def _factor(one: RandomColumns, omega: Tensor, held: Tensor) -> Tensor:
 
 
 def _term(
-    found: MixedMaximum, place: int, covariance: Tensor | None, level: float, modes: tuple[Mode, ...]
+    found: MixedMaximum,
+    place: int,
+    covariance: Tensor | None,
+    level: float,
+    modes: tuple[Mode, ...],
+    unknown: Tensor,
 ) -> RandomTerm:
     one, part = found.columns[place], found.peak.laplace.of.omegas[place]
     held = found.peak.held[part]
@@ -79,9 +91,12 @@ def _term(
 
     values = transformed(omega)
     errors = torch.full((len(values),), math.nan, dtype=torch.float64)
+    J = torch.autograd.functional.jacobian(transformed, omega)
     if covariance is not None:
-        J = torch.autograd.functional.jacobian(transformed, omega)
         errors = torch.sqrt(torch.diagonal(J @ covariance @ J.T).clamp(min=0))
+    vague = (J[:, unknown] != 0).any(dim=1)
+    errors[vague] = math.nan
+    status = ["not_identified" if one else None for one in vague.tolist()]
     deviations = []
     for i, name in enumerate(one.effects):
         if not size[i] > 0:
@@ -89,10 +104,11 @@ def _term(
             continue
         log, error = float(values[i]), float(errors[i])
         ends = (math.exp(log - half * error), math.exp(log + half * error))
-        deviations.append(Deviation(name, float(size[i]), float(size[i]) * error, *ends))
+        deviations.append(Deviation(name, float(size[i]), float(size[i]) * error, *ends, status[i]))
     correlations = []
     for at, (i, j) in enumerate(pairs, start=len(size)):
-        correlations.append(_correlation(one.effects[j], one.effects[i], L, i, j, values[at], errors[at], half))
+        tied = _correlation(one.effects[j], one.effects[i], L, i, j, values[at], errors[at], half)
+        correlations.append(replace(tied, status=tied.status or status[at]))
     group = one.group
     return RandomTerm(
         one.term.parameter,

@@ -14,6 +14,7 @@ from glmfit.result import Auxiliary, Fit
 CRITERIA = {"ml": "maximum likelihood", "reml": "restricted maximum likelihood (REML)"}
 INTEGRALS = {"exact": "exactly", "laplace": "by Laplace's approximation", "quadrature": "by adaptive quadrature"}
 TITLE = "Random effects"
+UNKNOWN = "(not identified)"
 Line = tuple[str, list[str]]  # a name and its numbers: estimate, standard error, ends of the interval
 
 
@@ -69,6 +70,8 @@ def lines(fit: Fit) -> Iterator[tuple[str, list[Line]]]:
             cells = [f"{pair.estimate:.3f}", "", *(f"{v:.3f}" for v in (pair.conf_low, pair.conf_high))]
             if math.isnan(pair.estimate):
                 cells = ["(none)", "", "", ""]
+            elif pair.status == "not_identified":
+                cells = [cells[0], UNKNOWN, "", ""]
             elif pair.status is not None:
                 cells = [values[0] if abs(pair.estimate) != 1 else f"{pair.estimate:.0f}", "(boundary)", "", ""]
             out.append((f"corr {pair.first}, {pair.second}", cells))
@@ -78,6 +81,8 @@ def lines(fit: Fit) -> Iterator[tuple[str, list[Line]]]:
 
 
 def _cells(texts: list[str], status: str | None) -> list[str]:
+    if status == "not_identified":
+        return [texts[0], UNKNOWN, "", ""]
     return texts if status is None else ["0", "(boundary)", "", ""]
 
 

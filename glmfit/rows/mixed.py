@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 
 from glmfit.errors import ModelError, UsageError
 from glmfit.families import Family
-from glmfit.formula import ModelFormula, smooth_of
+from glmfit.formula import ModelFormula, RandomTerm, smooth_of
 from glmfit.formula.expression import render
 from glmfit.spec import ModelSpec
 
@@ -39,9 +40,31 @@ def check_random(spec: ModelSpec, family: Family, formula: ModelFormula) -> None
         return
     for option, reason, hint in _excluded(spec, family, bool(formula.smooths)):
         raise ModelError("random_excludes", f"{option} does not go with random effects {term}: {reason}", hint)
+    for predictor in formula.predictors:
+        for first, second in combinations(predictor.random, 2):
+            _refuse_overlap(first, second)
     _check_smooths_beside(spec, formula, term)
     if nodes is not None and nodes > 1:
         _check_quadrature(spec, formula)
+
+
+def _refuse_overlap(first: RandomTerm, second: RandomTerm) -> None:
+    """Two terms with an effect by the same levels: the sum of its two variances is all that data speak of."""
+    by = [frozenset(factor.spelled for factor in one.group.factors) for one in (first, second)]
+    held = {frozenset(factor.spelled for factor in term.factors) for term in first.terms}
+    shared = [term for term in second.terms if frozenset(factor.spelled for factor in term.factors) in held]
+    if by[0] != by[1] or not shared:
+        return
+    names = " and ".join("the intercept" if not term.factors else f"'{term.name}'" for term in shared)
+    message = f"{first.spelled} and {second.spelled} both make {names} random by '{first.grouping}'"
+    rest = tuple(term for term in second.terms if term not in shared)
+    hint = f"leave {second.spelled} out"
+    if len(shared) == len(first.terms):
+        hint = f"leave {first.spelled} out"
+    elif rest:
+        together = RandomTerm((*first.terms, *rest), first.group).spelled
+        hint = f"write {RandomTerm(rest, second.group).spelled} in place of {second.spelled}, or {together} for both"
+    raise ModelError("random_overlap", f"{message}, and no data decide how much of it is whose", hint)
 
 
 def _check_quadrature(spec: ModelSpec, formula: ModelFormula) -> None:

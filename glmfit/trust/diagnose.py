@@ -114,7 +114,7 @@ def generalized_inverse(optimum: Optimum, reference: Factor) -> Tensor | None:
 
 def undetermined(places: Sequence[int], names: Sequence[str]) -> FlatDirections:
     """The coefficients at these places have no estimate."""
-    terms = tuple(names[place] for place in places)
+    terms = tuple(dict.fromkeys(names[place] for place in places))  # a term of several variances is named once
     they, them, plural = ("they grow", "them", "s") if len(terms) > 1 else ("it grows", "it", "")
     message = (
         f"the data do not determine {_listed(terms)}: the likelihood rises or stays level as {they} without limit "

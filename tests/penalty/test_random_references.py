@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 import glmfit
+from glmfit.errors import ModelError
 from glmfit.fitted import FittedModel
 
 _DOCUMENT = json.loads((Path(__file__).parents[1] / "reference" / "random" / "random.json").read_text(encoding="utf-8"))
@@ -166,3 +167,48 @@ def test_there_is_no_share_of_fixed_effects_that_grow_for_ever() -> None:
     assert math.isnan(fit.random_effects.r2_marginal)
     assert math.isnan(fit.random_effects.r2_conditional)
     assert 0 < fit.random_effects.icc < 1
+
+
+def _slopes() -> pd.DataFrame:
+    random = np.random.default_rng(3)
+    g, x = np.repeat(np.arange(30), 8), random.normal(size=240)
+    b = random.normal(size=(30, 2)) * [0.7, 0.4]
+    data = pd.DataFrame({"y": random.poisson(np.exp(0.5 + b[g, 0] + (0.3 + b[g, 1]) * x)), "x": x, "z": x**2, "g": g})
+    return data.assign(same=[f"level {one}" for one in g], f=np.where(g % 2, "a", "b"))
+
+
+OVERLAPS = {
+    "(x | g) + (1 | g)": "leave (1 | g) out",
+    "(1 | g) + (x | g)": "leave (1 | g) out",
+    "(x | g) + (z | g)": "write (0 + z | g) in place of (1 + z | g), or (1 + x + z | g) for both",
+    "(0 + x + z | g) + (0 + x | g)": "leave (0 + x | g) out",
+    "(1 | f:g) + (x || g:f)": "leave (1 | f:g) out",
+}
+
+
+@pytest.mark.parametrize("random", OVERLAPS)
+def test_the_same_effect_in_two_terms_is_refused(random: str) -> None:
+    with pytest.raises(ModelError) as refused:
+        glmfit.fit(f"y ~ x + {random}", _slopes(), family="poisson")
+    assert (refused.value.code, refused.value.hint) == ("random_overlap", OVERLAPS[random])
+
+
+def test_two_factors_of_the_same_groups_have_no_standard_deviations_of_their_own() -> None:
+    data = _slopes()
+    one, fit = (glmfit.fit(f"y ~ x + (x || g){more}", data, family="poisson") for more in ("", " + (1 | same)"))
+    (finding,) = fit.warnings
+    assert (finding.code, finding.terms) == ("flat_direction", ("(1 | g)", "(1 | same)"))
+    assert fit.fit.log_likelihood == pytest.approx(one.fit.log_likelihood, abs=1e-8)
+    for mine, other in zip(fit.coefficients, one.coefficients, strict=True):
+        assert (mine.estimate, mine.std_error) == pytest.approx((other.estimate, other.std_error), rel=1e-6)
+    assert fit.random_effects is not None
+    assert one.random_effects is not None
+    g, slope, same = (term.deviations[0] for term in fit.random_effects.terms)
+    for vague in (g, same):
+        assert vague.status == "not_identified"
+        assert all(map(math.isnan, (vague.std_error, vague.conf_low, vague.conf_high)))
+    alone, beside = (term.deviations[0] for term in one.random_effects.terms)
+    assert math.hypot(g.estimate, same.estimate) == pytest.approx(alone.estimate, rel=1e-6)
+    assert slope.status is None
+    assert (slope.estimate, slope.std_error) == pytest.approx((beside.estimate, beside.std_error), rel=1e-6)
+    assert "(not identified)" in repr(fit)

@@ -43,7 +43,7 @@ def mixed_bootstrap(
 ) -> Fitted:
     """The fit with percentile intervals of coefficients, constants, standard deviations and correlations."""
     check_parametric(data, model, "leave out --ci bootstrap: intervals are then Wald's")
-    every = _replicates(model, found, data.spec, asked, progress)
+    every = replicates(model, found, data.spec, asked, progress)
     count = len(every)
     estimates = np.stack([one.coefficients for one in every])
     own = Replicates(estimates, np.full(count, math.nan), [one.status for one in every])
@@ -65,10 +65,10 @@ def drawn(found: MixedMaximum, random: np.random.Generator) -> np.ndarray:
     return responses(integrated.likelihood, theta, random)
 
 
-def _replicates(
+def replicates(
     model: Model, found: MixedMaximum, spec: ModelSpec, asked: Asked, progress: Progress | None
 ) -> list[Replicate]:
-    """Replicate b has a random stream of its own, made of the seed and b."""
+    """The fits, each to responses from a random stream of its own, made of the seed and its number."""
     spec = replace(spec, start={})
 
     def work(block: range) -> Replicate:
@@ -115,14 +115,14 @@ def _coefficients(again: MixedMaximum, model: Model) -> tuple[Tensor, str]:
     return out, "separated"
 
 
-def _with_ends(fit: RandomEffects, replicates: np.ndarray, level: float) -> tuple[RandomEffects, dict[str, int]]:
+def _with_ends(fit: RandomEffects, variances: np.ndarray, level: float) -> tuple[RandomEffects, dict[str, int]]:
     """The terms with the ends from replicates (B, all of them), and how often there is no correlation.
 
     What is at the boundary has none: replicates of a standard deviation of 0 say nothing of a larger one.
     """
     at, terms = 0, []
     missing: dict[str, int] = {}
-    ends = [resampling.percentile(column, level) for column in replicates.T]
+    ends = [resampling.percentile(column, level) for column in variances.T]
     for term in fit.terms:
         size = len(term.deviations)
         deviations = [
@@ -134,7 +134,7 @@ def _with_ends(fit: RandomEffects, replicates: np.ndarray, level: float) -> tupl
             gone = pair.status == "boundary"
             pairs.append(pair if gone else replace(pair, conf_low=ends[j][0], conf_high=ends[j][1]))
             label = f"corr {pair.first}, {pair.second}"
-            missing[label] = missing.get(label, 0) + int(np.isnan(replicates[:, j]).sum())
+            missing[label] = missing.get(label, 0) + int(np.isnan(variances[:, j]).sum())
         terms.append(replace(term, deviations=tuple(deviations), correlations=tuple(pairs)))
         at += size + len(term.correlations)
     return replace(fit, terms=tuple(terms)), missing

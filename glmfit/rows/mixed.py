@@ -78,19 +78,16 @@ def _check_smooths_beside(spec: ModelSpec, formula: ModelFormula, term: str) -> 
             raise ModelError("random_excludes", message, f"write {written}, which is the same")
 
 
-def _excluded_intervals(spec: ModelSpec, smooths: bool) -> dict[str | None, tuple[str, str]]:
+def _excluded_intervals(spec: ModelSpec) -> dict[str | None, tuple[str, str]]:
     """What intervals there are none of: of replicates those that are drawn from the fitted model alone have a law."""
     kind, by = spec.ci.partition(":")[0], spec.bootstrap_by
     if kind == "wald":
         return {}
-    parametric = "write --ci bootstrap alone: its replicates have effects and responses drawn from the fitted model"
+    parametric = "write --ci bootstrap, whose replicates have effects and responses drawn from the fitted model"
     if kind == "bca":
         return {f"--ci {spec.ci}": ("it leaves out each row, and those of a level are not independent", parametric)}
     if kind != "bootstrap":
         return {f"--ci {spec.ci}": ("intervals are Wald's, or from replicates", f"leave it out, or {parametric}")}
-    if smooths:
-        reason = "beside smooth terms intervals are those of the coefficients given how smooth these are"
-        return {f"--ci {spec.ci}": (reason, "leave it out")}
     if by == "rows":
         return {"--bootstrap-by rows": ("rows of a level are not independent", "write --bootstrap-by parametric")}
     if by not in (None, "parametric"):
@@ -107,7 +104,7 @@ def _excluded(spec: ModelSpec, family: Family, smooths: bool) -> Iterator[tuple[
     leave = "leave it out: standard errors are from the Hessian of the integrated likelihood"
     rows = {
         robust: (integrated, leave),
-        **_excluded_intervals(spec, smooths),
+        **_excluded_intervals(spec),
         "--bias-reduction firth" if spec.bias_reduction else None: (
             "Jeffreys' penalty is that of a likelihood without integrals",
             "leave it out",

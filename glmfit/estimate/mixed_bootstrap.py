@@ -26,7 +26,7 @@ from glmfit.random_effects import RandomEffects
 from glmfit.result import Fitted
 from glmfit.rows import Data
 from glmfit.spec import ModelSpec
-from glmfit.trust import separation
+from glmfit.trust import FlatDirections, separation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,18 +90,21 @@ def _replicate(found: MixedMaximum, model: Model, spec: ModelSpec) -> Replicate:
     except ModelError:
         sizes = sum(len(one.effects) * (len(one.effects) + 1) // 2 for one in found.columns)
         return Replicate(np.full(model.size, math.nan), np.full(sizes, math.nan), "failed")
-    coefficients, status = _coefficients(again, model)
+    flat = flat_of(again)
+    coefficients, status = _coefficients(again, flat, model)
     variances = [part for at in range(len(again.columns)) for part in sizes_and_correlations(again, at)]
     whole = torch.cat(variances)
     if status == "not_converged":
         coefficients, whole = torch.full_like(coefficients, math.nan), torch.full_like(whole, math.nan)
+    elif flat is not None and int(again.peak.free[list(flat.places)].max()) >= len(again.peak.laplace.of.kept):
+        whole = torch.full_like(whole, math.nan)  # a variance has no maximum either: where the search ended is none
     return Replicate(coefficients.numpy(), whole.numpy(), status)
 
 
-def _coefficients(again: MixedMaximum, model: Model) -> tuple[Tensor, str]:
+def _coefficients(again: MixedMaximum, flat: FlatDirections | None, model: Model) -> tuple[Tensor, str]:
     """The coefficients (q,), infinite where fixed terms separate the responses, and how the fit ended."""
     out = in_places(again.model, again.theta, model)
-    if flat_of(again) is None:
+    if flat is None:
         return out, "ok" if again.peak.optimum.converged else "not_converged"
     own = again.model
     separated = separation.decide(own, again.theta).separated if own.family.has_recession else None
@@ -116,7 +119,7 @@ def _coefficients(again: MixedMaximum, model: Model) -> tuple[Tensor, str]:
 
 
 def _with_ends(fit: RandomEffects, variances: np.ndarray, level: float) -> tuple[RandomEffects, dict[str, int]]:
-    """The terms with the ends from replicates (B, all of them), and how often there is no correlation.
+    """The terms with the ends from replicates (B, all of them), and how often there is none, by label.
 
     What is at the boundary has none: replicates of a standard deviation of 0 say nothing of a larger one.
     """
@@ -124,17 +127,16 @@ def _with_ends(fit: RandomEffects, variances: np.ndarray, level: float) -> tuple
     missing: dict[str, int] = {}
     ends = [resampling.percentile(column, level) for column in variances.T]
     for term in fit.terms:
-        size = len(term.deviations)
-        deviations = [
-            one if one.status == "boundary" else replace(one, conf_low=ends[j][0], conf_high=ends[j][1])
-            for j, one in enumerate(term.deviations, start=at)
-        ]
-        pairs = []
-        for j, pair in enumerate(term.correlations, start=at + size):
+        deviations, pairs = [], []
+        for j, one in enumerate(term.deviations, start=at):
+            gone = one.status == "boundary"
+            deviations.append(one if gone else replace(one, conf_low=ends[j][0], conf_high=ends[j][1]))
+            missing[f"{term.term}: SD {one.effect}"] = int(np.isnan(variances[:, j]).sum())
+        at += len(deviations)
+        for j, pair in enumerate(term.correlations, start=at):
             gone = pair.status == "boundary"
             pairs.append(pair if gone else replace(pair, conf_low=ends[j][0], conf_high=ends[j][1]))
-            label = f"corr {pair.first}, {pair.second}"
-            missing[label] = missing.get(label, 0) + int(np.isnan(variances[:, j]).sum())
+            missing[f"{term.term}: corr {pair.first}, {pair.second}"] = int(np.isnan(variances[:, j]).sum())
+        at += len(pairs)
         terms.append(replace(term, deviations=tuple(deviations), correlations=tuple(pairs)))
-        at += size + len(term.correlations)
     return replace(fit, terms=tuple(terms)), missing

@@ -114,6 +114,6 @@ def test_intervals_are_percentiles_and_replicates_that_fail_are_counted(monkeypa
     assert [one.conf_high for one in rows] == pytest.approx([95, -5, 95, 0.95], abs=0.2)
     assert fit.bootstrap.by == "parametric"
     assert fit.bootstrap.failures == {"failed": 1, "not_converged": 1}
-    assert fit.bootstrap.missing["corr Intercept, Days"] == 2
+    assert fit.bootstrap.missing["(1 + Days | Subject): corr Intercept, Days"] == 2
     finding = next(one for one in fit.warnings if one.code == "replicates_failed")
-    assert "2 do not determine 'corr Intercept, Days'" in finding.message
+    assert "2 do not determine '(1 + Days | Subject): corr Intercept, Days'" in finding.message

@@ -117,9 +117,18 @@ def quantities(model: Model, fit: Fitted) -> list[Quantity]:
 
 
 def intervals(
-    wanted: Sequence[Quantity], fit: Fitted, own: Replicates, without: Replicates | None, asked: Asked, level: float
+    wanted: Sequence[Quantity],
+    fit: Fitted,
+    own: Replicates,
+    without: Replicates | None,
+    asked: Asked,
+    level: float,
+    beside: Mapping[str, int] | None = None,
 ) -> Bootstrapped:
-    """The ends from replicates, and from those without each unit where they are bias-corrected and accelerated."""
+    """The ends from replicates, and from those without each unit where they are bias-corrected and accelerated.
+
+    `beside` says of what else, by label, in how many replicates there is none.
+    """
 
     def ends(estimate: float, replicates: np.ndarray, left_out: np.ndarray | None) -> resampling.Ends:
         if not math.isfinite(estimate):
@@ -143,6 +152,7 @@ def intervals(
     if not np.isnan(own.phi).all():
         phi = ends(fit.dispersion.estimate, own.phi, None if without is None else without.phi)
     missing = {one.label: int(np.isnan(own.estimates[:, j]).sum()) for j, one in enumerate(wanted)}
+    missing |= beside or {}
     summary = Bootstrap(
         interval=asked.interval,
         by=str(asked.by),

@@ -91,14 +91,21 @@ def maximise(data: Data, model: Model, trace: Trace | None, inspection: Inspecti
     if inspection is not None:
         inspection.call(model)
     columns = random_columns(data, model)
+    reml = spec.smoothing != "ml" if model.smooths else spec.reml
+    model, laplace, psi = _begun(model, columns, spec, inspection)
+    peak = maximum(laplace, psi, spec.tol, spec.max_iter, trace)
+    return _at_limits(MixedMaximum(model, columns, peak, reml, _exact(model, columns)), spec)
+
+
+def _begun(
+    model: Model, columns: tuple[RandomColumns, ...], spec: ModelSpec, inspection: Inspection | None
+) -> tuple[Model, Laplace, Tensor]:
+    """The model in the coordinates of a search, what is maximised, and where to begin."""
     likelihood = model.likelihood()
     theta = _plain(model, likelihood, spec, inspection)
-    terms = [one.term for one in columns]
     omega = starts(columns, _information(model, likelihood, theta))
-    reml = spec.reml
     if model.smooths:
-        model, laplace, psi = _with_smooths(model, terms, theta, omega, spec)
-        reml = spec.smoothing != "ml"
+        model, laplace, psi = _with_smooths(model, [one.term for one in columns], theta, omega, spec)
     else:
         laplace = _integral(model, columns, spec)
         psi = torch.cat([theta[laplace.of.kept], omega])
@@ -109,8 +116,24 @@ def maximise(data: Data, model: Model, trace: Trace | None, inspection: Inspecti
             "no maximum of the random effects was found at the starting values",
             "scale covariates that are very large, or leave out random effects one by one to see which it is",
         )
-    peak = maximum(laplace, psi, spec.tol, spec.max_iter, trace)
-    return _at_limits(MixedMaximum(model, columns, peak, reml, _exact(model, columns)), spec)
+    return model, laplace, psi
+
+
+def maximise_again(found: MixedMaximum, model: Model, spec: ModelSpec) -> MixedMaximum:
+    """The maximum of a model without smooths that differs from that of `found` in its responses alone.
+
+    The search begins at what was found, unless that is at an end of a range or the search does not arrive from there.
+    """
+    peak, columns = found.peak, found.columns
+    if not found.model.limits and not bool(peak.held.any()):
+        laplace = _integral(model, columns, spec)
+        laplace.begin = peak.integrated.theta
+        if laplace.at(peak.psi) is not None:
+            again = maximum(laplace, peak.psi, spec.tol, spec.max_iter)
+            if again.optimum.converged:
+                return _at_limits(replace(found, model=model, peak=again), spec)
+    _, laplace, psi = _begun(model, columns, spec, None)
+    return _at_limits(replace(found, model=model, peak=maximum(laplace, psi, spec.tol, spec.max_iter)), spec)
 
 
 def _with_smooths(

@@ -49,7 +49,7 @@ from glmfit.version import __version__
 def summarise_mixed(data: Data, found: MixedMaximum) -> Fitted:
     """Everything that is said of a maximum with random effects."""
     model, peak, spec = found.model, found.peak, data.spec
-    flat = _flat(found)
+    flat = flat_of(found)
     free = _freedom(data, found)
     working = _covariance(found, flat, free)
     matrix = None if working is None else working[: model.size, : model.size]
@@ -127,7 +127,7 @@ def names(found: MixedMaximum) -> list[str]:
     return out
 
 
-def _flat(found: MixedMaximum) -> FlatDirections | None:
+def flat_of(found: MixedMaximum) -> FlatDirections | None:
     """What the data do not determine of what is not integrated, by places among the free arguments."""
     peak = found.peak
     free = peak.free

@@ -14,6 +14,7 @@ from glmfit.estimate.check import inspection_of
 from glmfit.estimate.idle import without_idle
 from glmfit.estimate.maximum import maximise
 from glmfit.estimate.mixed import fitted_model, has_random
+from glmfit.estimate.mixed_bootstrap import mixed_bootstrap
 from glmfit.estimate.mixed_summary import summarise_mixed
 from glmfit.estimate.receding import without_separated
 from glmfit.estimate.replicates import Progress
@@ -43,7 +44,7 @@ def fit_data(
     """
     clock = [time.perf_counter()]
     if has_random(data):
-        return mixed_fit(data, trace)
+        return mixed_fit(data, trace, progress)
     if data.absorbed:
         data = without_idle(data)
     codes = numeric_codes(data.table, data.formula)
@@ -83,7 +84,7 @@ def _check_searches(size: int, spec: ModelSpec) -> None:
         raise ModelError("too_large", f"--se {spec.se} {searches}", "use --se cluster:COLUMN, which does without")
 
 
-def mixed_fit(data: Data, trace: Trace | None = None) -> Fitted:
+def mixed_fit(data: Data, trace: Trace | None = None, progress: Progress | None = None) -> Fitted:
     """The fit of a model with random effects."""
     clock = [time.perf_counter()]
     data, model = fitted_model(data)
@@ -91,6 +92,9 @@ def mixed_fit(data: Data, trace: Trace | None = None) -> Fitted:
     found = mixed.maximise(data, model, trace, inspection_of(data))
     clock.append(time.perf_counter())
     fit = summarise_mixed(data, found)
+    asked = asked_of(data.spec)
+    if asked is not None:
+        fit = mixed_bootstrap(data, model, found, fit, asked, progress)
     clock.append(time.perf_counter())
     seconds = (after - before for before, after in pairwise(clock))
     return replace(fit, seconds={"read": data.seconds, **dict(zip(STAGES, seconds, strict=True))})

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -40,6 +41,7 @@ MOVED = 1e-7  # share of the most that a direction of unit length could move a c
 
 Progress = Callable[[int, int], None]
 Draw = Callable[[int], np.ndarray]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +91,7 @@ class Replicator:
         status = ["failed"] * count
         shared = self._shared() if self.batched else None
         done = 0
-        for block in _side_by_side(self._blocks(count), lambda block: self._block(shared, draw, block, responses)):
+        for block in side_by_side(self._blocks(count), lambda block: self._block(shared, draw, block, responses)):
             for b, (values, own_phi, said) in block.items():
                 estimates[b], phi[b], status[b] = values, own_phi, said
             done += len(block)
@@ -206,7 +208,7 @@ def _products_need(model: Model) -> memory.Need:
     return memory.Need(memory.NUMBER * n * each, f"{n:,} rows have {each:,} products of columns each", hint)
 
 
-def _side_by_side(blocks: Sequence[range], work: Callable[[range], _Block]) -> Iterator[_Block]:
+def side_by_side(blocks: Sequence[range], work: Callable[[range], Result]) -> Iterator[Result]:
     """The results of all blocks, each worked on by one thread of as many as torch may use."""
     cores = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -246,17 +248,24 @@ def _seen(model: Model) -> tuple[Model, Tensor]:
     return rest(model, left).model, moves > MOVED * most
 
 
-def _estimates(found: Maximum, model: Model) -> tuple[Tensor, str]:
-    """The coefficients (size,) of `model` in a replicate, infinite or NaN where they are, and its status."""
+def in_places(own: Model, theta: Tensor, model: Model) -> Tensor:
+    """The coefficients (size,) of `model` at theta of its own one, which may hold parameters at ends of their range."""
     place = {at: position for position, at in enumerate(model.kept)}
     out = torch.full((model.size,), math.nan, dtype=torch.float64)
-    inside = torch.tensor([place[at] for at in found.model.kept], dtype=torch.int64)
-    out[inside] = found.model.reported(found.optimum.theta)
-    for name, end in found.model.limits.items():
-        value = found.model.links[name].link(torch.tensor(end.value, dtype=torch.float64))
+    out[[place[at] for at in own.kept]] = own.reported(theta)
+    for name, end in own.limits.items():
+        value = own.links[name].link(torch.tensor(end.value, dtype=torch.float64))
         for at in model.kept:
             if model.names[at][0] == name:
                 out[place[at]] = value
+    return out
+
+
+def _estimates(found: Maximum, model: Model) -> tuple[Tensor, str]:
+    """The coefficients (size,) of `model` in a replicate, infinite or NaN where they are, and its status."""
+    place = {at: position for position, at in enumerate(model.kept)}
+    out = in_places(found.model, found.optimum.theta, model)
+    inside = torch.tensor([place[at] for at in found.model.kept], dtype=torch.int64)
     if found.separated is not None:
         places = [place[at] for at in (found.whole or found.model).kept]
         if found.rest is None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from glmfit.errors import ModelError, UsageError
-from glmfit.model import Model
+from glmfit.model import Likelihood, Model
 from glmfit.rows import Data
 
 MOST_LEFT_OUT = 2000  # units each left out by itself; more are left out in so many groups, drawn at random
@@ -73,7 +73,7 @@ def units(data: Data, model: Model, by: str | None, seed: int) -> tuple[str, Uni
     return by, Units(code, int(code.max()) + 1, seed)
 
 
-def check_parametric(data: Data, model: Model) -> None:
+def check_parametric(data: Data, model: Model, hint: str = "draw rows: --bootstrap-by rows") -> None:
     """`ModelError` where no response can be drawn from the fitted model."""
     reasons = {
         "frequency weights stand for rows that would have responses of their own": data.frequency is not None
@@ -89,17 +89,20 @@ def check_parametric(data: Data, model: Model) -> None:
     for reason, given in reasons.items():
         if given:
             message = f"no parametric bootstrap: {reason}"
-            raise ModelError("no_parametric_bootstrap", message, "draw rows: --bootstrap-by rows")
+            raise ModelError("no_parametric_bootstrap", message, hint)
 
 
 def simulated(model: Model, theta: Tensor, seed: int, replicate: int) -> np.ndarray:
     """(n,) a response drawn from the model at theta, whose phi is the one that it is held at."""
-    random = np.random.default_rng([seed, replicate])
-    likelihood = model.likelihood()
+    return responses(model.likelihood(), theta, np.random.default_rng([seed, replicate]))
+
+
+def responses(likelihood: Likelihood, theta: Tensor, random: np.random.Generator) -> np.ndarray:
+    """(n,) a response drawn for each row of a likelihood at theta."""
     drawn = []
     with torch.no_grad():
         for chunk in likelihood.chunks:
             natural = [value.numpy() for value in likelihood.natural(chunk, likelihood.etas(chunk, theta))]
             columns = {name: column.numpy() for name, column in chunk.columns.items()}
-            drawn.append(model.family.simulate(random, *natural, **columns))
+            drawn.append(likelihood.family.simulate(random, *natural, **columns))
     return np.concatenate(drawn).astype(np.float64)

@@ -51,6 +51,15 @@ def random_effects(
     return RandomEffects(tuple(terms), "reml" if found.reml else "ml", integral, nodes, *shares)
 
 
+def sizes_and_correlations(found: MixedMaximum, place: int) -> tuple[Tensor, Tensor]:
+    """The standard deviations (d,) of a term, and its correlations in the order of reports, NaN where there is none."""
+    L, _ = free_factor(found, place)
+    size = torch.linalg.vector_norm(L, dim=1)
+    first, second = torch.tril_indices(len(size), len(size), -1)
+    tied = (L[first] * L[second]).sum(dim=1) / (size[first] * size[second])
+    return size, tied.clamp(-1.0, 1.0)
+
+
 def free_factor(found: MixedMaximum, place: int) -> tuple[Tensor, Tensor]:
     """L (d, d) of a term's covariance as it is reported, columns that are held at their end put to 0; and omega."""
     one, part = found.columns[place], found.peak.laplace.of.omegas[place]

@@ -84,7 +84,7 @@ def facts(fit: Fit, *, exp: bool = False) -> list[tuple[str, str]]:
     if fit.ci == "profile":
         lines.append(("Intervals", "profile likelihood; tests by likelihood ratio (signed root)"))
     if fit.bootstrap is not None:
-        lines.append(("Intervals", resampled(fit.bootstrap)))
+        lines.append(("Intervals", resampled(fit.bootstrap, fit.random_effects is not None)))
     if fit.covariance.wild is not None:
         lines.append(("Bootstrap", bootstrap(fit.covariance.wild)))
     if exp:
@@ -157,11 +157,12 @@ def _article(word: str) -> str:
     return "an" if word[:1] in "aeio" else "a"
 
 
-def resampled(found: Bootstrap) -> str:
+def resampled(found: Bootstrap, random: bool = False) -> str:
     """How intervals were found from replicates."""
     kind = "BCa bootstrap" if found.interval == "bca" else "percentile bootstrap"
     kind_of_unit, _, column = found.by.partition(":")
     drawn = {"rows": "rows", "cluster": f"clusters of {column}", "parametric": "responses"}[kind_of_unit]
+    drawn = f"random effects and {drawn}" if random else drawn
     return f"{kind} of {drawn}, {found.replicates:,} replicates, seed {found.seed}; tests by standard errors"
 
 

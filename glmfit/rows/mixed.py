@@ -101,6 +101,24 @@ def _check_smooths_beside(spec: ModelSpec, formula: ModelFormula, term: str) -> 
             raise ModelError("random_excludes", message, f"write {written}, which is the same")
 
 
+def _excluded_intervals(spec: ModelSpec) -> dict[str | None, tuple[str, str]]:
+    """What intervals there are none of: of replicates those that are drawn from the fitted model alone have a law."""
+    kind, by = spec.ci.partition(":")[0], spec.bootstrap_by
+    if kind == "wald":
+        return {}
+    parametric = "write --ci bootstrap, whose replicates have effects and responses drawn from the fitted model"
+    if kind == "bca":
+        return {f"--ci {spec.ci}": ("it leaves out each row, and those of a level are not independent", parametric)}
+    if kind != "bootstrap":
+        return {f"--ci {spec.ci}": ("intervals are Wald's, or from replicates", f"leave it out, or {parametric}")}
+    if by == "rows":
+        return {"--bootstrap-by rows": ("rows of a level are not independent", "write --bootstrap-by parametric")}
+    if by not in (None, "parametric"):
+        reason = "a cluster that is drawn twice has the levels of one, and their effects would count once"
+        return {f"--bootstrap-by {by}": (reason, "write --bootstrap-by parametric")}
+    return {}
+
+
 def _excluded(spec: ModelSpec, family: Family, smooths: bool) -> Iterator[tuple[str, str, str]]:
     """An option or a family, why it does not go with random effects, and what to do."""
     robust = f"--se {spec.se}" if spec.se not in (None, "hessian") else None
@@ -109,7 +127,7 @@ def _excluded(spec: ModelSpec, family: Family, smooths: bool) -> Iterator[tuple[
     leave = "leave it out: standard errors are from the Hessian of the integrated likelihood"
     rows = {
         robust: (integrated, leave),
-        f"--ci {spec.ci}" if spec.ci != "wald" else None: ("intervals are Wald's", "leave it out"),
+        **_excluded_intervals(spec),
         "--bias-reduction firth" if spec.bias_reduction else None: (
             "Jeffreys' penalty is that of a likelihood without integrals",
             "leave it out",

@@ -184,6 +184,7 @@ def test_what_has_no_meaning_after_random_effects_is_refused(run: Run, words: st
     "words",
     [
         *(["--se", "hc3"], ["--se", "cluster:trt"], ["--sampling-weights", "age"], ["--ci", "profile"]),
+        *(["--ci", "bca"], ["--ci", "bootstrap", "--bootstrap-by", "rows"]),
         *(["--bias-reduction", "firth"], ["--absorb", "period"], ["--dispersion", "pearson"], ["--optimizer", "bfgs"]),
         *(["--separation", "drop"], ["--by", "period"], ["--reml"], ["--ridge", "0.1"]),
         *(["--scan", "V4"], ["--lasso", "0.1"], ["--check-separation"], ["--family", "quasi-poisson"]),

@@ -9,11 +9,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -72,6 +74,18 @@ def test_residuals_given_the_modes_are_those_of_lme4(name: str) -> None:
     for kind, known in case["residuals"].items():
         assert list(found[kind]) == pytest.approx(known, rel=1e-5, abs=1e-6), kind
     assert found["leverage"].isna().all()
+
+
+def test_a_mean_of_other_parameters_than_its_own_is_averaged_too() -> None:
+    """E(time) of a Weibull law with scale exp(x'b + u) and u ~ N(0, s^2) is exp(x'b + s^2/2) Gamma(1 + 1/shape)."""
+    lives = pd.read_csv(ROOT / "sample_data" / "veteran.csv")
+    fit = glmfit.fit("time ~ karno + (1 | celltype)", lives, family="weibull", event="status")
+    assert fit.random_effects is not None
+    b = [row.estimate for row in fit.coefficients]
+    s, shape = fit.random_effects.terms[0].deviations[0].estimate, fit.auxiliary[0].estimate
+    found = fit.predict(lives, "mean", random="population", interval="none")["estimate"]
+    expected = np.exp(b[0] + b[1] * lives["karno"] + s**2 / 2) * math.gamma(1 + 1 / shape)
+    np.testing.assert_allclose(found, expected, rtol=1e-8)
 
 
 def test_a_level_is_its_number_and_crossed_names_are_not_confused() -> None:

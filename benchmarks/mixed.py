@@ -15,12 +15,12 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measure import SCRIPTS, Outcome, Run, timed
+from benchmarks.measure import SCRIPTS, alternated, said
 
 SCRIPT = SCRIPTS / "mixed.R"
 FIXED = "y ~ x1 + x2 + x3 + x4 + x5"
@@ -46,24 +46,6 @@ def write(path: Path, rows: int, groups: int, family: str, effects: str) -> None
         out.writerow(["y", *(f"x{j + 1}" for j in range(5)), "g", "h"])
         for i in range(rows):
             out.writerow([y[i], *(f"{value:.6f}" for value in x[i]), f"g{g[i]}", f"h{h[i]}"])
-
-
-def alternated(programs: Mapping[str, Sequence[str]], rounds: int, limit: float) -> list[Outcome]:
-    """The runs of commands by their names, one of each in a round; ends the program where one of them fails."""
-    outcomes = {name: Outcome(name) for name in programs}
-    for _ in range(rounds):
-        for name, words in programs.items():
-            run = timed(words, limit)
-            if not isinstance(run, Run):
-                sys.exit(f"{name}: {run}")
-            outcomes[name].runs.append(run)
-    return list(outcomes.values())
-
-
-def said(outcome: Outcome) -> str:
-    """The medians of a program in a line."""
-    wall, cpu, memory = (outcome.median(what) for what in ("wall", "cpu", "memory"))
-    return f"{outcome.program:16} {wall:8.2f} s {cpu:8.2f} s of processors {memory:6.0f} MB"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

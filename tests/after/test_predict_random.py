@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from random_fits import once
 
 import glmfit
 from glmfit.commands.app import main
@@ -29,18 +30,11 @@ ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "tests" / "reference" / "random"
 CASES: dict[str, dict[str, Any]] = {one["name"]: one for one in json.loads((REFERENCE / "predict.json").read_text())}
 FRAMES = json.loads((REFERENCE / "random.json").read_text())["frames"]
-_FITS: dict[str, FittedModel] = {}
+fitted = once(CASES, FRAMES)
 EPIL = "sample_data/epil.csv"
 LAW = (((1.0, 0.0), (0.0, 1.0)),)  # of a model of which nothing more is known
 FORMULA = "y ~ trt + (1 | subject)"
 Run = Callable[..., tuple[int, str, str]]
-
-
-def fitted(name: str) -> FittedModel:
-    if name not in _FITS:
-        asked = dict(CASES[name]["glmfit"])
-        _FITS[name] = glmfit.fit(asked.pop("formulas"), pd.DataFrame(FRAMES[CASES[name]["data"]]), **asked)
-    return _FITS[name]
 
 
 @pytest.mark.parametrize("name", sorted(CASES))

@@ -13,24 +13,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from random_fits import once
 
 import glmfit
 from glmfit.after.conditional import with_random
-from glmfit.fitted import FittedModel
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "tests" / "reference" / "random"
 AFTER = json.loads((REFERENCE / "after.json").read_text())
 CASES: dict[str, dict[str, Any]] = {one["name"]: one for one in AFTER["cases"]}
 FRAMES = json.loads((REFERENCE / "random.json").read_text())["frames"] | AFTER["frames"]
-_FITS: dict[str, FittedModel] = {}
-
-
-def fitted(name: str) -> FittedModel:
-    if name not in _FITS:
-        asked = dict(CASES[name]["glmfit"])
-        _FITS[name] = glmfit.fit(asked.pop("formulas"), pd.DataFrame(FRAMES[CASES[name]["data"]]), **asked)
-    return _FITS[name]
+fitted = once(CASES, FRAMES)
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
